@@ -1,0 +1,95 @@
+"""Model metamers of graph neural networks: what a trained network cannot tell apart.
+
+    import jmetamer as jm
+    data     = jm.load_dataset("digits")
+    trained  = jm.train(jm.GCN(hidden=64, layers=2), data, seed=0)
+    problem  = jm.Problem(trained, data.graph, layer="conv1")
+    metamers = jm.generate(problem, count=64)
+    spectrum = jm.jacobian_spectrum(problem, nodes=[0, 1, 2])
+
+Names are imported on first use, so `import jmetamer` is light and starts no accelerator.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "jmetamer._base.errors": (
+        "ConfigError",
+        "DataError",
+        "InputError",
+        "JmetamerError",
+        "StoreError",
+    ),
+    "jmetamer.graphs": (
+        "DATASETS",
+        "Dataset",
+        "Edges",
+        "ego_graph",
+        "load_dataset",
+        "make_graph",
+        "save_graph_npz",
+    ),
+    "jmetamer.models": (
+        "GAT",
+        "GCN",
+        "GIN",
+        "GraphSAGE",
+        "MODELS",
+        "Model",
+        "TrainSettings",
+        "TrainedModel",
+        "load_model",
+        "save_model",
+        "train",
+    ),
+    "jmetamer.geometry": ("Spectrum", "VolumeChange"),
+    "jmetamer.measures": ("MEASURES", "Measure", "deviations"),
+    "jmetamer.metamers": (
+        "BinaryFeatures",
+        "Box",
+        "Complementarity",
+        "ContinuousFeatures",
+        "Free",
+        "GlobalNoise",
+        "LOSSES",
+        "Metamers",
+        "NonNegative",
+        "OPTIMIZERS",
+        "Optimizer",
+        "PARAMETERIZATIONS",
+        "PerFeatureNoise",
+        "PermutedRows",
+        "Problem",
+        "RelativeSquared",
+        "Status",
+        "default_solver",
+        "generate",
+        "jacobian_spectrum",
+        "metamer_graph",
+        "volume_change",
+    ),
+    "jmetamer.results": ("Run", "open_run"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from jmetamer._base.errors import *  # noqa: F403
+    from jmetamer.graphs import *  # noqa: F403
+    from jmetamer.measures import *  # noqa: F403
+    from jmetamer.metamers import *  # noqa: F403
+    from jmetamer.models import *  # noqa: F403
+    from jmetamer.results import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'jmetamer' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

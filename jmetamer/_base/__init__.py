@@ -1,0 +1,1 @@
+"""The ground floor: errors, random keys and precision; everything else may import it."""

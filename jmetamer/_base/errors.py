@@ -1,0 +1,48 @@
+"""Exceptions of jmetamer and the grammar of their messages.
+
+Every message says what was given, what is allowed, why, and what to do about it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class JmetamerError(Exception):
+    """Base class of every exception that jmetamer raises on purpose."""
+
+
+class InputError(JmetamerError, ValueError):
+    """An argument, a graph or a dataset that cannot be used as given."""
+
+
+class ConfigError(InputError):
+    """A setting that cannot be used as given; nothing has been written yet."""
+
+
+class DataError(InputError):
+    """A dataset file that is missing, damaged or not what it claims to be."""
+
+
+class StoreError(JmetamerError, OSError):
+    """A run folder that cannot be read or written."""
+
+
+def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:
+    """Build the error for a name that is in no table, with the nearest match and the whole table.
+
+    Args:
+      kind: what the name stands for, as in "layer" or "dataset".
+      given: the name that was given.
+      allowed: every name that would have been accepted.
+
+    Returns:
+      The exception, to be raised by the caller.
+
+    Example:
+      >>> print(unknown_name("model", "gnc", ["gcn", "gat"]))
+      unknown model 'gnc'; did you mean 'gcn'? Allowed: 'gcn', 'gat'.
+    """
+    names = [str(name) for name in allowed]
+    nearest = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    return InputError(f"unknown {kind} {given!r}{hint} Allowed: {', '.join(map(repr, names))}.")

@@ -1,0 +1,52 @@
+"""Settings of a sweep: read strictly from YAML; names become objects here and nowhere else."""
+
+from jmetamer.config.building import (
+    build_dataset,
+    build_layers,
+    build_loss,
+    build_measures,
+    build_model,
+    build_parameterization,
+    build_problem,
+    build_solver,
+    build_train_settings,
+)
+from jmetamer.config.cell import CellSettings
+from jmetamer.config.grid import RunSettings, cells, read_config, take_shard
+from jmetamer.config.reading import dump_yaml, find_config, packaged_configs
+from jmetamer.config.settings import (
+    DatasetSettings,
+    GeometrySettings,
+    MetamerSettings,
+    ModelSettings,
+    Settings,
+    StoreSettings,
+    TrainingSettings,
+)
+
+__all__ = [
+    "CellSettings",
+    "DatasetSettings",
+    "GeometrySettings",
+    "MetamerSettings",
+    "ModelSettings",
+    "RunSettings",
+    "Settings",
+    "StoreSettings",
+    "TrainingSettings",
+    "build_dataset",
+    "build_layers",
+    "build_loss",
+    "build_measures",
+    "build_model",
+    "build_parameterization",
+    "build_problem",
+    "build_solver",
+    "build_train_settings",
+    "cells",
+    "dump_yaml",
+    "find_config",
+    "packaged_configs",
+    "read_config",
+    "take_shard",
+]

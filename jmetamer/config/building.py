@@ -1,0 +1,244 @@
+"""Names become objects: what a cell's settings say, as the objects the library works with."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jmetamer._base.errors import ConfigError, InputError, unknown_name
+from jmetamer.config.cell import CellSettings
+from jmetamer.graphs import DATASETS, Dataset, load_dataset
+from jmetamer.graphs.graph_npz import load_graph_npz
+from jmetamer.measures import Measure, measures_for
+from jmetamer.metamers.initialization import INITIALIZATIONS
+from jmetamer.metamers.losses import LOSSES, Loss
+from jmetamer.metamers.optimizers import Optimizer
+from jmetamer.metamers.parameterizations import (
+    DOMAINS,
+    PARAMETERIZATIONS,
+    Box,
+    Domain,
+    Parameterization,
+)
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings
+
+ALL_LAYERS = "all"
+METAMER_KIND = {"continuous_features": "continuous", "binary_features": "binary"}
+
+
+def loader_of(name: str) -> Callable[..., Dataset]:
+    """Return the function that loads a dataset of this name, or a file at this path.
+
+    Example:
+      >>> "seed" in inspect.signature(loader_of("digits")).parameters
+      True
+    """
+    return DATASETS.get(name.lower().replace("-", "_"), load_graph_npz)
+
+
+def build_dataset(cell: CellSettings) -> Dataset:
+    """Load the cell's dataset.
+
+    Args:
+      cell: resolved settings.
+
+    Returns:
+      The dataset.
+
+    Example:
+      >>> build_dataset(CellSettings()).graph.nodes.shape
+      (1797, 64)
+    """
+    given = cell.dataset
+    accepted = inspect.signature(loader_of(given.name)).parameters
+    usual = {"seed": given.seed, "split": given.split, "root": given.root}
+    wanted: dict[str, Any] = {k: v for k, v in usual.items() if v is not None and k in accepted}
+    return load_dataset(given.name, **wanted, **given.options)
+
+
+def build_model(cell: CellSettings) -> Network:
+    """Return the cell's network, with `num_outputs` still open.
+
+    Args:
+      cell: resolved settings.
+
+    Raises:
+      InputError: an option outside its range.
+
+    Example:
+      >>> build_model(CellSettings()).layer_names
+      ('conv1.pre', 'conv1', 'logits')
+    """
+    given = cell.model
+    shared = ("hidden", "layers", "activation", "residual", "normalization", "dropout")
+    own = ("heads", "output_heads", "aggregator")
+    options = {name: getattr(given, name) for name in shared}
+    options |= {name: getattr(given, name) for name in own if getattr(given, name) is not None}
+    return MODELS[given.architecture](**options)
+
+
+def build_train_settings(cell: CellSettings) -> TrainSettings:
+    """Return how the cell's network is trained.
+
+    Args:
+      cell: resolved settings.
+
+    Example:
+      >>> from jmetamer.config.settings import TrainingSettings
+      >>> training = TrainingSettings(0, 0.01, 0.0, "all", "never", "adam", 0)
+      >>> build_train_settings(CellSettings(training=training)).patience is None
+      True
+    """
+    given = cell.training
+    values = {name: getattr(given, name) for name in TrainSettings.__dataclass_fields__}
+    if values["patience"] == "never":
+        values["patience"] = None
+    return TrainSettings(**values)
+
+
+def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:
+    """Return the layers that must match: one, several joined by "+", or "all".
+
+    "all" means every layer after its nonlinearity, since equal values before a nonlinearity
+    are a stronger demand than equal layers.
+
+    Args:
+      cell: resolved settings.
+      model: the cell's network.
+
+    Raises:
+      InputError: a layer that the model does not have, or one named twice.
+
+    Example:
+      >>> from jmetamer.config.settings import MetamerSettings
+      >>> cell = CellSettings(metamers=MetamerSettings(layer="conv1+logits"))
+      >>> build_layers(cell, build_model(cell))
+      ('conv1', 'logits')
+    """
+    if cell.metamers.layer == ALL_LAYERS:
+        return tuple(name for name in model.layer_names if not name.endswith(".pre"))
+    layers = tuple(cell.metamers.layer.split("+"))
+    for layer in layers:
+        if layer not in model.layer_names:
+            raise unknown_name("layer", layer, (*model.layer_names, ALL_LAYERS))
+    if len(set(layers)) < len(layers):
+        raise InputError(f"`layer` is {cell.metamers.layer!r}, which names a layer twice")
+    return layers
+
+
+def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization:
+    """Return what varies.
+
+    Args:
+      cell: resolved settings.
+      data: the cell's dataset; gives the bounds of the domain "box".
+
+    Raises:
+      ConfigError: the domain is a box, but neither the settings nor the dataset know its bounds,
+        or features must stay 0/1 and the dataset's are not.
+
+    Example:
+      >>> import types
+      >>> data = types.SimpleNamespace(name="x", feature_range=(0.0, 1.0), feature_kind="binary")
+      >>> build_parameterization(CellSettings(), data)
+      ContinuousFeatures(domain=Free(), initialization=GlobalNoise())
+    """
+    given = cell.metamers
+    kind = PARAMETERIZATIONS[given.vary]
+    options: dict[str, Any] = {"initialization": INITIALIZATIONS[given.initialization]()}
+    if given.vary == "continuous_features":
+        return kind(domain=_domain(cell, data), **options)
+    if data.feature_kind == "continuous":
+        raise ConfigError(
+            f"`metamers.vary` is {given.vary!r}, but the features of the dataset {data.name!r} are "
+            "continuous, not 0/1; write `vary: continuous_features`"
+        )
+    names = ("ones", "slope", "margin", "margin_weight")
+    return kind(**{name: getattr(given, name) for name in names}, **options)
+
+
+def _domain(cell: CellSettings, data: Dataset) -> Domain:
+    name = cell.metamers.domain or "free"
+    if name != "box":
+        return DOMAINS[name]()
+    bounds = cell.metamers.bounds or data.feature_range
+    if bounds is None:
+        raise ConfigError(
+            f"`metamers.domain` is 'box', but the dataset {data.name!r} has no range of features; "
+            "give `metamers.bounds: [low, high]`"
+        )
+    return Box(*bounds)
+
+
+def build_solver(cell: CellSettings, problem: Problem) -> Solver:
+    """Return how the problem is solved; what the settings leave open is chosen for the problem.
+
+    Args:
+      cell: resolved settings.
+      problem: what is to be matched, from `build_problem`.
+    """
+    given = cell.metamers
+    optimizer = None
+    if given.optimizer is not None:
+        schedule = given.schedule or "constant"
+        optimizer = Optimizer(given.optimizer, given.learning_rate, schedule)
+    return default_solver(problem).replace(
+        optimizer=optimizer,
+        steps=given.steps,
+        tolerance=given.tolerance,
+        patience=given.patience,
+        improvement=given.improvement,
+        coordinates=given.coordinates,
+        lanes=given.lanes,
+    )
+
+
+def build_loss(cell: CellSettings) -> Loss:
+    """Return the loss.
+
+    Args:
+      cell: resolved settings.
+
+    Example:
+      >>> from jmetamer.config.settings import MetamerSettings
+      >>> build_loss(CellSettings(metamers=MetamerSettings(loss="relative_squared")))
+      RelativeSquared()
+    """
+    kind: Callable[[], Loss] = LOSSES[cell.metamers.loss]  # type: ignore[assignment]
+    return kind()
+
+
+def build_problem(cell: CellSettings, trained: TrainedModel, data: Dataset) -> Problem:
+    """Return what must match, and what may vary for it.
+
+    Args:
+      cell: resolved settings.
+      trained: the cell's network with parameters.
+      data: the cell's dataset.
+
+    Raises:
+      InputError: settings that do not fit the dataset, as a node that it does not have.
+    """
+    return Problem(
+        trained,
+        data.graph,
+        layer=build_layers(cell, trained.model),
+        vary=build_parameterization(cell, data),
+        nodes=cell.metamers.nodes,
+        loss=build_loss(cell),
+        identity_backward=cell.metamers.identity_backward,
+    )
+
+
+def build_measures(cell: CellSettings) -> tuple[Measure, ...]:
+    """Return the cell's measures.
+
+    Args:
+      cell: resolved settings.
+
+    Example:
+      >>> [measure.name for measure in build_measures(CellSettings(measures=("features/cosine",)))]
+      ['features/cosine']
+    """
+    return measures_for(METAMER_KIND[cell.metamers.vary], cell.measures)

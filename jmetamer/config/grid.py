@@ -1,0 +1,236 @@
+"""From a configuration to the cells of its grid."""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import jsonargparse
+
+from jmetamer._base.errors import ConfigError
+from jmetamer.config.cell import CellSettings
+from jmetamer.config.checking import check_tree, grid_values, unknown_setting
+from jmetamer.config.reading import Tree, merge, parse_override, read_yaml
+from jmetamer.config.resolving import resolve
+from jmetamer.config.settings import Settings
+
+_RUN_KEYS = ("name", "report", "runs", "smoke")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunSettings:
+    """A configuration after `smoke` and `--set` were merged.
+
+    Attributes:
+      name: names the run folder.
+      report: whether to write report.html at the end.
+      blocks: one raw tree per block of `runs`, merged over what they share; lists span grids.
+    """
+
+    name: str
+    report: bool
+    blocks: tuple[Mapping[str, Any], ...]
+
+    def tree(self) -> Tree:
+        """Return a configuration that gives the same cells, without `smoke` and overrides."""
+        head: Tree = {"name": self.name, "report": self.report}
+        if len(self.blocks) == 1:
+            return head | dict(self.blocks[0])
+        return head | {"runs": [dict(block) for block in self.blocks]}
+
+
+def read_config(path: Path, overrides: Sequence[str] = (), *, smoke: bool = False) -> RunSettings:
+    """Read a configuration strictly.
+
+    What is shared, then the block of `runs`, then `smoke`, then the overrides are laid over each
+    other; the later wins.
+
+    Args:
+      path: YAML file with the fields of `Settings`, and optionally `name` (default: the file's
+        name), `report` (default true), `runs` (a list of blocks, each a grid of its own over what
+        is shared) and `smoke` (changes that make the run small).
+      overrides: "dotted.key=value" texts with YAML values.
+      smoke: apply the `smoke` block; `name` then gets the ending "-smoke".
+
+    Returns:
+      The settings, checked for unknown keys and wrong types.
+
+    Raises:
+      ConfigError: names the full path, the value and what is allowed.
+
+    Example:
+      >>> from jmetamer.config.reading import find_config, packaged_configs
+      >>> run = read_config(find_config("cora", packaged_configs()), ["seed=[0, 1]"], smoke=True)
+      >>> run.name, len(run.blocks)
+      ('cora-smoke', 2)
+    """
+    tree = read_yaml(path)
+    _check_top(tree)
+    if smoke and "smoke" not in tree:
+        raise ConfigError(
+            f"--smoke was given, but the config `{path}` has no `smoke` block; "
+            "add one with the settings that make the run small"
+        )
+    changes = merge(*([tree["smoke"]] if smoke else []), *_overrides(overrides))
+    shared = {key: value for key, value in tree.items() if key not in _RUN_KEYS}
+    blocks = changes.pop("runs", tree.get("runs", [{}]))
+    head: Tree = {"name": path.stem, "report": True} | _head(tree) | _head(changes)
+    changes = {key: value for key, value in changes.items() if key not in _RUN_KEYS}
+    return RunSettings(
+        name=head["name"] + ("-smoke" if smoke else ""),
+        report=head["report"],
+        blocks=tuple(merge(shared, block, changes) for block in blocks),
+    )
+
+
+def cells(run: RunSettings) -> tuple[CellSettings, ...]:
+    """Return every point of the grid, blocks in order, the last list varying fastest.
+
+    Args:
+      run: from `read_config`.
+
+    Returns:
+      Resolved cells; a point that occurs twice is kept once.
+
+    Raises:
+      ConfigError: an unknown name, or settings that contradict each other.
+
+    Example:
+      >>> grid = cells(RunSettings("x", False, ({"model": {"hidden": [8, 16]}, "seed": [0, 1]},)))
+      >>> [(cell.model.hidden, cell.metamers.seed) for cell in grid]
+      [(8, 0), (8, 1), (16, 0), (16, 1)]
+    """
+    found = [resolve(_construct(point)) for block in run.blocks for point in _points(block)]
+    return tuple({cell.hash: cell for cell in found}.values())
+
+
+def take_shard(grid: Sequence[CellSettings], shard: str | None) -> tuple[CellSettings, ...]:
+    """Return the cells i, i + n, i + 2 n, ... of shard "i/n"; i counts from 0.
+
+    Args:
+      grid: all cells.
+      shard: "i/n", or None for all of them.
+
+    Returns:
+      The shard's cells; the n shards together hold every cell once.
+
+    Raises:
+      ConfigError: not of this form, or i is not below n.
+
+    Example:
+      >>> take_shard(["a", "b", "c"], "1/2")
+      ('b',)
+    """
+    if shard is None:
+        return tuple(grid)
+    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if not match or not int(match[1]) < int(match[2]):
+        raise ConfigError(
+            f"--shard got {shard!r}; allowed is i/n with i from 0 to n - 1, "
+            "as 0/4, 1/4, 2/4 and 3/4 for four processes"
+        )
+    return tuple(grid[int(match[1]) :: int(match[2])])
+
+
+def _check_top(tree: Tree) -> None:
+    _check_block(tree, "", _RUN_KEYS)
+    _check_head(tree, "")
+    _check_runs(tree, "")
+    if "smoke" in tree:
+        smoke = tree["smoke"]
+        _check_block(smoke, "smoke.", ("name", "report", "runs"))
+        _check_head(smoke, "smoke.")
+        _check_runs(smoke, "smoke.")
+
+
+def _check_block(tree: Any, path: str, extra: Sequence[str]) -> None:
+    """Check the fields of `Settings` in a tree that may also hold the keys in `extra`."""
+    if isinstance(tree, Mapping):
+        fields = [field.name for field in dataclasses.fields(Settings)]
+        for key in tree:
+            if key not in fields and key not in extra:
+                raise unknown_setting(f"{path}{key}", [*extra, *fields])
+        tree = {key: value for key, value in tree.items() if key not in extra}
+    check_tree(tree, Settings, path)
+
+
+def _check_head(tree: Mapping[str, Any], path: str) -> None:
+    name, report = tree.get("name", "x"), tree.get("report", True)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name):
+        raise ConfigError(
+            f"`{path}name` is {name!r}; allowed: text of letters, digits and the signs . _ + -, "
+            "because it names the run folder"
+        )
+    if not isinstance(report, bool):
+        hint = "; write it without quotes" if isinstance(report, str) else ""
+        raise ConfigError(f"`{path}report` is {report!r}; allowed: true or false{hint}")
+
+
+def _check_runs(tree: Mapping[str, Any], path: str) -> None:
+    if "runs" not in tree:
+        return
+    blocks = tree["runs"]
+    if not isinstance(blocks, list) or not blocks:
+        raise ConfigError(
+            f"`{path}runs` is {blocks!r}; allowed: a list of one or more blocks of settings, each "
+            "a grid of its own"
+        )
+    for index, block in enumerate(blocks):
+        _check_block(block, f"{path}runs[{index}].", ())
+
+
+def _overrides(texts: Sequence[str]) -> Iterator[Tree]:
+    for text in texts:
+        tree = parse_override(text)
+        try:
+            _check_block(tree, "", ("name", "report"))
+            _check_head(tree, "")
+        except ConfigError as error:
+            raise ConfigError(f"--set {text}: {error}") from None
+        yield tree
+
+
+def _head(tree: Mapping[str, Any]) -> Tree:
+    return {key: tree[key] for key in ("name", "report") if key in tree}
+
+
+def _points(block: Mapping[str, Any]) -> Iterator[Tree]:
+    """Yield the block with every list replaced by one of its values, in all combinations."""
+    axes = list(_axes(block, Settings))
+    for values in itertools.product(*(values for _, values in axes)):
+        point: Tree = {}
+        for (path, _), value in zip(axes, values, strict=True):
+            for key in reversed(path):
+                value = {key: value}
+            point = merge(point, value)
+        yield point
+
+
+def _axes(
+    tree: Mapping[str, Any], settings: type, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    hints = get_type_hints(settings, include_extras=True)
+    for key, value in tree.items():
+        if dataclasses.is_dataclass(hints[key]):
+            yield from _axes(value, hints[key], (*path, key))
+        elif isinstance(value, Mapping):
+            for option, raw in value.items():
+                yield (*path, key, option), grid_values(raw, Any)
+        else:
+            yield (*path, key), grid_values(value, hints[key])
+
+
+@cache
+def _parser() -> jsonargparse.ArgumentParser:
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Settings, "cell")
+    return parser
+
+
+def _construct(point: Tree) -> Settings:
+    """Turn one point, whose types have been checked, into the dataclass with its defaults."""
+    parser = _parser()
+    return parser.instantiate(parser.parse_object({"cell": point})).cell

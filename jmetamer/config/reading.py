@@ -1,0 +1,200 @@
+"""From a YAML file, `smoke` and `--set` to plain nested mappings; no meaning is read into them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jmetamer._base.errors import ConfigError
+
+Tree = dict[str, Any]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that reads 1e-3 as a number and refuses a key that is given twice."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, yaml.Node] = {}
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise ConfigError(
+                f"line {key_node.start_mark.line + 1}: the key {key!r} is not text; "
+                "put it in quotes if it is meant as a name"
+            )
+        if key in seen:
+            raise ConfigError(
+                f"line {key_node.start_mark.line + 1}: the key {key!r} is given twice, first on "
+                f"line {seen[key].start_mark.line + 1}; remove one, or write a list for a grid"
+            )
+        seen[key] = key_node
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: Path) -> Tree:
+    """Read a YAML file that holds one mapping.
+
+    Args:
+      path: the file.
+
+    Returns:
+      Nested mapping.
+
+    Raises:
+      ConfigError: no such file, not YAML, a key given twice, or not a mapping.
+
+    Example:
+      >>> read_yaml(Path("no_such.yaml"))
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.ConfigError: cannot read the config `no_such.yaml`: No such file or
+      directory
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the config `{path}`: {reason}") from error
+    try:
+        tree = parse_yaml(text)
+    except ConfigError as error:
+        raise ConfigError(f"cannot read the config `{path}`: {error}") from error
+    tree = {} if tree is None else tree
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"the config `{path}` holds {tree!r}, but it must be a mapping of settings, as in "
+            "`dataset: {name: digits}`"
+        )
+    return tree
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML text strictly.
+
+    Args:
+      text: YAML; also a single value.
+
+    Returns:
+      The value.
+
+    Raises:
+      ConfigError: not YAML, or a key given twice.
+
+    Example:
+      >>> parse_yaml("[1e-3, 2, relu]")
+      [0.001, 2, 'relu']
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(" ".join(f"not valid YAML: {error}".split())) from error
+
+
+def dump_yaml(tree: Mapping[str, Any]) -> str:
+    """Return the tree as YAML that `parse_yaml` reads back.
+
+    Example:
+      >>> print(dump_yaml({"seed": [0, 1]}), end="")
+      seed: [0, 1]
+    """
+    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=100)
+
+
+def parse_override(text: str) -> Tree:
+    """Read one `--set` argument.
+
+    Args:
+      text: "dotted.key=value" with a YAML value.
+
+    Returns:
+      Nested mapping with this one value.
+
+    Raises:
+      ConfigError: no "=", an empty key, or a value that is not YAML.
+
+    Example:
+      >>> parse_override("metamers.layer=[conv1, logits]")
+      {'metamers': {'layer': ['conv1', 'logits']}}
+    """
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(
+            f"--set got {text!r}, but it takes key=value with a dotted key, "
+            "as in --set metamers.steps=500"
+        )
+    try:
+        tree = parse_yaml(value)
+    except ConfigError as error:
+        raise ConfigError(f"--set {text!r}: {error}") from error
+    for part in reversed(parts):
+        tree = {part: tree}
+    return tree
+
+
+def merge(*trees: Mapping[str, Any]) -> Tree:
+    """Return the trees laid over each other; later ones win, mappings are merged key by key.
+
+    Example:
+      >>> merge({"a": {"x": 1, "y": 1}}, {"a": {"y": 2}})
+      {'a': {'x': 1, 'y': 2}}
+    """
+    merged: Tree = {}
+    for tree in trees:
+        for key, value in tree.items():
+            below = merged.get(key)
+            both = isinstance(below, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def find_config(given: str | None, packaged: Sequence[Path]) -> Path:
+    """Return the file that a CONFIG argument means.
+
+    Args:
+      given: a path, or the name of a packaged config with or without `configs/` and `.yaml`;
+        None means quickstart.
+      packaged: the configs that come with jmetamer.
+
+    Returns:
+      Path of the file.
+
+    Raises:
+      ConfigError: neither a file nor a packaged config.
+
+    Example:
+      >>> find_config("cora", [Path("/lib/configs/cora.yaml")]).name
+      'cora.yaml'
+    """
+    if given is not None and Path(given).is_file():
+        return Path(given)
+    wanted = Path("configs/quickstart.yaml" if given is None else given)
+    if wanted.parent in (Path("."), Path("configs")):
+        for path in packaged:
+            if path.stem == wanted.name.removesuffix(".yaml"):
+                return path
+    names = ", ".join(sorted(path.stem for path in packaged)) or "none were found"
+    raise ConfigError(
+        f"there is no config `{wanted}` here; give the path of a YAML file, or one that comes "
+        f"with jmetamer: {names}"
+    )
+
+
+def packaged_configs() -> list[Path]:
+    """Return the configurations that come with jmetamer, from a checkout or an installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / "configs", package / "configs"):
+        if (folder / "quickstart.yaml").is_file():
+            return sorted(folder.glob("*.yaml"))
+    return []

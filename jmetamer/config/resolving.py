@@ -1,0 +1,256 @@
+"""Fills in every default of one point of the grid and refuses what contradicts itself."""
+
+import contextlib
+import dataclasses
+import inspect
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jmetamer._base.errors import ConfigError, InputError, unknown_name
+from jmetamer.config.building import (
+    METAMER_KIND,
+    build_layers,
+    build_model,
+    build_train_settings,
+    loader_of,
+)
+from jmetamer.config.cell import CellSettings
+from jmetamer.config.checking import check_value, unknown_setting
+from jmetamer.config.settings import (
+    DatasetSettings,
+    GeometrySettings,
+    MetamerSettings,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+)
+from jmetamer.graphs import DATASETS
+from jmetamer.graphs.graph_npz import load_graph_npz
+from jmetamer.measures import measures_for
+from jmetamer.metamers.coordinates import COORDINATES
+from jmetamer.metamers.initialization import INITIALIZATIONS
+from jmetamer.metamers.losses import LOSSES
+from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, WITHOUT_RATE
+from jmetamer.metamers.parameterizations import DOMAINS, PARAMETERIZATIONS
+from jmetamer.models import ACTIVATIONS, MODELS, default_settings
+
+_APART = "remove it, or give each its own block under `runs`"
+_OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
+_OF_ONE_VARY = ("domain", "ones", "slope", "margin", "margin_weight")
+_TOLERANCE = {"continuous_features": 1e-4, "binary_features": 1e-2}
+# Steps in features and steps in logits have different sizes.
+_LEARNING_RATE = {"continuous_features": 0.05, "binary_features": 0.1}
+
+
+def resolve(settings: Settings) -> CellSettings:
+    """Return the cell with every default that is known before the data are read.
+
+    Args:
+      settings: one point of the grid.
+
+    Returns:
+      The cell.
+
+    Raises:
+      ConfigError: an unknown name, a setting that does not apply, or a layer that does not exist.
+
+    Example:
+      >>> cell = resolve(Settings(seed=3))
+      >>> cell.metamers.seed, cell.metamers.tolerance
+      (3, 0.0001)
+    """
+    cell = CellSettings(
+        dataset=_dataset(settings.dataset, settings.seed),
+        model=_model(settings.model),
+        training=_training(settings.training, settings.model.architecture, settings.seed),
+        metamers=_metamers(settings.metamers, settings.seed),
+        geometry=_geometry(settings.geometry),
+        measures=_measures(settings.measures, settings.metamers.vary),
+        store=settings.store,
+    )
+    _check_layers(cell)
+    return cell
+
+
+def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
+    name = given.name
+    if loader_of(name) is load_graph_npz and not Path(name).expanduser().is_file():
+        error = unknown_name("`dataset.name`", name, DATASETS)
+        raise ConfigError(f"{error} A .npz file is allowed too, but there is none of this name.")
+    accepted = inspect.signature(loader_of(name)).parameters
+    for key in ("seed", "split"):
+        if getattr(given, key) is not None and key not in accepted:
+            raise ConfigError(
+                f"`dataset.{key}` is {getattr(given, key)!r}, but the dataset {name!r} has no "
+                f"{key}; {_APART}"
+            )
+    options = [key for key in accepted if key not in ("seed", "split", "root", "path")]
+    for key, value in given.options.items():
+        if key not in options:
+            raise unknown_setting(f"dataset.options.{key}", options or ["nothing"])
+        check_value(value, accepted[key].annotation, f"dataset.options.{key}")
+    defaults = {k: accepted[k].default for k in options if _is_plain(accepted[k].default)}
+    return dataclasses.replace(
+        given,
+        seed=_first(given.seed, seed) if "seed" in accepted else None,
+        split=_first(given.split, accepted["split"].default) if "split" in accepted else None,
+        options={**defaults, **given.options},
+    )
+
+
+def _model(given: ModelSettings) -> ModelSettings:
+    _check_name("model.architecture", given.architecture, MODELS)
+    _check_name("model.activation", given.activation, ACTIVATIONS)
+    own = {field.name: field.default for field in dataclasses.fields(MODELS[given.architecture])}
+    filled = {}
+    for name in _OF_ONE_MODEL:
+        value = getattr(given, name)
+        if value is not None and name not in own:
+            raise ConfigError(
+                f"`model.{name}` is {value!r}, but the architecture {given.architecture!r} has no "
+                f"{name}; {_APART}"
+            )
+        filled[name] = _first(value, own.get(name))
+    resolved = dataclasses.replace(given, **filled)
+    with _as_config_error("model"):
+        build_model(CellSettings(model=resolved))
+    return resolved
+
+
+def _training(given: TrainingSettings, architecture: str, seed: int) -> TrainingSettings:
+    own = dataclasses.asdict(default_settings(architecture))
+    own["patience"] = _first(own["patience"], "never")
+    values = {name: _first(getattr(given, name), own[name]) for name in own}
+    resolved = TrainingSettings(**values, seed=_first(given.seed, seed))
+    with _as_config_error("training"):
+        build_train_settings(CellSettings(training=resolved))
+    return resolved
+
+
+def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
+    _check_name("metamers.initialization", given.initialization, INITIALIZATIONS)
+    _check_name("metamers.loss", given.loss, ("auto", *LOSSES))
+    _check_name("metamers.coordinates", given.coordinates, COORDINATES)
+    own = {field.name: field.default for field in dataclasses.fields(PARAMETERIZATIONS[given.vary])}
+    filled: dict[str, Any] = {}
+    for name in _OF_ONE_VARY:
+        value = getattr(given, name)
+        if value is not None and name not in own:
+            raise ConfigError(
+                f"`metamers.{name}` is {value!r}, but `metamers.vary` is {given.vary!r}, which has "
+                f"no {name}; {_APART}"
+            )
+        default = "free" if name == "domain" else own.get(name)
+        filled[name] = _first(value, default) if name in own else None
+    loss = given.loss
+    if loss == "auto":
+        loss = "relative_squared" if given.identity_backward else "complementarity"
+    resolved = dataclasses.replace(
+        given,
+        **filled,
+        **_search(given),
+        loss=loss,
+        tolerance=_first(given.tolerance, _TOLERANCE[given.vary]),
+        seed=_first(given.seed, seed),
+    )
+    _check_bounds(resolved)
+    return resolved
+
+
+def _search(given: MetamerSettings) -> dict[str, Any]:
+    """Return learning rate and schedule, which only some optimizers have."""
+    asked = {"learning_rate": given.learning_rate, "schedule": given.schedule}
+    if given.optimizer is not None:
+        _check_name("metamers.optimizer", given.optimizer, OPTIMIZERS)
+    if given.schedule is not None:
+        _check_name("metamers.schedule", given.schedule, SCHEDULES)
+    if given.optimizer is None or given.optimizer in WITHOUT_RATE:
+        why = "null, which chooses its own" if given.optimizer is None else repr(given.optimizer)
+        for name, value in asked.items():
+            if value is not None:
+                raise ConfigError(
+                    f"`metamers.{name}` is {value!r}, but `metamers.optimizer` is {why}: it would "
+                    f"be ignored; name an optimizer with a learning rate, as adam, or {_APART}"
+                )
+        return {}
+    return {
+        "learning_rate": _first(given.learning_rate, _LEARNING_RATE[given.vary]),
+        "schedule": _first(given.schedule, "cosine"),
+    }
+
+
+def _check_bounds(metamers: MetamerSettings) -> None:
+    if metamers.domain is not None:
+        _check_name("metamers.domain", metamers.domain, DOMAINS)
+    bounds = metamers.bounds
+    if bounds is not None and metamers.domain != "box":
+        raise ConfigError(
+            f"`metamers.bounds` is {list(bounds)}, but `metamers.domain` is {metamers.domain!r} "
+            f"and only the domain 'box' has bounds; {_APART}"
+        )
+    if bounds is not None and not bounds[0] < bounds[1]:
+        raise ConfigError(
+            f"`metamers.bounds` is {list(bounds)}; allowed: [low, high] with low below high"
+        )
+
+
+def _geometry(given: GeometrySettings) -> GeometrySettings:
+    if not given.enabled:
+        return GeometrySettings(enabled=False, nodes=None, inputs=None)
+    for name in ("nodes", "inputs"):
+        if getattr(given, name) is None:
+            raise ConfigError(
+                f"`geometry.{name}` is null, but `geometry.enabled` is true; "
+                "give a value, or write `enabled: false`"
+            )
+    return given
+
+
+def _measures(given: tuple[str, ...] | str, vary: str) -> tuple[str, ...]:
+    names = None if isinstance(given, str) else given
+    with _as_config_error("measures"):
+        return tuple(measure.name for measure in measures_for(METAMER_KIND[vary], names))
+
+
+def _check_layers(cell: CellSettings) -> None:
+    model = build_model(cell)
+    with _as_config_error("metamers.layer"):
+        layers = build_layers(cell, model)
+    if not cell.metamers.identity_backward:
+        return
+    if not any(model.nonlinearity(layer) for layer in layers):
+        raise ConfigError(
+            f"`metamers.identity_backward` is true, but the layer {cell.metamers.layer!r} has no "
+            f"nonlinearity; {_APART}"
+        )
+    if cell.metamers.loss == "complementarity":
+        raise ConfigError(
+            "`metamers.identity_backward` is true, but `metamers.loss` is 'complementarity', which "
+            "reads the values before the nonlinearity, so that there is nothing to pass; "
+            "write `loss: relative_squared`"
+        )
+
+
+def _check_name(path: str, given: str, allowed: Collection[str] | Mapping[str, Any]) -> None:
+    if given not in allowed:
+        raise ConfigError(str(unknown_name(f"`{path}`", given, allowed)))
+
+
+@contextlib.contextmanager
+def _as_config_error(path: str) -> Iterator[None]:
+    """Turn an InputError from a constructor into a ConfigError that names the section."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except InputError as error:
+        raise ConfigError(f"in `{path}`: {error}") from error
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _is_plain(default: Any) -> bool:
+    return default is None or isinstance(default, bool | int | float | str)

@@ -1,0 +1,216 @@
+"""Every setting of a sweep, with its default and its meaning.
+
+Any value may also be a list in a configuration file; the lists span the grid of cells. A setting
+whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `geometry.nodes`, `measures`)
+takes a list of lists for a grid.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
+
+
+class Range(NamedTuple):
+    """Allowed interval of a number.
+
+    Attributes:
+      low: smallest allowed value, or None.
+      high: largest allowed value, or None.
+      open_low: whether `low` itself is refused.
+      open_high: whether `high` itself is refused.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Positive = Annotated[float, Range(0, open_low=True)]
+NonNegative = Annotated[float, Range(0)]
+# Does not change any number, so it is no part of a cell's identity.
+_INCIDENTAL = {"identity": False}
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSettings:
+    """Which graph is the reference.
+
+    Attributes:
+      name: a name of `DATASETS`, or the path of a file that `load_dataset` reads.
+      split: number of the split, for datasets that come with several; null takes the first.
+      seed: seed of a generated graph or of a random split; null takes the top-level `seed`.
+      root: folder in which files are looked for first; null takes the usual places.
+      options: further arguments of the loader, as `num_nodes` of a generated graph. A list is a
+        grid here too; write `[[1, 2]]` for one value that is a list.
+    """
+
+    name: str = "digits"
+    split: Natural | None = None
+    seed: Natural | None = None
+    root: str | None = dataclasses.field(default=None, metadata=_INCIDENTAL)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """The network.
+
+    Settings that name an architecture belong to it alone; given with another they are refused.
+    Null takes the model's own default.
+
+    Attributes:
+      architecture: a name of `MODELS`: gcn, gat, graphsage, gin.
+      hidden: width of the hidden layers.
+      layers: number of convolutions; the last one gives the logits.
+      activation: a name of `ACTIVATIONS`: relu, elu, leaky_relu, tanh, gelu, softplus, identity.
+      residual: add each layer's input before the nonlinearity.
+      normalization: none, layer or batch.
+      dropout: rate during training, in [0, 1).
+      heads: attention heads of the hidden layers, for gat.
+      output_heads: attention heads of the last layer, for gat.
+      aggregator: mean or max, for graphsage.
+    """
+
+    architecture: str = "gcn"
+    hidden: Count = 64
+    layers: Count = 2
+    activation: str = "relu"
+    residual: bool = False
+    normalization: str = "none"
+    dropout: Annotated[float, Range(0, 1, open_high=True)] = 0.5
+    heads: Count | None = None
+    output_heads: Count | None = None
+    aggregator: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How the network is trained; null takes the default of the architecture.
+
+    Attributes:
+      epochs: full-batch steps at most; 0 leaves the network untrained.
+      learning_rate: step size.
+      weight_decay: weight of the decay term.
+      decayed: matrices that decay: first (layer only) or all.
+      patience: epochs without a better validation accuracy before training stops, or never.
+      optimizer: adam, adamw or sgd.
+      seed: seed of parameters and dropout; null takes the top-level `seed`.
+    """
+
+    epochs: Natural | None = None
+    learning_rate: NonNegative | None = None
+    weight_decay: NonNegative | None = None
+    decayed: str | None = None
+    patience: Count | Literal["never"] | None = None
+    optimizer: str | None = None
+    seed: Natural | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class MetamerSettings:
+    """What varies, what must match, and how it is searched for.
+
+    Settings marked "continuous" or "binary" belong to one value of `vary`; given with the other
+    they are refused. Null takes the default named in brackets.
+
+    Attributes:
+      vary: continuous_features or binary_features.
+      layer: one of the model's layers ("conv1", "conv1.pre", "logits"), several joined by "+"
+        to be matched at once, or "all".
+      nodes: the nodes whose activations must match; null means all nodes.
+      domain: continuous; free, box or non_negative [free].
+      bounds: continuous, with domain box; [low, high] of every feature [the dataset's range].
+      initialization: global, per_feature or permuted.
+      ones: binary; keep the number of ones globally or per row [global].
+      slope: binary; steepness of the straight-through sigmoid [1].
+      margin: binary; distance from the threshold below which the margin term acts [0.25].
+      margin_weight: binary; weight of the margin term [0].
+      loss: relative_squared, complementarity, or auto: complementarity, which has no dead zone at
+        a ReLU and is the plain residual elsewhere; with `identity_backward` relative_squared.
+      coordinates: coordinates of the search: features, row_space, entry, or auto.
+      identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
+      optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see
+        `jmetamer.metamers.solver.default_solver`.
+      learning_rate: of a named optimizer that has one [continuous 0.05, binary 0.1].
+      schedule: of the learning rate of a named optimizer, a name of `SCHEDULES` [cosine].
+      steps: steps at most; null takes that of `default_solver`.
+      tolerance: relative squared error at which a metamer counts [continuous 1e-4, binary 1e-2].
+      patience: steps without improvement after which a metamer is given up.
+      improvement: relative decrease of the loss that counts as improvement, below 1.
+      count: number of metamers.
+      seed: base seed of the metamers; null takes the top-level `seed`.
+      lanes: metamers computed at the same time; null leaves it to the pipeline. Changes no number.
+    """
+
+    vary: Literal["continuous_features", "binary_features"] = "continuous_features"
+    layer: str = "conv1"
+    nodes: tuple[Natural, ...] | None = None
+    domain: str | None = None
+    bounds: tuple[float, float] | None = None
+    initialization: str = "global"
+    ones: Literal["global", "row"] | None = None
+    slope: Positive | None = None
+    margin: Annotated[float, Range(0, 1)] | None = None
+    margin_weight: NonNegative | None = None
+    loss: str = "auto"
+    coordinates: str = "auto"
+    identity_backward: bool = False
+    optimizer: str | None = None
+    learning_rate: Positive | None = None
+    schedule: str | None = None
+    steps: Count | None = None
+    tolerance: Positive | None = None
+    patience: Count = 200
+    improvement: Annotated[float, Range(0, 1, open_high=True)] = 0.01
+    count: Count = 64
+    seed: Natural | None = None
+    lanes: Count | None = dataclasses.field(default=None, metadata=_INCIDENTAL)
+
+
+@dataclasses.dataclass(frozen=True)
+class GeometrySettings:
+    """The local geometry of the map from inputs to the matched layers.
+
+    Attributes:
+      enabled: compute it at all; when false, the other two are set to null.
+      nodes: how many target nodes (drawn with the metamers' seed), or a list of nodes.
+      inputs: features that vary: of the node itself, of the ball the network sees, or all.
+    """
+
+    enabled: bool = True
+    nodes: Count | tuple[Natural, ...] | None = 8
+    inputs: Literal["node", "ball", "all"] | None = "ball"
+
+
+@dataclasses.dataclass(frozen=True)
+class StoreSettings:
+    """What is kept.
+
+    Attributes:
+      metamers: features of how many metamers are stored, or "all".
+    """
+
+    metamers: Natural | Literal["all"] = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """One configuration, or one block of `runs`; each leaf a value here, in a file also a list.
+
+    Attributes:
+      seed: base seed; the three seeds of the sections are this one unless they are given.
+      dataset, model, training, metamers, geometry, store: see there.
+      measures: names of `MEASURES`, or "all".
+    """
+
+    seed: Natural = 0
+    dataset: DatasetSettings = dataclasses.field(default_factory=DatasetSettings)
+    model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
+    training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    metamers: MetamerSettings = dataclasses.field(default_factory=MetamerSettings)
+    geometry: GeometrySettings = dataclasses.field(default_factory=GeometrySettings)
+    measures: tuple[str, ...] | Literal["all"] = "all"
+    store: StoreSettings = dataclasses.field(default_factory=StoreSettings)

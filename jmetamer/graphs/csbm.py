@@ -1,0 +1,119 @@
+"""`csbm`: the contextual stochastic block model, whose Bayes-optimal labels are known."""
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.block_model import (
+    BlockModel,
+    class_posterior,
+    planted_partition,
+    sample_edges,
+    sample_features,
+    sample_labels,
+)
+from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.split import per_class_split
+
+_PROVENANCE = Provenance(
+    source="jmetamer.graphs.csbm.load_csbm",
+    sha256="",
+    licence="generated, free of rights",
+    citation="Y. Deshpande, S. Sen, A. Montanari and E. Mossel (2018), Contextual Stochastic Block "
+    "Models, arXiv:1807.09596",
+)
+
+
+def csbm_model(
+    *,
+    seed: int = 0,
+    num_nodes: int = 500,
+    num_classes: int = 2,
+    num_features: int = 16,
+    p_in: float = 0.03,
+    p_out: float = 0.01,
+    signal: float = 1.0,
+) -> BlockModel:
+    """Return the generating model of `load_csbm` with the same arguments.
+
+    Use it with `block_model.class_posterior` to ask for the Bayes-optimal labels of a graph whose
+    features or edges were changed.
+
+    Args: see `load_csbm`.
+
+    Raises:
+      InputError: an option is out of range.
+
+    Example:
+      >>> csbm_model(num_features=3).means.shape
+      (2, 3)
+    """
+    if num_features < 1:
+        raise InputError(f"`num_features` is {num_features}; allowed: 1 or more.")
+    if not (signal >= 0 and np.isfinite(signal)):
+        raise InputError(f"`signal` is {signal}; allowed: a finite number, 0 or more.")
+    model = planted_partition(num_nodes, num_classes, p_in, p_out)
+    # A stream of its own, so that the means stay the same when the number of nodes changes.
+    directions = np.random.default_rng([seed, 1]).standard_normal((num_classes, num_features))
+    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    return model._replace(means=signal * directions / lengths)
+
+
+def load_csbm(
+    *,
+    seed: int = 0,
+    num_nodes: int = 500,
+    num_classes: int = 2,
+    num_features: int = 16,
+    p_in: float = 0.03,
+    p_out: float = 0.01,
+    signal: float = 1.0,
+) -> Dataset:
+    """Draw means, classes, edges, features and split by `seed`.
+
+    The features of a node are its class mean, a random direction of length `signal`, plus standard
+    normal noise. `oracle_labels` are the arg max of `block_model.class_posterior`: optimal for a
+    node given all features, all edges and the true classes of all other nodes.
+
+    Args:
+      seed: draws everything.
+      num_nodes: nodes.
+      num_classes: equally likely classes.
+      num_features: features of a node.
+      p_in: probability of an edge within a class.
+      p_out: probability of an edge between two classes.
+      signal: length of every class mean, in standard deviations of the noise.
+
+    Raises:
+      InputError: an option is out of range.
+
+    Example:
+      >>> csbm = load_csbm(num_nodes=60, num_features=5)
+      >>> csbm.graph.nodes.shape, csbm.oracle_labels.shape
+      ((60, 5), (60,))
+    """
+    model = csbm_model(
+        seed=seed,
+        num_nodes=num_nodes,
+        num_classes=num_classes,
+        num_features=num_features,
+        p_in=p_in,
+        p_out=p_out,
+        signal=signal,
+    )
+    rng = np.random.default_rng(seed)
+    labels = sample_labels(model, num_nodes, rng)
+    edges = sample_edges(model, labels, rng)
+    graph = make_graph(sample_features(model, labels, rng), *edges)
+    return sealed(
+        Dataset(
+            name="csbm",
+            graph=graph,
+            labels=labels,
+            **per_class_split(labels, seed)._asdict(),
+            num_classes=num_classes,
+            feature_kind="continuous",
+            provenance=_PROVENANCE,
+            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+        )
+    )

@@ -1,0 +1,222 @@
+"""`Dataset`: a graph with labels, masks and the record of where it came from."""
+
+import dataclasses
+import hashlib
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.graph import num_nodes, validate_graph
+
+FeatureKind = Literal["binary", "continuous", "one_hot"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """Where a dataset came from.
+
+    Attributes:
+      source: address of the files, or a sentence for embedded and generated data.
+      sha256: hex digest of the content that was read: of the file; where there are several, of
+        their sorted `sha256sum` lines; of the arrays (`content_digest`) where there is no file.
+      licence: terms of use as far as known.
+      citation: what to cite.
+    """
+
+    source: str
+    sha256: str
+    licence: str
+    citation: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """One graph with node labels and a split; arrays are NumPy and live on the host.
+
+    Attributes:
+      name: table name or file stem.
+      graph: `jraph.GraphsTuple` of one graph; nodes [n, d] float32, both directions stored.
+      labels: [n] int32 in [0, num_classes).
+      train_mask, val_mask, test_mask: [n] bool, pairwise disjoint.
+      num_classes: number of classes.
+      feature_kind: "binary" (0/1), "one_hot" or "continuous".
+      provenance: where the data came from.
+      feature_range: (low, high) of legal feature values, or None where there is no bound.
+      feature_shape: shape in which a feature row is a picture, as (8, 8), else None.
+      oracle_labels: [n] int32 Bayes-optimal labels where the generating model is known, else None.
+      task: "node".
+    """
+
+    name: str
+    graph: Any
+    labels: Any
+    train_mask: Any
+    val_mask: Any
+    test_mask: Any
+    num_classes: int
+    feature_kind: FeatureKind
+    provenance: Provenance
+    feature_range: tuple[float, float] | None = None
+    feature_shape: tuple[int, ...] | None = None
+    oracle_labels: Any = None
+    task: Literal["node"] = "node"
+
+
+def validate_dataset(dataset: Dataset) -> None:
+    """Check a dataset's graph, labels, masks and description against each other.
+
+    Args:
+      dataset: what a loader built.
+
+    Raises:
+      InputError: names the field and the first offending node.
+
+    Example:
+      >>> from jmetamer.graphs.load import load_dataset
+      >>> karate = load_dataset("karate")
+      >>> validate_dataset(dataclasses.replace(karate, labels=karate.labels[:30]))
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.InputError: `labels` has shape (30,); allowed: (34,)...
+    """
+    validate_graph(dataset.graph)
+    total = num_nodes(dataset.graph)
+    _check_labels("labels", dataset.labels, total, dataset.num_classes)
+    if dataset.oracle_labels is not None:
+        _check_labels("oracle_labels", dataset.oracle_labels, total, dataset.num_classes)
+    _check_masks(dataset, total)
+    _check_description(dataset)
+
+
+def content_digest(dataset: Dataset) -> str:
+    """Return the sha256 of a dataset's graph, labels and masks, as a hex string.
+
+    Two datasets with equal arrays (value, shape and dtype) have equal digests, whatever their
+    names and whichever file they came from.
+
+    Example:
+      >>> from jmetamer.graphs.load import load_dataset
+      >>> content_digest(load_dataset("karate")) == content_digest(load_dataset("karate"))
+      True
+    """
+    graph = dataset.graph
+    nodes = graph.nodes if isinstance(graph.nodes, dict) else {"nodes": graph.nodes}
+    arrays = {f"nodes/{name}": array for name, array in sorted(nodes.items())} | {
+        "senders": graph.senders,
+        "receivers": graph.receivers,
+        "weight": graph.edges.weight,
+        "edge_features": graph.edges.features,
+        "labels": dataset.labels,
+        "train_mask": dataset.train_mask,
+        "val_mask": dataset.val_mask,
+        "test_mask": dataset.test_mask,
+    }
+    digest = hashlib.sha256()
+    for name, values in arrays.items():
+        if values is not None:
+            array = np.ascontiguousarray(values)
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def sealed(dataset: Dataset) -> Dataset:
+    """Validate a freshly built dataset; an empty `provenance.sha256` becomes its content digest.
+
+    Raises:
+      InputError: see `validate_dataset`.
+    """
+    validate_dataset(dataset)
+    if dataset.provenance.sha256:
+        return dataset
+    provenance = dataclasses.replace(dataset.provenance, sha256=content_digest(dataset))
+    return dataclasses.replace(dataset, provenance=provenance)
+
+
+def infer_feature_kind(nodes: np.ndarray) -> FeatureKind:
+    """Say what the features are: "one_hot" (0/1, one 1 a row), "binary" (0/1) or "continuous".
+
+    Args:
+      nodes: [n, d] features.
+
+    Example:
+      >>> infer_feature_kind(np.eye(3)), infer_feature_kind(np.ones((2, 2)))
+      ('one_hot', 'binary')
+    """
+    if not ((nodes == 0) | (nodes == 1)).all():
+        return "continuous"
+    return "one_hot" if (nodes.sum(axis=1) == 1).all() else "binary"
+
+
+def _check_labels(field: str, values: Any, total: int, num_classes: int) -> None:
+    labels = np.asarray(values)
+    if labels.shape != (total,):
+        raise InputError(
+            f"`{field}` has shape {labels.shape}; allowed: ({total},), one label for each of the "
+            f"graph's {total} nodes."
+        )
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"`{field}` has dtype {labels.dtype}; allowed: integers (class numbers).")
+    bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if bad.size:
+        raise InputError(
+            f"`{field}[{bad[0]}]` is {labels[bad[0]]}; allowed: 0 to {num_classes - 1}, as there "
+            f"are {num_classes} classes ({bad.size} such nodes)."
+        )
+
+
+def _check_masks(dataset: Dataset, total: int) -> None:
+    names = ("train_mask", "val_mask", "test_mask")
+    masks = {name: np.asarray(getattr(dataset, name)) for name in names}
+    for name, mask in masks.items():
+        if mask.shape != (total,) or mask.dtype != np.bool_:
+            raise InputError(
+                f"`{name}` has shape {mask.shape} and dtype {mask.dtype}; allowed: ({total},) and "
+                "bool, one entry a node."
+            )
+    for first, second in (names[:2], names[::2], names[1:]):
+        both = np.flatnonzero(masks[first] & masks[second])
+        if both.size:
+            raise InputError(
+                f"`{first}` and `{second}` overlap: node {both[0]} is in both ({both.size} such "
+                "nodes); the masks must be disjoint, or test scores would count training nodes."
+            )
+    if not masks["train_mask"].any():
+        raise InputError(
+            f"`train_mask` selects 0 of {total} nodes; at least 1 is needed to train on."
+        )
+
+
+def _check_description(dataset: Dataset) -> None:
+    kinds = get_args(FeatureKind)
+    if dataset.feature_kind not in kinds:
+        raise InputError(
+            f"`feature_kind` is {dataset.feature_kind!r}; allowed: {', '.join(map(repr, kinds))}."
+        )
+    nodes = dataset.graph.nodes
+    if isinstance(nodes, dict):
+        return
+    nodes = np.asarray(nodes)
+    if dataset.feature_kind != "continuous":
+        _check_entries(nodes, (nodes != 0) & (nodes != 1), "0 or 1", dataset.feature_kind)
+    if dataset.feature_range is not None:
+        low, high = dataset.feature_range
+        outside = (nodes < low) | (nodes > high)
+        _check_entries(nodes, outside, f"{low} to {high}", "feature_range")
+    if dataset.feature_shape is not None:
+        size = int(np.prod(dataset.feature_shape))
+        if size != nodes.shape[1]:
+            raise InputError(
+                f"`feature_shape` {dataset.feature_shape} holds {size} features; the nodes have "
+                f"{nodes.shape[1]}."
+            )
+
+
+def _check_entries(nodes: np.ndarray, bad: np.ndarray, allowed: str, why: str) -> None:
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise InputError(
+            f"`nodes[{row}, {column}]` is {nodes[row, column]}; allowed: {allowed} (declared by "
+            f"{why!r}; {int(bad.sum())} such entries)."
+        )

@@ -1,0 +1,153 @@
+"""networkx graphs as datasets."""
+
+from typing import Any
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
+from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.split import Split, select_split
+
+_PROVENANCE = Provenance(
+    source="a networkx graph", sha256="", licence="not stated", citation="not stated"
+)
+
+
+def is_networkx(source: Any) -> bool:
+    """Whether an object looks like a networkx graph, without importing networkx."""
+    return all(hasattr(source, name) for name in ("adj", "nodes", "edges", "is_directed"))
+
+
+def load_networkx(
+    source: Any,
+    *,
+    seed: int = 0,
+    split: int = 0,
+    features: str = "x",
+    label: str = "y",
+    weight: str | None = None,
+    name: str | None = None,
+) -> Dataset:
+    """Read a networkx graph; nodes keep the order of `source.nodes`.
+
+    An undirected edge is stored in both directions, a self loop once; parallel edges are kept.
+
+    Args:
+      source: any kind of networkx graph.
+      seed: draws a split (`split.per_class_split`) if the nodes have no masks.
+      split: 0; a networkx graph holds one split.
+      features: node attribute with a number or a list of numbers, the same length everywhere. If
+        no node has it, the features are the rows of the identity matrix (one-hot).
+      label: node attribute with the class: integers from 0, or texts, numbered in sorted order.
+        The optional boolean node attributes "train_mask", "val_mask" and "test_mask" hold the
+        split.
+      weight: edge attribute with the weight; all 1 if None.
+      name: the dataset's name; that of the graph, or "networkx", if None.
+
+    Raises:
+      InputError: an attribute is missing at a node or cannot be used; names the node.
+
+    Example:
+      >>> import networkx
+      >>> graph = networkx.path_graph(4)
+      >>> networkx.set_node_attributes(graph, {0: "a", 1: "a", 2: "b", 3: "b"}, name="y")
+      >>> load_networkx(graph).labels
+      array([0, 0, 1, 1], dtype=int32)
+    """
+    if source.number_of_nodes() == 0:
+        raise InputError("`source` is a networkx graph with 0 nodes; at least 1 is needed.")
+    nodes = _features(source, features)
+    labels, num_classes = _labels(source, label)
+    masks = {field: _attribute(source, field, required=False) for field in Split._fields}
+    kind = infer_feature_kind(nodes)
+    return sealed(
+        Dataset(
+            name=name or source.name or "networkx",
+            graph=make_graph(nodes, *_edges(source, weight)),
+            labels=labels,
+            **select_split(masks, split, labels, seed)._asdict(),
+            num_classes=num_classes,
+            feature_kind=kind,
+            provenance=_PROVENANCE,
+            feature_range=None if kind == "continuous" else (0.0, 1.0),
+        )
+    )
+
+
+def _attribute(source: Any, attribute: str, *, required: bool) -> list[Any] | None:
+    """Return the attribute of every node in order, or None if no node has it."""
+    found = [data for _, data in source.nodes(data=attribute)]
+    absent = [node for node, value in zip(source.nodes, found, strict=True) if value is None]
+    if len(absent) == len(found) and not required:
+        return None
+    if absent:
+        raise InputError(
+            f"node {absent[0]!r} has no attribute {attribute!r}; every node needs it "
+            f"({len(absent)} of {len(found)} lack it). Set it with "
+            "networkx.set_node_attributes, or name another attribute."
+        )
+    return found
+
+
+def _features(source: Any, attribute: str) -> np.ndarray:
+    values = _attribute(source, attribute, required=False)
+    if values is None:
+        return np.eye(source.number_of_nodes(), dtype=np.float32)
+    rows: list[np.ndarray] = []
+    for node, value in zip(source.nodes, values, strict=True):
+        try:
+            row = np.atleast_1d(np.asarray(value, np.float32))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"attribute {attribute!r} of node {node!r} is {value!r}; allowed: a number or a "
+                "list of numbers."
+            ) from error
+        if row.ndim != 1 or (rows and row.size != rows[0].size):
+            raise InputError(
+                f"attribute {attribute!r} of node {node!r} has shape {row.shape}; allowed: "
+                f"{rows[0].shape if rows else '(d,)'}, as at the nodes before it."
+            )
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _labels(source: Any, attribute: str) -> tuple[np.ndarray, int]:
+    values = np.array(_attribute(source, attribute, required=True))
+    if values.ndim == 1 and values.dtype.kind in "biu":
+        return values.astype(np.int32), int(values.max()) + 1
+    if values.ndim == 1 and values.dtype.kind == "U":
+        names, numbers = np.unique(values, return_inverse=True)
+        return numbers.astype(np.int32), names.size
+    raise InputError(
+        f"attribute {attribute!r} has dtype {values.dtype} and shape {values.shape}; allowed: an "
+        "integer or a text at every node, its class."
+    )
+
+
+def _edges(source: Any, weight: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    number = {node: index for index, node in enumerate(source.nodes)}
+    ends = [(number[a], number[b]) for a, b in source.edges()]
+    senders, receivers = np.array(ends, np.int64).reshape(-1, 2).T
+    weights = None if weight is None else _weights(source, weight)
+    if not source.is_directed():
+        back = senders != receivers
+        turned = receivers[back], senders[back]
+        senders = np.concatenate([senders, turned[0]])
+        receivers = np.concatenate([receivers, turned[1]])
+        weights = None if weights is None else np.concatenate([weights, weights[back]])
+    order = np.lexsort((senders, receivers))
+    return senders[order], receivers[order], None if weights is None else weights[order]
+
+
+def _weights(source: Any, attribute: str) -> np.ndarray:
+    weights = []
+    for first, second, value in source.edges(data=attribute):
+        try:
+            weights.append(float(value))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"attribute {attribute!r} of edge ({first!r}, {second!r}) is {value!r}; allowed: "
+                "a number, 0 or more, at every edge."
+            ) from error
+    return np.array(weights, np.float32)

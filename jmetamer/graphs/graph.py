@@ -1,0 +1,259 @@
+"""The graph type: `jraph.GraphsTuple` with node features and edge weights, and its validation.
+
+Everything here works on the host with NumPy and takes NumPy or JAX arrays.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jraph
+import numpy as np
+from jax import dtypes
+
+from jmetamer._base.errors import InputError
+
+
+class Edges(NamedTuple):
+    """What an edge carries.
+
+    Attributes:
+      weight: [e] float32; 1 = present, 0 = absent (also padding), between = relaxed.
+      features: [e, f] float32 or None.
+
+    Example:
+      >>> Edges(weight=[1.0, 0.0]).features is None
+      True
+    """
+
+    weight: Any
+    features: Any = None
+
+
+def make_graph(
+    nodes: Any,
+    senders: Any,
+    receivers: Any,
+    weight: Any = None,
+    edge_features: Any = None,
+) -> jraph.GraphsTuple:
+    """Build one validated graph from arrays; the edges keep the order in which they are given.
+
+    A message travels from `senders[k]` to `receivers[k]`. An undirected edge is two entries, one
+    for each direction; `symmetrize` adds the missing ones.
+
+    Args:
+      nodes: [n, d] node features, any real dtype.
+      senders: [e] integer index of each edge's source, in [0, n).
+      receivers: [e] integer index of each edge's destination, in [0, n).
+      weight: [e] finite, non-negative edge weights; all one if None.
+      edge_features: [e, f] finite edge features, or None.
+
+    Returns:
+      A graph of NumPy arrays: float32 features and weights, int32 indices, `n_node` and `n_edge`
+      of length one.
+
+    Raises:
+      InputError: an array has the wrong shape or dtype or an illegal entry; names the field and
+        the first offending index.
+
+    Example:
+      >>> graph = make_graph([[1.0], [2.0]], senders=[0, 1], receivers=[1, 0])
+      >>> graph.edges.weight
+      array([1., 1.], dtype=float32)
+    """
+    senders = _as_indices("senders", senders)
+    receivers = _as_indices("receivers", receivers)
+    nodes = _as_floats("nodes", nodes)
+    weight = np.ones(senders.shape, np.float32) if weight is None else _as_floats("weight", weight)
+    if edge_features is not None:
+        edge_features = _as_floats("edge_features", edge_features)
+    _check_features("nodes", nodes)
+    graph = jraph.GraphsTuple(
+        nodes=nodes,
+        edges=Edges(weight, edge_features),
+        senders=senders,
+        receivers=receivers,
+        n_node=np.array([nodes.shape[0]], np.int32),
+        n_edge=np.array([senders.size], np.int32),
+        globals=None,
+    )
+    validate_graph(graph)
+    # Only after the range check: a large index must be reported as given, not as wrapped.
+    return graph._replace(senders=senders.astype(np.int32), receivers=receivers.astype(np.int32))
+
+
+def validate_graph(graph: Any) -> None:
+    """Check that a graph can be used by everything in jmetamer.
+
+    Args:
+      graph: a `jraph.GraphsTuple` with `nodes` [n, d] (or a mapping of arrays of leading length n)
+        and `edges` an `Edges`.
+
+    Raises:
+      InputError: names the field and the first offending index.
+
+    Example:
+      >>> graph = make_graph(np.eye(2), [0, 1], [1, 0])
+      >>> validate_graph(graph._replace(senders=np.array([0, 7])))
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.InputError: `senders[1]` is 7, ... allowed: 0 to 1...
+    """
+    if not isinstance(graph, jraph.GraphsTuple):
+        raise InputError(
+            f"`graph` is a {type(graph).__name__}; allowed: a jraph.GraphsTuple; "
+            "build one with `make_graph`, or load a networkx or PyTorch Geometric graph with "
+            "`load_dataset`."
+        )
+    for field, array in _node_arrays(graph.nodes):
+        _check_features(field, array)
+    _check_counts(graph)
+    total = num_nodes(graph)
+    for field, indices in (("senders", graph.senders), ("receivers", graph.receivers)):
+        _check_indices(field, np.asarray(indices), total)
+    _check_edges(graph)
+
+
+def num_nodes(graph: jraph.GraphsTuple) -> int:
+    """Return the number of nodes, padding included.
+
+    Example:
+      >>> num_nodes(make_graph(np.eye(3), [], []))
+      3
+    """
+    return int(next(_node_arrays(graph.nodes))[1].shape[0])
+
+
+def with_nodes(graph: jraph.GraphsTuple, nodes: Any) -> jraph.GraphsTuple:
+    """Return the graph with other node features; usable inside JAX transformations.
+
+    Args:
+      graph: the graph whose edges are kept.
+      nodes: [n, d'] features.
+
+    Raises:
+      InputError: the number of rows differs from the number of nodes.
+
+    Example:
+      >>> with_nodes(make_graph(np.eye(2), [0], [1]), np.zeros((2, 5), np.float32)).nodes.shape
+      (2, 5)
+    """
+    expected = num_nodes(graph)
+    if np.ndim(nodes) != 2 or np.shape(nodes)[0] != expected:
+        raise InputError(
+            f"`nodes` has shape {np.shape(nodes)}; allowed: ({expected}, d), one row for each of "
+            f"the graph's {expected} nodes."
+        )
+    return graph._replace(nodes=nodes)
+
+
+def _node_arrays(nodes: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each array of node features with the name it has in messages."""
+    if isinstance(nodes, Mapping):
+        for name, array in nodes.items():
+            yield f"nodes[{name!r}]", array
+    else:
+        yield "nodes", nodes
+
+
+def _as_floats(field: str, values: Any) -> np.ndarray:
+    array = _as_array(field, values)
+    if array.dtype.kind not in "fiub" and not dtypes.issubdtype(array.dtype, np.floating):
+        raise InputError(f"`{field}` has dtype {array.dtype}; allowed: real numbers.")
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _as_indices(field: str, values: Any) -> np.ndarray:
+    array = _as_array(field, values)
+    if array.size == 0:
+        return array.reshape(-1).astype(np.int32)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"`{field}` has dtype {array.dtype}; allowed: integers (node indices).")
+    return array
+
+
+def _as_array(field: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"`{field}` cannot be made an array; rows of equal length are needed: {error}."
+        ) from error
+
+
+def _check_features(field: str, values: Any) -> None:
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise InputError(f"`{field}` has shape {array.shape}; allowed: 2 axes, (rows, features).")
+    if not dtypes.issubdtype(array.dtype, np.floating):
+        raise InputError(f"`{field}` has dtype {array.dtype}; allowed: floating point (float32).")
+    _check_finite(field, array)
+
+
+def _check_finite(field: str, array: np.ndarray) -> None:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise InputError(
+            f"`{field}[{', '.join(map(str, where))}]` is {array[where]}; allowed: finite numbers "
+            f"({int(bad.sum())} of {array.size} entries are not)."
+        )
+
+
+def _check_counts(graph: jraph.GraphsTuple) -> None:
+    lengths = {field: array.shape[0] for field, array in _node_arrays(graph.nodes)}
+    given = int(np.sum(np.asarray(graph.n_node)))
+    for field, length in lengths.items():
+        if length != given:
+            raise InputError(
+                f"`n_node` sums to {given} but `{field}` has {length} rows; they must be equal."
+            )
+    num_edges = int(np.sum(np.asarray(graph.n_edge)))
+    for field in ("senders", "receivers"):
+        shape = np.shape(getattr(graph, field))
+        if len(shape) != 1:
+            raise InputError(f"`{field}` has shape {shape}; allowed: one axis, (edges,).")
+        if shape[0] != num_edges:
+            raise InputError(
+                f"`n_edge` sums to {num_edges} but `{field}` has {shape[0]} entries; they must "
+                "be equal, as each edge has one sender and one receiver."
+            )
+
+
+def _check_indices(field: str, indices: np.ndarray, total: int) -> None:
+    if indices.dtype.kind not in "iu":
+        raise InputError(f"`{field}` has dtype {indices.dtype}; allowed: integers (node indices).")
+    bad = np.flatnonzero((indices < 0) | (indices >= total))
+    if bad.size:
+        raise InputError(
+            f"`{field}[{bad[0]}]` is {indices[bad[0]]}, which is no node; allowed: 0 to "
+            f"{total - 1}, as the graph has {total} nodes ({bad.size} such entries)."
+        )
+
+
+def _check_edges(graph: jraph.GraphsTuple) -> None:
+    edges, num_edges = graph.edges, np.shape(graph.senders)[0]
+    if not isinstance(edges, Edges):
+        raise InputError(
+            f"`edges` is a {type(edges).__name__}; allowed: jmetamer.graphs.graph.Edges, which "
+            "holds `weight` [e]; `make_graph` fills it."
+        )
+    weight = np.asarray(edges.weight)
+    if weight.shape != (num_edges,):
+        raise InputError(
+            f"`weight` has shape {weight.shape}; allowed: ({num_edges},), one number an edge."
+        )
+    if not dtypes.issubdtype(weight.dtype, np.floating):
+        raise InputError(f"`weight` has dtype {weight.dtype}; allowed: floating point (float32).")
+    _check_finite("weight", weight)
+    negative = np.flatnonzero(weight < 0)
+    if negative.size:
+        raise InputError(
+            f"`weight[{negative[0]}]` is {weight[negative[0]]}; allowed: 0 (absent) or more "
+            f"({negative.size} negative entries)."
+        )
+    if edges.features is not None:
+        _check_features("edge_features", edges.features)
+        rows = np.shape(edges.features)[0]
+        if rows != num_edges:
+            raise InputError(f"`edge_features` has {rows} rows; allowed: {num_edges}, one an edge.")

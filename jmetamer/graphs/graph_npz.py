@@ -1,0 +1,239 @@
+"""One graph in one `.npz` file: the layout for a user's own data, and of heterophilous-graphs.
+
+    node_features  [n, d]  real numbers                                         required
+    node_labels    [n]     integers in [0, num_classes)                         required
+    edges          [e, 2]  integers: (sender, receiver)                         required
+    train_masks, val_masks, test_masks  [k, n] or [n] bool: k splits   all three or none
+    edge_weight    [e]     finite, 0 or more (default: all 1)                   optional
+    edge_features  [e, f]  real numbers                                         optional
+    directed       bool; false (default): each undirected edge is listed once and stored in both
+                   directions, repeats dropped; true: edges are taken as they are listed
+    num_classes    integer (default: the largest label plus one)                optional
+    oracle_labels  [n]     integers                                             optional
+    feature_kind   "binary", "one_hot" or "continuous" (default: seen from the values)
+    feature_range  [2]     lowest and highest legal value (default: 0 and 1 unless continuous)
+    feature_shape  shape in which a feature row is a picture, as [8, 8]         optional
+    source, licence, citation   texts                                           optional
+
+Nothing in the file is unpickled. `save_graph_npz` writes this layout.
+"""
+
+import hashlib
+import io
+import os
+import pathlib
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from jmetamer._base.errors import DataError, InputError
+from jmetamer.graphs.dataset import (
+    Dataset,
+    Provenance,
+    infer_feature_kind,
+    sealed,
+    validate_dataset,
+)
+from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.split import Split, select_split
+from jmetamer.graphs.symmetry import symmetrize
+
+_REQUIRED = ("node_features", "node_labels", "edges")
+
+
+def load_graph_npz(path: str | os.PathLike[str], *, split: int = 0, seed: int = 0) -> Dataset:
+    """Read a graph of your own; the layout is at the top of this file.
+
+    Args:
+      path: the `.npz` file; its stem becomes the dataset's name.
+      split: which of the stored splits.
+      seed: draws a split where the file has none (`split.per_class_split`).
+
+    Raises:
+      DataError: the file is missing, damaged or does not follow the layout; names the key.
+    """
+    file = pathlib.Path(path).expanduser()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{str(file)!r} cannot be read: {error.strerror}. Give the path of a .npz file that "
+            "`save_graph_npz` could have written, or a dataset name without folder or suffix."
+        ) from error
+    return parse_graph_npz(content, str(file), file.stem, split=split, seed=seed)
+
+
+def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
+    """Write a dataset such that `load_graph_npz` gives equal arrays back, edges in their order.
+
+    Args:
+      path: file to write, ending in `.npz`; an existing one is replaced.
+      dataset: what to write.
+
+    Raises:
+      InputError: the dataset is not valid, or `path` does not end in `.npz`.
+
+    Example:
+      >>> import tempfile
+      >>> from jmetamer.graphs.load import load_dataset
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     save_graph_npz(folder + "/own.npz", load_dataset("karate"))
+      ...     print(load_dataset(folder + "/own.npz").graph.nodes.shape)
+      (34, 34)
+    """
+    file = pathlib.Path(path).expanduser()
+    if file.suffix != ".npz":
+        raise InputError(f"`path` is {str(path)!r}; allowed: a name that ends in '.npz'.")
+    validate_dataset(dataset)
+    graph, origin = dataset.graph, dataset.provenance
+    arrays = {
+        "node_features": graph.nodes,
+        "node_labels": dataset.labels,
+        "edges": np.stack([np.asarray(graph.senders), np.asarray(graph.receivers)], axis=1),
+        "edge_weight": graph.edges.weight,
+        "edge_features": graph.edges.features,
+        "directed": True,
+        "train_masks": dataset.train_mask,
+        "val_masks": dataset.val_mask,
+        "test_masks": dataset.test_mask,
+        "num_classes": dataset.num_classes,
+        "oracle_labels": dataset.oracle_labels,
+        "feature_kind": dataset.feature_kind,
+        "feature_range": dataset.feature_range,
+        "feature_shape": dataset.feature_shape,
+        "source": origin.source,
+        "licence": origin.licence,
+        "citation": origin.citation,
+    }
+    given: dict[str, Any] = {key: value for key, value in arrays.items() if value is not None}
+    np.savez_compressed(file, **given)
+
+
+def parse_graph_npz(
+    content: bytes,
+    source: str,
+    name: str,
+    *,
+    split: int = 0,
+    seed: int = 0,
+    provenance: Provenance | None = None,
+) -> Dataset:
+    """Build a dataset from the bytes of a `.npz` file.
+
+    Args:
+      content: the bytes.
+      source: the file's name, for messages.
+      name: the dataset's name.
+      split: which of the stored splits.
+      seed: draws a split where the file has none.
+      provenance: where the file came from; taken from the file if None.
+
+    Raises:
+      DataError: the content does not follow the layout.
+    """
+    arrays = _read_arrays(content, source)
+    try:
+        return _build(arrays, name, split, seed, provenance or _provenance(arrays, source, content))
+    except DataError:
+        raise
+    except InputError as error:
+        raise DataError(f"{source!r}: {error}") from error
+
+
+def _read_arrays(content: bytes, source: str) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{source!r} is not a readable .npz file of plain arrays ({error}); it is damaged or "
+            "something else. Write it with numpy.savez or `save_graph_npz`."
+        ) from error
+    missing = [key for key in _REQUIRED if key not in arrays]
+    if missing:
+        raise DataError(
+            f"{source!r} lacks {', '.join(map(repr, missing))}; it holds "
+            f"{', '.join(map(repr, sorted(arrays))) or 'nothing'}. Required: "
+            f"{', '.join(map(repr, _REQUIRED))}."
+        )
+    return arrays
+
+
+def _build(
+    arrays: dict[str, np.ndarray], name: str, split: int, seed: int, provenance: Provenance
+) -> Dataset:
+    graph = _graph(arrays)
+    total = graph.nodes.shape[0]
+    labels = _class_numbers("node_labels", arrays["node_labels"], total)
+    oracle = arrays.get("oracle_labels")
+    kind = _scalar(arrays, "feature_kind", infer_feature_kind(graph.nodes))
+    masks = {field: arrays.get(f"{field}s", arrays.get(field)) for field in Split._fields}
+    bounds = arrays.get("feature_range", None if kind == "continuous" else np.array([0.0, 1.0]))
+    shape = arrays.get("feature_shape")
+    return sealed(
+        Dataset(
+            name=name,
+            graph=graph,
+            labels=labels,
+            **select_split(masks, split, labels, seed)._asdict(),
+            num_classes=int(_scalar(arrays, "num_classes", labels.max(initial=0) + 1)),
+            feature_kind=kind,
+            provenance=provenance,
+            feature_range=None if bounds is None else _pair(bounds),
+            feature_shape=None if shape is None else tuple(int(size) for size in shape.ravel()),
+            oracle_labels=None
+            if oracle is None
+            else _class_numbers("oracle_labels", oracle, total),
+        )
+    )
+
+
+def _graph(arrays: dict[str, np.ndarray]) -> Any:
+    edges = arrays["edges"]
+    if edges.ndim != 2 or edges.shape[1] != 2:
+        raise InputError(
+            f"`edges` has shape {edges.shape}; allowed: (e, 2), a sender and a receiver an edge."
+        )
+    graph = make_graph(
+        arrays["node_features"],
+        edges[:, 0],
+        edges[:, 1],
+        arrays.get("edge_weight"),
+        arrays.get("edge_features"),
+    )
+    return graph if bool(_scalar(arrays, "directed", False)) else symmetrize(graph)
+
+
+def _class_numbers(key: str, values: np.ndarray, total: int) -> np.ndarray:
+    if values.shape != (total,) or values.dtype.kind not in "iu":
+        raise InputError(
+            f"`{key}` has shape {values.shape} and dtype {values.dtype}; allowed: ({total},) and "
+            "integers, one class number a node."
+        )
+    return values.astype(np.int32)
+
+
+def _scalar(arrays: dict[str, np.ndarray], key: str, default: Any) -> Any:
+    value = arrays.get(key)
+    if value is None:
+        return default
+    if value.size != 1:
+        raise InputError(f"`{key}` has shape {value.shape}; allowed: one value.")
+    return value.reshape(()).item()
+
+
+def _pair(bounds: np.ndarray) -> tuple[float, float]:
+    if bounds.shape != (2,):
+        raise InputError(f"`feature_range` has shape {bounds.shape}; allowed: (2,), low and high.")
+    return float(bounds[0]), float(bounds[1])
+
+
+def _provenance(arrays: dict[str, np.ndarray], source: str, content: bytes) -> Provenance:
+    return Provenance(
+        source=str(_scalar(arrays, "source", source)),
+        sha256=hashlib.sha256(content).hexdigest(),
+        licence=str(_scalar(arrays, "licence", "not stated")),
+        citation=str(_scalar(arrays, "citation", "not stated")),
+    )

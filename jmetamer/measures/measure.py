@@ -1,0 +1,50 @@
+"""`Measure`: one way to say how far a metamer is from its reference, with its chance level."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import numpy as np
+
+Permutation = Literal["joint", "separate"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A deviation: 0 for identical inputs, larger for less alike ones.
+
+    A deviation alone says little: two unrelated binary graphs with few ones have a Hamming
+    distance near 0 and a Jaccard distance near 1. Hence every measure knows what chance gives.
+
+    Attributes:
+      name: key in `MEASURES`, "features/cosine".
+      function: (reference [n, d], metamer [n, d]) -> scalar, pure jax, safe under `jax.vmap`.
+      chance: reference [n, d] on the host -> deviation expected of an unrelated metamer.
+      null: what "unrelated" means for `chance`, one phrase.
+      low, high: range of the deviation; `high` may be infinite.
+      symmetric: whether exchanging reference and metamer changes nothing.
+      applies_to: feature kinds of the metamer that it is defined for.
+      permutation: "joint" where only the same reordering of both node sets leaves it alone,
+        "separate" where each may be reordered by itself.
+      formula: the definition in one line.
+
+    Example:
+      >>> from jmetamer.measures import MEASURES
+      >>> measure = MEASURES["features/hamming"]
+      >>> float(measure.function(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]])))
+      0.5
+      >>> measure.chance(np.array([[1.0, 0.0]]))  # density 1/2
+      0.5
+    """
+
+    name: str
+    function: Callable[[jax.Array, jax.Array], jax.Array]
+    chance: Callable[[np.ndarray], float]
+    null: str
+    low: float
+    high: float
+    symmetric: bool
+    applies_to: tuple[str, ...]
+    permutation: Permutation
+    formula: str

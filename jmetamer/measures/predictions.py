@@ -1,0 +1,164 @@
+"""Agreement of the classes predicted for a metamer and for its reference."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jmetamer._base.errors import InputError
+
+
+class PredictionAgreement(NamedTuple):
+    """Agreement of b metamers with the reference, over the same nodes.
+
+    Attributes:
+      agreement: [b] float64, share of nodes with the same class; NaN where logits are not finite.
+      chance: [b] float64, agreement that the two class frequencies alone would give.
+      kappa: [b] float64, (agreement - chance) / (1 - chance); 0 where undefined.
+      undefined: [b] bool, chance = 1: both predict one and the same class everywhere.
+    """
+
+    agreement: np.ndarray
+    chance: np.ndarray
+    kappa: np.ndarray
+    undefined: np.ndarray
+
+
+def class_agreement(reference_logits: jax.Array, metamer_logits: jax.Array) -> jax.Array:
+    """Return mean_v [argmax_c f(G')_vc = argmax_c f(G)_vc], pure jax.
+
+    Ties go to the lowest class.
+
+    Args:
+      reference_logits: [n, c].
+      metamer_logits: [n, c].
+
+    Returns:
+      Scalar in [0, 1]; NaN where a logit is not finite or there are no nodes.
+
+    Example:
+      >>> class_agreement(jnp.eye(2), jnp.array([[2.0, 1.0], [2.0, 1.0]]))
+      Array(0.5, dtype=float32)
+    """
+    same = jnp.argmax(reference_logits, axis=-1) == jnp.argmax(metamer_logits, axis=-1)
+    finite = jnp.isfinite(reference_logits).all() & jnp.isfinite(metamer_logits).all()
+    return jnp.where(finite, jnp.mean(same), jnp.nan)
+
+
+def agreement_chance(reference_classes: Any, metamer_classes: Any) -> float:
+    """Return a_e = sum_c p_c q_c, the agreement of independent predictions.
+
+    p and q are the two class frequencies. With the reference twice it is the chance level of
+    metamers that keep the class frequencies.
+
+    Args:
+      reference_classes: [n] integers, at least 0.
+      metamer_classes: [n] integers, at least 0.
+
+    Returns:
+      a_e in [0, 1]; NaN without nodes.
+
+    Raises:
+      InputError: if the lengths differ.
+
+    Example:
+      >>> agreement_chance([0, 0, 1, 1], [0, 1, 1, 1])
+      0.5
+    """
+    left, right = np.asarray(reference_classes), np.asarray(metamer_classes)
+    if left.shape != right.shape or left.ndim != 1:
+        raise InputError(
+            f"`reference_classes` has shape {left.shape} and `metamer_classes` {right.shape}; give "
+            "one class per node, for the same nodes."
+        )
+    if len(left) == 0:
+        return float("nan")
+    num_classes = int(max(left.max(), right.max())) + 1
+    counts = (np.bincount(classes, minlength=num_classes) for classes in (left, right))
+    return float(np.prod([count / len(left) for count in counts], axis=0).sum())
+
+
+def cohen_kappa(agreement: float, chance: float) -> tuple[float, bool]:
+    """Return kappa = (a - a_e) / (1 - a_e) and whether it is undefined.
+
+    1 means unchanged, 0 what chance gives, below 0 less than chance (Cohen, 1960).
+
+    Args:
+      agreement: a in [0, 1].
+      chance: a_e in [0, 1].
+
+    Returns:
+      (kappa, undefined); a_e = 1 leaves kappa undefined, and it is then 0.
+
+    Example:
+      >>> cohen_kappa(0.75, 0.5)
+      (0.5, False)
+      >>> cohen_kappa(1.0, 1.0)
+      (0.0, True)
+    """
+    if chance >= 1:
+        return 0.0, True
+    return (agreement - chance) / (1 - chance), False
+
+
+def prediction_agreement(
+    reference_logits: Any, metamer_logits: Any, nodes: Any = None
+) -> PredictionAgreement:
+    """Compare the classes of many metamers with the reference's.
+
+    Args:
+      reference_logits: [n, c].
+      metamer_logits: [b, n, c].
+      nodes: the nodes that count, as indices or as a mask [n]; None for all.
+
+    Returns:
+      `PredictionAgreement`.
+
+    Raises:
+      InputError: if shapes disagree, a node does not exist or no node is left.
+
+    Example:
+      >>> result = prediction_agreement(np.eye(2), np.array([[[2.0, 1.0], [2.0, 1.0]]]))
+      >>> result.agreement, result.chance, result.kappa
+      (array([0.5]), array([0.5]), array([0.]))
+    """
+    reference, metamers = np.asarray(reference_logits), np.asarray(metamer_logits)
+    if reference.ndim != 2 or metamers.ndim != 3 or metamers.shape[1:] != reference.shape:
+        raise InputError(
+            f"`metamer_logits` has shape {metamers.shape} and `reference_logits` "
+            f"{reference.shape}; [metamers, n, classes] and [n, classes] are needed."
+        )
+    chosen = _chosen_nodes(nodes, len(reference))
+    reference, metamers = reference[chosen], metamers[:, chosen]
+    classes = reference.argmax(-1)
+    rows = [_agreement_of(classes, logits) for logits in metamers]
+    agreement, chance, kappa, undefined = np.array(rows, np.float64).reshape(-1, 4).T
+    return PredictionAgreement(agreement, chance, kappa, undefined.astype(bool))
+
+
+def _chosen_nodes(nodes: Any, num_nodes: int) -> np.ndarray:
+    chosen = np.arange(num_nodes) if nodes is None else np.asarray(nodes)
+    if chosen.dtype == bool:
+        if chosen.shape != (num_nodes,):
+            raise InputError(
+                f"`nodes` is a mask of shape {chosen.shape}; the graph has {num_nodes} nodes."
+            )
+        chosen = np.flatnonzero(chosen)
+    if chosen.size == 0:
+        raise InputError("`nodes` selects no node; agreement needs at least one.")
+    outside = (chosen < 0) | (chosen >= num_nodes)
+    if outside.any():
+        raise InputError(
+            f"`nodes` holds {chosen[outside][0]}; nodes are numbered from 0 to {num_nodes - 1}."
+        )
+    return chosen
+
+
+def _agreement_of(classes: np.ndarray, logits: np.ndarray) -> tuple[float, float, float, bool]:
+    if not np.isfinite(logits).all():
+        return float("nan"), float("nan"), float("nan"), False
+    predicted = logits.argmax(-1)
+    agreement = float(np.mean(predicted == classes))
+    chance = agreement_chance(classes, predicted)
+    return agreement, chance, *cohen_kappa(agreement, chance)

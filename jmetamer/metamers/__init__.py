@@ -1,0 +1,60 @@
+"""Metamers: what must match, what may vary, how it is found, and whether it holds."""
+
+from jmetamer.metamers.generate import Metamers, generate, metamer_graph
+from jmetamer.metamers.initialization import (
+    INITIALIZATIONS,
+    GlobalNoise,
+    PerFeatureNoise,
+    PermutedRows,
+)
+from jmetamer.metamers.local_geometry import (
+    LocalGeometry,
+    jacobian_spectrum,
+    local_geometry,
+    volume_change,
+)
+from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
+from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
+from jmetamer.metamers.parameterizations import (
+    DOMAINS,
+    PARAMETERIZATIONS,
+    BinaryFeatures,
+    Box,
+    ContinuousFeatures,
+    Free,
+    NonNegative,
+)
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.metamers.status import Status
+
+__all__ = [
+    "DOMAINS",
+    "INITIALIZATIONS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "PARAMETERIZATIONS",
+    "SCHEDULES",
+    "BinaryFeatures",
+    "Box",
+    "Complementarity",
+    "ContinuousFeatures",
+    "Free",
+    "GlobalNoise",
+    "LocalGeometry",
+    "Metamers",
+    "NonNegative",
+    "Optimizer",
+    "PerFeatureNoise",
+    "PermutedRows",
+    "Problem",
+    "RelativeSquared",
+    "Solver",
+    "Status",
+    "default_solver",
+    "generate",
+    "jacobian_spectrum",
+    "local_geometry",
+    "metamer_graph",
+    "volume_change",
+]

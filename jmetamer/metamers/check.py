@@ -1,0 +1,91 @@
+"""The hardened truth: a metamer is rebuilt and judged again, apart from the loop that made it."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+
+from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import highest_precision
+from jmetamer.measures import relative_squared_error, worst_node_error
+from jmetamer.metamers.lanes import Program
+from jmetamer.metamers.problem import Arrays, Problem, reference_activations, select
+
+
+class Verdict(NamedTuple):
+    """What the finished graph does to the network.
+
+    Attributes:
+      loss: [] largest L_act of the matched layers over the target nodes; NaN for a zero target.
+      layer_match: [k] L_act at every named layer over the target nodes.
+      worst_node: [] largest relative error of one target node at the matched layers.
+      agreement: [] share of target nodes whose predicted class is the reference's.
+    """
+
+    loss: jax.Array
+    layer_match: jax.Array
+    worst_node: jax.Array
+    agreement: jax.Array
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _rebuild(
+    program: Program,
+    theta: Any,
+    base_seed: jax.Array,
+    seed_id: jax.Array,
+    arrays: Arrays,
+    basis: Any,
+) -> jraph.GraphsTuple:
+    key = seed_key(base_seed, seed_id)
+    return program.coordinates.finish(theta, key, program.matching, arrays, basis)
+
+
+def rebuild(
+    program: Program, theta: Any, base_seed: int, seed_id: int, arrays: Arrays, basis: Any
+) -> jraph.GraphsTuple:
+    """Return the hard graph of one metamer from its coordinates and its seed.
+
+    The start is drawn again from the key, so theta may be as small as the loop needs.
+    """
+    with highest_precision():
+        return _rebuild(program, theta, jnp.int32(base_seed), jnp.int32(seed_id), arrays, basis)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _judge(
+    program: Program, graph: jraph.GraphsTuple, arrays: Arrays, reference: dict[str, jax.Array]
+) -> Verdict:
+    matching = program.matching
+    found = dict(matching.model.activations(arrays.params, graph))
+    layers = {name: select(found[name], arrays.nodes) for name in matching.model.layer_names}
+    truth = {name: select(reference[name], arrays.nodes) for name in matching.model.layer_names}
+    matched = [(arrays.targets[name], layers[name]) for name in matching.layers]
+    loss = jnp.stack([relative_squared_error(t, h) for t, h in matched])
+    worst = jnp.stack([worst_node_error(t, h) for t, h in matched])
+    match = [relative_squared_error(truth[name], layers[name]) for name in layers]
+    same = truth["logits"].argmax(-1) == layers["logits"].argmax(-1)
+    return Verdict(jnp.max(loss), jnp.stack(match), jnp.max(worst), jnp.mean(same))
+
+
+class Judge:
+    """Judges graphs against one problem at the highest matmul precision.
+
+    Args:
+      program: what the loop was compiled for.
+      problem: the problem the graphs were made for.
+    """
+
+    def __init__(self, program: Program, problem: Problem) -> None:
+        self.program, self.arrays = program, problem.arrays
+        matching = problem.matching
+        self.reference = reference_activations(
+            matching.model, self.arrays.params, self.arrays.graph
+        )
+
+    def __call__(self, graph: jraph.GraphsTuple) -> Verdict:
+        """Return the verdict on one hard graph."""
+        with highest_precision():
+            return _judge(self.program, graph, self.arrays, self.reference)

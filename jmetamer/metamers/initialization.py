@@ -1,0 +1,74 @@
+"""Where a metamer starts: noise that shares statistics with the reference and nothing else.
+
+`X0 = mu + tau * eps` with standard normal `eps`, as in the paper (arXiv 2510.17378); the classes
+differ in what `mu` and `tau` are, or permute the reference's rows instead.
+"""
+
+import dataclasses
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+
+
+class Initialization(Protocol):
+    """Draws a start; hashable, because it is a static argument of compiled functions."""
+
+    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+        """Return a start [n, d] of the dtype of `features` [n, d]."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class GlobalNoise:
+    """Normal noise with the mean and the standard deviation of all entries of the reference.
+
+    Example:
+      >>> features = jnp.arange(6.0).reshape(3, 2)
+      >>> GlobalNoise()(jax.random.key(0), features).shape
+      (3, 2)
+    """
+
+    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+        """Return `mean(X) + std(X) * eps`, [n, d]."""
+        noise = jax.random.normal(key, features.shape, features.dtype)
+        return jnp.mean(features) + jnp.std(features) * noise
+
+
+@dataclasses.dataclass(frozen=True)
+class PerFeatureNoise:
+    """Normal noise with the mean and the standard deviation of each column of the reference.
+
+    Example:
+      >>> features = jnp.array([[0.0, 5.0], [0.0, 7.0]])
+      >>> PerFeatureNoise()(jax.random.key(0), features)[:, 0]
+      Array([0., 0.], dtype=float32)
+    """
+
+    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+        """Return `mean_v(X) + std_v(X) * eps` with one mean and deviation a column, [n, d]."""
+        noise = jax.random.normal(key, features.shape, features.dtype)
+        return jnp.mean(features, axis=0) + jnp.std(features, axis=0) * noise
+
+
+@dataclasses.dataclass(frozen=True)
+class PermutedRows:
+    """The reference's own rows in random order: every column keeps its values exactly.
+
+    Example:
+      >>> features = jnp.arange(6.0).reshape(3, 2)
+      >>> start = PermutedRows()(jax.random.key(0), features)
+      >>> bool((jnp.sort(start, axis=0) == features).all())
+      True
+    """
+
+    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+        """Return the rows of `features` in random order, [n, d]."""
+        return jax.random.permutation(key, features, axis=0)
+
+
+INITIALIZATIONS = {
+    "global": GlobalNoise,
+    "per_feature": PerFeatureNoise,
+    "permuted": PermutedRows,
+}

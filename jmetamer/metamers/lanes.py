@@ -1,0 +1,268 @@
+"""Independent lanes: the compiled part of synthesis.
+
+A lane optimizes one metamer. Lanes share the program and the reference and nothing else; one that
+has ended stands still until the host gives it the next seed, without compiling anything again.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jmetamer._base.keys import seed_key
+from jmetamer.metamers.coordinates import Coordinates
+from jmetamer.metamers.problem import Arrays, Matching, select
+from jmetamer.metamers.status import Status
+
+
+class Program(NamedTuple):
+    """What the compiled functions are specialized to; hashable, compared by value.
+
+    Attributes:
+      matching: static half of the problem.
+      coordinates: coordinates of the loop.
+      optimizer: builds the transformation.
+      chunk: steps between two looks of the host.
+      together: step all lanes at once, or one lane after the other.
+    """
+
+    matching: Matching
+    coordinates: Coordinates
+    optimizer: Any
+    chunk: int
+    together: bool
+
+
+class Limits(NamedTuple):
+    """Numbers that steer the loop; data, so changing them compiles nothing.
+
+    Attributes:
+      base_seed: [] int32 seed of the run.
+      rate: [] learning rate.
+      steps: [] int32 largest number of steps.
+      tolerance: [] L_act at which a lane is done.
+      patience: [] int32 steps without improvement after which a lane has stalled.
+      improvement: [] relative decrease that counts as improvement.
+    """
+
+    base_seed: jax.Array
+    rate: jax.Array
+    steps: jax.Array
+    tolerance: jax.Array
+    patience: jax.Array
+    improvement: jax.Array
+
+
+class Lane(NamedTuple):
+    """State of one metamer under way; with a leading axis, of all lanes.
+
+    Attributes:
+      seed_id: [] int32.
+      theta, constants, optimizer_state: where the optimizer stands.
+      best_theta: the iterate with the smallest loss of a hard graph so far.
+      initial_loss, best_loss: [] L_act at the start and at `best_theta`.
+      penalty: [] penalty at `best_theta`.
+      mark_loss, mark_step: [] loss and step of the last improvement that counted.
+      step: [] int32 steps taken.
+      status: [] int32 `Status`.
+    """
+
+    seed_id: jax.Array
+    theta: Any
+    constants: Any
+    optimizer_state: Any
+    best_theta: Any
+    initial_loss: jax.Array
+    best_loss: jax.Array
+    penalty: jax.Array
+    mark_loss: jax.Array
+    mark_step: jax.Array
+    step: jax.Array
+    status: jax.Array
+
+
+def _objective(
+    theta: Any, constants: Any, program: Program, arrays: Arrays, basis: Any
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Return the number to minimize, and (largest L_act of the matched layers, penalty)."""
+    matching = program.matching
+    found = program.coordinates.activations(theta, constants, matching, arrays, basis)
+    objective, match = jnp.zeros(()), jnp.zeros(())
+    for layer in matching.layers:
+        target, scale = arrays.targets[layer], arrays.scales[layer]
+        nonlinearity = matching.model.nonlinearity(layer)
+        post = select(found[layer], arrays.nodes)
+        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
+        residual = matching.loss.residual(pre, post, target, nonlinearity)
+        objective += jnp.sum(jnp.square(residual)) / scale / len(matching.layers)
+        match = jnp.maximum(match, jnp.sum(jnp.square(post - target)) / scale)
+    penalty = program.coordinates.penalty(theta, matching, arrays)
+    return objective + penalty, (match, penalty)
+
+
+def _step(
+    lane: Lane, program: Program, arrays: Arrays, basis: Any, limits: Limits
+) -> tuple[Lane, jax.Array]:
+    """Look at the current iterate, decide whether the lane goes on, and take one step."""
+    (value, (match, penalty)), gradient = jax.value_and_grad(_objective, has_aux=True)(
+        lane.theta, lane.constants, program, arrays, basis
+    )
+    running = lane.status == Status.RUNNING
+    finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
+    better = running & finite & (match < lane.best_loss)
+    best_loss = jnp.where(better, match, lane.best_loss)
+    counts = best_loss < (1 - limits.improvement) * lane.mark_loss
+    mark_step = jnp.where(counts, lane.step, lane.mark_step)
+    outcome = jnp.select(
+        [
+            ~finite,
+            match <= limits.tolerance,
+            lane.step >= limits.steps,
+            lane.step - mark_step >= limits.patience,
+        ],
+        [Status.NON_FINITE, Status.CONVERGED, Status.STEPS_EXHAUSTED, Status.STALLED],
+        Status.RUNNING,
+    )
+    status = jnp.where(running, outcome, lane.status).astype(jnp.int32)
+    going = status == Status.RUNNING
+
+    def project(theta: Any) -> Any:
+        return program.coordinates.project(theta, program.matching, arrays)
+
+    optimizer = program.optimizer.build(limits.rate, limits.steps)
+    updates, optimizer_state = optimizer.update(
+        gradient,
+        lane.optimizer_state,
+        lane.theta,
+        value=value,
+        grad=gradient,
+        project=project,
+        value_fn=lambda theta: _objective(theta, lane.constants, program, arrays, basis)[0],
+    )
+    # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.
+    theta = project(optax.apply_updates(lane.theta, updates))
+    moved = Lane(
+        lane.seed_id,
+        theta,
+        lane.constants,
+        optimizer_state,
+        jax.tree.map(lambda new, old: jnp.where(better, new, old), lane.theta, lane.best_theta),
+        jnp.where(running & (lane.step == 0), match, lane.initial_loss),
+        best_loss,
+        jnp.where(better, penalty, lane.penalty),
+        jnp.where(counts, best_loss, lane.mark_loss),
+        mark_step,
+        lane.step + going,
+        status,
+    )
+    return moved, jnp.where(running, match, jnp.nan)
+
+
+def _start(
+    seed_id: jax.Array, program: Program, arrays: Arrays, basis: Any, limits: Limits
+) -> Lane:
+    """Return a lane at the first step of one seed."""
+    key = seed_key(limits.base_seed, seed_id)
+    theta, constants = program.coordinates.start(key, program.matching, arrays, basis)
+    optimizer_state = program.optimizer.build(limits.rate, limits.steps).init(theta)
+    infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+    return Lane(
+        seed_id,
+        theta,
+        constants,
+        optimizer_state,
+        jax.tree.map(jnp.copy, theta),
+        jnp.float32(jnp.nan),
+        infinity,
+        jnp.float32(0),
+        infinity,
+        zero,
+        zero,
+        jnp.int32(Status.RUNNING),
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def fill(program: Program, seed_ids: jax.Array, arrays: Arrays, basis: Any, limits: Limits) -> Lane:
+    """Return fresh lanes for `seed_ids` [l]."""
+    return jax.lax.map(lambda seed: _start(seed, program, arrays, basis, limits), seed_ids)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def refill(
+    program: Program,
+    lanes: Lane,
+    place: jax.Array,
+    seed_id: jax.Array,
+    arrays: Arrays,
+    basis: Any,
+    limits: Limits,
+) -> Lane:
+    """Return the lanes with the one at `place` started anew for `seed_id`."""
+    fresh = _start(seed_id, program, arrays, basis, limits)
+    return jax.tree.map(lambda all_, one: all_.at[place].set(one), lanes, fresh)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def retire(program: Program, lanes: Lane, place: jax.Array) -> Lane:
+    """Return the lanes with the one at `place` marked as ended: there is no seed left for it."""
+    done = lanes.status.at[place].set(jnp.int32(Status.CONVERGED))
+    return lanes._replace(status=done)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def advance(
+    program: Program, lanes: Lane, arrays: Arrays, basis: Any, limits: Limits
+) -> tuple[Lane, jax.Array]:
+    """Take `program.chunk` steps in every lane that is not at its end.
+
+    Returns:
+      The lanes, and L_act before every step [l, chunk] (NaN in lanes that had ended).
+    """
+    if program.together:
+        return _advance_together(program, lanes, arrays, basis, limits)
+    return jax.lax.map(lambda lane: _advance_alone(program, lane, arrays, basis, limits), lanes)
+
+
+def _advance_together(
+    program: Program, lanes: Lane, arrays: Arrays, basis: Any, limits: Limits
+) -> tuple[Lane, jax.Array]:
+    """Step all lanes at once: what accelerators are made for."""
+    one = jax.vmap(lambda lane: _step(lane, program, arrays, basis, limits))
+
+    def body(state: Lane, _: None) -> tuple[Lane, jax.Array]:
+        return one(state)
+
+    lanes, losses = jax.lax.scan(body, lanes, None, length=program.chunk)
+    return lanes, losses.T
+
+
+def _advance_alone(
+    program: Program, lane: Lane, arrays: Arrays, basis: Any, limits: Limits
+) -> tuple[Lane, jax.Array]:
+    """Step one lane to its end or to the end of the chunk.
+
+    A processor with few cores gains nothing from a batch, and XLA's batched scatter costs it four
+    times the plain one; alone, the state of a lane stays in its cache and no step is wasted.
+    """
+
+    def unfinished(carry: tuple[jax.Array, Lane, jax.Array]) -> jax.Array:
+        return (carry[0] < program.chunk) & (carry[1].status == Status.RUNNING)
+
+    def body(carry: tuple[jax.Array, Lane, jax.Array]) -> tuple[jax.Array, Lane, jax.Array]:
+        index, state, losses = carry
+        state, loss = _step(state, program, arrays, basis, limits)
+        return index + 1, state, losses.at[index].set(loss)
+
+    empty = jnp.full(program.chunk, jnp.nan, jnp.float32)
+    _, lane, losses = jax.lax.while_loop(unfinished, body, (jnp.int32(0), lane, empty))
+    return lane, losses
+
+
+@jax.jit
+def take(lanes: Lane, place: jax.Array) -> Lane:
+    """Return what the host reads of the lane at `place`."""
+    unread = lanes._replace(theta=(), constants=(), optimizer_state=())
+    return jax.tree.map(lambda array: array[place], unread)

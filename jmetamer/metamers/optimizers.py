@@ -1,0 +1,167 @@
+"""Optimizers by name with a schedule, or any optax transformation as an object."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.metamers.lane_lbfgs import lane_lbfgs
+
+Schedule = Callable[[jax.Array], jax.Array]
+
+
+class OptimizerLike(Protocol):
+    """Hashable; builds the transformation inside the compiled function."""
+
+    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation for a learning rate and a number of steps, both traced."""
+        ...
+
+
+def _constant(progress: jax.Array) -> jax.Array:
+    return jnp.ones_like(progress)
+
+
+def _cosine(progress: jax.Array) -> jax.Array:
+    return 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(progress, 1)))
+
+
+def _exponential(progress: jax.Array) -> jax.Array:
+    return 1e-2 ** jnp.minimum(progress, 1)
+
+
+def _halved_in_blocks(progress: jax.Array) -> jax.Array:
+    return 0.5 ** jnp.floor(8 * jnp.minimum(progress, 1 - 1e-6))
+
+
+# Factor of the learning rate as a function of the share of steps done.
+SCHEDULES: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "constant": _constant,
+    "cosine": _cosine,
+    "exponential": _exponential,
+    "halved_in_blocks": _halved_in_blocks,
+}
+
+
+def _feather(rate: Schedule) -> optax.GradientTransformation:
+    """Gradient of unit length times the rate, as Feather et al. 2023 step."""
+    return optax.chain(optax.normalize_by_update_norm(), optax.scale_by_learning_rate(rate))
+
+
+OPTIMIZERS: dict[str, Callable[[Schedule], Any]] = {
+    "adam": optax.adam,
+    "adamax": optax.adamax,
+    "adabelief": optax.adabelief,
+    "amsgrad": optax.amsgrad,
+    "nadam": optax.nadam,
+    "rmsprop": optax.rmsprop,
+    "sgd": optax.sgd,
+    "momentum": lambda rate: optax.sgd(rate, momentum=0.9),
+    "nesterov": lambda rate: optax.sgd(rate, momentum=0.9, nesterov=True),
+    "sign_sgd": optax.sign_sgd,
+    "lion": lambda rate: optax.lion(rate, weight_decay=0.0),
+    "feather": _feather,
+    "lbfgs": lambda rate: optax.lbfgs(),
+    "lane_lbfgs": lambda rate: lane_lbfgs(),
+}
+# These find their own step length.
+WITHOUT_RATE = ("lbfgs", "lane_lbfgs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """An optimizer by name. Two that differ in the learning rate share one compilation.
+
+    Attributes:
+      name: one of `OPTIMIZERS`. "feather" is the preset of Feather et al. (2023): a step of fixed
+        length along the gradient, halved in blocks (use it with "halved_in_blocks"). "lbfgs" is
+        optax's with its zoom line search, "lane_lbfgs" the one whose line search costs one
+        evaluation a step.
+      learning_rate: positive; ignored by none: leave it None for the L-BFGS methods, which find
+        their own step length.
+      schedule: one of `SCHEDULES`: "constant", "cosine" to zero, "exponential" to one hundredth,
+        "halved_in_blocks" eight times.
+
+    Raises:
+      InputError: unknown name or schedule, missing or useless learning rate.
+
+    Example:
+      >>> Optimizer("adam", 0.1, "cosine") == Optimizer("adam", 0.2, "cosine")
+      True
+    """
+
+    name: str
+    learning_rate: float | None = dataclasses.field(default=None, compare=False)
+    schedule: str = "constant"
+
+    def __post_init__(self) -> None:
+        if self.name not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.name, OPTIMIZERS)
+        if self.schedule not in SCHEDULES:
+            raise unknown_name("schedule", self.schedule, SCHEDULES)
+        if self.name in WITHOUT_RATE:
+            if self.learning_rate is not None or self.schedule != "constant":
+                raise InputError(
+                    f"optimizer {self.name!r} finds its own step length: `learning_rate`="
+                    f"{self.learning_rate} and `schedule`={self.schedule!r} would be ignored; "
+                    "leave both out"
+                )
+        elif self.learning_rate is None or not self.learning_rate > 0:
+            raise InputError(
+                f"optimizer {self.name!r} needs a positive `learning_rate`; "
+                f"got {self.learning_rate}"
+            )
+
+    @property
+    def rate(self) -> float:
+        """Learning rate as a number; 1 for methods that find their own."""
+        return 1.0 if self.learning_rate is None else float(self.learning_rate)
+
+    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation with `rate * schedule(step / steps)` as learning rate."""
+
+        def scheduled(step: jax.Array) -> jax.Array:
+            return rate * SCHEDULES[self.schedule](step / steps)
+
+        return optax.with_extra_args_support(OPTIMIZERS[self.name](scheduled))
+
+
+@dataclasses.dataclass(frozen=True)
+class OptaxOptimizer:
+    """Any optax transformation; compiled anew for every object.
+
+    Example:
+      >>> OptaxOptimizer(optax.adam(1e-2)).rate
+      1.0
+    """
+
+    transformation: optax.GradientTransformation
+    rate: float = 1.0
+
+    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation as it was given."""
+        return optax.with_extra_args_support(self.transformation)
+
+
+def as_optimizer(given: Any) -> Optimizer | OptaxOptimizer:
+    """Return `given` as an optimizer of the engine.
+
+    Args:
+      given: an `Optimizer`, or an optax transformation.
+
+    Raises:
+      InputError: something else.
+    """
+    if isinstance(given, Optimizer | OptaxOptimizer):
+        return given
+    if isinstance(given, optax.GradientTransformation):
+        return OptaxOptimizer(given)
+    raise InputError(
+        f"`optimizer` is {given!r}; allowed are an optax transformation such as "
+        f"`optax.adam(1e-2)` or `Optimizer(name, learning_rate, schedule)` with a name of "
+        f"{', '.join(OPTIMIZERS)}"
+    )

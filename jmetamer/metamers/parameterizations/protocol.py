@@ -1,0 +1,40 @@
+"""`Parameterization`: what of the graph varies, and in which coordinates."""
+
+from typing import Any, Protocol
+
+import jax
+import jraph
+
+Theta = Any  # a pytree of arrays
+
+
+class Parameterization(Protocol):
+    """Pure functions between coordinates theta and graphs; hashable, compared by value.
+
+    `reference` is a graph on the device. Nothing here reads its features except `init`,
+    `encode` and whatever a legal set is defined by (such as a number of ones).
+    """
+
+    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
+        """Return a random start."""
+        ...
+
+    def encode(self, reference: jraph.GraphsTuple) -> Theta:
+        """Return coordinates of the reference itself: `harden(encode(G)) = G`."""
+        ...
+
+    def decode(self, theta: Theta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the graph that the network sees during synthesis; differentiable."""
+        ...
+
+    def project(self, theta: Theta, reference: jraph.GraphsTuple) -> Theta:
+        """Return the nearest legal coordinates; idempotent."""
+        ...
+
+    def harden(self, theta: Theta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the graph that is reported and stored: real features, real edges."""
+        ...
+
+    def penalty(self, theta: Theta, reference: jraph.GraphsTuple) -> jax.Array:
+        """Return a scalar added to the loss and logged apart from it."""
+        ...

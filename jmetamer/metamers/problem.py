@@ -1,0 +1,238 @@
+"""`Problem`: which activations of which network a metamer must reproduce."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.precision import highest_precision
+from jmetamer.graphs import num_nodes, validate_graph
+from jmetamer.metamers.losses import Complementarity, Loss
+from jmetamer.metamers.parameterizations import ContinuousFeatures, Parameterization
+from jmetamer.models.protocol import Model, Params
+
+
+class _Trained(Protocol):
+    """What a problem needs of a trained model: an architecture and its parameters."""
+
+    @property
+    def model(self) -> Model: ...
+
+    @property
+    def params(self) -> Params: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Matching:
+    """The static half of a problem: equal by value, so that one compilation serves many.
+
+    Attributes:
+      model: the network, without arrays.
+      layers: names of the layers to match.
+      vary: what of the graph varies.
+      loss: residual that is driven to zero.
+      identity_backward: layers whose nonlinearity has derivative one in the backward pass.
+    """
+
+    model: Model
+    layers: tuple[str, ...]
+    vary: Parameterization
+    loss: Loss
+    identity_backward: tuple[str, ...] = ()
+
+
+class Arrays(NamedTuple):
+    """The other half of a problem: data that travels apart from the compiled program.
+
+    Attributes:
+      params: parameters of the network.
+      graph: reference graph; where a target was given, its edges count and its features serve
+        the initialization alone.
+      nodes: [t] int32 target nodes, or None for all.
+      targets: layer -> [t, c] activation to match.
+      scales: layer -> [] |target|^2, or 1 where the target is all zero.
+    """
+
+    params: Params
+    graph: jraph.GraphsTuple
+    nodes: jax.Array | None
+    targets: Mapping[str, jax.Array]
+    scales: Mapping[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """A trained network, a reference graph and the layer whose activations must be reproduced.
+
+    The matching loss of a layer is `L_act = |h' - h|^2 / |h|^2` over the target nodes (arXiv
+    2510.17378); of several layers, the largest counts.
+
+    Args:
+      trained: a `TrainedModel`, or any object with `model` and `params`.
+      graph: reference, nodes [n, d]. With `target` its features serve only the initialization.
+      layer: one name of `trained.model.layer_names`, several, or "all" (every layer after its
+        nonlinearity).
+      vary: parameterization of what may change; continuous features by default.
+      nodes: target nodes; all by default.
+      loss: residual to minimize; `Complementarity()` by default.
+      target: activation [t, c] to match in place of the reference's own, or a mapping from
+        layer to activation.
+      identity_backward: let gradients pass the nonlinearity of the matched layers unchanged.
+
+    Raises:
+      InputError: unknown layer, node out of range, target of the wrong shape, bad graph.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="conv1", nodes=[0, 33])
+      >>> problem.arrays.targets["conv1"].shape
+      (2, 4)
+    """
+
+    trained: _Trained
+    graph: jraph.GraphsTuple
+    layer: str | Sequence[str]
+    vary: Parameterization = ContinuousFeatures()
+    nodes: Sequence[int] | None = None
+    loss: Loss = Complementarity()
+    target: Any = None
+    identity_backward: bool = False
+
+    def __post_init__(self) -> None:
+        validate_graph(self.graph)
+        _ = self.matching
+        self._check_nodes()
+
+    @functools.cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers to match."""
+        names = self.trained.model.layer_names
+        if self.layer == "all":
+            return tuple(name for name in names if not name.endswith(".pre"))
+        asked = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
+        if not asked:
+            raise InputError(f"`layer` is empty; name at least one of {', '.join(names)}")
+        for name in asked:
+            if name not in names:
+                raise unknown_name("layer", name, names)
+        return tuple(dict.fromkeys(asked))
+
+    @functools.cached_property
+    def matching(self) -> Matching:
+        """The static half."""
+        model = self.trained.model
+        through: tuple[str, ...] = ()
+        if self.identity_backward:
+            through = tuple(name for name in self.layers if model.nonlinearity(name))
+            if not through:
+                raise InputError(
+                    f"`identity_backward` has no effect at {', '.join(self.layers)}: no "
+                    "nonlinearity makes these layers; leave it out or match one that has it"
+                )
+        return Matching(model, self.layers, self.vary, self.loss, through)
+
+    @functools.cached_property
+    def arrays(self) -> Arrays:
+        """The data half, on the device; targets at the highest matmul precision."""
+        graph = jax.tree.map(jnp.asarray, self.graph)
+        nodes = None if self.nodes is None else jnp.asarray(self.nodes, jnp.int32)
+        params = jax.tree.map(jnp.asarray, self.trained.params)
+        if self.target is None:
+            found = reference_activations(self.trained.model, params, graph)
+            targets = {name: select(found[name], nodes) for name in self.layers}
+        else:
+            targets = self._given_targets(params, graph)
+        scales = {name: _scale(value) for name, value in targets.items()}
+        return Arrays(params, graph, nodes, targets, scales)
+
+    @property
+    def zero_target(self) -> bool:
+        """Whether some layer's target is all zero, so that its relative loss is undefined."""
+        return any(not np.any(np.asarray(target)) for target in self.arrays.targets.values())
+
+    def _check_nodes(self) -> None:
+        if self.nodes is None:
+            return
+        nodes, n = np.asarray(self.nodes), num_nodes(self.graph)
+        if nodes.ndim != 1 or nodes.size == 0 or nodes.dtype.kind not in "iu":
+            raise InputError(
+                "`nodes` must be a non-empty list of node numbers, or None for all; "
+                f"got {self.nodes!r}"
+            )
+        wrong = np.flatnonzero((nodes < 0) | (nodes >= n))
+        if wrong.size:
+            raise InputError(
+                f"`nodes`[{wrong[0]}] is {nodes[wrong[0]]}, but the graph has {n} nodes: "
+                f"allowed are 0 to {n - 1}"
+            )
+        if len(set(nodes.tolist())) != nodes.size:
+            raise InputError("`nodes` names a node twice; it would count twice; remove one")
+
+    def _given_targets(self, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+        given = self.target
+        if not isinstance(given, Mapping):
+            if len(self.layers) != 1:
+                raise InputError(
+                    f"`target` is one array, but {len(self.layers)} layers are matched; "
+                    "pass a mapping from layer to array"
+                )
+            given = {self.layers[0]: given}
+        shapes = jax.eval_shape(self.trained.model.activations, params, graph)
+        count = num_nodes(self.graph) if self.nodes is None else len(self.nodes)
+        targets = {}
+        for name in self.layers:
+            if name not in given:
+                raise unknown_name("layer of `target`", name, given)
+            value = jnp.asarray(given[name], jnp.float32)
+            expected = (count, *shapes[name].shape[1:])
+            if value.shape != expected:
+                raise InputError(
+                    f"`target` of layer {name!r} has shape {value.shape}, allowed is {expected}: "
+                    "one row a target node, one column a unit"
+                )
+            if not bool(jnp.isfinite(value).all()):
+                raise InputError(f"`target` of layer {name!r} holds NaN or infinite values")
+            targets[name] = value
+        return targets
+
+
+def select(activation: jax.Array, nodes: jax.Array | None) -> jax.Array:
+    """Return the rows of the target nodes, [t, c].
+
+    Example:
+      >>> select(jnp.eye(3), jnp.array([2])).tolist()
+      [[0.0, 0.0, 1.0]]
+    """
+    return activation if nodes is None else activation[nodes]
+
+
+def reference_activations(
+    model: Model, params: Params, graph: jraph.GraphsTuple
+) -> dict[str, jax.Array]:
+    """Return every named activation [n, c] at the highest matmul precision.
+
+    Args:
+      model: the network.
+      params: its parameters.
+      graph: nodes [n, d].
+    """
+    with highest_precision():
+        return _activations(model, params, graph)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+    return dict(model.activations(params, graph))
+
+
+def _scale(target: jax.Array) -> jax.Array:
+    squared = jnp.sum(jnp.square(target))
+    return jnp.where(squared > 0, squared, 1.0)

@@ -1,0 +1,92 @@
+"""`Solver`: how a problem is solved, and the measured defaults."""
+
+import dataclasses
+from typing import Any
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.metamers.coordinates import COORDINATES
+from jmetamer.metamers.optimizers import Optimizer
+from jmetamer.metamers.parameterizations import ContinuousFeatures
+from jmetamer.metamers.problem import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Solver:
+    """Settings of the loop.
+
+    Attributes:
+      optimizer: an `Optimizer` or an optax transformation.
+      steps: largest number of steps.
+      tolerance: L_act at which a metamer counts as matched.
+      patience: steps without improvement after which a lane has stalled.
+      improvement: relative decrease of the loss that counts as improvement.
+      coordinates: "auto", "features", "row_space" or "entry".
+      lanes: metamers optimized at once.
+      chunk: steps between two looks of the host.
+
+    Raises:
+      InputError: a number outside its range, with the allowed range.
+
+    Example:
+      >>> Solver(Optimizer("adam", 0.1), steps=50).replace(tolerance=1e-2, lanes=None).tolerance
+      0.01
+    """
+
+    optimizer: Any
+    steps: int = 500
+    tolerance: float = 1e-4
+    patience: int = 200
+    improvement: float = 1e-2
+    coordinates: str = "auto"
+    lanes: int = 16
+    chunk: int = 20
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
+            if not getattr(self, name) >= least:
+                raise InputError(f"`{name}` is {getattr(self, name)}; it must be at least {least}")
+        if not self.tolerance > 0:
+            raise InputError(
+                f"`tolerance` is {self.tolerance}; it must be positive: L_act = 0 is not reached "
+                "in floating point"
+            )
+        if not 0 <= self.improvement < 1:
+            raise InputError(f"`improvement` is {self.improvement}; it must lie in [0, 1)")
+        if self.coordinates not in COORDINATES:
+            raise unknown_name("coordinates", self.coordinates, COORDINATES)
+
+    def replace(self, **changes: Any) -> "Solver":
+        """Return a copy with the settings that are not None put in place."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return dataclasses.replace(self, **given)
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings as JSON-able values, for the record of a run.
+
+        Example:
+          >>> Solver(Optimizer("adam", 0.1)).described()["optimizer"]
+          "Optimizer(name='adam', learning_rate=0.1, schedule='constant')"
+        """
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return named | {"optimizer": repr(self.optimizer)}
+
+
+def default_solver(problem: Problem) -> Solver:
+    """Return the settings that were fastest to a verified metamer in our measurements.
+
+    L-BFGS for continuous features, whose line search costs one evaluation a step; Adam with
+    cosine decay for the logits of binary features.
+
+    Args:
+      problem: what is to be matched.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> default_solver(jm.Problem(trained, data.graph, layer="conv1")).optimizer.name
+      'lane_lbfgs'
+    """
+    if isinstance(problem.vary, ContinuousFeatures):
+        return Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
+    return Solver(Optimizer("adam", 0.1, "cosine"), steps=400, tolerance=1e-2)

@@ -1,0 +1,32 @@
+"""Networks that return every activation by name, their training and their storage."""
+
+from jmetamer.models.activations import ACTIVATIONS
+from jmetamer.models.architectures import MODELS
+from jmetamer.models.gat import GAT
+from jmetamer.models.gcn import GCN
+from jmetamer.models.gin import GIN
+from jmetamer.models.graphsage import GraphSAGE
+from jmetamer.models.network import Convolution, Network
+from jmetamer.models.protocol import Model, Params
+from jmetamer.models.storage import load_model, save_model
+from jmetamer.models.trained_model import TrainedModel
+from jmetamer.models.training import TrainSettings, default_settings, train
+
+__all__ = [
+    "ACTIVATIONS",
+    "GAT",
+    "GCN",
+    "GIN",
+    "MODELS",
+    "Convolution",
+    "GraphSAGE",
+    "Model",
+    "Network",
+    "Params",
+    "TrainSettings",
+    "TrainedModel",
+    "default_settings",
+    "load_model",
+    "save_model",
+    "train",
+]

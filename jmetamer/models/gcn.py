@@ -1,0 +1,44 @@
+"""GCN: graph convolution with symmetric normalization (Kipf and Welling 2017)."""
+
+import flax.linen as nn
+import jax
+import jraph
+
+from jmetamer.graphs.message_passing import symmetric_propagation
+from jmetamer.models.network import Activate, Convolution, Network
+
+
+class GCNConvolution(Convolution):
+    """`D^-1/2 (A + I) D^-1/2 X W + b`, where D counts edge weights as degrees."""
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array | None,
+        graph: jraph.GraphsTuple,
+        *,
+        product: jax.Array | None,
+        training: bool,
+        activate: Activate,
+    ) -> jax.Array:
+        """Return [n, width]; see `Convolution`."""
+        (product,) = self.multiply(x, product, kernel=self.width)
+        weight = graph.edges.weight
+        z = symmetric_propagation(product, graph.senders, graph.receivers, weight)
+        return z + self.param("bias", nn.initializers.zeros, (self.width,))
+
+
+class GCN(Network):
+    """Graph convolutional network: one matrix a layer, neighbors weighted by degree.
+
+    Options are those of `Network`.
+
+    Example:
+      >>> GCN(hidden=16, layers=3).layer_names
+      ('conv1.pre', 'conv1', 'conv2.pre', 'conv2', 'logits')
+    """
+
+    @nn.nowrap
+    def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
+        """Return the convolution of one layer."""
+        return GCNConvolution(width, name=name)

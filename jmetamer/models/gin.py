@@ -1,0 +1,82 @@
+"""GIN: sum of the neighbors followed by a small network (Xu et al. 2019)."""
+
+from typing import ClassVar
+
+import flax.linen as nn
+import jax
+import jraph
+
+from jmetamer.graphs.message_passing import sum_messages
+from jmetamer.models.network import (
+    Activate,
+    Convolution,
+    Network,
+    require_flag,
+    require_number,
+)
+
+
+class GINConvolution(Convolution):
+    """`sigma(((1 + eps) x_v + sum_u w_uv x_u) W_1 + b_1) W_2 + b_2`.
+
+    The sum commutes with W_1, so W_1 comes first.
+    """
+
+    inner: int
+    eps: float
+    train_eps: bool
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array | None,
+        graph: jraph.GraphsTuple,
+        *,
+        product: jax.Array | None,
+        training: bool,
+        activate: Activate,
+    ) -> jax.Array:
+        """Return [n, width]; see `Convolution`."""
+        (product,) = self.multiply(x, product, kernel=self.inner)
+        messages = product[graph.senders]
+        weight = graph.edges.weight
+        neighbors = sum_messages(messages, graph.receivers, weight, product.shape[0])
+        eps: float | jax.Array = self.eps
+        if self.train_eps:
+            eps = self.param("eps_value", nn.initializers.constant(self.eps), ())
+        bias = self.param("bias", nn.initializers.zeros, (self.inner,))
+        inner = activate((1 + eps) * product + neighbors + bias)
+        return nn.Dense(self.width, kernel_init=nn.initializers.glorot_uniform(), name="out")(inner)
+
+
+class GIN(Network):
+    """Graph isomorphism network: neighbors are summed, then pass two linear layers.
+
+    The inner layer has `hidden` columns and is named `conv1.mlp`. Options are those of
+    `Network` and
+
+    Attributes:
+      eps: extra weight of a node's own features.
+      train_eps: learn `eps`, starting from the given value.
+
+    Example:
+      >>> GIN().layer_names
+      ('conv1.mlp.pre', 'conv1.mlp', 'conv1.pre', 'conv1', 'conv2.mlp.pre', 'conv2.mlp', 'logits')
+    """
+
+    eps: float = 0.0
+    train_eps: bool = False
+
+    inner_layers: ClassVar[tuple[str, ...]] = ("mlp",)
+
+    @nn.nowrap
+    def check_options(self) -> None:
+        """Raise `InputError` for an option that cannot be used."""
+        super().check_options()
+        require_number("eps", self.eps)
+        require_flag("train_eps", self.train_eps)
+
+    @nn.nowrap
+    def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
+        """Return the convolution of one layer."""
+        return GINConvolution(width, self.hidden, self.eps, self.train_eps, name=name)

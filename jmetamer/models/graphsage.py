@@ -1,0 +1,81 @@
+"""GraphSAGE: own features and an aggregate of the neighbors' (Hamilton et al. 2017)."""
+
+from typing import ClassVar
+
+import flax.linen as nn
+import jax
+import jraph
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.message_passing import max_messages, mean_messages
+from jmetamer.models.network import Activate, Convolution, Network, require_name
+from jmetamer.models.protocol import Params
+
+AGGREGATORS = ("mean", "max")
+
+
+class GraphSAGEConvolution(Convolution):
+    """`X W_self + aggregate_u(x_u) W_neighbor + b`.
+
+    The mean commutes with the matrix, so there the matrix comes first; the maximum does not.
+    """
+
+    aggregator: str
+
+    @nn.compact
+    def __call__(
+        self,
+        x: jax.Array | None,
+        graph: jraph.GraphsTuple,
+        *,
+        product: jax.Array | None,
+        training: bool,
+        activate: Activate,
+    ) -> jax.Array:
+        """Return [n, width]; see `Convolution`."""
+        senders, receivers, weight = graph.senders, graph.receivers, graph.edges.weight
+        if self.aggregator == "max":
+            if x is None:
+                raise InputError("the maximum of neighbors needs their features; got only `entry`.")
+            largest = max_messages(x[senders], receivers, weight, x.shape[0])
+            (own,) = self.multiply(x, None, kernel_self=self.width)
+            (neighbor,) = self.multiply(largest, None, kernel_neighbor=self.width)
+        else:
+            widths = {"kernel_self": self.width, "kernel_neighbor": self.width}
+            own, neighbor = self.multiply(x, product, **widths)
+            neighbor = mean_messages(neighbor[senders], receivers, weight, own.shape[0])
+        return own + neighbor + self.param("bias", nn.initializers.zeros, (self.width,))
+
+
+class GraphSAGE(Network):
+    """GraphSAGE: separate matrices for a node and for the aggregate of its neighbors.
+
+    Options are those of `Network` and
+
+    Attributes:
+      aggregator: "mean" or "max".
+
+    Example:
+      >>> GraphSAGE(aggregator="max").layer_names
+      ('conv1.pre', 'conv1', 'logits')
+    """
+
+    aggregator: str = "mean"
+
+    entry_kernels: ClassVar[tuple[str, ...]] = ("kernel_self", "kernel_neighbor")
+
+    @nn.nowrap
+    def check_options(self) -> None:
+        """Raise `InputError` for an option that cannot be used."""
+        super().check_options()
+        require_name("aggregator", self.aggregator, AGGREGATORS)
+
+    @nn.nowrap
+    def entry_weights(self, params: Params) -> jax.Array | None:
+        """Return [W_self | W_neighbor] (and the skip matrix); None with the max aggregator."""
+        return None if self.aggregator == "max" else super().entry_weights(params)
+
+    @nn.nowrap
+    def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
+        """Return the convolution of one layer."""
+        return GraphSAGEConvolution(width, self.aggregator, name=name)

@@ -1,0 +1,373 @@
+"""`Network`: what all built-in architectures share; an architecture adds its convolution."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.models.activations import ACTIVATIONS, with_identity_backward
+from jmetamer.models.protocol import Params
+
+NORMALIZATIONS = ("none", "layer", "batch")
+Activate = Callable[[jax.Array], jax.Array]
+
+
+class Convolution(nn.Module):
+    """One step of message passing, without nonlinearity; each architecture has its own.
+
+    A subclass defines `__call__(x, graph, *, product, training, activate)`:
+    `x` is [n, d], or None where `product` is given; `product` is [n, m] or None and stands for `x`
+    times the matrices applied directly to it, side by side; `training` switches dropout on;
+    `activate` is the network's nonlinearity for an inner layer of the convolution. It returns
+    [n, width].
+
+    Attributes:
+      width: number of output columns.
+    """
+
+    width: int
+
+    @nn.nowrap
+    def multiply(
+        self, x: jax.Array | None, product: jax.Array | None, **widths: int
+    ) -> list[jax.Array]:
+        """Return `x` times each of the named matrices, or the columns of `product` in their place.
+
+        Args:
+          x: [n, d], or None where `product` is given.
+          product: [n, sum of widths], or None.
+          widths: parameter name = number of columns, in the order of `Network.entry_kernels`.
+        """
+        if product is not None:
+            ends = np.cumsum(list(widths.values()))[:-1]
+            return jnp.split(product, ends, axis=1)
+        if x is None:
+            raise InputError("a convolution needs its input `x` or the `product`; got neither.")
+        glorot = nn.initializers.glorot_uniform()
+        return [x @ self.param(name, glorot, (x.shape[1], w)) for name, w in widths.items()]
+
+
+class Network(nn.Module):
+    """A stack of convolutions, each followed by the nonlinearity except the last.
+
+    Layer k computes `conv{k}.pre = norm(convolution(h)) + skip(h)` and
+    `conv{k} = sigma(conv{k}.pre)`; the last layer's value is `logits`. Hashable and equal by value;
+    all arrays are in the parameters.
+
+    Attributes:
+      hidden: number of columns of every layer but the last.
+      layers: number of convolutions.
+      activation: a name of `ACTIVATIONS`.
+      residual: add the layer's input to its output before the nonlinearity (through a learned
+        matrix where the widths differ).
+      normalization: "none", "layer" or "batch"; never applied to the last layer.
+      dropout: rate in [0, 1) at each layer's input, in training only.
+      num_outputs: number of classes; `train` fills it in from the data.
+    """
+
+    hidden: int = 64
+    layers: int = 2
+    activation: str = "relu"
+    residual: bool = False
+    normalization: str = "none"
+    dropout: float = 0.5
+    num_outputs: int | None = None
+
+    # Names of the parameters of "conv1" that multiply the features, in the order of `entry`.
+    entry_kernels: ClassVar[tuple[str, ...]] = ("kernel",)
+    # Inner layers of each convolution that have a nonlinearity of their own.
+    inner_layers: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        self.check_options()
+        super().__post_init__()
+
+    @nn.nowrap
+    def check_options(self) -> None:
+        """Raise `InputError` for an option that cannot be used; a subclass adds its own."""
+        require_count("hidden", self.hidden)
+        require_count("layers", self.layers)
+        if self.num_outputs is not None:
+            require_count("num_outputs", self.num_outputs)
+        require_name("activation", self.activation, tuple(ACTIVATIONS))
+        require_name("normalization", self.normalization, NORMALIZATIONS)
+        require_flag("residual", self.residual)
+        require_number("dropout", self.dropout)
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"`dropout` is a rate in [0, 1); got {self.dropout!r}.")
+
+    @nn.nowrap
+    def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
+        """Return the convolution of one layer; each architecture defines it."""
+        raise NotImplementedError
+
+    @nn.nowrap
+    def options(self) -> dict[str, Any]:
+        """Return the constructor's options as plain values, for records and comparison.
+
+        Example:
+          >>> Network(hidden=8).options()["hidden"]
+          8
+        """
+        fields = [f.name for f in dataclasses.fields(self) if f.name not in ("parent", "name")]
+        return {field: getattr(self, field) for field in fields}
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of all activations in the order in which they are computed."""
+        names = []
+        for index in range(1, self.layers + 1):
+            points = [f"conv{index}.{inner}" for inner in self.inner_layers]
+            points += [f"conv{index}"] if index < self.layers else []
+            names += [name for point in points for name in (f"{point}.pre", point)]
+        return (*names, "logits")
+
+    @nn.nowrap
+    def nonlinearity(self, layer: str) -> str | None:
+        """Return the activation that made `layer` from `layer + ".pre"`, or None for the others.
+
+        Args:
+          layer: one of `layer_names`.
+
+        Raises:
+          InputError: there is no such layer.
+
+        Example:
+          >>> Network(activation="elu").nonlinearity("conv1")
+          'elu'
+        """
+        if layer not in self.layer_names:
+            raise unknown_name("layer", layer, self.layer_names)
+        return self.activation if f"{layer}.pre" in self.layer_names else None
+
+    @nn.nowrap
+    def num_hops(self, layer: str) -> int:
+        """Return how many edges away a node can be and still matter to `layer`.
+
+        Args:
+          layer: one of `layer_names`.
+
+        Raises:
+          InputError: there is no such layer.
+
+        Example:
+          >>> Network(layers=3).num_hops("conv2.pre"), Network(layers=3).num_hops("logits")
+          (2, 3)
+        """
+        if layer not in self.layer_names:
+            raise unknown_name("layer", layer, self.layer_names)
+        found = re.match(r"conv(\d+)", layer)
+        return int(found.group(1)) if found else self.layers
+
+    @nn.nowrap
+    def init(self, key: jax.Array, graph: jraph.GraphsTuple) -> Params:  # type: ignore[override]
+        """Return freshly initialized parameters, float32.
+
+        Args:
+          key: typed random key.
+          graph: nodes [n, d]; only d matters.
+
+        Returns:
+          Pytree {"params": ..., "batch_stats": ...}, the latter only with batch normalization.
+
+        Raises:
+          InputError: `num_outputs` is not set.
+        """
+        return super().init({"params": key}, graph)
+
+    @nn.nowrap
+    def activations(
+        self,
+        params: Params,
+        graph: jraph.GraphsTuple,
+        *,
+        entry: jax.Array | None = None,
+        identity_backward: tuple[str, ...] = (),
+    ) -> dict[str, jax.Array]:
+        """Return every named activation, [n, width] each; dropout is never applied.
+
+        Args:
+          params: from `init` or training.
+          graph: nodes [n, d]; edge weights gate messages (see `graphs.message_passing`).
+          entry: [n, m] or None. Where given, it replaces the product `graph.nodes @ W_e` with
+            `W_e = entry_weights(params)`, and `graph.nodes` is not read.
+          identity_backward: layers whose nonlinearity has derivative one in the backward pass.
+
+        Returns:
+          Dict with the keys `layer_names`, in that order.
+
+        Raises:
+          InputError: the features or `entry` do not fit the parameters, or `identity_backward`
+            names a layer that has no nonlinearity.
+        """
+        for layer in identity_backward:
+            if self.nonlinearity(layer) is None:
+                allowed = [name for name in self.layer_names if self.nonlinearity(name)]
+                raise unknown_name("layer with a nonlinearity", layer, allowed)
+        if entry is None:
+            self._check_features(params, graph)
+        else:
+            self._check_entry(params, entry)
+        found = self.apply(params, graph, entry=entry, identity_backward=identity_backward)
+        return cast(dict[str, jax.Array], found)
+
+    @nn.nowrap
+    def entry_weights(self, params: Params) -> jax.Array | None:
+        """Return W_e [d, m], all matrices applied directly to the features side by side.
+
+        None where the raw features are also used as they are: a skip connection without a
+        matrix, or an aggregation that is not linear.
+        """
+        weights = params["params"]
+        if self.residual and "skip1" not in weights:
+            return None
+        kernels = [weights["conv1"][name] for name in self.entry_kernels]
+        skip = [weights["skip1"]["kernel"]] if self.residual else []
+        return jnp.concatenate(kernels + skip, axis=1)
+
+    @nn.nowrap
+    def _check_features(self, params: Params, graph: jraph.GraphsTuple) -> None:
+        expected = params["params"]["conv1"][self.entry_kernels[0]].shape[0]
+        shape = jnp.shape(graph.nodes)
+        if len(shape) != 2 or shape[1] != expected:
+            raise InputError(
+                f"`graph.nodes` has shape {shape}, but the parameters were made for {expected} "
+                "features a node. Use a graph like the one in training, or other parameters."
+            )
+
+    @nn.nowrap
+    def _check_entry(self, params: Params, entry: jax.Array) -> None:
+        kernels = self.entry_weights(params)
+        if kernels is None:
+            raise InputError(
+                f"`entry` cannot be used with {self!r}: its first layer reads the raw features, "
+                "not only their product with a matrix. Pass the features in `graph.nodes`."
+            )
+        if entry.ndim != 2 or entry.shape[1] != kernels.shape[1]:
+            raise InputError(
+                f"`entry` has shape {entry.shape}, but `entry_weights(params)` has "
+                f"{kernels.shape[1]} columns. Pass `graph.nodes @ entry_weights(params)`."
+            )
+
+    @nn.compact
+    def __call__(
+        self,
+        graph: jraph.GraphsTuple,
+        *,
+        entry: jax.Array | None = None,
+        identity_backward: tuple[str, ...] = (),
+        training: bool = False,
+    ) -> dict[str, jax.Array]:
+        """Return every named activation; use `activations` unless you train."""
+        if self.num_outputs is None:
+            raise InputError(
+                "`num_outputs` is None, so the width of the last layer is unknown. "
+                "Set it to the number of classes, or call `train`, which does."
+            )
+        found: dict[str, jax.Array] = {}
+
+        def activate(layer: str, z: jax.Array) -> jax.Array:
+            found[f"{layer}.pre"] = z
+            through = layer in identity_backward
+            name = self.activation
+            found[layer] = with_identity_backward(name, z) if through else ACTIVATIONS[name](z)
+            return found[layer]
+
+        h = graph.nodes if entry is None else None
+        for index in range(1, self.layers + 1):
+            last = index == self.layers
+            width = self.num_outputs if last else self.hidden
+            z = self._layer(
+                index, width, h, graph, entry if index == 1 else None, training, activate
+            )
+            h = z if last else activate(f"conv{index}", z)
+        return {**found, "logits": cast(jax.Array, h)}
+
+    @nn.nowrap
+    def _layer(
+        self,
+        index: int,
+        width: int,
+        h: jax.Array | None,
+        graph: jraph.GraphsTuple,
+        entry: jax.Array | None,
+        training: bool,
+        activate: Callable[[str, jax.Array], jax.Array],
+    ) -> jax.Array:
+        """Return norm(convolution(h)) + skip(h), from `entry` where it stands for the product."""
+        last = index == self.layers
+        name = f"conv{index}"
+        product, skip = entry, None
+        if entry is not None and self.residual:
+            product, skip = entry[:, :-width], entry[:, -width:]
+        if h is not None:
+            h = nn.Dropout(self.dropout, deterministic=not training)(h)
+            if self.residual:
+                project = nn.Dense(width, use_bias=False, name=f"skip{index}")
+                skip = h if h.shape[-1] == width else project(h)
+        z = self.convolution(width, last=last, name=name)(
+            h,
+            graph,
+            product=product,
+            training=training,
+            activate=lambda inner: activate(f"{name}.mlp", inner),
+        )
+        if not last:
+            z = self._normalize(f"norm{index}", z, training)
+        return z if skip is None else z + skip
+
+    @nn.nowrap
+    def _normalize(self, name: str, z: jax.Array, training: bool) -> jax.Array:
+        if self.normalization == "layer":
+            return nn.LayerNorm(epsilon=1e-5, name=name)(z)
+        if self.normalization == "batch":
+            norm = nn.BatchNorm(not training, momentum=0.9, epsilon=1e-5, name=name)
+            return norm(z)
+        return z
+
+
+def require_name(option: str, given: object, allowed: tuple[str, ...]) -> None:
+    """Raise `InputError` unless `given` is one of the names, with the nearest match.
+
+    Example:
+      >>> require_name("activation", "relu", ("relu", "elu"))
+    """
+    if given not in allowed:
+        raise unknown_name(f"`{option}`", given, allowed)
+
+
+def require_count(option: str, given: object, least: int = 1) -> None:
+    """Raise `InputError` unless `given` is an integer of at least `least`.
+
+    Example:
+      >>> require_count("hidden", 64)
+    """
+    if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        raise InputError(f"`{option}` is a whole number of at least {least}; got {given!r}.")
+
+
+def require_flag(option: str, given: object) -> None:
+    """Raise `InputError` unless `given` is True or False.
+
+    Example:
+      >>> require_flag("residual", True)
+    """
+    if not isinstance(given, bool):
+        raise InputError(f"`{option}` is True or False; got {given!r}.")
+
+
+def require_number(option: str, given: object) -> None:
+    """Raise `InputError` unless `given` is a finite real number.
+
+    Example:
+      >>> require_number("dropout", 0.5)
+    """
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < 1e300:
+        raise InputError(f"`{option}` is a finite number; got {given!r}.")

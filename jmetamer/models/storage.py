@@ -1,0 +1,228 @@
+"""Trained models on disk: parameters with orbax, the record as JSON, a checksum over both."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import uuid
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jmetamer._base.errors import StoreError
+from jmetamer.models.architectures import MODELS, architecture_name
+from jmetamer.models.digest import tree_digest
+from jmetamer.models.network import Network
+from jmetamer.models.settings import TrainSettings
+from jmetamer.models.trained_model import TrainedModel
+
+FORMAT_VERSION = 1
+_RECORD = "model.json"
+_PARAMS = "params"
+
+
+def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Path:
+    """Write a trained model into `folder`, replacing what is there.
+
+    The folder appears complete or not at all: it is written under another name and renamed.
+
+    Args:
+      trained: model and parameters.
+      folder: where to; missing parents are made.
+
+    Returns:
+      The absolute path of the folder.
+
+    Raises:
+      StoreError: the folder cannot be written.
+
+    Example:
+      >>> import tempfile
+      >>> from jmetamer.graphs import load_dataset
+      >>> from jmetamer.models import GCN, TrainSettings, train
+      >>> trained = train(GCN(hidden=4), load_dataset("karate"), settings=TrainSettings(epochs=0))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     saved = save_model(trained, f"{folder}/model")
+      ...     load_model(saved).model == trained.model
+      True
+    """
+    target = pathlib.Path(folder).absolute()
+    unique = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    draft = target.with_name(f".{target.name}.draft-{unique}")
+    params = jax.tree.map(np.asarray, trained.params)
+    record = {
+        "format_version": FORMAT_VERSION,
+        **_identity(trained.model, trained.settings, trained.seed, trained.dataset_digest),
+        "dataset": trained.dataset,
+        "scores": {name: repr(score) for name, score in trained.scores.items()},
+        "params_sha256": tree_digest(params),
+    }
+    record["record_sha256"] = _record_digest(record)
+    try:
+        draft.mkdir(parents=True)
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
+            writer.save(draft / _PARAMS, params)
+        (draft / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        _put_in_place(draft, target, unique)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the model to {target}: {error}. "
+            "Choose a writable folder with free space."
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
+    """Read a trained model and verify every byte that matters.
+
+    Args:
+      folder: as given to `save_model`.
+      model: the model itself, for architectures outside `MODELS`; None builds it from the record.
+
+    Returns:
+      The trained model, parameters as NumPy arrays.
+
+    Raises:
+      StoreError: a file is missing or damaged, or holds another model than `model`.
+
+    Example:
+      >>> import tempfile
+      >>> from jmetamer.graphs import load_dataset
+      >>> from jmetamer.models import GCN, TrainSettings, train
+      >>> trained = train(GCN(hidden=4), load_dataset("karate"), settings=TrainSettings(epochs=0))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     saved = save_model(trained, f"{folder}/model")
+      ...     load_model(saved).model == trained.model
+      True
+    """
+    folder = pathlib.Path(folder).absolute()
+    record = _read_record(folder / _RECORD)
+    params = _read_params(folder / _PARAMS)
+    if tree_digest(params) != record["params_sha256"]:
+        raise _damaged(folder / _PARAMS, "its content does not match the checksum")
+    if model is None:
+        if record["model"] not in MODELS:
+            raise StoreError(
+                f"{folder} holds a {record['model']!r}, which is not one of {sorted(MODELS)}. "
+                "Pass the model itself as `model`."
+            )
+        model = MODELS[record["model"]](**record["options"])
+    elif _options(model) != record["options"]:
+        raise StoreError(
+            f"{folder} holds a model with options {record['options']}, "
+            f"not {_options(model)}. Pass an equal model, or None."
+        )
+    return TrainedModel(
+        model=model,
+        params=params,
+        scores={name: float(score) for name, score in record["scores"].items()},
+        seed=record["seed"],
+        settings=TrainSettings(**record["settings"]),
+        dataset=record["dataset"],
+        dataset_digest=record["dataset_digest"],
+    )
+
+
+def cache_folder(
+    cache: str | pathlib.Path,
+    model: Network,
+    settings: TrainSettings,
+    seed: int,
+    dataset: str,
+    dataset_digest: str,
+) -> pathlib.Path:
+    """Return the folder of one trained model in a cache; equal arguments give the same folder.
+
+    Args:
+      cache: folder of all trained models.
+      model: the network, `num_outputs` filled in.
+      settings: how it is trained.
+      seed: base seed.
+      dataset: name of the dataset, only to make the folder's name readable.
+      dataset_digest: SHA-256 of the dataset's arrays.
+    """
+    identity = json.dumps(_identity(model, settings, seed, dataset_digest), sort_keys=True)
+    digest = hashlib.sha256(f"{FORMAT_VERSION}|{identity}".encode()).hexdigest()[:16]
+    readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in dataset)
+    return pathlib.Path(cache).absolute() / f"{readable}-{architecture_name(model)}-{seed}-{digest}"
+
+
+def _identity(
+    model: Any, settings: TrainSettings, seed: int, dataset_digest: str
+) -> dict[str, Any]:
+    """Return what decides the parameters."""
+    return {
+        "model": architecture_name(model),
+        "options": _options(model),
+        "settings": dataclasses.asdict(settings),
+        "seed": seed,
+        "dataset_digest": dataset_digest,
+    }
+
+
+def _options(model: Any) -> dict[str, Any]:
+    return model.options() if hasattr(model, "options") else {"repr": repr(model)}
+
+
+def _record_digest(record: dict[str, Any]) -> str:
+    content = {key: value for key, value in record.items() if key != "record_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_record(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise _damaged(path, "the file is missing") from error
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"it cannot be read ({error})") from error
+    if not isinstance(record, dict) or record.get("record_sha256") != _record_digest(record):
+        raise _damaged(path, "its content does not match the checksum")
+    if record["format_version"] != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {record['format_version']}, this version of jmetamer reads "
+            f"{FORMAT_VERSION}. Train again, or use the version that wrote it."
+        )
+    return record
+
+
+def _read_params(path: pathlib.Path) -> Any:
+    if not path.is_dir():
+        raise _damaged(path, "the folder is missing")
+    try:
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            return jax.tree.map(np.asarray, reader.restore(path))
+    # orbax raises whatever its parsers raise on damaged files.
+    except Exception as error:
+        raise _damaged(path, f"it cannot be restored ({type(error).__name__})") from error
+
+
+def _damaged(path: pathlib.Path, reason: str) -> StoreError:
+    return StoreError(
+        f"the stored model is damaged at {path}: {reason}. "
+        f"Delete the folder {path.parent} and train again."
+    )
+
+
+def _put_in_place(draft: pathlib.Path, target: pathlib.Path, unique: str) -> None:
+    """Rename the draft to its target; of two processes at once, one is kept whole."""
+    retired = target.with_name(f".{target.name}.retired-{unique}")
+    for _ in range(10):
+        try:
+            os.rename(draft, target)
+            return
+        except OSError:
+            if not target.is_dir():
+                raise
+        try:
+            os.rename(target, retired)
+        except FileNotFoundError:
+            continue
+        shutil.rmtree(retired, ignore_errors=True)
+    raise OSError("another process keeps writing the same folder")

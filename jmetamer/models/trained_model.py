@@ -1,0 +1,60 @@
+"""`TrainedModel`: a model with its parameters and where they came from."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jraph
+
+from jmetamer._base.precision import highest_precision
+from jmetamer.models.protocol import Model, Params
+from jmetamer.models.settings import TrainSettings
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model with its parameters and the record of how they were made.
+
+    Attributes:
+      model: the architecture, hashable, without arrays.
+      params: pytree of NumPy arrays.
+      scores: accuracy in [0, 1] on the nodes of "train", "val" and "test"; NaN for an empty mask.
+      seed: base seed of initialization and dropout.
+      settings: how it was trained.
+      dataset: name of the dataset.
+      dataset_digest: SHA-256 of the dataset's arrays.
+    """
+
+    model: Any
+    params: Params
+    scores: Mapping[str, float]
+    seed: int
+    settings: TrainSettings
+    dataset: str
+    dataset_digest: str
+
+    def activations(self, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+        """Return every named activation, [n, width] each, at the highest matmul precision.
+
+        Args:
+          graph: nodes [n, d].
+        """
+        with highest_precision():
+            found = _activations(self.model, self.params, graph)
+        # JAX hands dictionaries back sorted by name.
+        return {layer: found[layer] for layer in self.model.layer_names}
+
+    def predict(self, graph: jraph.GraphsTuple) -> jax.Array:
+        """Return the predicted class of every node, [n] int32.
+
+        Args:
+          graph: nodes [n, d].
+        """
+        return self.activations(graph)["logits"].argmax(axis=-1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+    return dict(model.activations(params, graph))

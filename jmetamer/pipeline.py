@@ -1,0 +1,204 @@
+"""One cell from settings to record: the order in which everything happens."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jmetamer._base.provenance import provenance
+from jmetamer.config import (
+    CellSettings,
+    build_dataset,
+    build_measures,
+    build_model,
+    build_problem,
+    build_solver,
+    build_train_settings,
+)
+from jmetamer.graphs import Dataset
+from jmetamer.measures import Measure
+from jmetamer.metamers import Problem, local_geometry
+from jmetamer.metamers.block import Block, Blocks, memory_of_lanes
+from jmetamer.metamers.local_geometry import LocalGeometry
+from jmetamer.metamers.solver import Solver
+from jmetamer.models import TrainedModel, train
+from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
+from jmetamer.variables import geometry_variables, metamer_variables
+
+
+class Estimate(NamedTuple):
+    """What a cell will need.
+
+    Attributes:
+      num_nodes, num_features, num_edges: size of the reference graph.
+      lanes: metamers optimized at once.
+      bytes: memory of the lanes' states and of the arrays of one step.
+    """
+
+    num_nodes: int
+    num_features: int
+    num_edges: int
+    lanes: int
+    bytes: int
+
+
+def run_cell(
+    cell: CellSettings,
+    *,
+    models: Path | None = None,
+    partial: PartialCell | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> tuple[Record, Reference]:
+    """Compute one cell: train, make metamers, check and measure them, take the local geometry.
+
+    Args:
+      cell: resolved settings.
+      models: folder in which trained models are kept for later cells.
+      partial: shelf for finished blocks of seeds; an interrupted cell continues after the last.
+      progress: told what is being done.
+
+    Returns:
+      The record, and the reference graph that it belongs to.
+
+    Raises:
+      InputError: settings that fit no problem.
+
+    Example:
+      >>> from jmetamer.config import cells, read_config, find_config, packaged_configs
+      >>> run = read_config(find_config(None, packaged_configs()), ["dataset.name=karate",
+      ...     "training.epochs=0", "metamers.count=2", "metamers.layer=conv1",
+      ...     "metamers.domain=free", "model.activation=relu", "geometry.nodes=1"], smoke=False)
+      >>> record, reference = run_cell(cells(run)[0])
+      >>> record.status_counts
+      {'CONVERGED': 2}
+    """
+    started = time.perf_counter()
+    data = build_dataset(cell)
+    trained = _train(cell, data, models, progress)
+    problem = build_problem(cell, trained, data)
+    trained_at = time.perf_counter()
+    measures = build_measures(cell)
+    solver = build_solver(cell, problem)
+    block = _metamers(cell, problem, solver, measures, partial, progress)
+    made_at = time.perf_counter()
+    geometry = _geometry(cell, problem, progress)
+    reference = _reference(data)
+    chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
+    variables, status_counts, scalars = metamer_variables(block, problem, measures, chance)
+    if geometry is not None:
+        variables |= geometry_variables(geometry)
+    scalars |= {f"{name}_accuracy": float(score) for name, score in trained.scores.items()}
+    seconds = {
+        "seconds": time.perf_counter() - started,
+        "seconds_training": trained_at - started,
+        "seconds_metamers": made_at - trained_at,
+        "seconds_geometry": time.perf_counter() - made_at,
+    }
+    record = Record(
+        settings=cell.settings,
+        settings_hash=cell.hash,
+        variables=variables,
+        scalars=scalars | seconds,
+        status_counts=status_counts,
+        provenance=provenance() | {"dataset": vars(data.provenance), "solver": solver.described()},
+        reference=reference.digest,
+    )
+    return record, reference
+
+
+def estimate(cell: CellSettings) -> Estimate:
+    """Return shapes and memory of a cell without training or optimizing anything.
+
+    Args:
+      cell: resolved settings.
+
+    Raises:
+      InputError: settings that fit no problem.
+    """
+    data = build_dataset(cell)
+    untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
+    problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
+    solver = build_solver(cell, problem)
+    lanes = min(solver.lanes, cell.metamers.count)
+    num_nodes, num_features = data.graph.nodes.shape
+    bytes_ = memory_of_lanes(problem, solver, lanes)
+    return Estimate(num_nodes, num_features, len(data.graph.senders), lanes, bytes_)
+
+
+def _train(
+    cell: CellSettings, data: Dataset, models: Path | None, progress: Callable[[Progress], None]
+) -> TrainedModel:
+    settings = build_train_settings(cell)
+    progress(Progress("training", 0, 1))
+    return train(build_model(cell), data, cell.training.seed or 0, settings, cache=models)
+
+
+def _metamers(
+    cell: CellSettings,
+    problem: Problem,
+    solver: Solver,
+    measures: tuple[Measure, ...],
+    partial: PartialCell | None,
+    progress: Callable[[Progress], None],
+) -> Block:
+    """Make all metamers, a block of seeds at a time; blocks on the shelf are taken from there."""
+    keep = cell.metamers.count if cell.store.metamers == "all" else int(cell.store.metamers)
+    blocks = Blocks(problem, solver, cell.metamers.seed or 0, measures, keep)
+    done: list[Block] = []
+    for first in range(0, cell.metamers.count, blocks.size):
+        last = min(first + blocks.size, cell.metamers.count)
+        name = f"seeds-{first}-{last - 1}"
+        stored = partial.load(name) if partial is not None else None
+        if stored is None:
+            told = _told(progress, first, cell.metamers.count)
+            stored = blocks.make(range(first, last), told)
+            if partial is not None and cell.metamers.count > blocks.size:
+                partial.save(name, stored)
+        done.append(stored)
+        progress(Progress("metamers", last, cell.metamers.count))
+    return {key: _joined(key, [block[key] for block in done]) for key in done[0]}
+
+
+def _joined(key: str, arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if key == "trace_step" else np.concatenate(arrays)
+
+
+def _told(progress: Callable[[Progress], None], first: int, total: int) -> Callable[[Any], None]:
+    return lambda seen: progress(Progress("metamers", first + seen.done, total, seen.loss))
+
+
+def _geometry(
+    cell: CellSettings, problem: Problem, progress: Callable[[Progress], None]
+) -> LocalGeometry | None:
+    given = cell.geometry
+    if not given.enabled or given.nodes is None or given.inputs is None:
+        return None
+    n = len(problem.graph.nodes)
+    candidates = np.arange(n) if problem.nodes is None else np.asarray(problem.nodes)
+    if isinstance(given.nodes, int):
+        size = min(given.nodes, len(candidates))
+        drawn = np.random.default_rng(cell.metamers.seed).choice(candidates, size, replace=False)
+        nodes = sorted(int(node) for node in drawn)
+    else:
+        nodes = list(given.nodes)
+    progress(Progress("geometry", 0, len(nodes)))
+    found = local_geometry(problem, nodes, given.inputs)
+    progress(Progress("geometry", len(nodes), len(nodes)))
+    return found
+
+
+def _reference(data: Dataset) -> Reference:
+    graph = jax.tree.map(np.asarray, data.graph)
+    attrs = {
+        "name": data.name,
+        "feature_kind": data.feature_kind,
+        "feature_shape": data.feature_shape,
+        "feature_range": data.feature_range,
+        "num_classes": data.num_classes,
+    }
+    weight = graph.edges.weight
+    return make_reference(graph.nodes, graph.senders, graph.receivers, weight, data.labels, attrs)

@@ -1,0 +1,219 @@
+"""What a sweep says on the terminal: greeting, progress bars, the table at the end."""
+
+import contextlib
+import importlib.metadata
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import progress as bars
+from rich.console import Console
+from rich.table import Table
+
+from jmetamer.results.progress import Progress
+
+Watcher = Callable[[Progress], None]
+_PLAIN_WIDTH = 160
+
+
+class Terminal:
+    """Standard output, with bars where somebody watches and plain lines where nobody does.
+
+    Example:
+      >>> terminal = Terminal()
+      >>> with terminal.cell("cell-a") as watcher:
+      ...     watcher(Progress("metamers", 16, 64, 1e-3))
+      cell-a
+        metamers: 16/64, loss 0.001
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stdout)
+        if not self._console.is_terminal:
+            self._console = Console(file=sys.stdout, width=_PLAIN_WIDTH, force_terminal=False)
+
+    def line(self, text: str) -> None:
+        """Print one line as it is."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def greet(self, folder: Path) -> None:
+        """Print devices, versions, precision and the run folder."""
+        self.line(greeting(folder))
+
+    @contextlib.contextmanager
+    def cell(self, title: str) -> Iterator[Watcher]:
+        """Show the progress of one cell while the context is open.
+
+        Args:
+          title: what the cell is called.
+
+        Yields:
+          A function to be called with every `Progress`.
+        """
+        if not self._console.is_terminal:
+            self.line(title)
+            yield _PlainWatcher(self.line)
+            return
+        columns = (
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.MofNCompleteColumn(),
+            bars.TextColumn("loss {task.fields[loss]}"),
+            bars.TimeRemainingColumn(),
+        )
+        with bars.Progress(*columns, console=self._console, transient=True) as display:
+            yield _BarWatcher(display, title)
+
+    def summary(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Print the headline numbers of finished cells, a row each."""
+        if not rows:
+            return
+        table = Table(show_lines=any(len(row["deviations"]) > 1 for row in rows))
+        titles = ("cell", "metamers", "converged (95% interval)", "median loss", "test accuracy")
+        for title in (*titles, "deviation (chance)", "rank; dimension"):
+            # A cell id is there to be copied.
+            table.add_column(title, overflow="fold", no_wrap=title == "cell")
+        for row in rows:
+            table.add_row(*summary_texts(row))
+        self._console.print(table, markup=False)
+
+    def estimates(self, rows: Sequence[tuple[str, Any]]) -> None:
+        """Print shapes and memory of cells that have not been computed.
+
+        Args:
+          rows: (cell id, estimate with `num_nodes`, `num_features`, `num_edges`, `lanes`,
+            `bytes`).
+        """
+        table = Table()
+        for title in ("cell", "nodes", "features", "edges", "lanes", "memory"):
+            table.add_column(title, overflow="fold")
+        for cell, found in rows:
+            shapes = (found.num_nodes, found.num_features, found.num_edges, found.lanes)
+            table.add_row(cell, *(f"{number:,}" for number in shapes), memory_text(found.bytes))
+        self._console.print(table, markup=False)
+
+
+class _PlainWatcher:
+    """A line at the start and at every quarter of a stage."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        self._line = line
+        self._stage, self._quarter, self._start = "", -1, 0.0
+
+    def __call__(self, now: Progress) -> None:
+        if now.stage != self._stage:
+            self._stage, self._quarter, self._start = now.stage, -1, time.monotonic()
+        quarter = 4 * now.done // max(1, now.total)
+        if quarter == self._quarter:
+            return
+        self._quarter = quarter
+        seconds = time.monotonic() - self._start
+        left = seconds * (now.total - now.done) / now.done if now.done else math.nan
+        loss = "" if math.isnan(now.loss) else f", loss {now.loss:.2g}"
+        remaining = f", about {left:.0f} s left" if left > 0.5 else ""
+        self._line(f"  {now.stage}: {now.done}/{now.total}{loss}{remaining}")
+
+
+class _BarWatcher:
+    """One bar, started again at every stage."""
+
+    def __init__(self, display: bars.Progress, title: str) -> None:
+        self._display, self._title, self._stage = display, title, ""
+        self._task = display.add_task(title, total=None, loss="-")
+
+    def __call__(self, now: Progress) -> None:
+        if now.stage != self._stage:
+            self._stage = now.stage
+            self._display.reset(self._task, description=f"{self._title} · {now.stage}")
+        loss = "-" if math.isnan(now.loss) else f"{now.loss:.2g}"
+        self._display.update(self._task, completed=now.done, total=now.total, loss=loss)
+
+
+def greeting(folder: Path) -> str:
+    """Return the line that says where a sweep runs and where its results go.
+
+    Args:
+      folder: the run folder.
+
+    Example:
+      >>> greeting(Path("runs/quickstart")).split(" | ")[-1]
+      'run folder runs/quickstart'
+    """
+    import jax
+
+    devices = jax.devices()
+    kinds = sorted({device.device_kind for device in devices})
+    flags: Any = jax.config  # type checkers do not know all of its attributes
+    precision = flags.jax_default_matmul_precision or "default"
+    dtype = "float64" if flags.jax_enable_x64 else "float32"
+    return " | ".join(
+        [
+            f"jmetamer {_version('jmetamer')}",
+            f"{len(devices)} x {', '.join(kinds)} ({devices[0].platform})",
+            f"jax {_version('jax')}, jaxlib {_version('jaxlib')}, flax {_version('flax')}",
+            f"{dtype}, matmul precision {precision} (final numbers: highest)",
+            f"run folder {folder}",
+        ]
+    )
+
+
+def summary_texts(row: Mapping[str, Any]) -> list[str]:
+    """Return one row of `Run.summary` as the texts of the final table.
+
+    Args:
+      row: from `Run.summary`.
+
+    Returns:
+      One text per column; "-" where the cell does not hold the number.
+    """
+    counts = ", ".join(f"{n} {name.lower()}" for name, n in row["status_counts"].items() if n)
+    interval = f"{row['converged_low']:.1%} to {row['converged_high']:.1%}"
+    chance = row["deviations_chance"]
+    deviations = "\n".join(
+        f"{name.removeprefix('features/')} {number_text(value)} "
+        f"({number_text(chance.get(name, math.nan))})"
+        for name, value in row["deviations"].items()
+    )
+    accuracy = row["test_accuracy"]
+    geometry = "-"
+    if not math.isnan(row["rank"]):
+        geometry = f"{row['rank']:g}; {row['dimension']:g} of {row['num_inputs']:g}"
+    return [
+        row["cell"],
+        counts or "-",
+        f"{row['converged']:.1%} ({interval})" if row["count"] else "-",
+        number_text(row["loss_median"]),
+        "-" if math.isnan(accuracy) else f"{accuracy:.1%}",
+        deviations or "-",
+        geometry,
+    ]
+
+
+def number_text(value: float) -> str:
+    """Return a number with three digits, or "-" for NaN.
+
+    Example:
+      >>> number_text(0.00123456), number_text(float("nan"))
+      ('0.00123', '-')
+    """
+    return "-" if math.isnan(value) else f"{value:.3g}"
+
+
+def memory_text(num_bytes: float) -> str:
+    """Return a number of bytes for people.
+
+    Example:
+      >>> memory_text(213e6), memory_text(5e9)
+      ('213 MB', '5.0 GB')
+    """
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.0f} MB"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(from source)"

@@ -1,0 +1,33 @@
+"""`python -m jmetamer.report RUN [--out FILE]`: write the report of a finished run again."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from jmetamer._base.errors import JmetamerError
+from jmetamer.report.page import write_report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the report and print where it is.
+
+    Args:
+      arguments: command line without the program name; by default the process's own.
+
+    Returns:
+      Exit code: 0, or 2 if the run cannot be read or the page cannot be written.
+    """
+    parser = argparse.ArgumentParser(prog="python -m jmetamer.report", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="folder of a run")
+    parser.add_argument("--out", metavar="FILE", help="page to write (default: RUN/report.html)")
+    options = parser.parse_args(arguments)
+    try:
+        print(write_report(options.run, options.out))
+    except JmetamerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""What a cell is called, which settings tell it apart, and the command that makes it again."""
+
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_IN_TITLE = (
+    "dataset.name", "model.architecture", "model.activation", "training.epochs",
+    "metamers.layer", "metamers.vary", "metamers.domain",
+)  # fmt: skip
+_YAML_WORDS = ("true", "false", "null")
+
+
+@dataclasses.dataclass(frozen=True)
+class CellName:
+    """The words a reader knows a cell by.
+
+    Attributes:
+      cell: identifier within the run.
+      dataset, model, layer, vary: what was asked, each in a few words.
+      differences: dotted setting -> value, for the settings that differ between cells of the run.
+    """
+
+    cell: str
+    dataset: str
+    model: str
+    layer: str
+    vary: str
+    differences: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Headline of the cell; settings that no other column shows are appended."""
+        parts = [self.dataset, self.model, f"layer {self.layer}" if self.layer else "", self.vary]
+        for key, value in self.differences.items():
+            if not is_in_title(key):
+                parts.append(f"{key.rsplit('.', 1)[-1]} {_text(value)}")
+        return " · ".join(part for part in parts if part)
+
+
+def is_in_title(key: str) -> bool:
+    """Return whether dataset, model, layer or vary already say what this dotted setting says.
+
+    Example:
+      >>> is_in_title("model.activation"), is_in_title("model.layers")
+      (True, False)
+    """
+    return key in _IN_TITLE
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted name, value) for every leaf of nested settings; lists are leaves.
+
+    Example:
+      >>> dict(flatten({"model": {"name": "gcn", "layers": 2}, "seed": 0}))
+      {'model.name': 'gcn', 'model.layers': 2, 'seed': 0}
+    """
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def setting(settings: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a dotted setting, or None where there is none.
+
+    Example:
+      >>> setting({"metamers": {"tolerance": 1e-4}}, "metamers.tolerance")
+      0.0001
+    """
+    value: Any = settings
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the dotted settings that are not the same in every cell, in order of appearance.
+
+    Example:
+      >>> differing_settings([{"a": 1, "b": {"c": 1}}, {"a": 1, "b": {"c": 2}}])
+      ['b.c']
+    """
+    flat = [dict(flatten(settings)) for settings in all_settings]
+    keys = dict.fromkeys(key for each in flat for key in each)
+    return [key for key in keys if len({_canonical(each.get(key)) for each in flat}) > 1]
+
+
+def name_cells(all_settings: Mapping[str, Mapping[str, Any]]) -> dict[str, CellName]:
+    """Name every cell of a run from its resolved settings.
+
+    Args:
+      all_settings: cell identifier -> nested settings.
+
+    Returns:
+      Cell identifier -> its name.
+
+    Example:
+      >>> settings = {"dataset": {"name": "karate"}, "metamers": {"layer": "conv1"}}
+      >>> print(name_cells({"c0": settings})["c0"].title)
+      karate · layer conv1
+    """
+    keys = differing_settings(list(all_settings.values()))
+    return {
+        cell: CellName(
+            cell=cell,
+            dataset=" ".join(_words(settings, "dataset.name")),
+            model=_model_text(settings),
+            layer=" ".join(_words(settings, "metamers.layer")),
+            vary=_vary_text(settings),
+            differences={k: v for k, v in flatten(settings) if k in keys},
+        )
+        for cell, settings in all_settings.items()
+    }
+
+
+def distinguishing(titles: Sequence[str]) -> list[str]:
+    """Shorten titles to the parts that not all of them share.
+
+    Example:
+      >>> distinguishing(["digits · gcn · conv1", "digits · gcn · logits"])
+      ['conv1', 'logits']
+    """
+    parts = [title.split(" · ") for title in titles]
+    shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    short = [" · ".join(part for part in each if part not in shared) for each in parts]
+    return [text or title for text, title in zip(short, titles, strict=True)]
+
+
+def reproduce_command(name: CellName, provenance: Mapping[str, Any]) -> str:
+    """Return the shell command that makes this one cell again.
+
+    The run's own command is repeated, and every setting that the run varied is fixed to the cell's
+    value.
+
+    Example:
+      >>> name = CellName("c0", "digits", "gcn", "conv1", "", {"model.activation": "relu"})
+      >>> reproduce_command(name, {"command": "python -m jmetamer.sweep configs/quickstart.yaml"})
+      'python -m jmetamer.sweep configs/quickstart.yaml --set model.activation=relu'
+    """
+    command = str(provenance.get("command") or "python -m jmetamer.sweep CONFIG").strip()
+    for key, value in name.differences.items():
+        # Overrides are read as YAML, in which quoted text stays text: "no", "1", "[x]".
+        plain = isinstance(value, str) and re.fullmatch(r"[a-z]+[_0-9][\w.]*|[a-z]{4,}", value)
+        text = value if plain and value not in _YAML_WORDS else json.dumps(value, default=str)
+        command += f" --set {shlex.quote(f'{key}={text}')}"
+    return command
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return "default" if value is None else str(value)
+
+
+def _words(settings: Mapping[str, Any], *keys: str) -> list[str]:
+    found = (setting(settings, key) for key in keys)
+    return [str(value) for value in found if value is not None]
+
+
+def _model_text(settings: Mapping[str, Any]) -> str:
+    words = _words(settings, "model.architecture", "model.activation")
+    return " ".join(words + ["untrained"] * (setting(settings, "training.epochs") == 0))
+
+
+def _vary_text(settings: Mapping[str, Any]) -> str:
+    words = _words(settings, "metamers.vary", "metamers.domain")
+    return ", ".join(words).replace("_", " ")

@@ -1,0 +1,66 @@
+"""How far the metamers lie from their reference, against chance."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jmetamer.report.figures.spread import jitter, thinned
+from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, label_width, legend_below
+
+_MAX_MEASURES = 12
+
+
+def deviation_strips(data: xr.Dataset) -> Figure | None:
+    """Draw one strip per measure: every metamer a dot, quartiles a bar, chance a diamond.
+
+    Measures have scales of their own, so each strip has its own axis that starts at 0, the
+    reference itself.
+
+    Args:
+      data: variables of the cell; needs `deviation` with the coordinate `measure`.
+
+    Returns:
+      The figure, or None where no finite deviation was recorded.
+    """
+    if "deviation" not in data:
+        return None
+    found = data["deviation"].transpose("metamer", "measure")
+    chance = np.asarray(data["deviation_chance"].values) if "deviation_chance" in data else None
+    rows = [
+        (str(name), found.values[:, i], float("nan") if chance is None else float(chance[i]))
+        for i, name in enumerate(found["measure"].values.tolist())
+        if np.isfinite(found.values[:, i]).any()
+    ][:_MAX_MEASURES]
+    if not rows:
+        return None
+    left = label_width([name for name, _, _ in rows])
+    figure = blank(WIDTH, 0.9 + 0.72 * len(rows), left=left, hspace=0.75)
+    panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+    for axes, (name, numbers, level) in zip(panels, rows, strict=True):
+        _strip(axes, name, np.asarray(numbers, float), level)
+    panels[-1].set_xlabel("deviation from the reference (0 = identical)")
+    legend_below(figure)
+    return figure
+
+
+def _strip(axes: Axes, name: str, numbers: np.ndarray, level: float) -> None:
+    points = thinned(numbers)
+    dots: dict[str, Any] = {"marker": "o", "ms": 3.2, "mew": 0, "ls": "none", "alpha": 0.45}
+    axes.plot(points, jitter(points.size, 0.34), color=BLUE, label="one metamer", **dots)
+    low, median, high = np.quantile(numbers[np.isfinite(numbers)], [0.25, 0.5, 0.75])
+    axes.plot([low, high], [0, 0], color=INK, lw=3, solid_capstyle="butt", label="middle half")
+    axes.plot([median], [0], marker="|", ms=13, mew=2, color=INK)
+    end = max(points.max(), 0.0)
+    if np.isfinite(level):
+        axes.axvline(level, color=ORANGE, lw=1.2, ls="--")
+        axes.plot([level], [0], marker="D", ms=6, color=ORANGE, ls="none", label="chance level")
+        end = max(end, level)
+    axes.set_xlim(min(0.0, float(points.min())), end * 1.06 or 1.0)
+    axes.set_ylim(-0.6, 0.6)
+    axes.set_yticks([0], [name])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(False, axis="y")

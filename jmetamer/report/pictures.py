@@ -1,0 +1,208 @@
+"""The figures of one cell with their titles, captions and descriptions."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from jmetamer.report.cells import distinguishing, setting
+from jmetamer.report.examples import Examples, choose_examples, informative_columns
+from jmetamer.report.figures import deviations, examples, layers, losses, markup, spectra, style
+from jmetamer.report.summary import CellSummary
+from jmetamer.report.wording import listing, number, percent, plural
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One figure as the page shows it.
+
+    Attributes:
+      title: a few words.
+      svg: inline markup.
+      caption: how to read it, with units and formulas in words.
+      wide: whether it spans the page and scrolls on a narrow screen.
+    """
+
+    title: str
+    svg: Markup
+    caption: str
+    wide: bool = False
+
+
+def cell_pictures(
+    prefix: str,
+    summary: CellSummary,
+    settings: Mapping[str, Any],
+    data: xr.Dataset,
+    reference: Any,
+    metamers: Any,
+) -> list[Picture]:
+    """Draw everything that one cell holds; what it does not hold is left out.
+
+    Args:
+      prefix: unique within the page.
+      summary: numbers of the cell, for the descriptions.
+      settings: resolved settings of the cell.
+      data: variables of the cell.
+      reference: the stored reference.
+      metamers: the stored graphs, lazily.
+
+    Returns:
+      The pictures in reading order.
+    """
+    targets = _target_nodes(settings)
+    with style.styled():
+        shown = choose_examples(data, reference, metamers, targets)
+        found = [
+            _loss_picture(prefix, summary, data),
+            None if shown is None else _example_picture(prefix, shown, reference),
+            _spectrum_picture(prefix, data),
+            _rank_picture(prefix, summary, data),
+            _deviation_picture(prefix, summary, data),
+            _layer_picture(prefix, summary, data),
+        ]
+    return [picture for picture in found if picture is not None]
+
+
+def overview_picture(cells: list[CellSummary]) -> Picture | None:
+    """Draw the converged share of every cell, for runs of 2 to 40 cells."""
+    from jmetamer.report.figures.overview import converged_shares
+
+    titles = distinguishing([cell.name.title for cell in cells])
+    with style.styled():
+        figure = converged_shares(
+            [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)],
+            [cell.share for cell in cells],
+            [cell.interval for cell in cells],
+        )
+        alt = "Share of converged metamers per cell with its interval. " + "; ".join(
+            f"{cell.name.title}: {percent(cell.share)}" for cell in cells[:12]
+        )
+        return _picture(
+            "all", "Converged share of every cell", figure, alt,
+            "Dot: share of metamers that reached the tolerance. Line: 95% Wilson interval. The "
+            "cells are numbered as in the table.",
+            wide=True,
+        )  # fmt: skip
+
+
+def _shortened(title: str, limit: int = 56) -> str:
+    return title if len(title) <= limit else title[: limit - 1] + "…"
+
+
+def _picture(
+    prefix: str, title: str, figure: Figure | None, alt: str, caption: str, wide: bool = False
+) -> Picture | None:
+    if figure is None:
+        return None
+    slug = f"{prefix}-{title.split()[0].lower()}"
+    svg = markup.svg_markup(figure, alt, slug)
+    return Picture(title, Markup(svg), caption, wide)
+
+
+def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
+    figure = losses.loss_curves(data, summary.tolerance)
+    alt = (
+        f"Loss against optimization step for {plural(summary.count, 'metamer')} on a log axis; "
+        f"{summary.converged} reached the tolerance {number(summary.tolerance)}."
+    )
+    return _picture(
+        prefix, "Loss during the optimization", figure, alt,
+        "Loss: squared distance between the activations of metamer and reference, divided by the "
+        "squared size of the reference's activations. A metamer that has stopped keeps its last "
+        "loss in the median and the band.",
+    )  # fmt: skip
+
+
+def _example_picture(prefix: str, shown: Examples, reference: Any) -> Picture | None:
+    which = (
+        f"Of {plural(shown.num_stored, 'stored metamer')} the {len(shown.names) - 1} with the "
+        "lowest loss; the same nodes in the same order and one color scale everywhere."
+    )
+    names = listing([f"node {node}" for node in shown.nodes], limit=10)
+    if shown.shape is not None:
+        alt = f"Features of {names} as pictures: the reference above, metamers below."
+        figure = examples.picture_grid(shown)
+        return _picture(prefix, "Reference against metamers", figure, alt, which, wide=True)
+    binary = reference.attrs.get("feature_kind") in ("binary", "one_hot")
+    columns, sentence = informative_columns(shown.rows, binary)
+    left = len(columns) if len(columns) == shown.rows.shape[-1] else len(columns) // 2
+    figure = examples.feature_maps(shown, columns, left)
+    alt = f"Features of {names} as heat maps, the reference above, metamers below. {sentence}"
+    return _picture(
+        prefix, "Reference against metamers", figure, alt, f"{which} {sentence}", wide=True
+    )
+
+
+def _spectrum_picture(prefix: str, data: xr.Dataset) -> Picture | None:
+    return _picture(
+        prefix, "Spectrum of the Jacobian", spectra.singular_values(data),
+        "Singular values of the Jacobian per target node on a log axis, before and after the "
+        "activation, with the rank cutoff.",
+        "How strongly the target node's representation answers to a change of the input, direction "
+        "by direction; one line per target node. Directions below the dashed cutoff (median over "
+        "nodes) count as invisible. Exact zeros have no place on a log axis.",
+    )  # fmt: skip
+
+
+def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
+    ranks = summary.ranks
+    if ranks is None:
+        return None
+    below = (
+        "Below: change of the sum of log singular values (natural logarithm) through the "
+        "activation; × where the rank changes, so that volumes cannot be compared."
+        if ranks.num_compared
+        else "The activation changes the rank of every node, so volumes cannot be compared."
+    )
+    told = f"median {number(ranks.before)} before and {number(ranks.after)} after the activation"
+    if np.isnan(ranks.before):
+        below = "No activation follows this layer, so there is only one rank (after)."
+        told = f"median {number(ranks.after)}"
+    return _picture(
+        prefix, "Rank and volume", spectra.ranks(data),
+        f"Rank of the Jacobian per target node: {told}, ceiling {number(ranks.ceiling)}.",
+        f"The ceiling is the smaller of {number(ranks.num_inputs)} inputs and the number of "
+        "outputs; inputs minus rank is the first-order dimension of the metamer set. Thin lines: "
+        f"interval of an uncertain rank. {below}",
+    )  # fmt: skip
+
+
+def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
+    told = "; ".join(
+        f"{d.measure} median {number(d.median)}, chance {number(d.chance)}"
+        for d in summary.deviations
+    )
+    return _picture(
+        prefix, "Deviations from the reference", deviations.deviation_strips(data),
+        f"Deviation of the metamers from the reference, one strip per measure: {told}.",
+        "A metamer at 0 would be the reference; one at the diamond lies as far away as an "
+        "unrelated input. Every strip has its own scale.",
+    )  # fmt: skip
+
+
+def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
+    matched = _matched_layers(summary, data)
+    return _picture(
+        prefix, "Layer-by-layer match",
+        layers.layer_match(data, matched, summary.tolerance),
+        f"Squared relative difference at every layer; {summary.name.layer} was matched.",
+        "The same relative squared difference at every layer; black bars are medians. Orange: the "
+        "layer that was optimized. With all nodes matched, later layers follow from it and earlier "
+        "ones are free to differ.",
+    )  # fmt: skip
+
+
+def _target_nodes(settings: Mapping[str, Any]) -> list[int]:
+    return [int(node) for node in setting(settings, "metamers.nodes") or ()]
+
+
+def _matched_layers(summary: CellSummary, data: xr.Dataset) -> set[str]:
+    named = {name.strip() for name in summary.name.layer.split("+")}
+    if named == {"all"} and "layer" in data.coords:
+        return {str(name) for name in data["layer"].values.tolist()}
+    return named

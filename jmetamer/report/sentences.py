@@ -1,0 +1,196 @@
+"""What a run and a cell found, in plain words made from the numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jmetamer.report.cells import distinguishing
+from jmetamer.report.summary import CellSummary, Deviation, RankSummary
+from jmetamer.report.wording import listing, number, percent, plural
+from jmetamer.results.statistics import wilson_interval
+
+
+def run_sentences(
+    cells: Sequence[CellSummary], num_failed: int, sizes: Mapping[str, str] | None = None
+) -> list[str]:
+    """Say in plain words what a run asked and found.
+
+    Args:
+      cells: finished cells.
+      num_failed: number of cells that ended with an error.
+      sizes: dataset -> its size in words.
+
+    Returns:
+      Sentences, each complete by itself.
+    """
+    failed = (
+        f"{plural(num_failed, 'cell')} failed; the errors are listed under Failures."
+        if num_failed
+        else ""
+    )
+    if not cells:
+        return [text for text in ("No cell of this run has finished yet.", failed) if text]
+    sentences = [
+        _question(cells, sizes or {}),
+        _answer(cells),
+        _distance(cells),
+        _recognition(cells),
+        failed,
+    ]
+    return [text for text in sentences if text]
+
+
+def cell_sentences(cell: CellSummary) -> list[str]:
+    """Say in plain words what one cell found; every number comes from `cell`."""
+    sentences = [
+        f"{_success(cell)} The median loss of the stored graphs is {number(cell.loss)} "
+        f"(tolerance {number(cell.tolerance)})."
+    ]
+    if cell.num_loose:
+        sentences.append(
+            f"Careful: {plural(cell.num_loose, 'metamer')} marked as converged "
+            f"{'has' if cell.num_loose == 1 else 'have'} a loss above the tolerance when it is "
+            "recomputed from the stored graph."
+        )
+    if not np.isnan(cell.agreement):
+        sentences.append(
+            f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "
+            f"the reference{_chance(percent(cell.agreement_chance), cell.agreement_chance)}."
+        )
+    if cell.ranks is not None:
+        sentences.append(_rank_sentence(cell.ranks))
+    return sentences
+
+
+def _success(cell: CellSummary) -> str:
+    if not cell.count:
+        return "The cell holds no metamers."
+    low, high = cell.interval
+    return (
+        f"{cell.converged:,} of {plural(cell.count, 'metamer')} reached the tolerance "
+        f"({percent(cell.share)}; 95% interval {percent(low)} to {percent(high)})."
+    )
+
+
+def _rank_sentence(ranks: RankSummary) -> str:
+    where = f"At the {plural(ranks.num_targets, 'target node')} (medians)"
+    if ranks.num_targets == 1:
+        where = "At the target node"
+    rank = number(ranks.after)
+    if not np.isnan(ranks.before):
+        rank = f"{number(ranks.before)} before the activation and {rank} after it"
+    text = (
+        f"{where}, the Jacobian has rank {rank}, of at most {number(ranks.ceiling)}; so, to first "
+        f"order, {number(ranks.dimension)} of {number(ranks.num_inputs)} input directions leave "
+        "the representation unchanged."
+    )
+    if ranks.num_compared:
+        text += (
+            f" The activation changes the log-volume by {number(ranks.volume_change)} "
+            f"(median over the {plural(ranks.num_compared, 'node')} whose rank it keeps)."
+        )
+    return text
+
+
+def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> str:
+    datasets = [
+        f"{name} ({sizes[name]})" if name in sizes else name
+        for name in _unique(cell.name.dataset for cell in cells if cell.name.dataset)
+    ]
+    models = _unique(
+        cell.name.model
+        + ("" if np.isnan(cell.test_accuracy) else f" (test accuracy {_accuracy(cells, cell)})")
+        for cell in cells
+        if cell.name.model
+    )
+    layers = _unique(cell.name.layer for cell in cells if cell.name.layer)
+    subject = f"the networks {listing(models)}" if len(models) > 1 else (
+        f"the network {models[0]}" if models else "the network"
+    )  # fmt: skip
+    where = f", at {' or '.join(layers)}," if 0 < len(layers) <= 4 else ""
+    return (
+        f"Which other inputs drive {subject}{where} to the same activations as "
+        f"{listing(datasets) or 'the reference graph'}? {plural(len(cells), 'cell')} asked this; "
+        "an input that answers it is called a metamer of the reference."
+    )
+
+
+def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
+    scores = [c.test_accuracy for c in cells if c.name.model == cell.name.model]
+    low, high = np.nanmin(scores), np.nanmax(scores)
+    return percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
+
+
+def _answer(cells: Sequence[CellSummary]) -> str:
+    if len(cells) == 1:
+        return _success(cells[0])
+    total, converged = sum(c.count for c in cells), sum(c.converged for c in cells)
+    if not total:
+        return "The cells hold no metamers."
+    low, high = wilson_interval(converged, total)
+    text = (
+        f"{converged:,} of {plural(total, 'metamer')} reached the tolerance of their cell "
+        f"({percent(converged / total)}; 95% interval {percent(low)} to {percent(high)})."
+    )
+    titles = distinguishing([cell.name.title for cell in cells])
+    pairs = zip(cells, titles, strict=True)
+    ranked = sorted(((c.share, title) for c, title in pairs if c.count), key=lambda pair: pair[0])
+    (worst, where_worst), (best, where_best) = ranked[0], ranked[-1]
+    if percent(worst) == percent(best):
+        return text
+    return (
+        f"{text} The share runs from {percent(worst)} ({where_worst}) to {percent(best)} "
+        f"({where_best})."
+    )
+
+
+def _distance(cells: Sequence[CellSummary]) -> str:
+    parts = []
+    for measure in _unique(d.measure for cell in cells for d in cell.deviations):
+        found = [d for cell in cells for d in cell.deviations if d.measure == measure]
+        medians = [d.median for d in found if not np.isnan(d.median)]
+        chances = [d.chance for d in found if not np.isnan(d.chance)]
+        if medians:
+            parts.append(f"{measure} {_span(medians)}{_against_chance(found, chances)}")
+    if not parts:
+        return ""
+    return (
+        "Median deviation from the reference, where 0 would be the reference itself: "
+        f"{listing(parts, limit=8)}."
+    )
+
+
+def _against_chance(found: Sequence[Deviation], chances: Sequence[float]) -> str:
+    ratios = [d.median / d.chance for d in found if d.chance > 0 and not np.isnan(d.median)]
+    if not ratios:
+        return ""
+    return f" ({_span(ratios, percent)} of the chance level {_span(chances)})"
+
+
+def _recognition(cells: Sequence[CellSummary]) -> str:
+    found = [cell for cell in cells if not np.isnan(cell.agreement)]
+    if not found:
+        return ""
+    chances = [c.agreement_chance for c in found if not np.isnan(c.agreement_chance)]
+    return (
+        f"The network keeps the class of {_span([c.agreement for c in found], percent)} of the "
+        f"nodes{_chance(_span(chances, percent), *chances)}."
+    )
+
+
+def _span(numbers: Sequence[float], form: Any = number) -> str:
+    """One number, or "low to high" where rounding leaves them different."""
+    if not numbers:
+        return ""
+    low, high = form(min(numbers)), form(max(numbers))
+    return low if low == high else f"{low} to {high}"
+
+
+def _chance(text: str, *chances: float) -> str:
+    known = bool(chances) and not np.isnan(chances).any()
+    return f" (chance level {text})" if known else ""
+
+
+def _unique(items: Any) -> list[str]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,262 @@
+"""The numbers of a cell that a reader wants first."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jmetamer.report.cells import CellName, setting
+from jmetamer.results.statistics import wilson_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class StatusCount:
+    """How many metamers ended one way, and what would help.
+
+    Attributes:
+      name: status, as in "STALLED".
+      count: number of metamers.
+      message: what happened; empty where the store does not say.
+      remedy: what to try; empty for converged metamers and where the store does not say.
+    """
+
+    name: str
+    count: int
+    message: str
+    remedy: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Deviation:
+    """How far the metamers of a cell lie from their reference by one measure.
+
+    Attributes:
+      measure: name, as in "features/cosine".
+      median, low, high: median, 10th and 90th percentile over metamers.
+      chance: level of unrelated inputs, NaN where unknown.
+    """
+
+    measure: str
+    median: float
+    low: float
+    high: float
+    chance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RankSummary:
+    """Medians of the local geometry over the target nodes.
+
+    Attributes:
+      num_targets: number of target nodes.
+      ceiling: the smaller of the numbers of inputs and outputs.
+      before, after: rank of the Jacobian before and after the activation; `before` is NaN at a
+        layer without one.
+      dimension: number of inputs minus the rank after the activation.
+      num_inputs: number of inputs.
+      volume_change: change of the log-volume, NaN where no node kept its rank.
+      num_compared: number of nodes for which that change exists.
+    """
+
+    num_targets: int
+    ceiling: float
+    before: float
+    after: float
+    dimension: float
+    num_inputs: float
+    volume_change: float
+    num_compared: int
+
+
+@dataclasses.dataclass(frozen=True)
+class CellSummary:
+    """Everything the success table and the sentences of one cell need.
+
+    Attributes:
+      name: what the cell is called.
+      count, converged: number of metamers, and of those that reached the tolerance.
+      interval: 95% Wilson interval of the converged share.
+      statuses: counts of every status that occurred, converged first.
+      loss: median loss of the stored (hardened) graphs, NaN where undefined.
+      num_loose: metamers marked as converged whose stored graph misses the tolerance.
+      tolerance: loss at which a metamer counts, NaN where unknown.
+      agreement, agreement_chance: mean share of nodes that keep their class, and its chance level.
+      test_accuracy: score of the network, NaN where unknown.
+      seconds: run time of the cell, NaN where unknown.
+      deviations: one per measure.
+      ranks: local geometry, or None where it was not computed.
+    """
+
+    name: CellName
+    count: int
+    converged: int
+    interval: tuple[float, float]
+    statuses: tuple[StatusCount, ...]
+    loss: float
+    num_loose: int
+    tolerance: float
+    agreement: float
+    agreement_chance: float
+    test_accuracy: float
+    seconds: float
+    deviations: tuple[Deviation, ...]
+    ranks: RankSummary | None
+
+    @property
+    def share(self) -> float:
+        """Converged share, NaN without metamers."""
+        return self.converged / self.count if self.count else float("nan")
+
+
+def summarize(
+    name: CellName, settings: Mapping[str, Any], data: xr.Dataset, counts: Mapping[str, int]
+) -> CellSummary:
+    """Reduce one cell to the numbers that a reader wants first.
+
+    Args:
+      name: what the cell is called.
+      settings: resolved settings of the cell.
+      data: variables of the cell; scalars in its attributes.
+      counts: status name -> number of metamers.
+
+    Returns:
+      The numbers; NaN stands for whatever the store does not hold.
+    """
+    statuses = _statuses(data, counts)
+    converged = sum(s.count for s in statuses if s.name == "CONVERGED")
+    count = sum(s.count for s in statuses)
+    tolerance = _float(setting(settings, "metamers.tolerance"))
+    return CellSummary(
+        name=name,
+        count=count,
+        converged=converged,
+        interval=wilson_interval(converged, count),
+        statuses=statuses,
+        loss=_median(values(data, "loss_hardened")),
+        num_loose=_num_loose(data, tolerance),
+        tolerance=tolerance,
+        agreement=_mean(values(data, "class_agreement")),
+        agreement_chance=scalar(data, "class_agreement_chance"),
+        test_accuracy=scalar(data, "test_accuracy", "accuracy_test"),
+        seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
+        deviations=tuple(_deviations(data)),
+        ranks=_ranks(data),
+    )
+
+
+def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
+    """Add up the metamers that did not converge, per status over all cells, most frequent first."""
+    totals: dict[str, StatusCount] = {}
+    for status in (status for cell in cells for status in cell.statuses):
+        if status.name != "CONVERGED":
+            before = totals.get(status.name, dataclasses.replace(status, count=0))
+            totals[status.name] = dataclasses.replace(before, count=before.count + status.count)
+    return sorted(totals.values(), key=lambda status: -status.count)
+
+
+def values(data: xr.Dataset, name: str) -> np.ndarray:
+    """Return a variable as a NumPy array, empty where the cell does not hold it."""
+    return np.asarray(data[name].values) if name in data else np.zeros(0)
+
+
+def scalar(data: xr.Dataset, *names: str) -> float:
+    """Return the first number of these names, from the variables or the attributes, else NaN."""
+    for name in names:
+        if name in data and data[name].size == 1:
+            return _float(data[name].values.item())
+        if name in data.attrs:
+            return _float(data.attrs[name])
+    return float("nan")
+
+
+def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:
+    table = data["status"].attrs if "status" in data else {}
+    found = [
+        StatusCount(
+            name=name,
+            count=int(count),
+            message=_text(table, "messages", name),
+            remedy="" if name == "CONVERGED" else _text(table, "remedies", name),
+        )
+        for name, count in counts.items()
+        if count
+    ]
+    return tuple(sorted(found, key=lambda s: (s.name != "CONVERGED", -s.count)))
+
+
+def _text(table: Mapping[str, Any], field: str, name: str) -> str:
+    """Text of a status under a field of the status table, by its name or by its code."""
+    texts = table.get(field)
+    if not isinstance(texts, Mapping):
+        return ""
+    codes = [str(code) for code, known in _codes(table).items() if known == name]
+    return next((str(texts[key]) for key in (name, *codes) if key in texts), "")
+
+
+def _codes(table: Mapping[str, Any]) -> dict[int, str]:
+    """Code -> name of the status table, stored under `table`."""
+    nested = table.get("table")
+    pairs = nested.items() if isinstance(nested, Mapping) else ()
+    return {int(code): str(name) for code, name in pairs if str(code).lstrip("-").isdigit()}
+
+
+def _num_loose(data: xr.Dataset, tolerance: float) -> int:
+    """Converged metamers whose stored graph misses the tolerance by more than round-off."""
+    codes = _codes(data["status"].attrs) if "status" in data else {}
+    converged = [code for code, name in codes.items() if name == "CONVERGED"]
+    status, hardened = values(data, "status"), values(data, "loss_hardened")
+    if not converged or status.shape != hardened.shape:
+        return 0
+    return int(np.sum(np.isin(status, converged) & (hardened > 1.01 * tolerance)))
+
+
+def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
+    if "deviation" not in data:
+        return
+    found = data["deviation"].transpose("metamer", "measure")
+    chance = values(data, "deviation_chance")
+    for column, measure in enumerate(found["measure"].values.tolist()):
+        numbers = np.asarray(found.values[:, column], float)
+        numbers = numbers[np.isfinite(numbers)]
+        low, median, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
+        level = float(chance[column]) if column < chance.size else float("nan")
+        yield Deviation(str(measure), float(median), float(low), float(high), level)
+
+
+def _ranks(data: xr.Dataset) -> RankSummary | None:
+    needed = ("rank_post", "num_inputs", "num_outputs")
+    if any(name not in data or not data[name].size for name in needed):
+        return None
+    inputs, outputs = values(data, "num_inputs"), values(data, "num_outputs")
+    change = values(data, "volume_change")
+    return RankSummary(
+        num_targets=inputs.size,
+        ceiling=_median(np.minimum(inputs, outputs)),
+        before=_median(values(data, "rank_pre")),
+        after=_median(values(data, "rank_post")),
+        dimension=_median(inputs - values(data, "rank_post")),
+        num_inputs=_median(inputs),
+        volume_change=_median(change),
+        num_compared=int(np.isfinite(change).sum()),
+    )
+
+
+def _median(numbers: np.ndarray) -> float:
+    finite = np.asarray(numbers, float)
+    finite = finite[np.isfinite(finite)]
+    return float(np.median(finite)) if finite.size else float("nan")
+
+
+def _mean(numbers: np.ndarray) -> float:
+    finite = np.asarray(numbers, float)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -1,0 +1,95 @@
+"""How numbers and lists are written in sentences."""
+
+import math
+from collections.abc import Sequence
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    r"""Write a number with few digits, powers of ten as superscripts.
+
+    Example:
+      >>> number(8.31e-05) == "8.31\u00a0×\u00a010⁻⁵"
+      True
+      >>> print(number(0.25), number(1797), number(1e-4), number(float("nan")), sep=", ")
+      0.25, 1,797, 10⁻⁴, undefined
+    """
+    if value is None or math.isnan(value):
+        return "undefined"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "minus infinity"
+    if value == 0:
+        return "0"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{int(value):,}"
+    if 1e-3 <= abs(value) < 1e6:
+        text = f"{value:.{digits}g}"
+        return f"{float(text):,.0f}" if "e" in text else text
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = power_of_ten(int(exponent))
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    # No-break spaces keep the number on one line.
+    return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Write a power of ten with a superscript.
+
+    Example:
+      >>> power_of_ten(-4)
+      '10⁻⁴'
+    """
+    return f"10{str(exponent).translate(_SUPERSCRIPT)}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share in [0, 1] as a percentage with one decimal.
+
+    Example:
+      >>> print(percent(0.984375), percent(1.0), percent(None))
+      98.4% 100% undefined
+    """
+    if share is None or math.isnan(share):
+        return "undefined"
+    return f"{100 * share:.1f}".removesuffix(".0") + "%"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun; a noun in -s would need its own plural and is not used here.
+
+    Example:
+      >>> print(plural(1, "cell"), plural(1797, "node"), sep=", ")
+      1 cell, 1,797 nodes
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listing(items: Sequence[str], limit: int = 6) -> str:
+    """Join names with commas and "and"; after `limit` names the rest is counted.
+
+    Example:
+      >>> print(listing(["a", "b", "c"]), "|", listing(list("abcdefgh"), limit=3))
+      a, b and c | a, b, c and 5 more
+    """
+    names = list(items)
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Write a number of seconds in the unit a person would use.
+
+    Example:
+      >>> print(duration(0.42), duration(75.0), duration(7260.0), sep=", ")
+      0.42 s, 1 min 15 s, 2 h 1 min
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

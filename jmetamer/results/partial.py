@@ -1,0 +1,99 @@
+"""`PartialCell`: finished blocks of seeds inside a cell that is not finished yet."""
+
+import contextlib
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from jmetamer._base.errors import InputError, StoreError
+from jmetamer.results.reference import arrays_digest
+
+_CHECKSUM = "__checksum__"
+
+
+class PartialCell:
+    """A shelf of named blocks of arrays, removed when the cell is written.
+
+    Args:
+      run_folder: the run folder.
+      cell_id: identifier of the cell.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     shelf = PartialCell(Path(folder), "cell-a")
+      ...     shelf.save("seeds-0-63", {"loss": np.zeros(64)})
+      ...     shelf.load("seeds-0-63")["loss"].shape, shelf.load("seeds-64-127")
+      ((64,), None)
+    """
+
+    def __init__(self, run_folder: Path, cell_id: str) -> None:
+        self._run_folder = run_folder
+        self.folder = run_folder / "partial" / cell_id
+
+    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Put a block on the shelf, in one step and with a checksum.
+
+        Args:
+          name: file name without ending.
+          arrays: name -> array.
+
+        Raises:
+          StoreError: the folder cannot be written.
+        """
+        path = self._path(name)
+        plain = {key: np.asarray(value) for key, value in arrays.items()}
+        digest = np.array(arrays_digest(sorted(plain.items())))
+        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                np.savez(file, **{_CHECKSUM: digest}, **plain)  # type: ignore[arg-type]
+            temporary.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot write to the run folder `{self._run_folder}`: {error.strerror or error}; "
+                "finished cells in it stay readable; free some space or choose another folder "
+                "with --out"
+            ) from error
+
+    def load(self, name: str) -> dict[str, np.ndarray] | None:
+        """Take a block from the shelf.
+
+        Args:
+          name: as given to `save`.
+
+        Returns:
+          Name -> array, or None where there is no such block or it is damaged (with a warning).
+        """
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {key: stored[key] for key in stored.files}
+            sound = str(arrays.pop(_CHECKSUM)) == arrays_digest(sorted(arrays.items()))
+        except Exception:  # whatever a damaged archive makes the readers raise
+            sound = False
+        if not sound:
+            warnings.warn(f"`{path}` is damaged and is computed again", stacklevel=2)
+            return None
+        return arrays
+
+    def remove(self) -> None:
+        """Clear the shelf."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, name: str) -> Path:
+        if Path(name).name != name or name.startswith("."):
+            raise InputError(
+                f"`name`={name!r} must be a plain file name, because a block is one file; "
+                "leave out slashes and leading dots"
+            )
+        return self.folder / f"{name}.npz"

@@ -1,0 +1,141 @@
+"""`Record`: everything one cell of a sweep leaves behind."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+class Variable(NamedTuple):
+    """One named array with labelled axes.
+
+    Attributes:
+      dims: one name per axis.
+      values: array; NaN where a number does not exist.
+      attrs: JSON-able notes: units, formula, table of codes.
+    """
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+    attrs: Mapping[str, Any] = {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Record:
+    """The result of one cell.
+
+    Attributes:
+      settings: resolved settings of the cell, JSON-able, every default written out.
+      settings_hash: hex digest of `settings`; the cell's identity.
+      variables: name -> `Variable`.
+      scalars: name -> number or text (scores of the model, seconds, chance levels).
+      status_counts: status name -> number of metamers.
+      provenance: package versions, git revision, device, precision, dtype, seconds.
+      reference: digest of the reference graph, stored once beside the cells.
+      schema_version: version of this layout.
+    """
+
+    settings: Mapping[str, Any]
+    settings_hash: str
+    variables: Mapping[str, Variable]
+    scalars: Mapping[str, Any]
+    status_counts: Mapping[str, int]
+    provenance: Mapping[str, Any]
+    reference: str
+    schema_version: int = SCHEMA_VERSION
+
+
+def hash_settings(settings: Mapping[str, Any]) -> str:
+    """Return the sha256 of settings, written as JSON with sorted keys and no spaces.
+
+    Args:
+      settings: JSON-able; the order of keys does not matter, NaN and infinity are refused.
+
+    Returns:
+      64 hexadecimal digits.
+
+    Raises:
+      InputError: a value that has no place in JSON.
+
+    Example:
+      >>> hash_settings({"b": 1, "a": 2}) == hash_settings({"a": 2, "b": 1})
+      True
+    """
+    try:
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"`settings` cannot be hashed ({error}): only numbers, text, true, false, null, lists "
+            "and mappings of these are allowed, because settings are stored as JSON"
+        ) from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_record(record: Record) -> None:
+    """Refuse a record whose parts contradict each other.
+
+    Args:
+      record: what is about to be stored.
+
+    Raises:
+      InputError: axes that do not fit their array, one axis with two lengths, a hash that is not
+        that of the settings, or status counts that do not add up to the metamers.
+
+    Example:
+      >>> losses = Variable(("metamer",), np.zeros(2, np.float32))
+      >>> check_record(Record({}, hash_settings({}), {"loss_final": losses}, {}, {}, {}, ""))
+    """
+    lengths = axis_lengths(record.variables)
+    expected = hash_settings(record.settings)
+    if record.settings_hash != expected:
+        raise InputError(
+            f"`settings_hash` is {record.settings_hash!r} but the settings hash to {expected!r}: "
+            "take it from the cell's settings"
+        )
+    counted = sum(record.status_counts.values())
+    if "status" in record.variables and counted != lengths["metamer"]:
+        raise InputError(
+            f"`status_counts` add up to {counted} but there are {lengths['metamer']} metamers: "
+            "count the variable `status`"
+        )
+
+
+def axis_lengths(variables: Mapping[str, Variable]) -> dict[str, int]:
+    """Return the length of every axis, or refuse variables that disagree.
+
+    Args:
+      variables: name -> `Variable`.
+
+    Returns:
+      Axis name -> length.
+
+    Raises:
+      InputError: axes that do not fit their array, or one axis with two lengths.
+
+    Example:
+      >>> axis_lengths({"x": Variable(("node", "feature"), np.zeros((3, 2)))})
+      {'node': 3, 'feature': 2}
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, variable in variables.items():
+        shape = np.shape(variable.values)
+        if len(variable.dims) != len(shape):
+            raise InputError(
+                f"variable `{name}` names {len(variable.dims)} axes {tuple(variable.dims)} but has "
+                f"shape {shape}: name every axis once"
+            )
+        for dim, length in zip(variable.dims, shape, strict=True):
+            known, owner = lengths.setdefault(dim, (length, name))
+            if known != length:
+                raise InputError(
+                    f"axis `{dim}` has length {length} in variable `{name}` and {known} in "
+                    f"`{owner}`: one axis has one length; rename one of them"
+                )
+    return {dim: length for dim, (length, _) in lengths.items()}

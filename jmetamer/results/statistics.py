@@ -1,0 +1,52 @@
+"""Confidence limits of proportions."""
+
+import math
+from statistics import NormalDist
+
+from jmetamer._base.errors import InputError
+
+
+def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion.
+
+    With p = successes / total and z the two-sided normal quantile of `level`, the limits are
+    (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), E. B. Wilson, J. Am.
+    Stat. Assoc. 22 (1927). It stays inside [0, 1] and is not empty at 0 or `total` successes.
+
+    Args:
+      successes: number of successes, from 0 to `total`.
+      total: number of trials; with 0 trials nothing is known and the interval is (0, 1).
+      level: coverage, strictly between 0 and 1.
+
+    Returns:
+      Lower and upper limit, both in [0, 1].
+
+    Raises:
+      InputError: if the counts or the level are out of range.
+
+    Example:
+      >>> low, high = wilson_interval(63, 64)
+      >>> print(f"{low:.3f} to {high:.3f}")
+      0.917 to 0.997
+    """
+    if not 0 <= successes <= total:
+        raise InputError(
+            f"`successes` is {successes} and `total` is {total}: a proportion needs "
+            "0 <= `successes` <= `total`; count both over the same metamers."
+        )
+    if not 0.0 < level < 1.0:
+        raise InputError(
+            f"`level` is {level}, allowed are numbers strictly between 0 and 1, because it is a "
+            "coverage probability; give 0.95 for a 95% interval."
+        )
+    if total == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    share = successes / total
+    center = share + z**2 / (2 * total)
+    half_width = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    scale = 1 + z**2 / total
+    # At the ends the limits are 0 and 1 exactly; round-off would leave 1e-17 behind.
+    low = 0.0 if successes == 0 else (center - half_width) / scale
+    high = 1.0 if successes == total else (center + half_width) / scale
+    return low, high

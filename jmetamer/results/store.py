@@ -1,0 +1,267 @@
+"""`RunStore`: the writing side of a run folder.
+
+    run folder/
+      cells.json             ids of all cells that were ever asked for, in order
+      cells/<cell>/          record.json and the group arrays.zarr of a finished cell
+      references/<digest>/   reference.json and the group arrays.zarr of a reference graph
+      failures/<cell>.json   settings and traceback of a cell that failed
+      partial/<cell>/        finished blocks of seeds of a cell that is not finished yet
+      locks/                 empty files; held by the process that computes a cell
+
+Everything is written under a temporary name and renamed into place, so that a killed process
+leaves either all of it or a temporary that nobody reads.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jmetamer._base.errors import StoreError
+from jmetamer.results.partial import PartialCell
+from jmetamer.results.record import Record, Variable, check_record
+from jmetamer.results.reference import Reference
+from jmetamer.results.zarr_group import GROUP, json_safe, write_group
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder with --out",
+    errno.EDQUOT: "free some of your quota or choose another folder with --out",
+    errno.EACCES: "make it writable or choose another folder with --out",
+    errno.EPERM: "make it writable or choose another folder with --out",
+    errno.EROFS: "choose a folder on a writable disk with --out",
+    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
+    errno.EEXIST: "a file is in the way; choose another folder with --out",
+}
+
+
+@contextlib.contextmanager
+def clear_store_errors(folder: Path) -> Iterator[None]:
+    """Turn the operating system's errors into one line about the run folder.
+
+    Args:
+      folder: the run folder that is being written.
+
+    Raises:
+      StoreError: in place of any OSError.
+
+    Example:
+      >>> with clear_store_errors(Path("runs/x")):
+      ...     raise OSError(errno.EROFS, "Read-only file system")
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.StoreError: cannot write to the run folder `runs/x`: Read-only file
+      system; finished cells in it stay readable; choose a folder on a writable disk with --out
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "or choose another folder with --out")
+        raise StoreError(
+            f"cannot write to the run folder `{folder}`: {error.strerror or error}; "
+            f"finished cells in it stay readable; {advice}"
+        ) from error
+
+
+class RunStore:
+    """Writes a run folder; nothing is created before the first write.
+
+    Args:
+      folder: the run folder; several processes may write into it at once.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     store = RunStore(folder)
+      ...     with store.lock("cell-a") as mine, store.lock("cell-a") as again:
+      ...         print(mine, again, store.is_finished("cell-a"))
+      True False False
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def is_finished(self, cell_id: str) -> bool:
+        """Return whether the cell is stored whole."""
+        return (self._cell(cell_id) / "record.json").is_file()
+
+    def register(self, cell_ids: Sequence[str]) -> None:
+        """Append ids that are new to the order in which a run lists its cells."""
+        path = self.folder / "cells.json"
+        with clear_store_errors(self.folder), self._lock_file("cells.json", wait=True):
+            known = json.loads(path.read_text()) if path.exists() else []
+            new = [cell for cell in dict.fromkeys(cell_ids) if cell not in known]
+            if new or not path.exists():
+                _write_json(path, known + new)
+
+    def write(self, cell_id: str, record: Record) -> None:
+        """Store a finished cell; the caller holds its lock.
+
+        Args:
+          cell_id: identifier of the cell.
+          record: what to store.
+
+        Raises:
+          InputError: the record contradicts itself.
+          StoreError: the folder cannot be written, or the cell is stored already.
+        """
+        check_record(record)
+        if self.is_finished(cell_id):
+            raise StoreError(
+                f"cell `{cell_id}` is stored in `{self.folder}` already and finished cells are "
+                "never replaced; remove its folder under cells/ to compute it again"
+            )
+        document = {
+            "schema_version": record.schema_version,
+            "settings": record.settings,
+            "settings_hash": record.settings_hash,
+            "scalars": record.scalars,
+            "status_counts": record.status_counts,
+            "provenance": record.provenance,
+            "reference": record.reference,
+        }
+        self._place(self._cell(cell_id), record.variables, "record.json", document)
+        self.clear_failure(cell_id)
+        self.partial(cell_id).remove()
+
+    def write_reference(self, reference: Reference) -> None:
+        """Store a reference graph, once per digest.
+
+        Raises:
+          StoreError: the folder cannot be written.
+        """
+        target = self.folder / "references" / reference.digest
+        dims = {"nodes": ("node", "feature"), "labels": ("node",)}
+        variables = {
+            name: Variable(dims.get(name, ("edge",)), np.asarray(getattr(reference, name)))
+            for name in ("nodes", "senders", "receivers", "weight", "labels")
+        }
+        document = {"digest": reference.digest, "attrs": reference.attrs}
+        name = f"reference-{reference.digest}"
+        with clear_store_errors(self.folder), self._lock_file(name, wait=True):
+            if not (target / "reference.json").is_file():
+                self._place(target, variables, "reference.json", document)
+
+    def write_failure(self, cell_id: str, settings: Mapping[str, Any], traceback_text: str) -> None:
+        """Record that a cell failed; the next sweep tries it again.
+
+        Raises:
+          StoreError: the folder cannot be written.
+        """
+        with clear_store_errors(self.folder):
+            document = {"cell": cell_id, "settings": settings, "traceback": traceback_text}
+            _write_json(self._failure(cell_id), document)
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """Return cell id -> {"cell", "settings", "traceback"} of the cells that failed."""
+        return read_failures(self.folder)
+
+    def clear_failure(self, cell_id: str) -> None:
+        """Forget an earlier failure of the cell."""
+        with clear_store_errors(self.folder):
+            self._failure(cell_id).unlink(missing_ok=True)
+
+    def partial(self, cell_id: str) -> PartialCell:
+        """Return the shelf for finished blocks of a cell that is not finished yet."""
+        return PartialCell(self.folder, cell_id)
+
+    @contextlib.contextmanager
+    def lock(self, cell_id: str) -> Iterator[bool]:
+        """Hold the cell, if no other process does.
+
+        The operating system releases the lock when the process ends, however it ends.
+
+        Yields:
+          Whether the lock was acquired; False means that another process computes the cell.
+        """
+        with self._lock_file(cell_id, wait=False) as acquired:
+            yield acquired
+
+    def clean(self) -> None:
+        """Remove what killed processes left behind; cells being computed are left alone."""
+        for stale in self.folder.glob("cells/.tmp-*"):
+            with self.lock(stale.name.removeprefix(".tmp-")) as mine:
+                if mine:
+                    shutil.rmtree(stale, ignore_errors=True)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small text file at the top of the run folder, in one step."""
+        with clear_store_errors(self.folder):
+            _write_text(self.folder / name, text)
+
+    def _cell(self, cell_id: str) -> Path:
+        return self.folder / "cells" / cell_id
+
+    def _failure(self, cell_id: str) -> Path:
+        return self.folder / "failures" / f"{cell_id}.json"
+
+    def _place(
+        self,
+        target: Path,
+        variables: Mapping[str, Variable],
+        document_name: str,
+        document: Mapping[str, Any],
+    ) -> None:
+        """Write a group and its JSON under a temporary name, then rename."""
+        temporary = target.with_name(f".tmp-{target.name}")
+        with clear_store_errors(self.folder):
+            try:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                digest = write_group(temporary / GROUP, variables)
+                _write_json(temporary / document_name, {**document, "checksum": digest})
+                if target.exists():  # without its JSON: copied halfway by somebody
+                    shutil.rmtree(target)
+                temporary.rename(target)
+            except OSError:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+
+    @contextlib.contextmanager
+    def _lock_file(self, name: str, *, wait: bool) -> Iterator[bool]:
+        import fcntl  # not on Windows, where runs can be read but not written
+
+        path = self.folder / "locks" / f"{name}.lock"
+        with clear_store_errors(self.folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a")
+        try:
+            acquired = True
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                acquired = False
+            yield acquired
+        finally:
+            handle.close()
+
+
+def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return cell id -> {"cell", "settings", "traceback"} of the failed cells in a run folder."""
+    documents = (json.loads(path.read_text()) for path in sorted(folder.glob("failures/*.json")))
+    return {document["cell"]: document for document in documents}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write_text(path, json.dumps(json_safe(value), indent=1, allow_nan=False) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

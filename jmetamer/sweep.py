@@ -1,0 +1,211 @@
+"""`python -m jmetamer.sweep`: compute every cell of a configuration, once.
+
+Start the same command again to continue after an interruption; several processes may work on one
+run folder. Exit codes: 0 all cells finished, 1 a cell failed or the folder cannot be written, 2 a
+setting cannot be used (nothing was written), 130 interrupted.
+"""
+
+import dataclasses
+import enum
+import functools
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+
+from jmetamer import pipeline
+from jmetamer._base.errors import InputError, StoreError
+from jmetamer.config import (
+    CellSettings,
+    RunSettings,
+    cells,
+    dump_yaml,
+    find_config,
+    packaged_configs,
+    read_config,
+    take_shard,
+)
+from jmetamer.progress import Terminal
+from jmetamer.results import RunStore, open_run
+
+RunCell = Callable[..., Any]
+_POLL_SECONDS = 1.0
+
+
+class _Outcome(enum.Enum):
+    FINISHED, FAILED, LOCKED = range(3)
+
+
+def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) -> int:
+    """Run the command line.
+
+    Args:
+      argv: arguments; None takes those of the process.
+      run_cell: what computes a cell; None takes `pipeline.run_cell`.
+
+    Returns:
+      The exit code.
+
+    Example:
+      >>> main(["no_such_config.yaml"])  # and one line on standard error
+      2
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    options = _parser().parse_args(argv)
+    try:
+        path = find_config(options.config, packaged_configs())
+        run = read_config(path, options.set, smoke=options.smoke)
+        grid = take_shard(cells(run), options.shard)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    terminal = Terminal()
+    store = RunStore(options.out or Path("runs") / run.name)
+    command = _command(*argv)
+    try:
+        terminal.greet(store.folder)
+        if options.dry_run:
+            return _dry_run(grid, terminal)
+        _prepare(store, run, command)
+        changes = [word for text in options.set for word in ("--set", text)]
+        origin = _command(str(path), *["--smoke"] * options.smoke, *changes)
+        attempt = functools.partial(
+            _attempt,
+            store=store,
+            terminal=terminal,
+            run_cell=run_cell or pipeline.run_cell,
+            origin=origin,
+        )
+        failed = _sweep(grid, store, terminal, attempt)
+        return max(int(failed > 0), _conclude(store, run, terminal, failed))
+    except StoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; finished cells are kept, continue with: {command}", file=sys.stderr)
+        return 130
+
+
+def _parser() -> jsonargparse.ArgumentParser:
+    parser = jsonargparse.ArgumentParser(prog="python -m jmetamer.sweep", description=__doc__)
+    add = parser.add_argument
+    add("config", nargs="?", help="YAML file, or the name of a packaged config [quickstart]")
+    add("--out", type=str, metavar="DIR", help="run folder [runs/<name>]")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="override; repeatable")
+    add("--smoke", action="store_true", help="apply the config's smoke block")
+    add("--dry-run", action="store_true", help="list cells, shapes and memory; write nothing")
+    add("--shard", type=str, metavar="I/N", help="only cells I, I+N, I+2N, ...; I counts from 0")
+    return parser
+
+
+def _command(*words: str) -> str:
+    return shlex.join(["python", "-m", "jmetamer.sweep", *words])
+
+
+def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
+    rows, code = [], 0
+    for cell in grid:
+        try:
+            rows.append((cell.id, pipeline.estimate(cell)))
+        except InputError as error:
+            terminal.line(f"{cell.id}: {error}")
+            code = 1
+    terminal.estimates(rows)
+    terminal.line(f"{len(grid)} cells; nothing was computed or written")
+    return code
+
+
+def _prepare(store: RunStore, run: RunSettings, command: str) -> None:
+    """Name all cells of the run, leave its configuration behind and clear old temporaries."""
+    store.register([cell.id for cell in cells(run)])
+    store.write_text("config.yaml", f"# {command}\n{dump_yaml(run.tree())}")
+    store.clean()
+
+
+def _sweep(
+    grid: Sequence[CellSettings],
+    store: RunStore,
+    terminal: Terminal,
+    attempt: Callable[[CellSettings], _Outcome],
+) -> int:
+    """Compute what is not finished; cells held by other processes come last. Count failures."""
+    waiting = [cell for cell in grid if not store.is_finished(cell.id)]
+    if len(waiting) < len(grid):
+        terminal.line(f"{len(grid) - len(waiting)} of {len(grid)} cells are finished already")
+    failed, announced = 0, False
+    while waiting:
+        outcomes = {cell.id: attempt(cell) for cell in waiting}
+        failed += sum(outcome is _Outcome.FAILED for outcome in outcomes.values())
+        locked = [cell for cell in waiting if outcomes[cell.id] is _Outcome.LOCKED]
+        if locked and not announced:
+            names = ", ".join(cell.id for cell in locked)
+            terminal.line(f"another sweep computes {names}; waiting for it")
+            announced = True
+        if len(locked) == len(waiting):
+            time.sleep(_POLL_SECONDS)
+        waiting = locked
+    return failed
+
+
+def _attempt(
+    cell: CellSettings, *, store: RunStore, terminal: Terminal, run_cell: RunCell, origin: str
+) -> _Outcome:
+    with store.lock(cell.id) as mine:
+        if not mine:
+            return _Outcome.LOCKED
+        if store.is_finished(cell.id):  # by another process, a moment ago
+            return _Outcome.FINISHED
+        try:
+            with terminal.cell(cell.id) as watcher:
+                record, reference = run_cell(
+                    cell,
+                    models=store.folder / "models",
+                    partial=store.partial(cell.id),
+                    progress=watcher,
+                )
+            if record.settings_hash != cell.hash:
+                raise InputError("the record is that of other settings: pass `cell.settings` on")
+            provenance = {**record.provenance, "command": origin}
+            store.write_reference(reference)
+            store.write(cell.id, dataclasses.replace(record, provenance=provenance))
+        except StoreError:
+            raise
+        except Exception as error:  # whatever a cell raises must not stop the others
+            store.write_failure(cell.id, cell.settings, traceback.format_exc())
+            terminal.line(f"{cell.id} failed: {type(error).__name__}: {error}")
+            return _Outcome.FAILED
+        return _Outcome.FINISHED
+
+
+def _conclude(store: RunStore, run: RunSettings, terminal: Terminal, failed: int) -> int:
+    """Print the table and write the report; 1 if that fails."""
+    found = open_run(store.folder)
+    terminal.summary(found.summary())
+    if failed:
+        terminal.line(
+            f"{failed} cell{'s' * (failed > 1)} failed; tracebacks are in "
+            f"{store.folder / 'failures'}; the same command tries again"
+        )
+    if not run.report:
+        return 0
+    try:
+        from jmetamer.report import write_report  # the plotting library, only where it is wanted
+
+        terminal.line(f"report: {write_report(found)}")
+        (store.folder / "report-error.txt").unlink(missing_ok=True)
+    except StoreError:
+        raise
+    except Exception as error:  # the numbers are safe; say it and keep the trace
+        store.write_text("report-error.txt", traceback.format_exc())
+        terminal.line(f"the report failed: {type(error).__name__}: {error}; see report-error.txt")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Which tests are skipped, and why: long ones, and those whose data or packages are absent."""
+
+import importlib.util
+import os
+import pathlib
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-slow", action="store_true", help="run tests that are marked `slow`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    reasons = {}
+    if not config.getoption("--run-slow"):
+        reasons["slow"] = "long; run with --run-slow"
+    missing = [name for name in ("torch", "torch_geometric") if not importlib.util.find_spec(name)]
+    if missing:
+        reasons["parity"] = f"{' and '.join(missing)} not installed (extra `parity`)"
+    folder = os.environ.get("JMETAMER_DATA")
+    if not folder or not pathlib.Path(folder).is_dir():
+        reasons["data"] = f"no benchmark files: JMETAMER_DATA is {folder!r}, which is no folder"
+    for item in items:
+        for marker, reason in reasons.items():
+            if marker in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,0 +1,148 @@
+"""The .npz layout: a round trip gives equal arrays, and every departure from it is named."""
+
+import dataclasses
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+from jmetamer._base.errors import DataError, InputError
+from jmetamer.graphs.csbm import load_csbm
+from jmetamer.graphs.dataset import content_digest
+from jmetamer.graphs.digits import load_digits
+from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.graph_npz import load_graph_npz, save_graph_npz
+from jmetamer.graphs.karate import load_karate
+
+SMALL = {
+    "node_features": np.array([[0.5], [1.0], [2.0], [3.0]]),
+    "node_labels": np.array([0, 0, 1, 1]),
+    "edges": np.array([[0, 1], [1, 2], [2, 1]]),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(**changes):
+        arrays = {key: value for key, value in (SMALL | changes).items() if value is not None}
+        np.savez(tmp_path / "own.npz", **arrays)
+        return tmp_path / "own.npz"
+
+    return save
+
+
+@pytest.mark.parametrize("load", [load_karate, load_csbm, load_digits])
+def test_a_round_trip_gives_equal_arrays_and_description(tmp_path, load):
+    before = load()
+    save_graph_npz(tmp_path / "own.npz", before)
+    after = load_graph_npz(tmp_path / "own.npz")
+    assert content_digest(after) == content_digest(before)
+    for field in ("num_classes", "feature_kind", "feature_range", "feature_shape"):
+        assert getattr(after, field) == getattr(before, field)
+    assert (after.oracle_labels is None) == (before.oracle_labels is None)
+    if before.oracle_labels is not None:
+        np.testing.assert_array_equal(after.oracle_labels, before.oracle_labels)
+    for field in ("source", "licence", "citation"):
+        assert getattr(after.provenance, field) == getattr(before.provenance, field)
+    assert after.name == "own"
+
+
+def test_a_round_trip_keeps_directions_weights_features_and_repeats(tmp_path):
+    karate = load_karate()
+    graph = make_graph(karate.graph.nodes, [3, 3, 0], [1, 1, 0], [0.5, 2, 0], [[1.0], [2.0], [3.0]])
+    before = dataclasses.replace(karate, graph=graph)
+    save_graph_npz(tmp_path / "own.npz", before)
+    assert content_digest(load_graph_npz(tmp_path / "own.npz")) == content_digest(before)
+
+
+def test_the_least_file_is_undirected_and_gets_a_drawn_split(write):
+    dataset = load_graph_npz(write(), seed=1)
+    edges = list(zip(dataset.graph.senders, dataset.graph.receivers, strict=True))
+    assert edges == [(1, 0), (0, 1), (2, 1), (1, 2)]
+    assert (dataset.feature_kind, dataset.feature_range, dataset.num_classes) == (
+        "continuous",
+        None,
+        2,
+    )
+    assert dataset.train_mask.sum() == 2
+    assert len(dataset.provenance.sha256) == 64
+
+
+def test_directed_edges_are_taken_as_listed(write):
+    graph = load_graph_npz(write(directed=True, edge_weight=[1.0, 0.5, 2.0])).graph
+    assert graph.senders.tolist() == [0, 1, 2]
+    assert graph.edges.weight.tolist() == [1.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"edges": None}, "lacks 'edges'; it holds 'node_features', 'node_labels'. Required"),
+        ({"edges": np.array([0, 1])}, "`edges` has shape (2,); allowed: (e, 2)"),
+        ({"edges": np.array([[0, 4]])}, "`receivers[0]` is 4, which is no node; allowed: 0 to 3"),
+        ({"node_labels": np.array([0, 1])}, "`node_labels` has shape (2,) and dtype int64"),
+        ({"node_labels": np.array([0, 1, 1, -1])}, "`labels[3]` is -1; allowed: 0 to 1"),
+        ({"node_labels": np.zeros(4)}, "`node_labels` has shape (4,) and dtype float64"),
+        ({"node_features": np.array([[1], [2], [3], [np.nan]])}, "`nodes[3, 0]` is nan"),
+        ({"num_classes": np.array(1)}, "`labels[2]` is 1; allowed: 0 to 0"),
+        ({"num_classes": np.array([1, 2])}, "`num_classes` has shape (2,); allowed: one value"),
+        ({"feature_range": np.array([1.0])}, "`feature_range` has shape (1,); allowed: (2,)"),
+        ({"feature_kind": np.array("pixels")}, "`feature_kind` is 'pixels'; allowed: 'binary'"),
+        ({"train_masks": np.ones((2, 4), bool)}, "`val_mask` is missing"),
+        ({"oracle_labels": np.zeros(3, int)}, "`oracle_labels` has shape (3,)"),
+        ({"edge_features": np.ones((3, 1))}, "a reversed edge has no agreed features"),
+        (
+            {f"{part}_masks": np.ones((1, 4), bool) for part in ("train", "val", "test")},
+            "`train_mask` and `val_mask` overlap: node 0 is in both",
+        ),
+    ],
+)
+def test_what_departs_from_the_layout_is_named_with_the_file(write, changes, message):
+    path = write(**changes)
+    with pytest.raises(DataError, match=re.escape(message)) as error:
+        load_graph_npz(path)
+    assert str(path) in str(error.value)
+
+
+class Malicious:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+def test_an_object_array_is_refused_and_executes_nothing(write, tmp_path):
+    marker = tmp_path / "executed"
+    attack = np.array([Malicious(marker)], object)
+    path = write(node_labels=attack)
+    with pytest.raises(DataError, match=r"is not a readable .npz file of plain arrays"):
+        load_graph_npz(path)
+    path.write_bytes(pickle.dumps(Malicious(marker)))
+    with pytest.raises(DataError, match=r"is not a readable .npz file of plain arrays"):
+        load_graph_npz(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x93NUMPY"])
+def test_a_damaged_file_is_a_data_error(tmp_path, content):
+    (tmp_path / "own.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"is not a readable .npz file"):
+        load_graph_npz(tmp_path / "own.npz")
+
+
+def test_a_flipped_byte_is_noticed(write):
+    path = write()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\x93NUMPY") + 130] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="Bad CRC-32"):
+        load_graph_npz(path)
+
+
+def test_a_missing_file_and_another_suffix_are_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        load_graph_npz(tmp_path / "none.npz")
+    with pytest.raises(InputError, match=r"allowed: a name that ends in '.npz'"):
+        save_graph_npz(tmp_path / "own.zip", load_karate())

@@ -1,0 +1,215 @@
+"""A run that exists in memory only, with the surface of `jmetamer.results.Run`."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.datasets import load_digits
+
+LAYERS = ("conv1.pre", "conv1", "conv2.pre", "logits")
+MEASURES = ("features/cosine", "features/log_norm", "features/euclidean")
+CHANCE = (0.38, 0.11, 0.46)
+STATUS_ATTRS = {
+    "table": {"1": "CONVERGED", "2": "STALLED", "3": "STEPS_EXHAUSTED", "5": "ZERO_TARGET"},
+    "messages": {"STALLED": "the loss stopped falling above the tolerance"},
+    "remedies": {"STALLED": "lower the learning rate", "STEPS_EXHAUSTED": "raise `steps`"},
+}
+
+
+class Reference(NamedTuple):
+    digest: str
+    nodes: np.ndarray
+    senders: np.ndarray
+    receivers: np.ndarray
+    weight: np.ndarray
+    labels: np.ndarray
+    attrs: dict
+
+
+class FakeRun:
+    """Holds what a store would read."""
+
+    def __init__(self, path, cells, failures=()):
+        self.folder = Path(path)
+        self._cells = cells
+        self.failures = dict(failures)
+
+    @property
+    def cells(self):
+        return tuple(self._cells)
+
+    def settings(self, cell):
+        return self._cells[cell]["settings"]
+
+    def dataset(self, cell):
+        return self._cells[cell]["data"]
+
+    def reference_data(self, cell):
+        return self._cells[cell]["reference"]
+
+    def status_counts(self, cell):
+        return self._cells[cell]["status_counts"]
+
+    def metamers(self, cell):
+        return self._cells[cell]["metamers"]
+
+    def provenance(self, cell):
+        return self._cells[cell]["provenance"]
+
+
+def digits_reference():
+    digits = load_digits()
+    return Reference(
+        "d" * 64, (digits.data / 16).astype(np.float32), np.zeros(0, np.int32),
+        np.zeros(0, np.int32), np.zeros(0, np.float32), digits.target.astype(np.int32),
+        {"name": "digits", "feature_kind": "continuous", "feature_shape": [8, 8],
+         "feature_range": [0.0, 1.0], "num_classes": 10},
+    )  # fmt: skip
+
+
+def words_reference(num_nodes=60, width=300):
+    rng = np.random.default_rng(7)
+    popularity = 0.6 * rng.power(0.12, width)
+    nodes = (rng.random((num_nodes, width)) < popularity).astype(np.float32)
+    return Reference(
+        "w" * 64, nodes, np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32),
+        (np.arange(num_nodes) % 7).astype(np.int32),
+        {"name": "words", "feature_kind": "binary", "feature_shape": None, "feature_range": None,
+         "num_classes": 7},
+    )  # fmt: skip
+
+
+def _losses(rng, count, tolerance, num_stalled):
+    steps = np.arange(0, 1001, 10, dtype=np.int32)
+    rate = rng.uniform(0.010, 0.016, (count, 1))
+    start = rng.uniform(0.6, 1.4, (count, 1))
+    trace = start * np.exp(-rate * steps) * np.exp(rng.normal(0, 0.08, (count, len(steps))))
+    trace[:num_stalled] = np.maximum(trace[:num_stalled], 4 * tolerance)
+    stop = np.where(trace <= 0.7 * tolerance, steps, 10**9).min(axis=1)
+    trace[steps[None] > stop[:, None]] = np.nan
+    return steps, trace.astype(np.float32)
+
+
+def geometry(rng, activation, num_inputs=832, width=16, num_targets=8):
+    """Singular values with a gap, and a ReLU that loses what is inactive."""
+    pre = np.sort(10 ** rng.uniform(-1.2, 0.7, (num_targets, width)), axis=1)[:, ::-1]
+    post, rank_post = pre.copy(), np.full(num_targets, width)
+    if activation == "relu":
+        rank_post = rng.integers(6, 12, num_targets)
+        for row, rank in enumerate(rank_post):
+            post[row, rank:] = 0.0
+    else:
+        post *= rng.uniform(0.35, 0.95, pre.shape)
+        post = np.sort(post, axis=1)[:, ::-1]
+    rank_pre = np.full(num_targets, width)
+    change = np.where(
+        rank_post == width,
+        np.log(np.where(post > 0, post, 1)).sum(1) - np.log(pre).sum(1),
+        np.nan,
+    )
+    found = {
+        "geometry_node": ("target", rng.choice(1797, num_targets, replace=False).astype(np.int32)),
+        "num_inputs": ("target", np.full(num_targets, num_inputs, np.int32)),
+        "num_outputs": ("target", np.full(num_targets, width, np.int32)),
+        "volume_change": ("target", change),
+        "rank_loss": ("target", (rank_pre - rank_post).astype(np.int32)),
+    }
+    for where, values, rank in (("pre", pre, rank_pre), ("post", post, rank_post)):
+        found[f"singular_values_{where}"] = (("target", "singular"), values)
+        for name in ("rank", "rank_low", "rank_high"):
+            found[f"{name}_{where}"] = ("target", rank.astype(np.int32))
+        found[f"rank_cutoff_{where}"] = ("target", np.full(num_targets, 1e-12))
+    return found
+
+
+def make_cell(
+    reference, layer="conv1", activation="relu", count=64, stored=8, num_stalled=2, seed=0,
+    with_geometry=True, name=None, **more_settings,
+):  # fmt: skip
+    """A cell with plausible numbers."""
+    rng = np.random.default_rng(seed)
+    tolerance = 1e-4
+    steps, trace = _losses(rng, count, tolerance, num_stalled)
+    final = np.nanmin(trace, axis=1)
+    status = np.where(np.arange(count) < num_stalled, 2, 1).astype(np.int8)
+    match = 10 ** rng.normal([-0.6, -4.3, -3.0, -3.6], 0.2, (count, 4))
+    deviation = np.abs(rng.normal([0.31, 0.09, 0.41], [0.02, 0.008, 0.015], (count, 3)))
+    variables = {
+        "seed_id": ("metamer", np.arange(count)),
+        "status": ("metamer", status, STATUS_ATTRS),
+        "steps_used": ("metamer", np.full(count, 700, np.int32)),
+        "loss_final": ("metamer", final),
+        "loss_hardened": ("metamer", final * 1.01),
+        "trace_step": ("trace", steps),
+        "loss_trace": (("metamer", "trace"), trace),
+        "layer_match": (("metamer", "layer"), match.astype(np.float32)),
+        "class_agreement": ("metamer", rng.uniform(0.97, 1.0, count).astype(np.float32)),
+        "deviation": (("metamer", "measure"), deviation.astype(np.float32)),
+        "deviation_chance": ("measure", np.array(CHANCE)),
+        "stored_seed_id": ("stored", np.arange(stored)),
+    }
+    if with_geometry:
+        variables |= geometry(rng, activation)
+    coordinates = {"layer": list(LAYERS), "measure": list(MEASURES)}
+    attrs = {"test_accuracy": 0.957, "class_agreement_chance": 0.102, "seconds": 11.4}
+    return {
+        "settings": {
+            "dataset": {"name": name or reference.attrs["name"]},
+            "model": {"architecture": "gcn", "activation": activation, "layers": 2, "hidden": 16},
+            "metamers": {"layer": layer, "vary": "continuous_features",
+                         "domain": "box", "count": count,
+                         "tolerance": tolerance, **more_settings},
+        },
+        "data": xr.Dataset(variables, coords=coordinates, attrs=attrs),
+        "reference": reference,
+        "status_counts": {"CONVERGED": count - num_stalled, "STALLED": num_stalled},
+        "metamers": [
+            SimpleNamespace(nodes=_vary(rng, reference)) for _ in range(stored)
+        ],
+        "provenance": {"command": "python -m jmetamer.sweep configs/quickstart.yaml",
+                       "jmetamer": "0.1.0", "jax": "0.10.2",
+                       "device": "cpu", "dtype": "float32", "matmul_precision": "highest"},
+    }  # fmt: skip
+
+
+def _vary(rng, reference):
+    if reference.attrs["feature_kind"] == "binary":
+        flat = rng.permutation(reference.nodes.ravel()).reshape(reference.nodes.shape)
+        return np.where(rng.random(flat.shape) < 0.3, reference.nodes, flat)
+    noise = rng.normal(reference.nodes.mean(), reference.nodes.std(), reference.nodes.shape)
+    return np.clip(0.45 * reference.nodes + 0.6 * noise, 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return digits_reference()
+
+
+@pytest.fixture(scope="session")
+def words():
+    return words_reference()
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Build a run in a temporary folder from cells."""
+
+    def build(cells, failures=None):
+        return FakeRun(tmp_path, cells, failures or {})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def cell():
+    """The builder of plausible cells."""
+    return make_cell
+
+
+@pytest.fixture(scope="session")
+def run_of():
+    """The run that exists in memory only."""
+    return FakeRun

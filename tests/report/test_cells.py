@@ -1,0 +1,53 @@
+import shlex
+
+import pytest
+
+from jmetamer.config.reading import parse_override
+from jmetamer.report.cells import differing_settings, name_cells, reproduce_command
+
+RELU = {
+    "dataset": {"name": "digits"},
+    "model": {"architecture": "gcn", "activation": "relu", "layers": 2},
+    "metamers": {"layer": "conv1", "vary": "binary_features", "domain": None},
+}
+ELU = RELU | {"model": RELU["model"] | {"activation": "elu"}}
+
+
+def test_only_what_differs_is_named_as_a_difference():
+    assert differing_settings([RELU, ELU]) == ["model.activation"]
+    assert differing_settings([RELU]) == []
+
+
+def test_names_come_from_nested_settings():
+    name = name_cells({"a": RELU, "b": ELU})["b"]
+    assert (name.dataset, name.model, name.layer) == ("digits", "gcn elu", "conv1")
+    assert name.vary == "binary features"
+
+
+def test_model_depth_is_not_taken_for_the_matched_layer():
+    joint = RELU | {"metamers": {"layer": "conv1+logits"}}
+    assert name_cells({"a": joint})["a"].layer == "conv1+logits"
+    assert name_cells({"a": {"model": {"layers": 2}}})["a"].layer == ""
+
+
+def test_titles_show_every_difference():
+    cells = {str(s): RELU | {"seed": s} for s in (0, 1)}
+    titles = [name.title for name in name_cells(cells).values()]
+    assert titles[0].endswith("· seed 0")
+    assert titles[1].endswith("· seed 1")
+
+
+def test_an_untrained_network_is_called_so():
+    assert name_cells({"a": RELU | {"training": {"epochs": 0}}})["a"].model == "gcn relu untrained"
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "x; rm -rf y", "$(id)", "no", "1", "null", "elu", [1, 2], None, True, 1e-5]
+)
+def test_commands_give_back_the_value_through_shell_and_yaml(value):
+    name = name_cells({"a": {"x": {"y": "other"}}, "b": {"x": {"y": value}}})["b"]
+    command = reproduce_command(name, {"command": "python -m jmetamer.sweep 'my config.yaml'"})
+    words = shlex.split(command)
+    assert words[:5] == ["python", "-m", "jmetamer.sweep", "my config.yaml", "--set"]
+    assert parse_override(words[5]) == {"x": {"y": value}}
+    assert len(words) == 6

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from jmetamer.report.cells import name_cells
+from jmetamer.report.sentences import cell_sentences, run_sentences
+from jmetamer.report.summary import status_totals, summarize
+
+
+@pytest.fixture
+def summary(cell, digits):
+    def build(**changes):
+        made = cell(digits, **changes)
+        name = name_cells({"c": made["settings"]})["c"]
+        return summarize(name, made["settings"], made["data"], made["status_counts"]), made
+
+    return build
+
+
+def test_sentences_carry_the_counts_and_the_interval(summary):
+    found, _ = summary(count=64, num_stalled=1)
+    text = " ".join(cell_sentences(found))
+    assert "63 of 64 metamers reached the tolerance (98.4%; 95% interval 91.7% to 99.7%)" in text
+    assert "tolerance 10⁻⁴" in text
+
+
+def test_medians_are_those_of_the_variables(summary):
+    found, made = summary()
+    data = made["data"]
+    assert found.loss == pytest.approx(float(np.median(data["loss_hardened"])))
+    assert found.agreement == pytest.approx(float(data["class_agreement"].mean()))
+    for column, deviation in enumerate(found.deviations):
+        stored = data["deviation"].values[:, column]
+        assert deviation.median == pytest.approx(float(np.median(stored)))
+        assert deviation.low == pytest.approx(float(np.quantile(stored, 0.1)))
+        assert deviation.chance == data["deviation_chance"].values[column]
+
+
+def test_geometry_sentence_counts_the_free_directions(summary):
+    found, _ = summary(activation="elu")
+    text = " ".join(cell_sentences(found))
+    assert "rank 16 before the activation and 16 after it, of at most 16" in text
+    assert "816 of 832 input directions" in text
+    assert "over the 8 nodes whose rank it keeps" in text
+
+
+def test_rank_loss_leaves_no_volume_change_to_report(summary):
+    found, _ = summary(activation="relu")
+    assert found.ranks.num_compared == 0
+    assert "log-volume" not in " ".join(cell_sentences(found))
+
+
+def test_deviations_are_said_against_chance(summary):
+    found, made = summary()
+    median = float(np.median(made["data"]["deviation"].values[:, 0]))
+    text = " ".join(run_sentences([found], 0))
+    assert f"features/cosine {median:.3g} ({100 * median / 0.38:.1f}% of the chance level" in text
+
+
+def test_run_sentences_pool_the_cells_and_name_best_and_worst(summary):
+    good, _ = summary(num_stalled=0, layer="conv1")
+    bad, _ = summary(num_stalled=32, layer="logits")
+    text = " ".join(run_sentences([good, bad], 0, {"digits": "1,797 nodes"}))
+    assert "96 of 128 metamers reached the tolerance of their cell (75%" in text
+    assert "from 50% (layer logits) to 100%" in text
+    assert "as digits (1,797 nodes)?" in text
+
+
+def test_a_loose_stored_loss_is_said_aloud(summary, cell, digits):
+    made = cell(digits, num_stalled=0)
+    made["data"]["loss_hardened"][5] = 0.3
+    name = name_cells({"c": made["settings"]})["c"]
+    found = summarize(name, made["settings"], made["data"], made["status_counts"])
+    assert found.num_loose == 1
+    assert "Careful: 1 metamer marked as converged has a loss above" in cell_sentences(found)[1]
+
+
+def test_remedies_of_all_cells_are_added_up(summary):
+    cells = [summary(num_stalled=n)[0] for n in (2, 0, 3)]
+    (total,) = status_totals(cells)
+    assert (total.name, total.count, total.remedy) == ("STALLED", 5, "lower the learning rate")
+
+
+def test_no_cells_and_failures_only_are_said():
+    assert run_sentences([], 0) == ["No cell of this run has finished yet."]
+    assert run_sentences([], 2)[1] == "2 cells failed; the errors are listed under Failures."
+
+
+def test_an_empty_cell_is_summarized_without_inventing_numbers():
+    name = name_cells({"c": {}})["c"]
+    found = summarize(name, {}, xr.Dataset(), {})
+    assert np.isnan([found.loss, found.share, found.tolerance, found.agreement]).all()
+    assert cell_sentences(found)[0].startswith("The cell holds no metamers.")

@@ -1,0 +1,164 @@
+"""One cell from settings to record: what is stored follows from what is stored."""
+
+import jax
+import numpy as np
+import pytest
+
+from jmetamer.config import cells, find_config, packaged_configs, read_config
+from jmetamer.measures import MEASURES
+from jmetamer.pipeline import estimate, run_cell
+from jmetamer.results import PartialCell
+from jmetamer.results.record import check_record
+
+COUNT = 6
+
+
+def tiny_cell(*changes):
+    """A cell of karate's club with an untrained network: blocks of four seeds on one lane."""
+    settings = [
+        "dataset.name=karate",
+        "training.epochs=0",
+        "model.hidden=4",
+        "model.activation=relu",
+        "metamers.layer=conv1",
+        f"metamers.count={COUNT}",
+        "metamers.lanes=1",
+        "metamers.steps=25",
+        "metamers.optimizer=adam",
+        "metamers.learning_rate=0.1",
+        "metamers.tolerance=0.01",
+        "geometry.nodes=2",
+        *changes,
+    ]
+    path = find_config(None, packaged_configs())
+    return cells(read_config(path, settings, smoke=False))[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compile():
+    """Compile with little optimization: most of the time of these tests is compiling."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+CELLS = {
+    "continuous": ("metamers.domain=free",),
+    "binary": ("metamers.vary=binary_features", "metamers.domain=null"),
+}
+
+
+@pytest.fixture(scope="module", params=list(CELLS))
+def finished(request):
+    cell = tiny_cell(*CELLS[request.param], "store.metamers=3")
+    return cell, *run_cell(cell)
+
+
+def values(record, name):
+    return record.variables[name].values
+
+
+def stored_features(record):
+    variable = record.variables["features"]
+    if "packed_bits" in variable.attrs:
+        width = variable.attrs["packed_bits"]
+        return np.unpackbits(variable.values, axis=-1)[..., :width].astype(np.float32)
+    return variable.values
+
+
+class TestARecord:
+    def test_passes_its_own_check_and_names_its_cell(self, finished):
+        cell, record, reference = finished
+        check_record(record)
+        assert record.settings_hash == cell.hash
+        assert record.reference == reference.digest
+
+    def test_has_one_entry_a_seed_in_order(self, finished):
+        _, record, _ = finished
+        assert values(record, "seed_id").tolist() == list(range(COUNT))
+        assert sum(record.status_counts.values()) == COUNT
+        assert values(record, "status").shape == (COUNT,)
+
+    def test_matches_at_the_matched_layer_by_the_hardened_loss(self, finished):
+        _, record, _ = finished
+        place = values(record, "layer").tolist().index("conv1")
+        np.testing.assert_allclose(
+            values(record, "layer_match")[:, place], values(record, "loss_hardened"), rtol=1e-6
+        )
+
+    def test_stores_features_of_the_first_seeds_only(self, finished):
+        _, record, _ = finished
+        assert values(record, "stored_seed_id").tolist() == [0, 1, 2]
+        assert stored_features(record).shape == (3, 34, 34)
+
+    def test_stored_features_give_the_stored_deviations(self, finished):
+        _, record, reference = finished
+        original = np.asarray(reference.nodes, np.float32)
+        names = values(record, "measure").tolist()
+        assert len(names) >= 2
+        for row, features in enumerate(stored_features(record)):
+            expected = [float(MEASURES[name].function(original, features)) for name in names]
+            np.testing.assert_allclose(
+                values(record, "deviation")[row], expected, rtol=1e-4, atol=1e-6
+            )
+
+    def test_stored_features_are_legal(self, finished):
+        cell, record, _ = finished
+        features = stored_features(record)
+        if cell.metamers.vary == "binary_features":
+            assert record.variables["features"].values.dtype == np.uint8
+            assert (features.sum(axis=(1, 2)) == 34).all()
+        else:
+            assert features.dtype == np.float32
+            assert np.isfinite(features).all()
+
+    def test_has_a_geometry_that_adds_up(self, finished):
+        _, record, _ = finished
+        for where in ("pre", "post"):
+            rank, inputs = values(record, f"rank_{where}"), values(record, "num_inputs")
+            np.testing.assert_array_equal(values(record, f"dimension_{where}"), inputs - rank)
+        loss = values(record, "rank_pre") - values(record, "rank_post")
+        np.testing.assert_array_equal(values(record, "rank_loss"), loss)
+
+
+class StopHere(BaseException):
+    pass
+
+
+def test_an_interrupted_cell_ends_with_the_same_arrays(finished, tmp_path):
+    cell, whole, _ = finished
+    shelf = PartialCell(tmp_path, cell.id)
+
+    def stop_in_the_second_block(report):
+        if report.stage == "metamers" and report.done > 4:
+            raise StopHere
+
+    with pytest.raises(StopHere):
+        run_cell(cell, partial=shelf, progress=stop_in_the_second_block)
+    assert [path.name for path in shelf.folder.iterdir()] == ["seeds-0-3.npz"]
+    told = []
+    resumed, _ = run_cell(cell, partial=shelf, progress=told.append)
+    assert min(report.done for report in told if report.stage == "metamers") >= 4
+    assert resumed.variables.keys() == whole.variables.keys()
+    for name, variable in whole.variables.items():
+        np.testing.assert_array_equal(resumed.variables[name].values, variable.values, name)
+        assert resumed.variables[name].dims == variable.dims
+    assert resumed.status_counts == whole.status_counts
+    assert resumed.settings_hash == whole.settings_hash
+
+
+def test_nothing_stored_is_an_empty_shelf_and_changes_no_number(finished):
+    cell, whole, _ = finished
+    if cell.metamers.vary == "binary_features":
+        pytest.skip("once is enough")
+    empty, _ = run_cell(tiny_cell(*CELLS["continuous"], "store.metamers=0"))
+    check_record(empty)
+    assert values(empty, "features").shape == (0, 34, 34)
+    np.testing.assert_array_equal(values(empty, "deviation"), values(whole, "deviation"))
+
+
+def test_an_estimate_gives_the_shapes_without_making_anything(finished):
+    cell, *_ = finished
+    found = estimate(cell)
+    assert found[:4] == (34, 34, 156, 1)
+    assert found.bytes > 34 * 34 * 4
