@@ -82,10 +82,11 @@ def run_cell(
     problem = build_problem(cell, trained, data)
     trained_at = time.perf_counter()
     measures = build_measures(cell)
+    targets = _geometry_nodes(cell, problem)  # refused before hours of work, not after
     solver = build_solver(cell, problem)
     block = _metamers(cell, problem, solver, measures, partial, progress)
     made_at = time.perf_counter()
-    geometry = _geometry(cell, problem, progress)
+    geometry = _geometry(cell, problem, targets, progress)
     reference = _reference(data)
     chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
     variables, status_counts, scalars = metamer_variables(block, problem, measures, chance)
@@ -171,22 +172,31 @@ def _told(progress: Callable[[Progress], None], first: int, total: int) -> Calla
     return lambda seen: progress(Progress("metamers", first + seen.done, total, seen.loss))
 
 
-def _geometry(
-    cell: CellSettings, problem: Problem, progress: Callable[[Progress], None]
-) -> LocalGeometry | None:
+def _geometry_nodes(cell: CellSettings, problem: Problem) -> list[int] | None:
+    """Return the target nodes of the geometry, or None where none is wanted."""
     given = cell.geometry
     if not given.enabled or given.nodes is None or given.inputs is None:
         return None
+    if not isinstance(given.nodes, int):
+        checked = Problem(problem.trained, problem.graph, problem.layer, nodes=given.nodes)
+        return list(checked.nodes or ())
     n = len(problem.graph.nodes)
     candidates = np.arange(n) if problem.nodes is None else np.asarray(problem.nodes)
-    if isinstance(given.nodes, int):
-        size = min(given.nodes, len(candidates))
-        drawn = np.random.default_rng(cell.metamers.seed).choice(candidates, size, replace=False)
-        nodes = sorted(int(node) for node in drawn)
-    else:
-        nodes = list(given.nodes)
+    size = min(given.nodes, len(candidates))
+    drawn = np.random.default_rng(cell.metamers.seed).choice(candidates, size, replace=False)
+    return sorted(int(node) for node in drawn)
+
+
+def _geometry(
+    cell: CellSettings,
+    problem: Problem,
+    nodes: list[int] | None,
+    progress: Callable[[Progress], None],
+) -> LocalGeometry | None:
+    if nodes is None or cell.geometry.inputs is None:
+        return None
     progress(Progress("geometry", 0, len(nodes)))
-    found = local_geometry(problem, nodes, given.inputs)
+    found = local_geometry(problem, nodes, cell.geometry.inputs)
     progress(Progress("geometry", len(nodes), len(nodes)))
     return found
 

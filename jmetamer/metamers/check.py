@@ -10,8 +10,8 @@ import jraph
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import relative_squared_error, worst_node_error
-from jmetamer.metamers.lanes import Program
-from jmetamer.metamers.problem import Arrays, Problem, reference_activations, select
+from jmetamer.metamers.coordinates import Coordinates
+from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
 
 
 class Verdict(NamedTuple):
@@ -30,9 +30,10 @@ class Verdict(NamedTuple):
     agreement: jax.Array
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _rebuild(
-    program: Program,
+    matching: Matching,
+    coordinates: Coordinates,
     theta: Any,
     base_seed: jax.Array,
     seed_id: jax.Array,
@@ -40,25 +41,25 @@ def _rebuild(
     basis: Any,
 ) -> jraph.GraphsTuple:
     key = seed_key(base_seed, seed_id)
-    return program.coordinates.finish(theta, key, program.matching, arrays, basis)
+    return coordinates.finish(theta, key, matching, arrays, basis)
 
 
 def rebuild(
-    program: Program, theta: Any, base_seed: int, seed_id: int, arrays: Arrays, basis: Any
+    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, base_seed: int, seed_id: int
 ) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer from its coordinates and its seed.
 
     The start is drawn again from the key, so theta may be as small as the loop needs.
     """
+    numbers = jnp.int32(base_seed), jnp.int32(seed_id)
     with highest_precision():
-        return _rebuild(program, theta, jnp.int32(base_seed), jnp.int32(seed_id), arrays, basis)
+        return _rebuild(problem.matching, coordinates, theta, *numbers, problem.arrays, basis)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _judge(
-    program: Program, graph: jraph.GraphsTuple, arrays: Arrays, reference: dict[str, jax.Array]
+    matching: Matching, graph: jraph.GraphsTuple, arrays: Arrays, reference: dict[str, jax.Array]
 ) -> Verdict:
-    matching = program.matching
     found = dict(matching.model.activations(arrays.params, graph))
     layers = {name: select(found[name], arrays.nodes) for name in matching.model.layer_names}
     truth = {name: select(reference[name], arrays.nodes) for name in matching.model.layer_names}
@@ -74,18 +75,15 @@ class Judge:
     """Judges graphs against one problem at the highest matmul precision.
 
     Args:
-      program: what the loop was compiled for.
       problem: the problem the graphs were made for.
     """
 
-    def __init__(self, program: Program, problem: Problem) -> None:
-        self.program, self.arrays = program, problem.arrays
-        matching = problem.matching
-        self.reference = reference_activations(
-            matching.model, self.arrays.params, self.arrays.graph
-        )
+    def __init__(self, problem: Problem) -> None:
+        self.matching, self.arrays = problem.matching, problem.arrays
+        model, arrays = self.matching.model, self.arrays
+        self.reference = reference_activations(model, arrays.params, arrays.graph)
 
     def __call__(self, graph: jraph.GraphsTuple) -> Verdict:
         """Return the verdict on one hard graph."""
         with highest_precision():
-            return _judge(self.program, graph, self.arrays, self.reference)
+            return _judge(self.matching, graph, self.arrays, self.reference)

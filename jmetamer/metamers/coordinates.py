@@ -219,6 +219,11 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Coordinate
             f"coordinates {name!r} need free continuous features and a network that begins with a "
             f"linear map; got {problem.vary!r}. Use 'features' or 'auto'"
         )
+    if not np.isfinite(np.asarray(weights)).all():
+        raise InputError(
+            "the parameters of the network hold NaN or infinite values in its first layer, so no "
+            "activation is finite; train the network again"
+        )
     u, s, vt = np.linalg.svd(np.asarray(weights, np.float64), full_matrices=False)
     rank = int(np.sum(s > _RANK_CUTOFF * s[0])) if s.size and s[0] > 0 else 0
     if name == "auto" and (rank == 0 or rank >= weights.shape[0]):

@@ -9,7 +9,6 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
 from jmetamer.metamers.problem import Problem
@@ -128,6 +127,8 @@ def generate(
         coordinates=coordinates,
         lanes=lanes,
     )
+    if not 0 <= seed < 2**31:
+        raise InputError(f"`seed` is {seed}; allowed are 0 to 2^31 - 1")
     seed_ids = _seed_ids(count, seeds)
     synthesis = Synthesis(problem, seed, solver, trace_points)
     results: dict[int, dict[str, Any]] = {}
@@ -173,12 +174,10 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
         raise InputError(
             f"`index` is {index}, but there are {len(metamers.seed_id)} metamers in the batch"
         )
-    solver = default_solver(problem).replace(coordinates=metamers.coordinates)
     coordinates, basis = choose_coordinates(problem, metamers.coordinates)
-    program = engine.Program(problem.matching, coordinates, solver.optimizer, 1, False)
     theta = jax.tree.map(lambda array: array[index], metamers.theta)
     seed_id = int(metamers.seed_id[index])
-    return rebuild(program, theta, metamers.base_seed, seed_id, problem.arrays, basis)
+    return rebuild(problem, coordinates, basis, theta, metamers.base_seed, seed_id)
 
 
 def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:

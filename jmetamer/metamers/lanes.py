@@ -138,7 +138,7 @@ def _step(
         lane.theta,
         value=value,
         grad=gradient,
-        project=project,
+        **({"project": project} if program.optimizer.projects else {}),
         value_fn=lambda theta: _objective(theta, lane.constants, program, arrays, basis)[0],
     )
     # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.

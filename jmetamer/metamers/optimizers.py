@@ -117,6 +117,11 @@ class Optimizer:
             )
 
     @property
+    def projects(self) -> bool:
+        """Whether `update` wants to know the projection onto the legal set."""
+        return self.name == "lane_lbfgs"
+
+    @property
     def rate(self) -> float:
         """Learning rate as a number; 1 for methods that find their own."""
         return 1.0 if self.learning_rate is None else float(self.learning_rate)
@@ -141,6 +146,7 @@ class OptaxOptimizer:
 
     transformation: optax.GradientTransformation
     rate: float = 1.0
+    projects: bool = False
 
     def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
         """Return the transformation as it was given."""

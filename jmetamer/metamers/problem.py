@@ -108,6 +108,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         validate_graph(self.graph)
+        self.vary.check(self.graph)
         _ = self.matching
         self._check_nodes()
 
@@ -198,7 +199,7 @@ class Problem:
                     f"`target` of layer {name!r} has shape {value.shape}, allowed is {expected}: "
                     "one row a target node, one column a unit"
                 )
-            if not bool(jnp.isfinite(value).all()):
+            if not np.isfinite(np.asarray(value)).all():
                 raise InputError(f"`target` of layer {name!r} holds NaN or infinite values")
             targets[name] = value
         return targets

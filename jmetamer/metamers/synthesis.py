@@ -105,11 +105,12 @@ class Synthesis:
         )
         points = np.linspace(0, solver.steps, min(trace_points, solver.steps + 1))
         self.trace_step = np.unique(points.astype(np.int32))
-        self.judge = Judge(self.program, problem)
+        self.judge = Judge(problem)
 
     def graph(self, theta: Any, seed_id: int) -> jraph.GraphsTuple:
         """Return the hard graph of coordinates `theta` that were started from `seed_id`."""
-        return rebuild(self.program, theta, self.seed, seed_id, self.arrays, self.basis)
+        coordinates = self.program.coordinates
+        return rebuild(self.problem, coordinates, self.basis, theta, self.seed, seed_id)
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.metamers.initialization import GlobalNoise, Initialization
@@ -71,6 +72,17 @@ class BinaryFeatures:
             raise InputError(
                 f"`margin`={self.margin} must lie in [0, 1] and "
                 f"`margin_weight`={self.margin_weight} must not be negative"
+            )
+
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Raise `InputError` unless all features are 0 or 1."""
+        nodes = np.asarray(reference.nodes)
+        wrong = np.argwhere((nodes != 0) & (nodes != 1))
+        if len(wrong):
+            node, feature = wrong[0]
+            raise InputError(
+                f"`BinaryFeatures` needs a reference of zeros and ones, but feature {feature} of "
+                f"node {node} is {nodes[node, feature]}; use `ContinuousFeatures`"
             )
 
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> BinaryTheta:

@@ -96,6 +96,9 @@ class ContinuousFeatures:
     domain: Domain = Free()
     initialization: Initialization = GlobalNoise()
 
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Accept every reference."""
+
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
         """Return noise [n, d] inside the domain."""
         return self.domain.project(self.initialization(key, reference.nodes))

@@ -15,6 +15,10 @@ class Parameterization(Protocol):
     `encode` and whatever a legal set is defined by (such as a number of ones).
     """
 
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Raise `InputError` where this reference has no such coordinates."""
+        ...
+
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
         """Return a random start."""
         ...
