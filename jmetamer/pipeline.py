@@ -1,5 +1,6 @@
 """One cell from settings to record: the order in which everything happens."""
 
+import concurrent.futures
 import dataclasses
 import time
 from collections.abc import Callable
@@ -84,9 +85,13 @@ def run_cell(
     measures = build_measures(cell)
     targets = _geometry_nodes(cell, problem)  # refused before hours of work, not after
     solver = build_solver(cell, problem)
-    block = _metamers(cell, problem, solver, measures, partial, progress)
-    made_at = time.perf_counter()
-    geometry = _geometry(cell, problem, targets, progress)
+    # The geometry runs on the host in float64, beside the metamers on the device.
+    with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
+        waiting = beside.submit(_geometry, cell, problem, targets)
+        block = _metamers(cell, problem, solver, measures, partial, progress)
+        made_at = time.perf_counter()
+        progress(Progress("geometry", 0, 1))
+        geometry = waiting.result()
     reference = _reference(data)
     chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
     variables, status_counts, scalars = metamer_variables(block, problem, measures, chance)
@@ -191,14 +196,10 @@ def _geometry(
     cell: CellSettings,
     problem: Problem,
     nodes: list[int] | None,
-    progress: Callable[[Progress], None],
 ) -> LocalGeometry | None:
     if nodes is None or cell.geometry.inputs is None:
         return None
-    progress(Progress("geometry", 0, len(nodes)))
-    found = local_geometry(problem, nodes, cell.geometry.inputs)
-    progress(Progress("geometry", len(nodes), len(nodes)))
-    return found
+    return local_geometry(problem, nodes, cell.geometry.inputs)
 
 
 def _reference(data: Dataset) -> Reference:

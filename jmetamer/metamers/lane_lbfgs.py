@@ -44,7 +44,7 @@ class LaneLbfgsState(NamedTuple):
     started: jax.Array
 
 
-def lane_lbfgs(memory: int = 6) -> optax.GradientTransformationExtraArgs:
+def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
     """Return limited-memory BFGS with backtracking by trial steps.
 
     Accepted is a trial with `f(x + t p) <= f(x) + 1e-4 t <p, g>`; otherwise t shrinks to the

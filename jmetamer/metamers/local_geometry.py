@@ -141,7 +141,13 @@ def local_geometry(
     checked = Problem(problem.trained, problem.graph, problem.layer, nodes=nodes)
     targets = np.asarray(checked.nodes, np.int32)
     point = _Point(problem)
-    parts = [_geometry_at(point, int(node), inputs) for node in targets]
+    places = [point.inputs_of(int(node), inputs) for node in targets]
+    # One size for all, so that balls of many sizes share one program.
+    size = max(len(around) for around in places)
+    parts = [
+        _geometry_at(point, int(node), around, size)
+        for node, around in zip(targets, places, strict=True)
+    ]
     before = [part.before for part in parts if part.before is not None]
     change = [part.change for part in parts if part.change is not None]
     return LocalGeometry(
@@ -228,9 +234,8 @@ def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
     return linearizer(layers_at)
 
 
-def _geometry_at(point: _Point, node: int, inputs: Inputs) -> LocalGeometry:
-    places = point.inputs_of(node, inputs)
-    found = _linearize_padded(point, node, places)
+def _geometry_at(point: _Point, node: int, places: np.ndarray, size: int) -> LocalGeometry:
+    found = _linearize_padded(point, node, places, size)
     jacobian = found.jacobian.reshape(len(found.value), len(places), -1)
     if point.turn is not None:
         jacobian = jacobian @ point.turn.T
@@ -252,10 +257,9 @@ def _geometry_at(point: _Point, node: int, inputs: Inputs) -> LocalGeometry:
     return LocalGeometry(np.array([node]), before, after, change)
 
 
-def _linearize_padded(point: _Point, node: int, places: np.ndarray) -> Linearization:
-    """Linearize by the rows at `places`, filled up to a power of two to share programs."""
+def _linearize_padded(point: _Point, node: int, places: np.ndarray, size: int) -> Linearization:
+    """Linearize by the rows at `places`, filled up to `size` with places that do not exist."""
     n = len(point.rows)
-    size = min(n, 1 << max(3, (len(places) - 1).bit_length()))
     filled = np.full(size, n, np.int32)
     filled[: len(places)] = places
     moved = np.zeros((size, point.rows.shape[1]))

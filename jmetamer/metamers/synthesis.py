@@ -154,10 +154,17 @@ class Synthesis:
                 thread.join()
 
     def _compile(self) -> None:
-        """Compile before threads start, so that they do not compile the same program twice."""
+        """Compile before threads start, so that they do not compile the same program twice.
+
+        The check of finished graphs is compiled beside the loop: compiling takes one core.
+        """
         state = self._fill([0])
+        first = engine.take(state, 0)
         ended = state._replace(status=jnp.full_like(state.status, Status.CONVERGED))
+        check = threading.Thread(target=lambda: self.judge(self.graph(first.best_theta, 0)))
+        check.start()
         jax.block_until_ready(self._advance(ended))
+        check.join()
 
     def _fill(self, seed_ids: Sequence[int]) -> engine.Lane:
         ids = jnp.asarray(seed_ids, jnp.int32)
