@@ -42,7 +42,10 @@ def metamer_variables(
     }
     table = {str(int(status)): status.name for status in Status}
     remedies = {status.name: status.remedy for status in Status}
-    variables["status"] = Variable(metamer, block["status"], {"table": table, "remedies": remedies})
+    messages = {status.name: status.message for status in Status}
+    variables["status"] = Variable(
+        metamer, block["status"], {"table": table, "remedies": remedies, "messages": messages}
+    )
     variables["worst_node_error"] = Variable(metamer, block["worst_node"])
     variables["class_agreement"] = Variable(metamer, block["agreement"])
     variables["trace_step"] = Variable(("trace",), block["trace_step"])

@@ -1,0 +1,55 @@
+"""Final numbers are computed at the highest precision, and both ways of stepping lanes agree."""
+
+import jax
+import numpy as np
+import pytest
+
+import jmetamer as jm
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.solver import default_solver
+from jmetamer.metamers.synthesis import Synthesis
+
+
+@pytest.fixture(scope="module")
+def problem():
+    data = jm.load_dataset("karate")
+    trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+    return jm.Problem(trained, data.graph, layer="conv1")
+
+
+def products(program):
+    """Every matrix product of a traced program and of the programs inside it."""
+    for equation in program.eqns:
+        if equation.primitive.name == "dot_general":
+            yield equation
+        for parameter in equation.params.values():
+            for inner in parameter if isinstance(parameter, tuple | list) else [parameter]:
+                nested = getattr(inner, "jaxpr", inner)
+                if hasattr(nested, "eqns"):
+                    yield from products(nested)
+
+
+def test_a_verdict_uses_the_highest_precision_whatever_the_default(problem):
+    with jax.default_matmul_precision("bfloat16"):
+        judge = Judge(problem)
+        program = jax.make_jaxpr(judge)(problem.arrays.graph).jaxpr
+    found = [equation.params["precision"] for equation in products(program)]
+    highest = jax.lax.Precision.HIGHEST
+    assert found
+    assert all(precision == (highest, highest) for precision in found)
+
+
+@pytest.mark.parametrize("optimizer", ["lane_lbfgs", "adam"])
+def test_lanes_together_and_one_after_the_other_find_the_same_metamers(problem, optimizer):
+    rate = None if optimizer == "lane_lbfgs" else 0.1
+    solver = default_solver(problem).replace(optimizer=jm.Optimizer(optimizer, rate), lanes=3)
+    results = []
+    for together in (True, False):
+        synthesis = Synthesis(problem, 0, solver.replace(steps=60), 10)
+        synthesis.program = synthesis.program._replace(together=together)
+        found = {int(f.lane.seed_id): f for f in synthesis.finished(range(7), None)}
+        results.append([found[seed] for seed in range(7)])
+    for one, other in zip(*results, strict=True):
+        assert one.lane.status == other.lane.status
+        assert one.lane.step == other.lane.step
+        np.testing.assert_allclose(one.graph.nodes, other.graph.nodes, rtol=1e-3, atol=1e-3)
