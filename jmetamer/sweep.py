@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +73,17 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
             return _dry_run(grid, terminal)
         _prepare(store, run, command)
         changes = [word for text in options.set for word in ("--set", text)]
-        origin = _command(str(path), *["--smoke"] * options.smoke, *changes)
+        origin = (str(path), *["--smoke"] * options.smoke, *changes, "--shard")
+        everything = [cell.id for cell in cells(run)]
         attempt = functools.partial(
             _attempt,
             store=store,
             terminal=terminal,
             run_cell=run_cell or pipeline.run_cell,
-            origin=origin,
+            origins={
+                cell: _command(*origin, f"{place}/{len(everything)}")
+                for place, cell in enumerate(everything)
+            },
         )
         failed = _sweep(grid, store, terminal, attempt)
         return max(int(failed > 0), _conclude(store, run, terminal, failed))
@@ -153,7 +157,12 @@ def _sweep(
 
 
 def _attempt(
-    cell: CellSettings, *, store: RunStore, terminal: Terminal, run_cell: RunCell, origin: str
+    cell: CellSettings,
+    *,
+    store: RunStore,
+    terminal: Terminal,
+    run_cell: RunCell,
+    origins: Mapping[str, str],
 ) -> _Outcome:
     with store.lock(cell.id) as mine:
         if not mine:
@@ -170,7 +179,7 @@ def _attempt(
                 )
             if record.settings_hash != cell.hash:
                 raise InputError("the record is that of other settings: pass `cell.settings` on")
-            provenance = {**record.provenance, "command": origin}
+            provenance = {**record.provenance, "command": origins[cell.id]}
             store.write_reference(reference)
             store.write(cell.id, dataclasses.replace(record, provenance=provenance))
         except StoreError:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,6 @@ _IN_TITLE = (
     "dataset.name", "model.architecture", "model.activation", "training.epochs",
     "metamers.layer", "metamers.vary", "metamers.domain",
 )  # fmt: skip
-_YAML_WORDS = ("true", "false", "null")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +78,18 @@ def setting(settings: Mapping[str, Any], key: str) -> Any:
 def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the dotted settings that are not the same in every cell, in order of appearance.
 
+    A setting that is null in some cell does not apply there, as the slope of 0/1 features to
+    continuous ones: it follows from another difference and is left out.
+
     Example:
       >>> differing_settings([{"a": 1, "b": {"c": 1}}, {"a": 1, "b": {"c": 2}}])
       ['b.c']
     """
     flat = [dict(flatten(settings)) for settings in all_settings]
     keys = dict.fromkeys(key for each in flat for key in each)
-    return [key for key in keys if len({_canonical(each.get(key)) for each in flat}) > 1]
+    keys.pop("measures", None)  # which measures apply follows from what varies
+    applying = [key for key in keys if all(each.get(key) is not None for each in flat)]
+    return [key for key in applying if len({_canonical(each[key]) for each in flat}) > 1]
 
 
 def name_cells(all_settings: Mapping[str, Mapping[str, Any]]) -> dict[str, CellName]:
@@ -129,26 +131,6 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
     shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
     short = [" · ".join(part for part in each if part not in shared) for each in parts]
     return [text or title for text, title in zip(short, titles, strict=True)]
-
-
-def reproduce_command(name: CellName, provenance: Mapping[str, Any]) -> str:
-    """Return the shell command that makes this one cell again.
-
-    The run's own command is repeated, and every setting that the run varied is fixed to the cell's
-    value.
-
-    Example:
-      >>> name = CellName("c0", "digits", "gcn", "conv1", "", {"model.activation": "relu"})
-      >>> reproduce_command(name, {"command": "python -m jmetamer.sweep configs/quickstart.yaml"})
-      'python -m jmetamer.sweep configs/quickstart.yaml --set model.activation=relu'
-    """
-    command = str(provenance.get("command") or "python -m jmetamer.sweep CONFIG").strip()
-    for key, value in name.differences.items():
-        # Overrides are read as YAML, in which quoted text stays text: "no", "1", "[x]".
-        plain = isinstance(value, str) and re.fullmatch(r"[a-z]+[_0-9][\w.]*|[a-z]{4,}", value)
-        text = value if plain and value not in _YAML_WORDS else json.dumps(value, default=str)
-        command += f" --set {shlex.quote(f'{key}={text}')}"
-    return command
 
 
 def _canonical(value: Any) -> str:

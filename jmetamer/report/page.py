@@ -12,7 +12,7 @@ import jinja2
 
 from jmetamer._base.errors import StoreError
 from jmetamer.report import wording
-from jmetamer.report.cells import CellName, flatten, is_in_title, name_cells, reproduce_command
+from jmetamer.report.cells import CellName, flatten, is_in_title, name_cells
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import (
     CellSummary,
@@ -164,7 +164,7 @@ def _section(run: Any, index: int, name: CellName, settings: Mapping[str, Any]) 
         sentences=cell_sentences(summary),
         pictures=pictures,
         notes=_notes(index, summary, {picture.title for picture in pictures}),
-        command=reproduce_command(name, provenance),
+        command=str(provenance.get("command", "")),
         settings=_json(settings),
         provenance=_json(provenance),
     )

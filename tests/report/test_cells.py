@@ -1,9 +1,4 @@
-import shlex
-
-import pytest
-
-from jmetamer.config.reading import parse_override
-from jmetamer.report.cells import differing_settings, name_cells, reproduce_command
+from jmetamer.report.cells import differing_settings, name_cells
 
 RELU = {
     "dataset": {"name": "digits"},
@@ -41,13 +36,9 @@ def test_an_untrained_network_is_called_so():
     assert name_cells({"a": RELU | {"training": {"epochs": 0}}})["a"].model == "gcn relu untrained"
 
 
-@pytest.mark.parametrize(
-    "value", ["a b", "x; rm -rf y", "$(id)", "no", "1", "null", "elu", [1, 2], None, True, 1e-5]
-)
-def test_commands_give_back_the_value_through_shell_and_yaml(value):
-    name = name_cells({"a": {"x": {"y": "other"}}, "b": {"x": {"y": value}}})["b"]
-    command = reproduce_command(name, {"command": "python -m jmetamer.sweep 'my config.yaml'"})
-    words = shlex.split(command)
-    assert words[:5] == ["python", "-m", "jmetamer.sweep", "my config.yaml", "--set"]
-    assert parse_override(words[5]) == {"x": {"y": value}}
-    assert len(words) == 6
+def test_a_setting_that_does_not_apply_somewhere_is_no_difference():
+    cells = {
+        "a": {"metamers": {"vary": "x", "slope": None}},
+        "b": {"metamers": {"vary": "y", "slope": 1.0}},
+    }
+    assert differing_settings(list(cells.values())) == ["metamers.vary"]
