@@ -20,7 +20,7 @@ from jmetamer.config import (
     build_solver,
     build_train_settings,
 )
-from jmetamer.graphs import Dataset
+from jmetamer.graphs import Dataset, content_digest
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem, local_geometry
 from jmetamer.metamers.block import Block, Blocks, memory_of_lanes
@@ -88,7 +88,13 @@ def run_cell(
     # The geometry runs on the host in float64, beside the metamers on the device.
     with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
         waiting = beside.submit(_geometry, cell, problem, targets)
-        block = _metamers(cell, problem, solver, measures, partial, progress)
+
+        def watched(seen: Progress) -> None:
+            if waiting.done():
+                waiting.result()  # a failure there ends the cell now, not hours later
+            progress(seen)
+
+        block = _metamers(cell, problem, solver, measures, partial, watched, content_digest(data))
         made_at = time.perf_counter()
         progress(Progress("geometry", 0, 1))
         geometry, geometry_seconds = waiting.result()
@@ -150,20 +156,24 @@ def _metamers(
     measures: tuple[Measure, ...],
     partial: PartialCell | None,
     progress: Callable[[Progress], None],
+    content: str,
 ) -> Block:
     """Make all metamers, a block of seeds at a time; blocks on the shelf are taken from there."""
     keep = cell.metamers.count if cell.store.metamers == "all" else int(cell.store.metamers)
-    blocks = Blocks(problem, solver, cell.metamers.seed or 0, measures, keep)
+    blocks = Blocks(
+        problem, solver, cell.metamers.seed or 0, measures, count=cell.metamers.count, keep=keep
+    )
     done: list[Block] = []
     for first in range(0, cell.metamers.count, blocks.size):
         last = min(first + blocks.size, cell.metamers.count)
         name = f"seeds-{first}-{last - 1}"
         stored = partial.load(name) if partial is not None else None
-        if stored is None:
+        # A file that was edited since the interruption is another reference.
+        if stored is None or str(stored.pop("content", "")) != content:
             told = _told(progress, first, cell.metamers.count)
             stored = blocks.make(range(first, last), told)
             if partial is not None and cell.metamers.count > blocks.size:
-                partial.save(name, stored)
+                partial.save(name, {**stored, "content": np.array(content)})
         done.append(stored)
         progress(Progress("metamers", last, cell.metamers.count))
     return {key: _joined(key, [block[key] for block in done]) for key in done[0]}

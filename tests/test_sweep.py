@@ -110,7 +110,10 @@ class TestASweep:
         run = open_run("runs/tiny")
         assert run.cells == tuple(ids())
         assert all(run.verify(cell) for cell in run.cells)
-        assert run.provenance(run.cells[0])["command"] == "python -m jmetamer.sweep tiny.yaml --shard 0/4"
+        assert (
+            run.provenance(run.cells[0])["command"]
+            == "python -m jmetamer.sweep tiny.yaml --shard 0/4"
+        )
         assert sweep.main(["tiny.yaml"], run_cell=desk) == 0
         assert "4 of 4 cells are finished already" in capsys.readouterr().out
         assert computed() == ids()

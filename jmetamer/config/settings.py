@@ -28,6 +28,7 @@ class Range(NamedTuple):
 
 Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0, 2**31 - 1)]  # JAX reads seeds as int32
 Positive = Annotated[float, Range(0, open_low=True)]
 NonNegative = Annotated[float, Range(0)]
 # Does not change any number, so it is no part of a cell's identity.
@@ -49,7 +50,7 @@ class DatasetSettings:
 
     name: str = "digits"
     split: Natural | None = None
-    seed: Natural | None = None
+    seed: Seed | None = None
     root: str | None = dataclasses.field(default=None, metadata=_INCIDENTAL)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -106,7 +107,7 @@ class TrainingSettings:
     decayed: str | None = None
     patience: Count | Literal["never"] | None = None
     optimizer: str | None = None
-    seed: Natural | None = None
+    seed: Seed | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +167,7 @@ class MetamerSettings:
     patience: Count = 200
     improvement: Annotated[float, Range(0, 1, open_high=True)] = 0.01
     count: Count = 64
-    seed: Natural | None = None
+    seed: Seed | None = None
     lanes: Count | None = dataclasses.field(default=None, metadata=_INCIDENTAL)
 
 
@@ -206,7 +207,7 @@ class Settings:
       measures: names of `MEASURES`, or "all".
     """
 
-    seed: Natural = 0
+    seed: Seed = 0
     dataset: DatasetSettings = dataclasses.field(default_factory=DatasetSettings)
     model: ModelSettings = dataclasses.field(default_factory=ModelSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)

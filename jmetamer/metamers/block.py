@@ -19,7 +19,9 @@ from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis
 
 Block = dict[str, np.ndarray]
 
-_REFILLS = 4  # lanes are filled this often within a block, so that late seeds find company
+# Lanes are filled this often within a block, so that late seeds find company; but a long cell is
+# saved in at least as many blocks, so that an interruption costs little.
+_REFILLS, _LEAST_BLOCKS = 4, 4
 
 
 class Blocks:
@@ -30,15 +32,24 @@ class Blocks:
       solver: how.
       seed: base seed.
       measures: deviations to take of every metamer.
+      count: number of metamers in all; decides the size of a block.
       keep: features are kept of seeds below this number.
     """
 
     def __init__(
-        self, problem: Problem, solver: Solver, seed: int, measures: tuple[Measure, ...], keep: int
+        self,
+        problem: Problem,
+        solver: Solver,
+        seed: int,
+        measures: tuple[Measure, ...],
+        *,
+        count: int,
+        keep: int,
     ) -> None:
         self.problem, self.solver, self.seed = problem, solver, seed
         self.measures, self.keep = measures, keep
-        self.size = _REFILLS * solver.lanes
+        share = -(-count // _LEAST_BLOCKS)
+        self.size = max(1, min(_REFILLS * solver.lanes, max(solver.lanes, share, _REFILLS)))
         self.binary = isinstance(problem.vary, BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
 

@@ -1,6 +1,7 @@
 """`generate`: many metamers of one problem, from lanes that take the next seed when one ends."""
 
 import logging
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -127,8 +128,10 @@ def generate(
         coordinates=coordinates,
         lanes=lanes,
     )
-    if not 0 <= seed < 2**31:
+    if _whole("seed", seed) < 0 or seed >= 2**31:
         raise InputError(f"`seed` is {seed}; allowed are 0 to 2^31 - 1")
+    if _whole("trace_points", trace_points) < 1:
+        raise InputError(f"`trace_points` is {trace_points}; it must be at least 1")
     seed_ids = _seed_ids(count, seeds)
     synthesis = Synthesis(problem, seed, solver, trace_points)
     results: dict[int, dict[str, Any]] = {}
@@ -180,14 +183,21 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
     return rebuild(problem, coordinates, basis, theta, metamers.base_seed, seed_id)
 
 
+def _whole(name: str, given: Any) -> int:
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise InputError(f"`{name}` must hold whole numbers; got {given!r}") from None
+
+
 def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
     if (count is None) == (seeds is None):
         raise InputError("give either `count` or `seeds`: how many metamers, or which")
     if seeds is None:
-        if count is None or count < 1:
+        if count is None or _whole("count", count) < 1:
             raise InputError(f"`count` is {count}; it must be at least 1")
         return list(range(count))
-    ids = [int(seed_id) for seed_id in seeds]
+    ids = [_whole("seeds", seed_id) for seed_id in seeds]
     if not ids or len(set(ids)) != len(ids) or min(ids) < 0 or max(ids) >= 2**31:
         raise InputError(
             f"`seeds` must be distinct numbers from 0 to 2^31 - 1, at least one; got {ids[:8]}"
@@ -200,11 +210,11 @@ def _result(synthesis: Synthesis, finished: Finished) -> dict[str, Any]:
     status = int(lane.status)
     if synthesis.problem.zero_target:
         status = int(Status.ZERO_TARGET)
-    elif status == Status.CONVERGED and not verdict.loss <= synthesis.solver.tolerance:
-        # The rebuilt graph decides, not the loop's memory of it.
-        log.info(
-            "seed %d: %.3g in the loop, %.3g rebuilt", lane.seed_id, lane.best_loss, verdict.loss
-        )
+    elif verdict.loss <= synthesis.solver.tolerance:
+        status = int(Status.CONVERGED)  # the rebuilt graph decides, not the loop's memory of it
+    elif status == Status.CONVERGED:
+        seen = (lane.seed_id, lane.best_loss, verdict.loss)
+        log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
         status = int(Status.STALLED)
     return {
         "theta": lane.best_theta,

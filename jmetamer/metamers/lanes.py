@@ -206,13 +206,6 @@ def refill(
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
-def retire(program: Program, lanes: Lane, place: jax.Array) -> Lane:
-    """Return the lanes with the one at `place` marked as ended: there is no seed left for it."""
-    done = lanes.status.at[place].set(jnp.int32(Status.CONVERGED))
-    return lanes._replace(status=done)
-
-
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
 def advance(
     program: Program, lanes: Lane, arrays: Arrays, basis: Any, limits: Limits
 ) -> tuple[Lane, jax.Array]:

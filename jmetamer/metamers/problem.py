@@ -13,7 +13,7 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
-from jmetamer.metamers.losses import Complementarity, Loss
+from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
 from jmetamer.metamers.parameterizations import ContinuousFeatures, Parameterization
 from jmetamer.models.protocol import Model, Params
 
@@ -80,7 +80,8 @@ class Problem:
         nonlinearity).
       vary: parameterization of what may change; continuous features by default.
       nodes: target nodes; all by default.
-      loss: residual to minimize; `Complementarity()` by default.
+      loss: residual to minimize; by default `Complementarity()`, or `RelativeSquared()` with
+        `identity_backward`, which changes nothing in a residual that skips the nonlinearity.
       target: activation [t, c] to match in place of the reference's own, or a mapping from
         layer to activation.
       identity_backward: let gradients pass the nonlinearity of the matched layers unchanged.
@@ -102,7 +103,7 @@ class Problem:
     layer: str | Sequence[str]
     vary: Parameterization = ContinuousFeatures()
     nodes: Sequence[int] | None = None
-    loss: Loss = Complementarity()
+    loss: Loss | None = None
     target: Any = None
     identity_backward: bool = False
 
@@ -111,6 +112,8 @@ class Problem:
         self.vary.check(self.graph)
         _ = self.matching
         self._check_nodes()
+        if self.target is not None:
+            _ = self.arrays  # checks the target's shape and values
 
     @functools.cached_property
     def layers(self) -> tuple[str, ...]:
@@ -138,7 +141,13 @@ class Problem:
                     f"`identity_backward` has no effect at {', '.join(self.layers)}: no "
                     "nonlinearity makes these layers; leave it out or match one that has it"
                 )
-        return Matching(model, self.layers, self.vary, self.loss, through)
+            if isinstance(self.loss, Complementarity):
+                raise InputError(
+                    "`identity_backward` has no effect with `Complementarity()`, whose residual "
+                    "does not pass the nonlinearity; leave one of them out"
+                )
+        default = RelativeSquared() if self.identity_backward else Complementarity()
+        return Matching(model, self.layers, self.vary, self.loss or default, through)
 
     @functools.cached_property
     def arrays(self) -> Arrays:

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.metamers.coordinates import COORDINATES
 from jmetamer.metamers.optimizers import Optimizer
@@ -43,8 +45,15 @@ class Solver:
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
-            if not getattr(self, name) >= least:
-                raise InputError(f"`{name}` is {getattr(self, name)}; it must be at least {least}")
+            given = getattr(self, name)
+            if not isinstance(given, int | np.integer) or isinstance(given, bool):
+                raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}")
+            if given < least:
+                raise InputError(f"`{name}` is {given}; it must be at least {least}")
+        for name in ("tolerance", "improvement"):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, float | int | np.number):
+                raise InputError(f"`{name}` is {given!r}; allowed is a number")
         if not self.tolerance > 0:
             raise InputError(
                 f"`tolerance` is {self.tolerance}; it must be positive: L_act = 0 is not reached "

@@ -1,6 +1,7 @@
 """`Synthesis`: seeds handed to lanes, each judged as it ends, until the queue is empty."""
 
 import collections
+import concurrent.futures
 import os
 import queue as queue_module
 import threading
@@ -44,7 +45,7 @@ class SeedQueue:
 
     def __init__(self, seed_ids: Sequence[int]) -> None:
         self._waiting = collections.deque(seed_ids)
-        self.total, self.finished = len(seed_ids), 0
+        self.total, self.finished, self.closed = len(seed_ids), 0, False
         self._lock = threading.Lock()
 
     def take(self) -> int | None:
@@ -58,9 +59,10 @@ class SeedQueue:
             self.finished += 1
 
     def close(self) -> None:
-        """Give out no more seeds."""
+        """Give out no more seeds, and let lanes stop at their next look."""
         with self._lock:
             self._waiting.clear()
+            self.closed = True
 
 
 class Progress(NamedTuple):
@@ -116,7 +118,13 @@ class Synthesis:
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None
     ) -> Iterator[Finished]:
         """Yield every seed as it ends, in no particular order."""
-        told = progress or (lambda _: None)
+        talking = threading.Lock()  # lanes of several threads report
+
+        def told(seen: Progress) -> None:
+            with talking:
+                if progress is not None:
+                    progress(seen._replace(done=queue.finished))
+
         queue = SeedQueue(seed_ids)
         if self.program.together:
             return self._crew(queue, min(self.solver.lanes, len(seed_ids)), told)
@@ -161,10 +169,10 @@ class Synthesis:
         state = self._fill([0])
         first = engine.take(state, 0)
         ended = state._replace(status=jnp.full_like(state.status, Status.CONVERGED))
-        check = threading.Thread(target=lambda: self.judge(self.graph(first.best_theta, 0)))
-        check.start()
-        jax.block_until_ready(self._advance(ended))
-        check.join()
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            check = beside.submit(lambda: self.judge(self.graph(first.best_theta, 0)))
+            jax.block_until_ready(self._advance(ended))
+            check.result()
 
     def _fill(self, seed_ids: Sequence[int]) -> engine.Lane:
         ids = jnp.asarray(seed_ids, jnp.int32)
@@ -182,7 +190,7 @@ class Synthesis:
             return
         state = self._fill([occupant or 0 for occupant in occupants])
         history: list[list[np.ndarray]] = [[] for _ in range(width)]
-        while any(occupant is not None for occupant in occupants):
+        while not queue.closed and any(occupant is not None for occupant in occupants):
             state, losses = self._advance(state)
             status, curve = np.asarray(state.status), np.asarray(losses)
             working = [place for place in range(width) if occupants[place] is not None]

@@ -12,7 +12,7 @@ import zarr
 
 from jmetamer._base.errors import StoreError, unknown_name
 from jmetamer.results.reference import Reference
-from jmetamer.results.store import read_failures
+from jmetamer.results.store import read_failures, read_order
 from jmetamer.results.summary import summary_row
 from jmetamer.results.zarr_group import GROUP, checksum, read_group, text_variables
 
@@ -38,7 +38,7 @@ class Run:
     def cells(self) -> tuple[str, ...]:
         """Ids of the finished cells, in the order in which they were asked for."""
         path = self.folder / "cells.json"
-        order = json.loads(path.read_text()) if path.exists() else []
+        order = read_order(path)
         finished = {found.parent.name for found in self.folder.glob("cells/[!.]*/record.json")}
         return (*(cell for cell in order if cell in finished), *sorted(finished - set(order)))
 

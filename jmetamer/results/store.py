@@ -96,7 +96,7 @@ class RunStore:
         """Append ids that are new to the order in which a run lists its cells."""
         path = self.folder / "cells.json"
         with clear_store_errors(self.folder), self._lock_file("cells.json", wait=True):
-            known = json.loads(path.read_text()) if path.exists() else []
+            known = read_order(path)
             new = [cell for cell in dict.fromkeys(cell_ids) if cell not in known]
             if new or not path.exists():
                 _write_json(path, known + new)
@@ -245,7 +245,7 @@ class RunStore:
 
 def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
     """Return cell id -> {"cell", "settings", "traceback"} of the failed cells in a run folder."""
-    documents = (json.loads(path.read_text()) for path in sorted(folder.glob("failures/*.json")))
+    documents = (read_json(path) for path in sorted(folder.glob("failures/*.json")))
     return {document["cell"]: document for document in documents}
 
 
@@ -265,3 +265,33 @@ def _write_text(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_order(path: Path) -> list[str]:
+    """Return the cell ids of `cells.json`; none where the file is missing.
+
+    Args:
+      path: the file.
+
+    Raises:
+      StoreError: the file is damaged.
+    """
+    return list(read_json(path)) if path.exists() else []
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file of a run folder.
+
+    Args:
+      path: the file.
+
+    Raises:
+      StoreError: the file is damaged.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise StoreError(
+            f"`{path}` is damaged ({error}); finished cells are not affected: delete this file and "
+            "start again"
+        ) from error

@@ -53,3 +53,43 @@ def test_lanes_together_and_one_after_the_other_find_the_same_metamers(problem, 
         assert one.lane.status == other.lane.status
         assert one.lane.step == other.lane.step
         np.testing.assert_allclose(one.graph.nodes, other.graph.nodes, rtol=1e-3, atol=1e-3)
+
+
+def test_a_loss_under_the_tolerance_is_called_converged_whatever_stopped_the_loop(problem):
+    made = jm.generate(problem, count=1, steps=8, tolerance=1e-9)
+    reached = float(made.loss_hardened[0])
+    again = jm.generate(problem, count=1, steps=8, tolerance=reached * 1.005)
+    assert jm.Status(int(again.status[0])) is jm.Status.CONVERGED
+
+
+def test_an_exception_of_the_watcher_stops_the_other_lanes_at_their_next_look(problem):
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        jm.generate(
+            problem, count=8, steps=100_000, tolerance=1e-30, patience=100_000, progress=stop
+        )
+    assert len(seen) <= 8
+
+
+def test_identity_backward_takes_the_residual_that_it_changes(problem):
+    through = jm.Problem(problem.trained, problem.graph, layer="conv1", identity_backward=True)
+    assert through.matching.loss == jm.RelativeSquared()
+    with pytest.raises(jm.InputError, match="no effect with `Complementarity"):
+        jm.Problem(
+            problem.trained,
+            problem.graph,
+            layer="conv1",
+            identity_backward=True,
+            loss=jm.Complementarity(),
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"count": 2.5}, {"seeds": [0.7]}, {"count": 1, "steps": 2.5}])
+def test_numbers_that_are_not_whole_are_refused(problem, wrong):
+    with pytest.raises(jm.InputError, match="whole numbers"):
+        jm.generate(problem, **wrong)

@@ -8,11 +8,12 @@ import pytest
 import scipy.optimize
 
 from jmetamer.metamers import OPTIMIZERS
+from jmetamer.metamers.lane_lbfgs import lane_lbfgs
 
 
 def minimize(loss, start, steps):
     """Best loss after each evaluation, and the point of the best one."""
-    method = OPTIMIZERS["lane_lbfgs"](lambda step: 1.0)
+    method = lane_lbfgs(memory=8)  # SciPy's below stores as many pairs
 
     def body(carry, _):
         x, state, best, best_x = carry
