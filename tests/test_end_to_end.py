@@ -180,7 +180,9 @@ class TestASweepThatIsLeftAlone:
             patience=settings["patience"],
         )
         made = jm.metamer_graph(problem, again, 0)
-        np.testing.assert_array_equal(made.nodes, run.metamers(cell)[17].nodes)
+        # Other tests of this process compile the same program with fewer optimizations, which
+        # rounds otherwise; equal bits in one setting are tested in tests/metamers.
+        np.testing.assert_allclose(made.nodes, run.metamers(cell)[17].nodes, rtol=0, atol=1e-5)
         assert again.loss_hardened[0] == run.dataset(cell)["loss_hardened"][17]
 
     def test_is_not_repeated_by_the_same_command(self, whole, desk):
