@@ -6,7 +6,10 @@ from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance
 from jmetamer.graphs.graph_npz import parse_graph_npz
 
-HETEROPHILOUS_URL = "https://github.com/yandex-research/heterophilous-graphs/raw/main/data"
+HETEROPHILOUS_URL = (
+    "https://github.com/yandex-research/heterophilous-graphs/raw/"
+    "a431395582e929d88271309716bea4fe24ce6318/data"
+)
 
 # Chameleon and Squirrel without the duplicated nodes that leak test labels into training.
 HETEROPHILOUS_FILES = {

@@ -12,7 +12,9 @@ from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.restricted_pickle import load_restricted
 from jmetamer.graphs.symmetry import simple_undirected
 
-PLANETOID_URL = "https://github.com/kimiyoung/planetoid/raw/master/data"
+PLANETOID_URL = (
+    "https://github.com/kimiyoung/planetoid/raw/af6abf468a772cc055bec88c52e4d6f51b7c37e3/data"
+)
 PLANETOID_PARTS = ("tx", "allx", "y", "ty", "ally", "graph", "test.index")
 _NUM_VAL = 500
 

@@ -10,6 +10,8 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.errors import InputError
+
 
 class Initialization(Protocol):
     """Draws a start; hashable, because it is a static argument of compiled functions."""
@@ -23,15 +25,36 @@ class Initialization(Protocol):
 class GlobalNoise:
     """Normal noise with the mean and the standard deviation of all entries of the reference.
 
+    Attributes:
+      mean, std: numbers to use in place of the reference's; both or none. They make the start
+        independent of the reference.
+
+    Raises:
+      InputError: only one of the two is given, or `std` is negative.
+
     Example:
       >>> features = jnp.arange(6.0).reshape(3, 2)
       >>> GlobalNoise()(jax.random.key(0), features).shape
       (3, 2)
     """
 
+    mean: float | None = None
+    std: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.mean is None) != (self.std is None):
+            raise InputError(
+                f"`mean`={self.mean} and `std`={self.std}: give both, or none to use the "
+                "reference's"
+            )
+        if self.std is not None and not self.std >= 0:
+            raise InputError(f"`std`={self.std} is a standard deviation; it must not be negative")
+
     def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
         """Return `mean(X) + std(X) * eps`, [n, d]."""
         noise = jax.random.normal(key, features.shape, features.dtype)
+        if self.mean is not None:
+            return self.mean + self.std * noise
         return jnp.mean(features) + jnp.std(features) * noise
 
 

@@ -15,6 +15,7 @@ from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
 from jmetamer.metamers.parameterizations import ContinuousFeatures, Parameterization
+from jmetamer.metamers.without_reference import has_features, stand_in
 from jmetamer.models.protocol import Model, Params
 
 
@@ -75,7 +76,8 @@ class Problem:
 
     Args:
       trained: a `TrainedModel`, or any object with `model` and `params`.
-      graph: reference, nodes [n, d]. With `target` its features serve only the initialization.
+      graph: reference, nodes [n, d]. With `target` its features serve only the initialization, and
+        it may have none at all (nodes [n, 0]): then metamers start from standard normal noise.
       layer: one name of `trained.model.layer_names`, several, or "all" (every layer after its
         nonlinearity).
       vary: parameterization of what may change; continuous features by default.
@@ -87,7 +89,8 @@ class Problem:
       identity_backward: let gradients pass the nonlinearity of the matched layers unchanged.
 
     Raises:
-      InputError: unknown layer, node out of range, target of the wrong shape, bad graph.
+      InputError: unknown layer, node out of range, target of the wrong shape, bad graph, or a
+        graph without features where they are needed.
 
     Example:
       >>> import jmetamer as jm
@@ -109,6 +112,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         validate_graph(self.graph)
+        if not has_features(self.graph):
+            self._stand_in()
         self.vary.check(self.graph)
         _ = self.matching
         self._check_nodes()
@@ -167,6 +172,17 @@ class Problem:
     def zero_target(self) -> bool:
         """Whether some layer's target is all zero, so that its relative loss is undefined."""
         return any(not np.any(np.asarray(target)) for target in self.arrays.targets.values())
+
+    def _stand_in(self) -> None:
+        if self.target is None:
+            raise InputError(
+                "`graph` has no features (nodes of shape [n, 0]), so it says nothing to match; "
+                "give features, or the activation to match as `target`"
+            )
+        model, params = self.trained.model, self.trained.params
+        graph, vary = stand_in(model, params, self.graph, self.vary)
+        object.__setattr__(self, "graph", graph)
+        object.__setattr__(self, "vary", vary)
 
     def _check_nodes(self) -> None:
         if self.nodes is None:

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse
 
 from jmetamer._base.errors import DataError
+from jmetamer.graphs.digests import SHA256
 from jmetamer.graphs.load import load_dataset
 from jmetamer.graphs.planetoid import PLANETOID_PARTS
 
@@ -56,7 +57,7 @@ def test_every_array_is_that_of_pytorch_geometric(data_folder, name):
     np.testing.assert_array_equal(ours, oracle.edge_index.numpy())
 
 
-# A graph in Planetoid's layout. PubMed's files have no pinned digest, so its name can be used.
+# A graph in Planetoid's layout, under PubMed's name and without its digests.
 TOY = {
     "allx": scipy.sparse.csr_matrix(np.eye(4, 3, dtype=np.float32)),
     "tx": scipy.sparse.csr_matrix(np.array([[5, 0, 0], [0, 0, 7]], np.float32)),
@@ -69,7 +70,10 @@ TOY = {
 
 
 @pytest.fixture
-def write_toy(empty_folders, tmp_path):
+def write_toy(empty_folders, tmp_path, monkeypatch):
+    for name in [name for name in SHA256 if "pubmed" in name]:
+        monkeypatch.delitem(SHA256, name)
+
     def write(**changes):
         folder = tmp_path / "PubMed" / "raw"
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.initialization import GlobalNoise, PermutedRows
 
 
 def message(call):
     with pytest.raises(jm.InputError) as raised:
         call()
     return str(raised.value)
+
+
+def bare(graph):
+    return graph._replace(nodes=np.zeros((16, 0), np.float32))
 
 
 class TestProblem:
@@ -51,6 +56,28 @@ class TestProblem:
         text = message(make)
         assert "`target` of layer 'conv1' has shape (16, 3), allowed is (16, 4)" in text
         assert "one row a target node, one column a unit" in text
+
+    def test_without_features_there_must_be_a_target(self, trained, graph):
+        text = message(lambda: jm.Problem(trained, bare(graph), layer="conv1"))
+        assert "`graph` has no features (nodes of shape [n, 0])" in text
+        assert "give features, or the activation to match as `target`" in text
+
+    @pytest.mark.parametrize(
+        ("vary", "part"),
+        [
+            (jm.BinaryFeatures(), "which is defined by a reference's features"),
+            (jm.ContinuousFeatures(initialization=PermutedRows()), "`GlobalNoise(mean=..., std="),
+        ],
+    )
+    def test_without_features_nothing_may_read_them(self, trained, graph, vary, part):
+        def make():
+            return jm.Problem(trained, bare(graph), "conv1", vary, target=np.ones((16, 4)))
+
+        assert part in message(make)
+
+    def test_noise_takes_both_statistics_or_none(self):
+        assert "give both, or none" in message(lambda: GlobalNoise(mean=1.0))
+        assert "must not be negative" in message(lambda: GlobalNoise(mean=1.0, std=-1.0))
 
     def test_refuses_one_target_for_several_layers(self, trained, graph):
         def make():

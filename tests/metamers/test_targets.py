@@ -32,6 +32,27 @@ def test_a_target_needs_no_reference_features(trained, graph, make_random_graph,
         assert made.loss_hardened[i] == pytest.approx(match, rel=1e-2)
 
 
+def test_a_target_needs_no_features_at_all(trained, graph, oracle, l_act):
+    target = oracle(trained.params, graph)["conv1"].astype(np.float32)
+    edges = jm.make_graph(np.zeros((16, 0)), graph.senders, graph.receivers, graph.edges.weight)
+    problem = jm.Problem(trained, edges, layer="conv1", target=target)
+    made = jm.generate(problem, **SETTINGS)
+    assert made.status.tolist() == [Status.CONVERGED] * 3
+    assert np.isnan(made.agreement).all()
+    for i in range(3):
+        assert jm.metamer_graph(problem, made, i).nodes.shape == graph.nodes.shape
+        assert l_act(found(problem, made, oracle, i)["conv1"], target) <= 1.01e-3
+
+
+def test_without_features_starts_are_standard_normal(trained, graph):
+    edges = jm.make_graph(np.zeros((16, 0)), graph.senders, graph.receivers)
+    target = np.ones((16, 4), np.float32)
+    problem = jm.Problem(trained, edges, layer="conv1", target=target)
+    starts = [problem.vary.init(jax.random.key(i), problem.graph) for i in range(50)]
+    assert abs(np.mean(starts)) < 0.05
+    assert np.std(starts) == pytest.approx(1, abs=0.05)
+
+
 def test_a_mapping_of_targets_serves_several_layers(trained, graph, oracle):
     activations = oracle(trained.params, graph)
     target = {name: activations[name] * 1.5 for name in ("conv1", "logits")}
