@@ -23,8 +23,9 @@ from jmetamer.config import (
 from jmetamer.graphs import Dataset, content_digest
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem, local_geometry
-from jmetamer.metamers.block import Block, Blocks, memory_of_lanes
+from jmetamer.metamers.block import Block, Blocks
 from jmetamer.metamers.local_geometry import LocalGeometry
+from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
@@ -37,7 +38,8 @@ class Estimate(NamedTuple):
     Attributes:
       num_nodes, num_features, num_edges: size of the reference graph.
       lanes: metamers optimized at once.
-      bytes: memory of the lanes' states and of the arrays of one step.
+      bytes: memory of the graph, the lanes' states and the arrays of one step, on one device.
+      host_bytes: memory of the features that are kept until the cell is written.
     """
 
     num_nodes: int
@@ -45,6 +47,7 @@ class Estimate(NamedTuple):
     num_edges: int
     lanes: int
     bytes: int
+    host_bytes: int
 
 
 def run_cell(
@@ -85,6 +88,7 @@ def run_cell(
     measures = build_measures(cell)
     targets = _geometry_nodes(cell, problem)  # refused before hours of work, not after
     solver = build_solver(cell, problem)
+    solver = fit(problem, solver, cell.metamers.count, keep_theta=False)
     # The geometry runs on the host in float64, beside the metamers on the device.
     with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
         waiting = beside.submit(_geometry, cell, problem, targets)
@@ -116,7 +120,8 @@ def run_cell(
         variables=variables,
         scalars=scalars | seconds,
         status_counts=status_counts,
-        provenance=provenance() | {"dataset": vars(data.provenance), "solver": solver.described()},
+        provenance=provenance(solver.precision)
+        | {"dataset": vars(data.provenance), "solver": solver.described()},
         reference=reference.digest,
     )
     return record, reference
@@ -129,16 +134,23 @@ def estimate(cell: CellSettings) -> Estimate:
       cell: resolved settings.
 
     Raises:
-      InputError: settings that fit no problem.
+      InputError: settings that fit no problem, or no memory.
     """
     data = build_dataset(cell)
     untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
     problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
     solver = build_solver(cell, problem)
-    lanes = min(solver.lanes, cell.metamers.count)
+    lanes = fit(problem, solver, cell.metamers.count, keep_theta=False).lanes or 1
+    each = -(-lanes // jax.local_device_count())
     num_nodes, num_features = data.graph.nodes.shape
-    bytes_ = memory_of_lanes(problem, solver, lanes)
-    return Estimate(num_nodes, num_features, len(data.graph.senders), lanes, bytes_)
+    return Estimate(
+        num_nodes,
+        num_features,
+        num_edges=len(data.graph.senders),
+        lanes=lanes,
+        bytes=memory_of(problem, solver, lanes=each).on_device(each),
+        host_bytes=_kept(cell) * Blocks.bytes_of_features(problem),
+    )
 
 
 def _train(
@@ -159,24 +171,67 @@ def _metamers(
     content: str,
 ) -> Block:
     """Make all metamers, a block of seeds at a time; blocks on the shelf are taken from there."""
-    keep = cell.metamers.count if cell.store.metamers == "all" else int(cell.store.metamers)
-    blocks = Blocks(
-        problem, solver, cell.metamers.seed or 0, measures, count=cell.metamers.count, keep=keep
-    )
+    count, seed = cell.metamers.count, cell.metamers.seed or 0
+    blocks = Blocks(problem, solver, seed, measures, count=count, keep=_kept(cell))
     done: list[Block] = []
-    for first in range(0, cell.metamers.count, blocks.size):
-        last = min(first + blocks.size, cell.metamers.count)
-        name = f"seeds-{first}-{last - 1}"
-        stored = partial.load(name) if partial is not None else None
-        # A file that was edited since the interruption is another reference.
-        if stored is None or str(stored.pop("content", "")) != content:
-            told = _told(progress, first, cell.metamers.count)
-            stored = blocks.make(range(first, last), told)
-            if partial is not None and cell.metamers.count > blocks.size:
-                partial.save(name, {**stored, "content": np.array(content)})
-        done.append(stored)
-        progress(Progress("metamers", last, cell.metamers.count))
+    with _Saving(partial if count > blocks.size else None, content, progress) as saving:
+        for first in range(0, count, blocks.size):
+            last = min(first + blocks.size, count)
+            name = f"seeds-{first}-{last - 1}"
+            stored = partial.load(name) if partial is not None else None
+            # A file that was edited since the interruption is another reference.
+            if stored is None or str(stored.pop("content", "")) != content:
+                stored = blocks.make(range(first, last), _told(saving.watched, first, count))
+                saving.save(name, stored)
+            done.append(stored)
+            progress(Progress("metamers", last, count))
     return {key: _joined(key, [block[key] for block in done]) for key in done[0]}
+
+
+class _Saving:
+    """Puts blocks on the shelf while the next one is computed; at most one is under way.
+
+    Args:
+      partial: the shelf, or None.
+      content: digest of the reference, stored with every block.
+      progress: told what is being done.
+    """
+
+    def __init__(
+        self, partial: PartialCell | None, content: str, progress: Callable[[Progress], None]
+    ) -> None:
+        self._partial, self._content, self._progress = partial, np.array(content), progress
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "saving")
+        self._waiting: concurrent.futures.Future[None] | None = None
+
+    def __enter__(self) -> "_Saving":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._writer.shutdown()  # an interrupted run keeps the block that was being written
+        if kind is None and self._waiting is not None:
+            self._waiting.result()
+
+    def save(self, name: str, block: Block) -> None:
+        """Begin to save a block, once the one before is safe."""
+        if self._partial is None:
+            return
+        if self._waiting is not None:
+            self._waiting.result()
+        arrays = {**block, "content": self._content}
+        self._waiting = self._writer.submit(self._partial.save, name, arrays)
+
+    def watched(self, seen: Progress) -> None:
+        """Pass on progress; a block that could not be written ends the cell now."""
+        if self._waiting is not None and self._waiting.done():
+            self._waiting.result()
+        self._progress(seen)
+
+
+def _kept(cell: CellSettings) -> int:
+    """Return of how many metamers the features are stored."""
+    wanted = cell.store.metamers
+    return cell.metamers.count if wanted == "all" else min(int(wanted), cell.metamers.count)
 
 
 def _joined(key: str, arrays: list[np.ndarray]) -> np.ndarray:

@@ -13,6 +13,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
+from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.results.progress import Progress
 
 Watcher = Callable[[Progress], None]
@@ -40,8 +41,12 @@ class Terminal:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def greet(self, folder: Path) -> None:
-        """Print devices, versions, precision and the run folder."""
+        """Print devices, versions, precision and the run folder; known defects of the release."""
+        import jax
+
         self.line(greeting(folder))
+        for warning in untold_warnings(jax.default_backend()):
+            self.line(warning)
 
     @contextlib.contextmanager
     def cell(self, title: str) -> Iterator[Watcher]:
@@ -85,14 +90,16 @@ class Terminal:
 
         Args:
           rows: (cell id, estimate with `num_nodes`, `num_features`, `num_edges`, `lanes`,
-            `bytes`).
+            `bytes` of one device, `host_bytes` of the metamers kept).
         """
         table = Table()
-        for title in ("cell", "nodes", "features", "edges", "lanes", "memory"):
+        for title in ("cell", "nodes", "features", "edges", "lanes", "memory", "kept"):
             table.add_column(title, overflow="fold")
         for cell, found in rows:
             shapes = (found.num_nodes, found.num_features, found.num_edges, found.lanes)
-            table.add_row(cell, *(f"{number:,}" for number in shapes), memory_text(found.bytes))
+            texts = [f"{number:,}" for number in shapes]
+            texts += [memory_text(found.bytes), memory_text(found.host_bytes)]
+            table.add_row(cell, *texts)
         self._console.print(table, markup=False)
 
 

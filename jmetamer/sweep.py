@@ -1,8 +1,12 @@
 """`python -m jmetamer.sweep`: compute every cell of a configuration, once.
 
 Start the same command again to continue after an interruption; several processes may work on one
-run folder. Exit codes: 0 all cells finished, 1 a cell failed or the folder cannot be written, 2 a
-setting cannot be used (nothing was written), 130 interrupted.
+run folder, each on its own or with --distributed. Exit codes: 0 all cells finished, 1 a cell
+failed, the folder cannot be written or processes lost each other, 2 a setting cannot be used
+(nothing was written), 130 interrupted.
+
+Compiled programs are kept in the user's folder for caches, for the next run;
+JMETAMER_COMPILATION_CACHE names another folder, or "off".
 """
 
 import dataclasses
@@ -19,6 +23,7 @@ from typing import Any
 import jsonargparse
 
 from jmetamer import pipeline
+from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import (
     CellSettings,
@@ -30,6 +35,7 @@ from jmetamer.config import (
     read_config,
     take_shard,
 )
+from jmetamer.distributed import Company, Meeting, MeetingError, join, meeting_of
 from jmetamer.progress import Terminal
 from jmetamer.results import RunStore, open_run
 
@@ -61,6 +67,13 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
         path = find_config(options.config, packaged_configs())
         run = read_config(path, options.set, smoke=options.smoke)
         grid = take_shard(cells(run), options.shard)
+        meeting = meeting_of(
+            options.distributed,
+            options.coordinator,
+            options.num_processes,
+            options.process_id,
+            options.distributed_timeout,
+        )
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -68,27 +81,38 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     store = RunStore(options.out or Path("runs") / run.name)
     command = _command(*argv)
     try:
-        terminal.greet(store.folder)
         if options.dry_run:
+            terminal.greet(store.folder)
             return _dry_run(grid, terminal)
-        _prepare(store, run, command)
-        changes = [word for text in options.set for word in ("--set", text)]
-        origin = (str(path), *["--smoke"] * options.smoke, *changes, "--shard")
-        everything = [cell.id for cell in cells(run)]
         attempt = functools.partial(
             _attempt,
             store=store,
             terminal=terminal,
             run_cell=run_cell or pipeline.run_cell,
-            origins={
-                cell: _command(*origin, f"{place}/{len(everything)}")
-                for place, cell in enumerate(everything)
-            },
+            origins=_origins(str(path), options, cells(run)),
+            tried_by_others=meeting is not None,
         )
-        failed = _sweep(grid, store, terminal, attempt)
-        return max(int(failed > 0), _conclude(store, run, terminal, failed))
+        prepare = functools.partial(_prepare, store, run, command, forget=grid if meeting else ())
+        with join(meeting, store, prepare) as company:
+            terminal.greet(store.folder)
+            if company.count > 1:
+                terminal.line(f"process {company.index} of {company.count}; cells are shared")
+            if warning := keep_compiled_programs().warning:
+                terminal.line(warning)
+            failed = _sweep(company.in_turn(grid), store, terminal, attempt)
+            if company.index > 0:
+                company.await_first(options.distributed_timeout or Meeting.timeout)
+                return int(failed > 0)
+            return max(int(failed > 0), _conclude(store, run, terminal, failed, company))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except StoreError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except MeetingError as error:
+        message = f"error: {error}; finished cells are kept, continue with: {command}"
+        print(message, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"\ninterrupted; finished cells are kept, continue with: {command}", file=sys.stderr)
@@ -104,11 +128,26 @@ def _parser() -> jsonargparse.ArgumentParser:
     add("--smoke", action="store_true", help="apply the config's smoke block")
     add("--dry-run", action="store_true", help="list cells, shapes and memory; write nothing")
     add("--shard", type=str, metavar="I/N", help="only cells I, I+N, I+2N, ...; I counts from 0")
+    add("--distributed", action="store_true", help="share the cells with other processes")
+    add("--coordinator", type=str, metavar="HOST:PORT", help="where process 0 is reached")
+    add("--num-processes", type=int, metavar="N", help="how many processes share the cells")
+    add("--process-id", type=int, metavar="I", help="which of them this is; counts from 0")
+    add("--distributed-timeout", type=int, metavar="SECONDS", help="to wait for others [300]")
     return parser
 
 
 def _command(*words: str) -> str:
     return shlex.join(["python", "-m", "jmetamer.sweep", *words])
+
+
+def _origins(path: str, options: Any, everything: Sequence[CellSettings]) -> dict[str, str]:
+    """Return the command that computes each cell alone."""
+    changes = [word for text in options.set for word in ("--set", text)]
+    words = (path, *["--smoke"] * options.smoke, *changes, "--shard")
+    return {
+        cell.id: _command(*words, f"{place}/{len(everything)}")
+        for place, cell in enumerate(everything)
+    }
 
 
 def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
@@ -124,8 +163,12 @@ def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
     return code
 
 
-def _prepare(store: RunStore, run: RunSettings, command: str) -> None:
+def _prepare(
+    store: RunStore, run: RunSettings, command: str, *, forget: Sequence[CellSettings]
+) -> None:
     """Name all cells of the run, leave its configuration behind and clear old temporaries."""
+    for cell in forget:  # so that a failure seen later is one of these processes
+        store.clear_failure(cell.id)
     store.register([cell.id for cell in cells(run)])
     store.write_text("config.yaml", f"# {command}\n{dump_yaml(run.tree())}")
     store.clean()
@@ -163,12 +206,15 @@ def _attempt(
     terminal: Terminal,
     run_cell: RunCell,
     origins: Mapping[str, str],
+    tried_by_others: bool,
 ) -> _Outcome:
     with store.lock(cell.id) as mine:
         if not mine:
             return _Outcome.LOCKED
         if store.is_finished(cell.id):  # by another process, a moment ago
             return _Outcome.FINISHED
+        if tried_by_others and cell.id in store.failures():
+            return _Outcome.FAILED
         try:
             with terminal.cell(cell.id) as watcher:
                 record, reference = run_cell(
@@ -191,8 +237,12 @@ def _attempt(
         return _Outcome.FINISHED
 
 
-def _conclude(store: RunStore, run: RunSettings, terminal: Terminal, failed: int) -> int:
+def _conclude(
+    store: RunStore, run: RunSettings, terminal: Terminal, failed: int, company: Company
+) -> int:
     """Print the table and write the report; 1 if that fails."""
+    for lost in company.ended_early():
+        terminal.line(f"process {lost} ended early; the others have computed its cells")
     found = open_run(store.folder)
     terminal.summary(found.summary())
     if failed:

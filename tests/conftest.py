@@ -6,6 +6,9 @@ import pathlib
 
 import pytest
 
+# A sweep within the tests shall not keep compiled programs in the user's folder.
+os.environ.setdefault("JMETAMER_COMPILATION_CACHE", "off")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run tests that are marked `slow`")

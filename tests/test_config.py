@@ -339,6 +339,23 @@ BAD = [
         "`metamers.optimizer` is null, which chooses its own: it would",
     ),
     (
+        "metamers: {precision: hihg}",
+        "unknown `metamers.precision` 'hihg'; did you mean",
+    ),
+    (
+        "metamers: {optimizer: adam, moments: float16}",
+        "unknown `metamers.moments` 'float16'; did you mean",
+    ),
+    (
+        "metamers: {optimizer: sgd, moments: bfloat16}",
+        "`metamers.moments` is 'bfloat16', but `metamers.optimizer` is sgd: it would be ignored; "
+        "name one of adam, amsgrad, nadam, lion, momentum, nesterov",
+    ),
+    (
+        "metamers: {moments: bfloat16}",
+        "but `metamers.optimizer` is null, which chooses its own",
+    ),
+    (
         "metamers: {optimizer: lbfgs, schedule: cosine}",
         "`metamers.optimizer` is 'lbfgs': it would be",
     ),
@@ -502,6 +519,19 @@ class TestBuilders:
         given_settings = read(f"metamers: {{optimizer: {name}}}")[0].metamers
         Optimizer(name, given_settings.learning_rate, given_settings.schedule or "constant")
         assert given_settings.learning_rate is given_settings.schedule is None
+
+    def test_hand_moments_and_precision_on(self, read):
+        (cell,) = read(
+            "dataset: {name: karate}\ntraining: {epochs: 0}\n"
+            "metamers: {optimizer: adam, moments: bfloat16, precision: high}"
+        )
+        data = build_dataset(cell)
+        trained = jmetamer.train(build_model(cell), data, settings=build_train_settings(cell))
+        solver = config.build_solver(cell, config.build_problem(cell, trained, data))
+        assert solver.optimizer == Optimizer("adam", 0.05, "cosine", "bfloat16")
+        assert solver.precision == "high"
+        plain = [read(f"metamers: {{optimizer: {name}}}")[0].metamers for name in ("adam", "sgd")]
+        assert [given.moments for given in plain] == ["float32", None]
 
     def test_load_the_dataset_with_its_options_and_seed(self, read):
         (cell,) = read("dataset: {name: sbm, seed: 3, options: {num_nodes: 24}}")

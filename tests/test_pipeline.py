@@ -1,9 +1,12 @@
 """One cell from settings to record: what is stored follows from what is stored."""
 
+import threading
+
 import jax
 import numpy as np
 import pytest
 
+from jmetamer._base.errors import StoreError
 from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.measures import MEASURES
 from jmetamer.pipeline import estimate, run_cell
@@ -162,3 +165,44 @@ def test_an_estimate_gives_the_shapes_without_making_anything(finished):
     found = estimate(cell)
     assert found[:4] == (34, 34, 156, 1)
     assert found.bytes > 34 * 34 * 4
+
+
+class TestBlocksAreSavedBesideTheNextOne:
+    class Shelf(PartialCell):
+        """Waits with the first block until the second one is under way."""
+
+        def __init__(self, folder, error=None):
+            super().__init__(folder, "cell")
+            self.going, self.error, self.names = threading.Event(), error, []
+
+        def save(self, name, arrays):
+            assert self.going.wait(timeout=60) or self.names, "the next block does not start"
+            if self.error is not None:
+                raise self.error
+            self.names.append(name)
+            super().save(name, arrays)
+
+    def run(self, shelf):
+        def progress(seen):
+            if seen.stage == "metamers" and seen.done >= 4 and not np.isnan(seen.loss):
+                shelf.going.set()  # told from within the second block
+
+        return run_cell(tiny_cell("geometry.enabled=false"), partial=shelf, progress=progress)
+
+    def test_in_order_and_with_the_same_numbers(self, tmp_path):
+        shelf = self.Shelf(tmp_path)
+        record, _ = self.run(shelf)
+        assert shelf.names == ["seeds-0-3", "seeds-4-5"]
+        whole, _ = run_cell(tiny_cell("geometry.enabled=false"))
+        np.testing.assert_array_equal(
+            values(record, "loss_hardened"), values(whole, "loss_hardened")
+        )
+        # A run that is continued takes the blocks from the shelf.
+        shelf.names.clear()
+        self.run(shelf)
+        assert shelf.names == []
+
+    def test_and_one_that_cannot_be_written_ends_the_cell(self, tmp_path):
+        error = StoreError("cannot write to the run folder `x`: No space left on device")
+        with pytest.raises(StoreError, match="No space left on device"):
+            self.run(self.Shelf(tmp_path, error))

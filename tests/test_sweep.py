@@ -361,6 +361,7 @@ def test_a_record_of_other_settings_is_a_failure(desk, capsys):
 def test_a_dry_run_lists_cells_and_writes_nothing(desk, capsys, monkeypatch):
     class Estimate:
         num_nodes, num_features, num_edges, lanes, bytes = 34, 34, 156, 3, 2_500_000_000
+        host_bytes = 71_000_000
 
     before = sorted(Path().rglob("*"))
     monkeypatch.setattr(sweep.pipeline, "estimate", lambda cell: Estimate)
@@ -368,6 +369,7 @@ def test_a_dry_run_lists_cells_and_writes_nothing(desk, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert all(cell in printed for cell in ids())
     assert "2.5 GB" in printed
+    assert "71 MB" in printed
     assert "156" in printed
     assert sorted(Path().rglob("*")) == before
 

@@ -13,16 +13,20 @@ import jax
 _PACKAGES = ("jmetamer", "jax", "jaxlib", "flax", "optax", "jraph", "numpy", "orbax-checkpoint")
 
 
-def provenance() -> dict[str, Any]:
+def provenance(loop_precision: str = "default") -> dict[str, Any]:
     """Return versions, git revision, device, precision and time as JSON-able values.
 
     Starts the accelerator, because it names the device.
+
+    Args:
+      loop_precision: of the loop's matrix products; "default" is what JAX is set to.
 
     Example:
       >>> sorted(provenance())[:3]
       ['device', 'dtype', 'finished']
     """
     devices = jax.devices()
+    own = str(getattr(jax.config, "jax_default_matmul_precision", None) or "default")
     return {
         "versions": {name: version_of(name) for name in _PACKAGES},
         "python": platform.python_version(),
@@ -30,7 +34,7 @@ def provenance() -> dict[str, Any]:
         "git_revision": git_revision(),
         "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
         "matmul_precision": {
-            "loop": str(getattr(jax.config, "jax_default_matmul_precision", None) or "default"),
+            "loop": own if loop_precision == "default" else loop_precision,
             "references and final losses": "highest",
         },
         "dtype": "float32; Jacobians float64 on the host",

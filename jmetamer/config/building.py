@@ -142,7 +142,7 @@ def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterizatio
       >>> import types
       >>> data = types.SimpleNamespace(name="x", feature_range=(0.0, 1.0), feature_kind="binary")
       >>> build_parameterization(CellSettings(), data)
-      ContinuousFeatures(domain=Free(), initialization=GlobalNoise())
+      ContinuousFeatures(domain=Free(), initialization=GlobalNoise(mean=None, std=None))
     """
     given = cell.metamers
     kind = PARAMETERIZATIONS[given.vary]
@@ -182,7 +182,8 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
     optimizer = None
     if given.optimizer is not None:
         schedule = given.schedule or "constant"
-        optimizer = Optimizer(given.optimizer, given.learning_rate, schedule)
+        moments = given.moments or "float32"
+        optimizer = Optimizer(given.optimizer, given.learning_rate, schedule, moments)
     return default_solver(problem).replace(
         optimizer=optimizer,
         steps=given.steps,
@@ -191,6 +192,7 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
         improvement=given.improvement,
         coordinates=given.coordinates,
         lanes=given.lanes,
+        precision=given.precision,
     )
 
 

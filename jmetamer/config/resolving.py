@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
+from jmetamer._base.precision import PRECISIONS
 from jmetamer.config.building import (
     METAMER_KIND,
     build_layers,
@@ -31,7 +32,13 @@ from jmetamer.measures import measures_for
 from jmetamer.metamers.coordinates import COORDINATES
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES
-from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, WITHOUT_RATE
+from jmetamer.metamers.optimizers import (
+    MOMENTS,
+    OPTIMIZERS,
+    SCHEDULES,
+    WITH_MOMENTS,
+    WITHOUT_RATE,
+)
 from jmetamer.metamers.parameterizations import DOMAINS, PARAMETERIZATIONS
 from jmetamer.models import ACTIVATIONS, MODELS, default_settings
 
@@ -132,6 +139,7 @@ def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
     _check_name("metamers.initialization", given.initialization, INITIALIZATIONS)
     _check_name("metamers.loss", given.loss, ("auto", *LOSSES))
     _check_name("metamers.coordinates", given.coordinates, COORDINATES)
+    _check_name("metamers.precision", given.precision, PRECISIONS)
     own = {field.name: field.default for field in dataclasses.fields(PARAMETERIZATIONS[given.vary])}
     filled: dict[str, Any] = {}
     for name in _OF_ONE_VARY:
@@ -159,12 +167,20 @@ def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
 
 
 def _search(given: MetamerSettings) -> dict[str, Any]:
-    """Return learning rate and schedule, which only some optimizers have."""
+    """Return learning rate, schedule and moments, which only some optimizers have."""
     asked = {"learning_rate": given.learning_rate, "schedule": given.schedule}
     if given.optimizer is not None:
         _check_name("metamers.optimizer", given.optimizer, OPTIMIZERS)
     if given.schedule is not None:
         _check_name("metamers.schedule", given.schedule, SCHEDULES)
+    if given.moments is not None:
+        _check_name("metamers.moments", given.moments, MOMENTS)
+        if given.optimizer not in WITH_MOMENTS:
+            why = given.optimizer or "null, which chooses its own"
+            raise ConfigError(
+                f"`metamers.moments` is {given.moments!r}, but `metamers.optimizer` is {why}: it "
+                f"would be ignored; name one of {', '.join(WITH_MOMENTS)}, or {_APART}"
+            )
     if given.optimizer is None or given.optimizer in WITHOUT_RATE:
         why = "null, which chooses its own" if given.optimizer is None else repr(given.optimizer)
         for name, value in asked.items():
@@ -177,6 +193,7 @@ def _search(given: MetamerSettings) -> dict[str, Any]:
     return {
         "learning_rate": _first(given.learning_rate, _LEARNING_RATE[given.vary]),
         "schedule": _first(given.schedule, "cosine"),
+        "moments": _first(given.moments, "float32" if given.optimizer in WITH_MOMENTS else None),
     }
 
 

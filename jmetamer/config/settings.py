@@ -137,13 +137,20 @@ class MetamerSettings:
         `jmetamer.metamers.solver.default_solver`.
       learning_rate: of a named optimizer that has one [continuous 0.05, binary 0.1].
       schedule: of the learning rate of a named optimizer, a name of `SCHEDULES` [cosine].
+      moments: type in which a named optimizer keeps the running mean of the gradient, for those
+        that have one (adam, amsgrad, nadam, lion, momentum, nesterov): float32 or bfloat16
+        [float32].
+      precision: of the search's matrix products: default (the device's own: TF32 on recent
+        NVIDIA GPUs, bfloat16 on TPUs, float32 on processors), high or highest. References and
+        final numbers are always computed at the highest.
       steps: steps at most; null takes that of `default_solver`.
       tolerance: relative squared error at which a metamer counts [continuous 1e-4, binary 1e-2].
       patience: steps without improvement after which a metamer is given up.
       improvement: relative decrease of the loss that counts as improvement, below 1.
       count: number of metamers.
       seed: base seed of the metamers; null takes the top-level `seed`.
-      lanes: metamers computed at the same time; null leaves it to the pipeline. Changes no number.
+      lanes: metamers computed at the same time; null takes as many as are useful and fit the
+        memory. Changes no number.
     """
 
     vary: Literal["continuous_features", "binary_features"] = "continuous_features"
@@ -162,6 +169,8 @@ class MetamerSettings:
     optimizer: str | None = None
     learning_rate: Positive | None = None
     schedule: str | None = None
+    moments: str | None = None
+    precision: str = "default"
     steps: Count | None = None
     tolerance: Positive | None = None
     patience: Count = 200

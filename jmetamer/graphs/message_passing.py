@@ -8,6 +8,8 @@ at weight 0 and at nodes without neighbors too.
 import jax
 import jax.numpy as jnp
 
+from jmetamer.graphs.neighbor_slots import NeighborSlots, propagate_slots
+
 # Largest exponent of an absent edge's score above the present ones: exp(30) = 1e13 keeps the
 # gradient at weight 0 finite in float32 and is exact for all scores seen in practice.
 _LARGEST_EXCESS = 30.0
@@ -21,7 +23,7 @@ def sum_messages(
     Args:
       messages: [e, ...] one message an edge.
       receivers: [e] integer index of the node that each edge points to.
-      weight: [e] edge weights.
+      weight: [e] edge weights, or with more leading axes of `messages`.
       num_nodes: number of nodes n, static.
 
     Returns:
@@ -35,27 +37,62 @@ def sum_messages(
     return jax.ops.segment_sum(gated, receivers, num_nodes)
 
 
-def mean_messages(
-    messages: jax.Array, receivers: jax.Array, weight: jax.Array, num_nodes: int
+def propagate(
+    nodes: jax.Array,
+    senders: jax.Array,
+    receivers: jax.Array,
+    weight: jax.Array,
+    layout: NeighborSlots | None = None,
 ) -> jax.Array:
-    """Average the messages that arrive at each node: `sum_u w_uv m_uv / sum_u w_uv`.
+    """Sum the values of each node's neighbors: `sum_u w_uv x_u`.
 
     Args:
-      messages: [e, ...] one message an edge.
+      nodes: [n, ...] node values.
+      senders: [e] integer index of the node that each edge starts from.
       receivers: [e] integer index of the node that each edge points to.
-      weight: [e] edge weights.
-      num_nodes: number of nodes n, static.
+      weight: [e] edge weights, or [e, heads] for nodes [n, heads, ...].
+      layout: of this edge list, to sum without a scatter; None sums edge by edge.
 
     Returns:
       [n, ...]; zero where nothing arrives.
 
     Example:
-      >>> mean_messages(jnp.array([1., 3., 9.]), jnp.array([0, 0, 0]), jnp.array([1., 1., 0.]), 2)
-      Array([2., 0.], dtype=float32)
+      >>> senders, receivers = jnp.array([1, 2, 0]), jnp.array([0, 0, 1])
+      >>> propagate(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
+      Array([6., 0., 0.], dtype=float32)
     """
-    total = jax.ops.segment_sum(weight, receivers, num_nodes)
+    if layout is None:
+        return sum_messages(nodes[senders], receivers, weight, nodes.shape[0])
+    return propagate_slots(nodes, weight, senders, receivers, layout)
+
+
+def mean_propagation(
+    nodes: jax.Array,
+    senders: jax.Array,
+    receivers: jax.Array,
+    weight: jax.Array,
+    layout: NeighborSlots | None = None,
+) -> jax.Array:
+    """Average the values of each node's neighbors: `sum_u w_uv x_u / sum_u w_uv`.
+
+    Args:
+      nodes: [n, ...] node values.
+      senders: [e] integer index of the node that each edge starts from.
+      receivers: [e] integer index of the node that each edge points to.
+      weight: [e] edge weights.
+      layout: as in `propagate`.
+
+    Returns:
+      [n, ...]; zero where nothing arrives.
+
+    Example:
+      >>> senders, receivers = jnp.array([1, 2, 0]), jnp.array([0, 0, 1])
+      >>> mean_propagation(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
+      Array([3., 0., 0.], dtype=float32)
+    """
+    total = jax.ops.segment_sum(weight, receivers, nodes.shape[0])
     divisor = jnp.where(total > 0, total, 1)
-    summed = sum_messages(messages, receivers, weight, num_nodes)
+    summed = propagate(nodes, senders, receivers, weight, layout)
     return summed / _along_first(divisor, summed.ndim)
 
 
@@ -119,7 +156,11 @@ def attention_coefficients(
 
 
 def symmetric_propagation(
-    nodes: jax.Array, senders: jax.Array, receivers: jax.Array, weight: jax.Array
+    nodes: jax.Array,
+    senders: jax.Array,
+    receivers: jax.Array,
+    weight: jax.Array,
+    layout: NeighborSlots | None = None,
 ) -> jax.Array:
     """Apply `D^-1/2 (A + I) D^-1/2` with `deg_v = loop_v + sum_(u != v) w_uv` (Kipf, Welling 2017).
 
@@ -131,6 +172,7 @@ def symmetric_propagation(
       senders: [e] integer index of the node that each edge starts from.
       receivers: [e] integer index of the node that each edge points to.
       weight: [e] edge weights.
+      layout: as in `propagate`.
 
     Returns:
       [n, h].
@@ -146,9 +188,8 @@ def symmetric_propagation(
     degree = loop + jax.ops.segment_sum(between, receivers, num_nodes)
     scale = jax.lax.rsqrt(degree)[:, None]
     scaled = nodes * scale
-    return scale * (
-        sum_messages(scaled[senders], receivers, between, num_nodes) + loop[:, None] * scaled
-    )
+    neighbors = propagate(scaled, senders, receivers, between, layout)
+    return scale * (neighbors + loop[:, None] * scaled)
 
 
 def split_self_loops(
@@ -177,5 +218,5 @@ def split_self_loops(
 
 
 def _along_first(values: jax.Array, ndim: int) -> jax.Array:
-    """Append axes of length one so that [e] broadcasts against [e, ...]."""
-    return values.reshape(values.shape + (1,) * (ndim - 1))
+    """Append axes of length one so that `values` broadcast against more axes."""
+    return values.reshape(values.shape + (1,) * (ndim - values.ndim))

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,18 +9,20 @@ import jraph
 import numpy as np
 
 from jmetamer.measures import Measure
-from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.generate import generate
+from jmetamer.metamers.memory import fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis
+from jmetamer.metamers.synthesis import Progress
 
 Block = dict[str, np.ndarray]
 
 # Lanes are filled this often within a block, so that late seeds find company; but a long cell is
 # saved in at least as many blocks, so that an interruption costs little.
 _REFILLS, _LEAST_BLOCKS = 4, 4
+# Where lanes are few, as on a processor: every block starts and ends with idle lanes.
+_SMALL_BLOCK = 64
 
 
 class Blocks:
@@ -46,10 +47,10 @@ class Blocks:
         count: int,
         keep: int,
     ) -> None:
-        self.problem, self.solver, self.seed = problem, solver, seed
+        self.problem, self.seed = problem, seed
+        self.solver = fit(problem, solver, count, keep_theta=False)
         self.measures, self.keep = measures, keep
-        share = -(-count // _LEAST_BLOCKS)
-        self.size = max(1, min(_REFILLS * solver.lanes, max(solver.lanes, share, _REFILLS)))
+        self.size = block_size(self.solver.lanes or 1, count)
         self.binary = isinstance(problem.vary, BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
 
@@ -69,6 +70,7 @@ class Blocks:
             seeds=seeds,
             seed=self.seed,
             solver=self.solver,
+            keep_theta=False,
             on_metamer=measure,
             progress=progress,
         )
@@ -80,8 +82,29 @@ class Blocks:
         block["features"] = np.stack([features[s] for s in stored]) if stored else empty
         return block
 
+    @staticmethod
+    def bytes_of_features(problem: Problem) -> int:
+        """Return the bytes of one metamer's features as they are kept."""
+        n, d = problem.arrays.graph.nodes.shape
+        return n * (-(-d // 8) if isinstance(problem.vary, BinaryFeatures) else 4 * d)
+
     def _packed(self, features: np.ndarray) -> np.ndarray:
         return np.packbits(features > 0.5, axis=-1) if self.binary else features
+
+
+def block_size(lanes: int, count: int) -> int:
+    """Return how many seeds are made before they are saved.
+
+    Args:
+      lanes: metamers optimized at once.
+      count: number of metamers in all.
+
+    Example:
+      >>> block_size(2, 1000), block_size(2048, 10_000), block_size(1, 6)
+      (64, 2500, 4)
+    """
+    share = -(-count // _LEAST_BLOCKS)
+    return min(max(_REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, _REFILLS))
 
 
 def _kept(name: str) -> bool:
@@ -96,32 +119,3 @@ def _deviations(
 ) -> jax.Array:
     values = [function(reference, features).astype(jnp.float32) for function in functions]
     return jnp.stack(values) if values else jnp.zeros(0, jnp.float32)
-
-
-def memory_of_lanes(problem: Problem, solver: Solver, lanes: int) -> int:
-    """Return the bytes that `lanes` lanes need: their state, the gradient, and the activations.
-
-    The state's size is exact (from its shapes). Of one step, the gradient, the decoded features
-    and the activations with their cotangents are counted.
-
-    Args:
-      problem: what is to be matched.
-      solver: optimizer and coordinates.
-      lanes: metamers optimized at once.
-    """
-    synthesis = Synthesis(problem, 0, solver, TRACE_POINTS)
-
-    def start(arrays: Any, basis: Any) -> engine.Lane:
-        limits = synthesis.limits
-        return engine.fill(synthesis.program, jnp.zeros(1, jnp.int32), arrays, basis, limits)
-
-    state = jax.eval_shape(start, problem.arrays, synthesis.basis)
-    model, arrays = problem.matching.model, problem.arrays
-    activations = jax.eval_shape(model.activations, arrays.params, arrays.graph)
-    step = 2 * _bytes(state.theta) + 2 * _bytes(activations)
-    return int(lanes * (_bytes(state) + step) + _bytes(arrays))
-
-
-def _bytes(tree: Any) -> int:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
-    return sum(int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize for leaf in leaves)

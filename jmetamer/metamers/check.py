@@ -12,6 +12,7 @@ from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import relative_squared_error, worst_node_error
 from jmetamer.metamers.coordinates import Coordinates
+from jmetamer.metamers.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
 
 
@@ -42,8 +43,23 @@ def _rebuild(
     arrays: Arrays,
     basis: Any,
 ) -> jraph.GraphsTuple:
-    key = seed_key(base_seed, seed_id)
-    return coordinates.finish(theta, key, matching, arrays, basis)
+    drawn = matching.vary.init(seed_key(base_seed, seed_id), arrays.graph)
+    return coordinates.finish(theta, drawn, matching, arrays, basis)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _finish(
+    matching: Matching, coordinates: Coordinates, theta: Any, drawn: Any, arrays: Arrays, basis: Any
+) -> jraph.GraphsTuple:
+    return coordinates.finish(theta, drawn, matching, arrays, basis)
+
+
+def finish(
+    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, drawn: Any
+) -> jraph.GraphsTuple:
+    """Return the hard graph of one metamer whose start is at hand."""
+    with highest_precision():
+        return _finish(problem.matching, coordinates, theta, drawn, problem.arrays, basis)
 
 
 def rebuild(
@@ -97,3 +113,78 @@ class Judge:
         """Return the verdict on one hard graph."""
         with highest_precision():
             return _judge(self.matching, self.unknown, graph, self.arrays, self.reference)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _judge_each(
+    devices: LaneDevices, matching: Matching, coordinates: Coordinates, lanes: Any, whole: Any
+) -> tuple[jraph.GraphsTuple, Verdict]:
+    def one(lanes: Any, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
+        theta, seed_id = jax.tree.map(lambda array: array[0], lanes)
+        base_seed, unknown, arrays, basis, reference = whole
+        graph = _rebuild(matching, coordinates, theta, base_seed, seed_id, arrays, basis)
+        verdict = _judge(matching, unknown, graph, arrays, reference)
+        return jax.tree.map(lambda array: array[None], (graph, verdict))
+
+    return devices.each(one)(lanes, whole)
+
+
+class JudgeOfEach:
+    """Rebuilds and judges one metamer of every device at once.
+
+    Args:
+      judge: of the problem.
+      devices: where the metamers lie.
+      coordinates: of theta.
+      base_seed: seed of the run.
+      arrays, basis: data of the problem, with a copy on every device.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        devices: LaneDevices,
+        coordinates: Coordinates,
+        base_seed: int,
+        arrays: Arrays,
+        basis: Any,
+    ) -> None:
+        self.program = devices, judge.matching, coordinates
+        small = devices.replicated((jnp.int32(base_seed), judge.unknown, judge.reference))
+        self.whole = (*small[:2], arrays, basis, small[2])
+
+    def __call__(self, theta: Any, seed_ids: jax.Array) -> tuple[jraph.GraphsTuple, Verdict]:
+        """Return graphs and verdicts with a leading axis [devices], still on their devices.
+
+        Args:
+          theta: coordinates with a leading axis [devices].
+          seed_ids: [devices] int32.
+        """
+        with highest_precision():
+            return _judge_each(*self.program, (theta, seed_ids), self.whole)
+
+
+def traced_check(
+    matching: Matching, coordinates: Coordinates, theta: Any, arrays: Arrays, basis: Any
+) -> tuple[Any, Any, jraph.GraphsTuple]:
+    """Return the programs that rebuild and judge one metamer, and its graph, without running them.
+
+    Args:
+      matching: what was matched.
+      coordinates: of theta.
+      theta: coordinates of one metamer, or their shapes; as the others.
+      arrays: data of the problem.
+      basis: of the coordinates.
+
+    Returns:
+      Two traced programs, and the shapes of the graph that goes from one to the other.
+    """
+    numbers = jnp.int32(0), jnp.int32(0)
+    reference = jax.eval_shape(
+        functools.partial(reference_activations, matching.model), arrays.params, arrays.graph
+    )
+    with highest_precision():
+        rebuilt = _rebuild.trace(matching, coordinates, theta, *numbers, arrays, basis)
+        graph = rebuilt.out_info
+        judged = _judge.trace(matching, np.float32(1), graph, arrays, reference)
+    return rebuilt.jaxpr, judged.jaxpr, graph

@@ -41,8 +41,8 @@ class Coordinates(Protocol):
         """Word stored with the result."""
         ...
 
-    def start(self, key: jax.Array, matching: Matching, arrays: Arrays, basis: Any) -> Any:
-        """Return (theta, constants) of one lane."""
+    def start(self, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any) -> Any:
+        """Return (theta, constants) of one lane from the parameterization's start."""
         ...
 
     def activations(
@@ -55,14 +55,18 @@ class Coordinates(Protocol):
         """Return legal coordinates."""
         ...
 
+    def is_free(self, matching: Matching) -> bool:
+        """Return whether `project` changes nothing, whatever it is given."""
+        ...
+
     def penalty(self, theta: Any, matching: Matching, arrays: Arrays) -> jax.Array:
         """Return the scalar added to the loss."""
         ...
 
     def finish(
-        self, theta: Any, key: jax.Array, matching: Matching, arrays: Arrays, basis: Any
+        self, theta: Any, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any
     ) -> jraph.GraphsTuple:
-        """Return the hard graph that these coordinates stand for."""
+        """Return the hard graph that these coordinates stand for, given where they started."""
         ...
 
 
@@ -77,15 +81,15 @@ class OwnCoordinates:
 
     name: str = "features"
 
-    def start(self, key: jax.Array, matching: Matching, arrays: Arrays, basis: Any) -> Any:
-        """Return the parameterization's start and no constants."""
-        return matching.vary.init(key, arrays.graph), ()
+    def start(self, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any) -> Any:
+        """Return the parameterization's start as it is, and no constants."""
+        return drawn, ()
 
     def activations(
         self, theta: Theta, constants: Any, matching: Matching, arrays: Arrays, basis: Any
     ) -> Mapping[str, jax.Array]:
         """Return the activations of the decoded graph."""
-        graph = matching.vary.decode(theta, arrays.graph)
+        graph = matching.vary.decode(theta, arrays.loop_graph)
         return matching.model.activations(
             arrays.params, graph, identity_backward=matching.identity_backward
         )
@@ -94,12 +98,16 @@ class OwnCoordinates:
         """Return the parameterization's projection."""
         return matching.vary.project(theta, arrays.graph)
 
+    def is_free(self, matching: Matching) -> bool:
+        """Return whether the parameterization allows all real features."""
+        return is_free(matching.vary)
+
     def penalty(self, theta: Theta, matching: Matching, arrays: Arrays) -> jax.Array:
         """Return the parameterization's penalty."""
         return matching.vary.penalty(theta, arrays.graph)
 
     def finish(
-        self, theta: Theta, key: jax.Array, matching: Matching, arrays: Arrays, basis: Any
+        self, theta: Theta, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any
     ) -> jraph.GraphsTuple:
         """Return the hardened graph."""
         return matching.vary.harden(theta, arrays.graph)
@@ -138,9 +146,9 @@ class EntryCoordinates:
 
     name: str = "entry"
 
-    def start(self, key: jax.Array, matching: Matching, arrays: Arrays, basis: EntryBasis) -> Any:
+    def start(self, drawn: jax.Array, matching: Matching, arrays: Arrays, basis: EntryBasis) -> Any:
         """Return theta = 0 or Y0, and Y0 [n, m] where theta does not hold it."""
-        y0 = matching.vary.init(key, arrays.graph) @ basis.weights
+        y0 = drawn @ basis.weights
         if basis.turn is None:
             return y0, ()
         return jnp.zeros((y0.shape[0], basis.turn.shape[0]), y0.dtype), y0
@@ -156,12 +164,19 @@ class EntryCoordinates:
         """Return the activations with Y in place of the product of features and weights."""
         entry = theta if basis.turn is None else constants + theta @ basis.turn
         return matching.model.activations(
-            arrays.params, arrays.graph, entry=entry, identity_backward=matching.identity_backward
+            arrays.params,
+            arrays.loop_graph,
+            entry=entry,
+            identity_backward=matching.identity_backward,
         )
 
     def project(self, theta: jax.Array, matching: Matching, arrays: Arrays) -> jax.Array:
         """Return `theta`: nothing is forbidden."""
         return theta
+
+    def is_free(self, matching: Matching) -> bool:
+        """Return True: nothing is forbidden."""
+        return True
 
     def penalty(self, theta: jax.Array, matching: Matching, arrays: Arrays) -> jax.Array:
         """Return 0."""
@@ -170,15 +185,14 @@ class EntryCoordinates:
     def finish(
         self,
         theta: jax.Array,
-        key: jax.Array,
+        drawn: jax.Array,
         matching: Matching,
         arrays: Arrays,
         basis: EntryBasis,
     ) -> jraph.GraphsTuple:
-        """Return the graph with `X' = X0 + change lift`, the start drawn again from its key."""
-        x0 = matching.vary.init(key, arrays.graph)
-        change = theta - x0 @ basis.weights if basis.turn is None else theta
-        return arrays.graph._replace(nodes=x0 + change @ basis.lift)
+        """Return the graph with `X' = X0 + change lift`."""
+        change = theta - drawn @ basis.weights if basis.turn is None else theta
+        return arrays.graph._replace(nodes=drawn + change @ basis.lift)
 
 
 COORDINATES = ("auto", "features", "row_space", "entry")

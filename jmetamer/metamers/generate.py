@@ -10,8 +10,10 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
+from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.status import Status
@@ -25,6 +27,7 @@ class Metamers(NamedTuple):
 
     Attributes:
       theta: best iterate in the coordinates of the loop; `metamer_graph` rebuilds the graph.
+        Empty with `keep_theta=False`.
       seed_id: [b] int64; together with `base_seed` it makes the metamer again.
       status: [b] int8 `Status`.
       steps_used: [b] int32.
@@ -74,6 +77,7 @@ def generate(
     lanes: int | None = None,
     trace_points: int = TRACE_POINTS,
     solver: Solver | None = None,
+    keep_theta: bool = True,
     on_metamer: Callable[[int, jraph.GraphsTuple], None] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Metamers:
@@ -96,9 +100,12 @@ def generate(
       patience: steps without improvement after which a lane has stalled.
       improvement: relative decrease of the loss that counts as improvement.
       coordinates: "auto", "features", "row_space" or "entry".
-      lanes: metamers optimized at once; does not change results.
+      lanes: metamers optimized at once; does not change results. None takes as many as are
+        useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
       solver: all of these settings in one object; those given beside it take precedence.
+      keep_theta: keep the coordinates of all metamers in memory; without them `metamer_graph`
+        cannot rebuild a graph, so take the graphs from `on_metamer`.
       on_metamer: called with (seed id, hard graph) for every metamer as it ends.
       progress: called after every chunk of steps.
 
@@ -106,7 +113,8 @@ def generate(
       `Metamers` in the order of the seed ids given.
 
     Raises:
-      InputError: a number that makes no sense, or settings that do not fit the problem.
+      InputError: a number that makes no sense, settings that do not fit the problem, or lanes
+        that do not fit the memory.
 
     Example:
       >>> import jmetamer as jm
@@ -133,11 +141,14 @@ def generate(
     if _whole("trace_points", trace_points) < 1:
         raise InputError(f"`trace_points` is {trace_points}; it must be at least 1")
     seed_ids = _seed_ids(count, seeds)
+    for warning in untold_warnings(jax.default_backend()):
+        log.warning(warning.removeprefix("warning: "))
+    solver = fit(problem, solver, len(seed_ids), keep_theta=keep_theta)
     synthesis = Synthesis(problem, seed, solver, trace_points)
     results: dict[int, dict[str, Any]] = {}
     for finished in synthesis.finished(seed_ids, progress):
         seed_id = int(finished.lane.seed_id)
-        results[seed_id] = _result(synthesis, finished)
+        results[seed_id] = _result(synthesis, finished, keep_theta)
         if on_metamer is not None:
             on_metamer(seed_id, finished.graph)
     ordered = [results[seed_id] for seed_id in seed_ids]
@@ -162,7 +173,7 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
       Graph with nodes [n, d], on the device.
 
     Raises:
-      InputError: `index` is out of range.
+      InputError: `index` is out of range, or the batch was made without its coordinates.
 
     Example:
       >>> import jmetamer as jm
@@ -176,6 +187,11 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
     if not -len(metamers.seed_id) <= index < len(metamers.seed_id):
         raise InputError(
             f"`index` is {index}, but there are {len(metamers.seed_id)} metamers in the batch"
+        )
+    if not jax.tree.leaves(metamers.theta):
+        raise InputError(
+            "`metamers` were made with `keep_theta=False`, so their coordinates are gone; make "
+            "them again from `seed_id` with `keep_theta=True`"
         )
     coordinates, basis = choose_coordinates(problem, metamers.coordinates)
     theta = jax.tree.map(lambda array: array[index], metamers.theta)
@@ -205,7 +221,7 @@ def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
     return ids
 
 
-def _result(synthesis: Synthesis, finished: Finished) -> dict[str, Any]:
+def _result(synthesis: Synthesis, finished: Finished, keep_theta: bool) -> dict[str, Any]:
     lane, curve, _, verdict = finished
     status = int(lane.status)
     if synthesis.problem.zero_target:
@@ -217,7 +233,7 @@ def _result(synthesis: Synthesis, finished: Finished) -> dict[str, Any]:
         log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
         status = int(Status.STALLED)
     return {
-        "theta": lane.best_theta,
+        "theta": lane.best_theta if keep_theta else (),
         "seed_id": np.int64(lane.seed_id),
         "status": np.int8(status),
         "steps_used": np.int32(lane.step),

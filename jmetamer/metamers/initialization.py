@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.noise import standard_normal
 
 
 class Initialization(Protocol):
@@ -52,8 +53,8 @@ class GlobalNoise:
 
     def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
         """Return `mean(X) + std(X) * eps`, [n, d]."""
-        noise = jax.random.normal(key, features.shape, features.dtype)
-        if self.mean is not None:
+        noise = standard_normal(key, features.shape)
+        if self.mean is not None and self.std is not None:
             return self.mean + self.std * noise
         return jnp.mean(features) + jnp.std(features) * noise
 
@@ -70,7 +71,7 @@ class PerFeatureNoise:
 
     def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
         """Return `mean_v(X) + std_v(X) * eps` with one mean and deviation a column, [n, d]."""
-        noise = jax.random.normal(key, features.shape, features.dtype)
+        noise = standard_normal(key, features.shape)
         return jnp.mean(features, axis=0) + jnp.std(features, axis=0) * noise
 
 

@@ -15,17 +15,17 @@ import optax
 
 _SUFFICIENT_DECREASE = 1e-4
 _CURVATURE_FLOOR = 1e-10
-_FIRST_STEP_LENGTH = 1.0
 
 
 class LaneLbfgsState(NamedTuple):
     """Where the search stands; N is the number of coordinates, m the number of stored pairs.
 
     Attributes:
-      anchor: [N] last accepted point.
+      anchor: [N] last accepted point; [0] without a projection, where it follows from the point.
       value: [] its loss.
       gradient: [N] its gradient.
       direction: [N] search direction from the anchor.
+      slope: [] inner product of direction and gradient.
       length: [] multiple of the direction under trial.
       basis: [2 m, N] past steps, then the gradient differences that belong to them.
       gram: [2 m, 2 m] inner products of the rows of `basis`.
@@ -37,6 +37,7 @@ class LaneLbfgsState(NamedTuple):
     value: jax.Array
     gradient: jax.Array
     direction: jax.Array
+    slope: jax.Array
     length: jax.Array
     basis: jax.Array
     gram: jax.Array
@@ -44,7 +45,7 @@ class LaneLbfgsState(NamedTuple):
     started: jax.Array
 
 
-def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
+def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransformationExtraArgs:
     """Return limited-memory BFGS with backtracking by trial steps.
 
     Accepted is a trial with `f(x + t p) <= f(x) + 1e-4 t <p, g>`; otherwise t shrinks to the
@@ -55,6 +56,7 @@ def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
 
     Args:
       memory: number of stored pairs.
+      bounded: whether `update` may be given a projection as `project`.
 
     Returns:
       An optax transformation; `update` needs the keyword argument `value`, the loss at `params`.
@@ -68,7 +70,7 @@ def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
       ...     value, gradient = jax.value_and_grad(loss)(x)
       ...     updates, state = method.update(gradient, state, x, value=value)
       ...     x = optax.apply_updates(x, updates)
-      >>> bool(loss(state.anchor) < 1e-8)
+      >>> bool(loss(x) < 1e-8)
       True
     """
 
@@ -78,7 +80,8 @@ def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
         basis = jnp.zeros((2 * memory, flat.size), flat.dtype)
         gram = jnp.zeros((2 * memory, 2 * memory), flat.dtype)
         none, no = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-        return LaneLbfgsState(zeros, scalar, zeros, zeros, scalar, basis, gram, none, no)
+        anchor = zeros if bounded else zeros[:0]
+        return LaneLbfgsState(anchor, scalar, zeros, zeros, scalar, scalar, basis, gram, none, no)
 
     def update(
         updates: Any,
@@ -93,11 +96,12 @@ def lane_lbfgs(memory: int = 4) -> optax.GradientTransformationExtraArgs:
         gradient, _unused = jax.flatten_util.ravel_pytree(updates)
 
         def flat_project(x: jax.Array) -> jax.Array:
-            return x if project is None else jax.flatten_util.ravel_pytree(project(unravel(x)))[0]
+            assert project is not None
+            return jax.flatten_util.ravel_pytree(project(unravel(x)))[0]
 
-        state = _look(state, point, value, gradient, flat_project)
-        target = state.anchor + state.length * state.direction
-        return unravel(target - point), state
+        onto = None if project is None else flat_project
+        state, move = _look(state, point, value, gradient, onto)
+        return unravel(move), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 
@@ -107,33 +111,56 @@ def _look(
     point: jax.Array,
     value: jax.Array,
     gradient: jax.Array,
-    project: Callable[[jax.Array], jax.Array],
-) -> LaneLbfgsState:
-    """Accept the trial and choose the next direction, or keep the anchor and shorten the step."""
-    change = point - state.anchor
-    # The trial was projected after the step, so the decrease expected is that of the actual move.
-    expected = jnp.vdot(state.gradient, change)
+    project: Callable[[jax.Array], jax.Array] | None,
+) -> tuple[LaneLbfgsState, jax.Array]:
+    """Accept the trial and choose the next direction, or keep the anchor and shorten the step.
+
+    Returns:
+      The state, and the move from `point` to the next trial.
+    """
+    bounded = state.anchor.size == point.size
+    change = point - state.anchor if bounded else state.length * state.direction
+    # A trial that was projected moved otherwise than along the direction.
+    free_decrease = state.length * state.slope
+    expected = jnp.vdot(state.gradient, change) if bounded else free_decrease
     accepted = ~state.started | (value <= state.value + _SUFFICIENT_DECREASE * expected)
     state = _remember(state, accepted, change, gradient - state.gradient)
-    # Coordinates held at a bound by the gradient stay there; the others move freely.
-    held = (project(point - gradient) == point) & (gradient != 0)
-    reduced = jnp.where(held, 0.0, gradient)
+    reduced = gradient if project is None else _without_held(point, gradient, project)
+    square = jnp.vdot(reduced, reduced)
     # Both outcomes are computed: under vmap a branch would be anyway, and it would copy the pairs.
-    direction = jnp.where(held, 0.0, _direction(state, reduced))
-    descends = jnp.vdot(direction, gradient) < 0
+    direction, slope = _direction(state, reduced, square)
+    if project is not None:
+        direction = jnp.where(reduced == 0, 0.0, direction)
+        slope = jnp.vdot(direction, gradient)
+    descends = slope < 0
     direction = jnp.where(descends, direction, -reduced)
-    norm = jnp.linalg.norm(reduced)
-    first = jnp.where(norm > 0, jnp.minimum(1.0, _FIRST_STEP_LENGTH / norm), 0.0)
+    # Polyak's step for a loss whose least value is zero, as that of a residual is.
+    first = jnp.where((square > 0) & (value > 0), value / square, 1 / jnp.sqrt(square))
+    first = jnp.where(square > 0, first, 0.0)
     fresh = jnp.where((state.stored > 0) & descends, 1.0, first).astype(point.dtype)
-    shorter = _shorter(state, value, expected)
-    return state._replace(
-        anchor=jnp.where(accepted, point, state.anchor),
+    length = jnp.where(accepted, fresh, _shorter(state, value, expected))
+    direction = jnp.where(accepted, direction, state.direction)
+    back = jnp.where(accepted, 0.0, change if bounded else state.length * direction)
+    moved = state._replace(
+        anchor=jnp.where(accepted, point, state.anchor) if bounded else state.anchor,
         value=jnp.where(accepted, value, state.value),
         gradient=jnp.where(accepted, gradient, state.gradient),
-        direction=jnp.where(accepted, direction, state.direction),
-        length=jnp.where(accepted, fresh, shorter),
+        direction=direction,
+        slope=jnp.where(accepted, jnp.where(descends, slope, -square), state.slope),
+        length=length,
         started=jnp.ones((), bool),
     )
+    return moved, length * direction - back
+
+
+def _without_held(
+    point: jax.Array, gradient: jax.Array, project: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """Return the gradient with zeros where a bound stops the descent; the others move freely."""
+    # Small gradients vanish beside large coordinates: nudge by enough to be seen in rounding.
+    visible = 4 * jnp.finfo(point.dtype).eps * jnp.abs(point) + jnp.finfo(point.dtype).tiny
+    nudge = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient), visible)
+    return jnp.where(project(point - nudge) == point, 0.0, gradient)
 
 
 def _shorter(state: LaneLbfgsState, value: jax.Array, expected: jax.Array) -> jax.Array:
@@ -150,9 +177,7 @@ def _remember(
 ) -> LaneLbfgsState:
     """Store the pair of an accepted trial in place of the oldest, if its curvature is positive."""
     memory = len(state.basis) // 2
-    curvature = jnp.vdot(change, difference)
-    floor = _CURVATURE_FLOOR * jnp.linalg.norm(change) * jnp.linalg.norm(difference)
-    useful = accepted & state.started & (curvature > floor)
+    useful = accepted & state.started & (jnp.vdot(change, difference) > 0)
     slot = state.stored % memory
     # A row out of range is dropped: the rest of the basis stays where it is, uncopied.
     place = jnp.where(useful, slot, 2 * memory)
@@ -165,11 +190,14 @@ def _remember(
     return state._replace(basis=basis, gram=gram, stored=state.stored + useful)
 
 
-def _direction(state: LaneLbfgsState, gradient: jax.Array) -> jax.Array:
-    """Return minus the inverse-Hessian approximation times the gradient.
+def _direction(
+    state: LaneLbfgsState, gradient: jax.Array, square: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Return minus the inverse-Hessian approximation times the gradient, and its slope.
 
     The two-loop recursion is linear in the gradient and the stored rows, so it runs on the
-    coefficients of `c0 g + sum_i c_i basis_i` with the help of the inner products.
+    coefficients of `c0 g + sum_i c_i basis_i` with the help of the inner products; so does the
+    slope `<direction, g>`. Long vectors are read once for the products and once for the result.
     """
     memory = len(state.basis) // 2
     along = state.basis @ gradient
@@ -178,20 +206,21 @@ def _direction(state: LaneLbfgsState, gradient: jax.Array) -> jax.Array:
     def pair(age: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         slot = (state.stored - 1 - age) % memory
         curvature = state.gram[slot, slot + memory]
-        return slot, slot + memory, jnp.where(age < used, 1 / curvature, 0.0)
+        lengths = state.gram[slot, slot] * state.gram[slot + memory, slot + memory]
+        sound = (age < used) & (curvature > _CURVATURE_FLOOR * jnp.sqrt(lengths))
+        return slot, slot + memory, jnp.where(sound, 1 / jnp.where(sound, curvature, 1), 0.0)
 
     def newest_first(age: jax.Array, carry: tuple[jax.Array, jax.Array]) -> Any:
         coefficients, weights = carry
         step, difference, rho = pair(age)
-        product = along[step] + state.gram[step] @ coefficients
-        weight = jnp.where(age < used, rho * product, 0.0)
+        weight = rho * (along[step] + state.gram[step] @ coefficients)
         return coefficients.at[difference].add(-weight), weights.at[age].set(weight)
 
     def oldest_first(index: jax.Array, coefficients: jax.Array) -> jax.Array:
         age = memory - 1 - index
         step, difference, rho = pair(age)
         product = scale * along[difference] + state.gram[difference] @ coefficients
-        back = jnp.where(age < used, weights[age] - rho * product, 0.0)
+        back = jnp.where(rho > 0, weights[age] - rho * product, 0.0)
         return coefficients.at[step].add(back)
 
     empty = jnp.zeros(2 * memory, gradient.dtype), jnp.zeros(memory, gradient.dtype)
@@ -200,4 +229,5 @@ def _direction(state: LaneLbfgsState, gradient: jax.Array) -> jax.Array:
     length = state.gram[difference, difference] * rho
     scale = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 1.0)
     coefficients = jax.lax.fori_loop(0, memory, oldest_first, scale * coefficients)
-    return -(scale * gradient + coefficients @ state.basis)
+    slope = -(scale * square + coefficients @ along)
+    return -(scale * gradient + coefficients @ state.basis), slope

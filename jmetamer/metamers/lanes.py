@@ -5,6 +5,7 @@ has ended stands still until the host gives it the next seed, without compiling 
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,9 @@ import jax.numpy as jnp
 import optax
 
 from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import loop_precision
 from jmetamer.metamers.coordinates import Coordinates
+from jmetamer.metamers.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, select
 from jmetamer.metamers.status import Status
 
@@ -26,6 +29,8 @@ class Program(NamedTuple):
       optimizer: builds the transformation.
       chunk: steps between two looks of the host.
       together: step all lanes at once, or one lane after the other.
+      devices: where the lanes live.
+      precision: of matrix products, one of `PRECISIONS`.
     """
 
     matching: Matching
@@ -33,6 +38,8 @@ class Program(NamedTuple):
     optimizer: Any
     chunk: int
     together: bool
+    devices: LaneDevices = LaneDevices()
+    precision: str = "default"
 
 
 class Limits(NamedTuple):
@@ -102,6 +109,18 @@ def _objective(
     return objective + penalty, (match, penalty)
 
 
+def _at_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Trace a function of (its own argument, program, data) at the program's precision."""
+
+    @functools.wraps(function)
+    def traced(first: Any, program: Program, *data: Any) -> Any:
+        with loop_precision(program.precision):
+            return function(first, program, *data)
+
+    return traced
+
+
+@_at_precision
 def _step(
     lane: Lane, program: Program, arrays: Arrays, basis: Any, limits: Limits
 ) -> tuple[Lane, jax.Array]:
@@ -131,14 +150,15 @@ def _step(
     def project(theta: Any) -> Any:
         return program.coordinates.project(theta, program.matching, arrays)
 
-    optimizer = program.optimizer.build(limits.rate, limits.steps)
+    bounded = _bounded(program)
+    optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=bounded)
     updates, optimizer_state = optimizer.update(
         gradient,
         lane.optimizer_state,
         lane.theta,
         value=value,
         grad=gradient,
-        **({"project": project} if program.optimizer.projects else {}),
+        **({"project": project} if bounded else {}),
         value_fn=lambda theta: _objective(theta, lane.constants, program, arrays, basis)[0],
     )
     # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.
@@ -160,19 +180,33 @@ def _step(
     return moved, jnp.where(running, match, jnp.nan)
 
 
+def _bounded(program: Program) -> bool:
+    """Return whether the optimizer must be told of a projection."""
+    return program.optimizer.projects and not program.coordinates.is_free(program.matching)
+
+
 def _start(
     seed_id: jax.Array, program: Program, arrays: Arrays, basis: Any, limits: Limits
 ) -> Lane:
     """Return a lane at the first step of one seed."""
-    key = seed_key(limits.base_seed, seed_id)
-    theta, constants = program.coordinates.start(key, program.matching, arrays, basis)
-    optimizer_state = program.optimizer.build(limits.rate, limits.steps).init(theta)
+    key = seed_key(limits.base_seed, jnp.maximum(seed_id, 0))
+    drawn = program.matching.vary.init(key, arrays.graph)
+    return _begin(drawn, program, seed_id, arrays, basis, limits)
+
+
+@_at_precision
+def _begin(
+    drawn: Any, program: Program, seed_id: jax.Array, arrays: Arrays, basis: Any, limits: Limits
+) -> Lane:
+    theta, constants = program.coordinates.start(drawn, program.matching, arrays, basis)
+    optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=_bounded(program))
     infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+    status = jnp.where(seed_id < 0, Status.STEPS_EXHAUSTED, Status.RUNNING).astype(jnp.int32)
     return Lane(
         seed_id,
         theta,
         constants,
-        optimizer_state,
+        optimizer.init(theta),
         jax.tree.map(jnp.copy, theta),
         jnp.float32(jnp.nan),
         infinity,
@@ -180,29 +214,62 @@ def _start(
         infinity,
         zero,
         zero,
-        jnp.int32(Status.RUNNING),
+        status,
     )
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def fill(program: Program, seed_ids: jax.Array, arrays: Arrays, basis: Any, limits: Limits) -> Lane:
-    """Return fresh lanes for `seed_ids` [l]."""
-    return jax.lax.map(lambda seed: _start(seed, program, arrays, basis, limits), seed_ids)
+    """Return fresh lanes for `seed_ids` [l]; those of negative seeds have ended already."""
+
+    def start(seed_ids: jax.Array, whole: Any) -> Lane:
+        return jax.lax.map(lambda seed_id: _start(seed_id, program, *whole), seed_ids)
+
+    return program.devices.each(start)(seed_ids, (arrays, basis, limits))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def draw(program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits) -> Any:
+    """Return the parameterization's start of one seed."""
+    return program.matching.vary.init(seed_key(limits.base_seed, seed_id), arrays.graph)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def begin(
+    program: Program, drawn: Any, seed_id: jax.Array, arrays: Arrays, basis: Any, limits: Limits
+) -> Lane:
+    """Return one fresh lane (leading axis 1) from a start that is at hand."""
+    lane = _begin(drawn, program, seed_id, arrays, basis, limits)
+    return jax.tree.map(lambda array: array[None], lane)
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
 def refill(
     program: Program,
     lanes: Lane,
-    place: jax.Array,
-    seed_id: jax.Array,
+    places: jax.Array,
+    seed_ids: jax.Array,
     arrays: Arrays,
     basis: Any,
     limits: Limits,
 ) -> Lane:
-    """Return the lanes with the one at `place` started anew for `seed_id`."""
-    fresh = _start(seed_id, program, arrays, basis, limits)
-    return jax.tree.map(lambda all_, one: all_.at[place].set(one), lanes, fresh)
+    """Return the lanes with one of every device started anew.
+
+    Args:
+      program: what to run.
+      lanes: all lanes; given away.
+      places: [devices] int32 place of the lane among those of its device; one that is out of
+        range leaves the device's lanes as they are.
+      seed_ids: [devices] int32 seeds to start there.
+      arrays, basis, limits: as for `fill`.
+    """
+
+    def start(divided: tuple[Lane, jax.Array, jax.Array], whole: Any) -> Lane:
+        lanes, (place,), (seed_id,) = divided
+        fresh = _start(seed_id, program, *whole)
+        return jax.tree.map(lambda all_, one: all_.at[place].set(one, mode="drop"), lanes, fresh)
+
+    return program.devices.each(start)((lanes, places, seed_ids), (arrays, basis, limits))
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -214,9 +281,13 @@ def advance(
     Returns:
       The lanes, and L_act before every step [l, chunk] (NaN in lanes that had ended).
     """
-    if program.together:
-        return _advance_together(program, lanes, arrays, basis, limits)
-    return jax.lax.map(lambda lane: _advance_alone(program, lane, arrays, basis, limits), lanes)
+
+    def chunk(lanes: Lane, whole: Any) -> tuple[Lane, jax.Array]:
+        if program.together:
+            return _advance_together(program, lanes, *whole)
+        return jax.lax.map(lambda lane: _advance_alone(program, lane, *whole), lanes)
+
+    return program.devices.each(chunk)(lanes, (arrays, basis, limits))
 
 
 def _advance_together(
@@ -254,8 +325,19 @@ def _advance_alone(
     return lane, losses
 
 
-@jax.jit
-def take(lanes: Lane, place: jax.Array) -> Lane:
-    """Return what the host reads of the lane at `place`."""
+@functools.partial(jax.jit, static_argnums=0)
+def take(program: Program, lanes: Lane, places: jax.Array) -> Lane:
+    """Return what the host reads of one lane of every device, [devices] of each.
+
+    Args:
+      program: what runs.
+      lanes: all lanes.
+      places: [devices] int32 place of the lane among those of its device.
+    """
     unread = lanes._replace(theta=(), constants=(), optimizer_state=())
-    return jax.tree.map(lambda array: array[place], unread)
+
+    def pick(divided: tuple[Lane, jax.Array], _: Any) -> Lane:
+        lanes, (place,) = divided
+        return jax.tree.map(lambda array: array[place][None], lanes)
+
+    return program.devices.each(pick)((unread, places), ())

@@ -52,7 +52,7 @@ def _feather(rate: Schedule) -> optax.GradientTransformation:
     return optax.chain(optax.normalize_by_update_norm(), optax.scale_by_learning_rate(rate))
 
 
-OPTIMIZERS: dict[str, Callable[[Schedule], Any]] = {
+OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adam": optax.adam,
     "adamax": optax.adamax,
     "adabelief": optax.adabelief,
@@ -60,14 +60,25 @@ OPTIMIZERS: dict[str, Callable[[Schedule], Any]] = {
     "nadam": optax.nadam,
     "rmsprop": optax.rmsprop,
     "sgd": optax.sgd,
-    "momentum": lambda rate: optax.sgd(rate, momentum=0.9),
-    "nesterov": lambda rate: optax.sgd(rate, momentum=0.9, nesterov=True),
+    "momentum": lambda rate, **kept: optax.sgd(rate, momentum=0.9, **kept),
+    "nesterov": lambda rate, **kept: optax.sgd(rate, momentum=0.9, nesterov=True, **kept),
     "sign_sgd": optax.sign_sgd,
-    "lion": lambda rate: optax.lion(rate, weight_decay=0.0),
+    "lion": lambda rate, **kept: optax.lion(rate, weight_decay=0.0, **kept),
     "feather": _feather,
     "lbfgs": lambda rate: optax.lbfgs(),
-    "lane_lbfgs": lambda rate: lane_lbfgs(),
+    "lane_lbfgs": lambda rate, **bounds: lane_lbfgs(**bounds),
 }
+# These can keep the running mean of the gradient in fewer bits, under this name in optax.
+_MOMENT_ARGUMENT = {
+    "adam": "mu_dtype",
+    "amsgrad": "mu_dtype",
+    "nadam": "mu_dtype",
+    "lion": "mu_dtype",
+    "momentum": "accumulator_dtype",
+    "nesterov": "accumulator_dtype",
+}
+WITH_MOMENTS = tuple(_MOMENT_ARGUMENT)
+MOMENTS = ("float32", "bfloat16")
 # These find their own step length.
 WITHOUT_RATE = ("lbfgs", "lane_lbfgs")
 
@@ -85,9 +96,13 @@ class Optimizer:
         their own step length.
       schedule: one of `SCHEDULES`: "constant", "cosine" to zero, "exponential" to one hundredth,
         "halved_in_blocks" eight times.
+      moments: type in which the running mean of the gradient is kept between two steps:
+        "float32", or "bfloat16" (half the memory, 8 bits of mantissa) for one of `WITH_MOMENTS`.
+        Squared gradients are always kept in float32.
 
     Raises:
-      InputError: unknown name or schedule, missing or useless learning rate.
+      InputError: unknown name or schedule, missing or useless learning rate, moments that the
+        optimizer does not keep.
 
     Example:
       >>> Optimizer("adam", 0.1, "cosine") == Optimizer("adam", 0.2, "cosine")
@@ -97,12 +112,20 @@ class Optimizer:
     name: str
     learning_rate: float | None = dataclasses.field(default=None, compare=False)
     schedule: str = "constant"
+    moments: str = "float32"
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
             raise unknown_name("optimizer", self.name, OPTIMIZERS)
         if self.schedule not in SCHEDULES:
             raise unknown_name("schedule", self.schedule, SCHEDULES)
+        if self.moments not in MOMENTS:
+            raise unknown_name("moments", self.moments, MOMENTS)
+        if self.moments != "float32" and self.name not in WITH_MOMENTS:
+            raise InputError(
+                f"optimizer {self.name!r} keeps no running mean of the gradient that could be "
+                f"{self.moments}; leave `moments` out, or take one of {', '.join(WITH_MOMENTS)}"
+            )
         if self.name in WITHOUT_RATE:
             if self.learning_rate is not None or self.schedule != "constant":
                 raise InputError(
@@ -126,13 +149,23 @@ class Optimizer:
         """Learning rate as a number; 1 for methods that find their own."""
         return 1.0 if self.learning_rate is None else float(self.learning_rate)
 
-    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
-        """Return the transformation with `rate * schedule(step / steps)` as learning rate."""
+    def build(
+        self, rate: jax.Array, steps: jax.Array, *, bounded: bool = True
+    ) -> optax.GradientTransformationExtraArgs:
+        """Return the transformation with `rate * schedule(step / steps)` as learning rate.
+
+        Args:
+          rate: [] learning rate.
+          steps: [] number of steps that the schedule spans.
+          bounded: whether `update` will be given a projection, where the optimizer `projects`.
+        """
 
         def scheduled(step: jax.Array) -> jax.Array:
             return rate * SCHEDULES[self.schedule](step / steps)
 
-        return optax.with_extra_args_support(OPTIMIZERS[self.name](scheduled))
+        kept = {} if self.moments == "float32" else {_MOMENT_ARGUMENT[self.name]: jnp.bfloat16}
+        bounds = {"bounded": bounded} if self.projects else {}
+        return optax.with_extra_args_support(OPTIMIZERS[self.name](scheduled, **kept, **bounds))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +181,9 @@ class OptaxOptimizer:
     rate: float = 1.0
     projects: bool = False
 
-    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
+    def build(
+        self, rate: jax.Array, steps: jax.Array, *, bounded: bool = True
+    ) -> optax.GradientTransformationExtraArgs:
         """Return the transformation as it was given."""
         return optax.with_extra_args_support(self.transformation)
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.precision import PRECISIONS
 from jmetamer.metamers.coordinates import COORDINATES
 from jmetamer.metamers.optimizers import Optimizer
 from jmetamer.metamers.parameterizations import ContinuousFeatures
@@ -23,8 +24,11 @@ class Solver:
       patience: steps without improvement after which a lane has stalled.
       improvement: relative decrease of the loss that counts as improvement.
       coordinates: "auto", "features", "row_space" or "entry".
-      lanes: metamers optimized at once.
+      lanes: metamers optimized at once; None takes as many as are useful and fit the memory.
       chunk: steps between two looks of the host.
+      precision: of the loop's matrix products: "default" (the device's own; TF32 on recent NVIDIA
+        GPUs, bfloat16 on TPUs, float32 on processors), "high" or "highest". References and final
+        losses are always computed at the highest.
 
     Raises:
       InputError: a number outside its range, with the allowed range.
@@ -40,12 +44,15 @@ class Solver:
     patience: int = 200
     improvement: float = 1e-2
     coordinates: str = "auto"
-    lanes: int = 16
+    lanes: int | None = None
     chunk: int = 20
+    precision: str = "default"
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
             given = getattr(self, name)
+            if given is None and name == "lanes":
+                continue
             if not isinstance(given, int | np.integer) or isinstance(given, bool):
                 raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}")
             if given < least:
@@ -63,6 +70,8 @@ class Solver:
             raise InputError(f"`improvement` is {self.improvement}; it must lie in [0, 1)")
         if self.coordinates not in COORDINATES:
             raise unknown_name("coordinates", self.coordinates, COORDINATES)
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
 
     def replace(self, **changes: Any) -> "Solver":
         """Return a copy with the settings that are not None put in place."""
@@ -74,7 +83,7 @@ class Solver:
 
         Example:
           >>> Solver(Optimizer("adam", 0.1)).described()["optimizer"]
-          "Optimizer(name='adam', learning_rate=0.1, schedule='constant')"
+          "Optimizer(name='adam', learning_rate=0.1, schedule='constant', moments='float32')"
         """
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return named | {"optimizer": repr(self.optimizer)}

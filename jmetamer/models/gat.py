@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jraph
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.message_passing import attention_coefficients, sum_messages
+from jmetamer.graphs.message_passing import attention_coefficients, propagate
 from jmetamer.models.network import Activate, Convolution, Network, require_count
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper
@@ -54,9 +54,10 @@ class GATConvolution(Convolution):
         scores = nn.leaky_relu(from_sender[senders] + to_receiver[receivers], _SLOPE)
         alpha = attention_coefficients(scores, receivers, weight, num_nodes)
         alpha = nn.Dropout(self.dropout, deterministic=not training)(alpha)
-        messages = per_head[senders] * alpha[:, :, None]
-        # The weight is inside alpha already.
-        z = sum_messages(messages, receivers, jnp.ones_like(weight), num_nodes)
+        # The weight is inside alpha already; the last entries belong to the loops.
+        given, loops = alpha[:-num_nodes], alpha[-num_nodes:]
+        edges = graph.senders, graph.receivers, given, graph.edges.layout
+        z = propagate(per_head, *edges) + per_head * loops[:, :, None]
         z = z.reshape(num_nodes, self.width) if self.concatenate else z.mean(axis=1)
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
 

@@ -23,8 +23,10 @@ class GCNConvolution(Convolution):
     ) -> jax.Array:
         """Return [n, width]; see `Convolution`."""
         (product,) = self.multiply(x, product, kernel=self.width)
-        weight = graph.edges.weight
-        z = symmetric_propagation(product, graph.senders, graph.receivers, weight)
+        edges = graph.edges
+        z = symmetric_propagation(
+            product, graph.senders, graph.receivers, edges.weight, edges.layout
+        )
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
 
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jraph
 
-from jmetamer.graphs.message_passing import sum_messages
+from jmetamer.graphs.message_passing import propagate
 from jmetamer.models.network import (
     Activate,
     Convolution,
@@ -38,9 +38,8 @@ class GINConvolution(Convolution):
     ) -> jax.Array:
         """Return [n, width]; see `Convolution`."""
         (product,) = self.multiply(x, product, kernel=self.inner)
-        messages = product[graph.senders]
-        weight = graph.edges.weight
-        neighbors = sum_messages(messages, graph.receivers, weight, product.shape[0])
+        edges = graph.edges
+        neighbors = propagate(product, graph.senders, graph.receivers, edges.weight, edges.layout)
         eps: float | jax.Array = self.eps
         if self.train_eps:
             eps = self.param("eps_value", nn.initializers.constant(self.eps), ())

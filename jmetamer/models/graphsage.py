@@ -7,7 +7,7 @@ import jax
 import jraph
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.message_passing import max_messages, mean_messages
+from jmetamer.graphs.message_passing import max_messages, mean_propagation
 from jmetamer.models.network import Activate, Convolution, Network, require_name
 from jmetamer.models.protocol import Params
 
@@ -43,7 +43,8 @@ class GraphSAGEConvolution(Convolution):
         else:
             widths = {"kernel_self": self.width, "kernel_neighbor": self.width}
             own, neighbor = self.multiply(x, product, **widths)
-            neighbor = mean_messages(neighbor[senders], receivers, weight, own.shape[0])
+            layout = graph.edges.layout
+            neighbor = mean_propagation(neighbor, senders, receivers, weight, layout)
         return own + neighbor + self.param("bias", nn.initializers.zeros, (self.width,))
 
 

@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from jmetamer.graphs.message_passing import (
     attention_coefficients,
     max_messages,
-    mean_messages,
+    mean_propagation,
     split_self_loops,
     sum_messages,
     symmetric_propagation,
 )
+
+
+def mean_messages(messages, receivers, weight, num_nodes):
+    """The mean over edges whose senders are different nodes, each holding its message."""
+    senders = jnp.arange(len(messages))
+    nodes = jnp.concatenate([messages, jnp.zeros((num_nodes, *messages.shape[1:]))])
+    return mean_propagation(nodes.astype(messages.dtype), senders, receivers, weight)[:num_nodes]
+
 
 AGGREGATIONS = {"sum": sum_messages, "mean": mean_messages, "max": max_messages}
 

@@ -83,6 +83,37 @@ def test_another_reference_of_the_shape_compiles_nothing(
     assert made.loss_hardened[0] == pytest.approx(l_act(found, truth), rel=1e-2)
 
 
+def test_other_lanes_of_a_processor_and_a_dropped_theta_compile_nothing(warm, problem, adam):
+    with compiled() as names:
+        run(problem, adam, lanes=1, keep_theta=False)
+        run(problem, adam, lanes=None)
+    assert names == []
+
+
+def test_a_sweep_over_seeds_references_and_learning_rates_compiles_once(
+    warm, trained, make_random_graph
+):
+    # Also tolerances, steps and which nodes are the target: everything of a cell but its shapes.
+    with compiled() as names:
+        for number, rate in enumerate((0.3, 0.02)):
+            reference = make_random_graph(5 + number)
+            problem = jm.Problem(trained, reference, layer="conv1")
+            for seed in (1, 2):
+                optimizer = jm.Optimizer("adam", rate, "cosine")
+                run(problem, optimizer, seed=seed, steps=20 + seed, tolerance=0.3 / (1 + number))
+    assert names == []
+
+
+def test_other_target_nodes_compile_once_for_their_number(warm, trained, graph, adam):
+    def solve(nodes):
+        with compiled() as names:
+            run(jm.Problem(trained, graph, layer="conv1", nodes=nodes), adam)
+        return names
+
+    assert "advance" in " ".join(solve([0, 3, 5]))
+    assert solve([1, 2, 9]) == []
+
+
 def test_other_parameters_compile_nothing(warm, make_trained, trained, graph, adam):
     again = make_trained(trained.model, graph, seed=8)
     with compiled() as names:

@@ -1,0 +1,143 @@
+"""Where lanes live: divided among all devices of this process, in blocks of equal size.
+
+Every device runs the one-device program on its own lanes (`jax.shard_map`), so there is nothing
+that a collective could exchange: the loop cannot wait for another device, and a seed meets the
+same arithmetic wherever its lane lies.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+_AXIS = "lane"
+_WHOLE, _DIVIDED = PartitionSpec(), PartitionSpec(_AXIS)
+
+
+@dataclasses.dataclass(frozen=True)
+class LaneDevices:
+    """The devices among which lanes are divided; hashable, compared by value.
+
+    Attributes:
+      devices: several devices of this process; none stand for JAX's default device.
+
+    Example:
+      >>> LaneDevices().padded(5)
+      5
+    """
+
+    devices: tuple[jax.Device, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Number of devices."""
+        return max(1, len(self.devices))
+
+    @property
+    def platform(self) -> str:
+        """Kind of the devices: "cpu", "gpu" or "tpu".
+
+        Example:
+          >>> LaneDevices(tuple(jax.devices("cpu"))).platform
+          'cpu'
+        """
+        return self.devices[0].platform if self.devices else jax.default_backend()
+
+    def padded(self, lanes: int) -> int:
+        """Return the smallest number of lanes, at least `lanes`, that the devices divide."""
+        return -(-lanes // self.count) * self.count
+
+    def replicated(self, tree: Any) -> Any:
+        """Return the arrays with a copy on every device; untouched where there is one device."""
+        return tree if self.count == 1 else jax.device_put(tree, self._sharding(_WHOLE))
+
+    def each(self, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """Return `function(divided, whole)` as run by every device on its part.
+
+        Args:
+          function: takes a tree whose leading axis is divided among the devices and a tree that
+            all devices hold whole; returns a tree whose leading axis is divided.
+        """
+        if self.count == 1:
+            return function
+        # The check of replication would refuse loops that begin with constants; nothing here is
+        # reduced over devices, so there is nothing for it to find.
+        return jax.shard_map(
+            function,
+            mesh=self._mesh(),
+            in_specs=(_DIVIDED, _WHOLE),
+            out_specs=_DIVIDED,
+            check_vma=False,
+        )
+
+    def part(self, tree: Any, device: int) -> Any:
+        """Return what one device holds of divided arrays, moved to the first device.
+
+        Args:
+          tree: divided arrays.
+          device: index into `devices`.
+        """
+
+        def held(array: jax.Array) -> jax.Array:
+            shards = {shard.device: shard.data for shard in array.addressable_shards}
+            return jax.device_put(shards[self.devices[device]], self.devices[0])
+
+        return jax.tree.map(held, tree)
+
+    def rounds(self, places: Sequence[int], lanes: int) -> list[dict[int, int]]:
+        """Return the places in groups with at most one of every device, as device -> place.
+
+        Args:
+          places: among all lanes.
+          lanes: number of lanes in all.
+
+        Example:
+          >>> LaneDevices().rounds([2, 5], 8)
+          [{0: 2}, {0: 5}]
+        """
+        share = lanes // self.count
+        held = [[place for place in places if place // share == d] for d in range(self.count)]
+        return [
+            {device: place for device, place in enumerate(group) if place is not None}
+            for group in itertools.zip_longest(*held)
+        ]
+
+    def local(self, group: Mapping[int, int], lanes: int) -> np.ndarray:
+        """Return [devices] int32 places among the lanes of each device.
+
+        Args:
+          group: device -> place among all lanes.
+          lanes: number of lanes in all.
+
+        Returns:
+          Places, out of range for devices that are not in the group.
+        """
+        share = lanes // self.count
+        return np.array(
+            [group[d] - d * share if d in group else share for d in range(self.count)], np.int32
+        )
+
+    def _mesh(self) -> Mesh:
+        # Not `jax.make_mesh`: its explicit axes make batched scatters a type error.
+        return Mesh(np.array(self.devices, dtype=object), (_AXIS,))
+
+    def _sharding(self, spec: PartitionSpec) -> NamedSharding:
+        return NamedSharding(self._mesh(), spec)
+
+
+def local_devices() -> LaneDevices:
+    """Return all devices of this process.
+
+    Those of other processes are left to them: their seeds are their own, and a process that dies
+    takes no other with it.
+
+    Example:
+      >>> local_devices().count == jax.local_device_count()
+      True
+    """
+    devices = jax.local_devices()
+    return LaneDevices(tuple(devices) if len(devices) > 1 else ())

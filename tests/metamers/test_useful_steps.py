@@ -1,0 +1,50 @@
+"""Lanes waste few steps, though one seed may need ten times as many as another."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import jmetamer as jm
+from jmetamer.metamers.initialization import GlobalNoise
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.synthesis import Synthesis
+
+
+@dataclasses.dataclass(frozen=True)
+class NearAndFar:
+    """Noise whose distance from the reference differs tenfold between keys."""
+
+    def __call__(self, key, features):
+        scale = 10 ** jax.random.uniform(jax.random.fold_in(key, 1))
+        return features + 0.3 * scale * jax.numpy.sign(GlobalNoise()(key, features))
+
+
+@pytest.fixture(scope="module")
+def run():
+    data = jm.load_dataset("karate")
+    trained = jm.train(jm.GCN(hidden=8), data, settings=jm.TrainSettings(epochs=0))
+    vary = jm.ContinuousFeatures(initialization=NearAndFar())
+    problem = jm.Problem(trained, data.graph, layer="conv1.pre", vary=vary)
+    # Adam's steps are of about the same length: their number grows with the distance.
+    optimizer = jm.Optimizer("adam", 0.01)
+    solver = Solver(optimizer, 1000, 1e-2, patience=1000, coordinates="features", lanes=8)
+    synthesis = Synthesis(problem, 0, solver, 10)
+    synthesis.program = synthesis.program._replace(together=True)
+    executed = []
+    found = list(synthesis.finished(range(160), lambda seen: executed.append(seen.executed)))
+    return found, executed[-1]
+
+
+def test_step_counts_are_ten_times_apart(run):
+    found, _ = run
+    steps = np.array([one.lane.step for one in found])
+    assert np.quantile(steps, 0.9) >= 10 * np.quantile(steps, 0.1)
+
+
+def test_nine_tenths_of_the_executed_steps_are_useful(run):
+    found, executed = run
+    # A seed that ends after k steps has looked at k + 1 iterates.
+    useful = sum(int(one.lane.step) + 1 for one in found)
+    assert useful / executed >= 0.9
