@@ -197,9 +197,10 @@ class Synthesis:
         """Run one lane from seed to seed."""
         while (seed_id := queue.take()) is not None:
             drawn, state = self._begin(seed_id)
-            curves = []
-            while state.status[0] == Status.RUNNING and not queue.closed:
+            curves, running = [], True
+            while running and not queue.closed:
                 state, losses = self._advance(state)
+                running = np.asarray(state.status)[0] == Status.RUNNING
                 curves.append(np.asarray(losses)[0])
                 queue.stepped(int(np.isfinite(curves[-1]).sum()))
                 told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))

@@ -22,11 +22,17 @@ class GCNConvolution(Convolution):
         activate: Activate,
     ) -> jax.Array:
         """Return [n, width]; see `Convolution`."""
-        (product,) = self.multiply(x, product, kernel=self.width)
-        edges = graph.edges
-        z = symmetric_propagation(
-            product, graph.senders, graph.receivers, edges.weight, edges.layout
-        )
+
+        def propagated(values: jax.Array) -> jax.Array:
+            edges = graph.edges
+            ends = graph.senders, graph.receivers
+            return symmetric_propagation(values, *ends, edges.weight, edges.layout)
+
+        if self.aggregates_first(x, product, self.width):
+            (z,) = self.multiply(propagated(x), None, kernel=self.width)
+        else:
+            (product,) = self.multiply(x, product, kernel=self.width)
+            z = propagated(product)
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
 
 

@@ -19,7 +19,7 @@ from jmetamer.models.network import (
 class GINConvolution(Convolution):
     """`sigma(((1 + eps) x_v + sum_u w_uv x_u) W_1 + b_1) W_2 + b_2`.
 
-    The sum commutes with W_1, so W_1 comes first.
+    The sum commutes with W_1, so the narrower of both sides is summed.
     """
 
     inner: int
@@ -37,14 +37,21 @@ class GINConvolution(Convolution):
         activate: Activate,
     ) -> jax.Array:
         """Return [n, width]; see `Convolution`."""
-        (product,) = self.multiply(x, product, kernel=self.inner)
-        edges = graph.edges
-        neighbors = propagate(product, graph.senders, graph.receivers, edges.weight, edges.layout)
         eps: float | jax.Array = self.eps
         if self.train_eps:
             eps = self.param("eps_value", nn.initializers.constant(self.eps), ())
-        bias = self.param("bias", nn.initializers.zeros, (self.inner,))
-        inner = activate((1 + eps) * product + neighbors + bias)
+
+        def summed(values: jax.Array) -> jax.Array:
+            edges = graph.edges
+            ends = graph.senders, graph.receivers
+            return (1 + eps) * values + propagate(values, *ends, edges.weight, edges.layout)
+
+        if self.aggregates_first(x, product, self.inner):
+            (z,) = self.multiply(summed(x), None, kernel=self.inner)
+        else:
+            (product,) = self.multiply(x, product, kernel=self.inner)
+            z = summed(product)
+        inner = activate(z + self.param("bias", nn.initializers.zeros, (self.inner,)))
         return nn.Dense(self.width, kernel_init=nn.initializers.glorot_uniform(), name="out")(inner)
 
 

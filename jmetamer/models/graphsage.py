@@ -17,7 +17,8 @@ AGGREGATORS = ("mean", "max")
 class GraphSAGEConvolution(Convolution):
     """`X W_self + aggregate_u(x_u) W_neighbor + b`.
 
-    The mean commutes with the matrix, so there the matrix comes first; the maximum does not.
+    The mean commutes with the matrix, so the narrower of both sides is averaged; the maximum does
+    not.
     """
 
     aggregator: str
@@ -40,6 +41,10 @@ class GraphSAGEConvolution(Convolution):
             largest = max_messages(x[senders], receivers, weight, x.shape[0])
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(largest, None, kernel_neighbor=self.width)
+        elif self.aggregates_first(x, product, self.width):
+            mean = mean_propagation(x, senders, receivers, weight, graph.edges.layout)
+            (own,) = self.multiply(x, None, kernel_self=self.width)
+            (neighbor,) = self.multiply(mean, None, kernel_neighbor=self.width)
         else:
             widths = {"kernel_self": self.width, "kernel_neighbor": self.width}
             own, neighbor = self.multiply(x, product, **widths)

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeGuard, cast
 
 import flax.linen as nn
 import jax
@@ -35,6 +35,21 @@ class Convolution(nn.Module):
     width: int
 
     @nn.nowrap
+    @staticmethod
+    def aggregates_first(
+        x: jax.Array | None, product: jax.Array | None, width: int
+    ) -> TypeGuard[jax.Array]:
+        """Return whether summing over neighbors is cheaper before the matrix than after it.
+
+        A linear aggregation commutes with the matrix, and costs as much as its input is wide.
+
+        Args:
+          x: [n, d], or None where `product` is given.
+          product: [n, width], or None.
+          width: number of columns of the matrix.
+        """
+        return product is None and x is not None and x.shape[1] < width
+
     def multiply(
         self, x: jax.Array | None, product: jax.Array | None, **widths: int
     ) -> list[jax.Array]:
