@@ -224,11 +224,11 @@ def test_without_torch_the_comparison_is_skipped_with_the_reason(run, script, mo
     monkeypatch.setattr(
         script("benchmark").importlib.util,
         "find_spec",
-        lambda name, *more: None if name == "torch" else found(name, *more),
+        lambda name, *more: None if name.startswith("torch") else found(name, *more),
     )
     report, printed = run("--torch", "--layers", "conv7", "--vary", "continuous")
-    assert report["comparison"]["skipped"].startswith("torch not installed")
-    assert "comparison with PyTorch skipped: torch not installed" in printed
+    assert report["comparison"]["skipped"].startswith("torch and torch_geometric not")
+    assert "comparison with PyTorch skipped: torch and torch_geometric not" in printed
 
 
 def test_entries_beyond_the_time_for_all_are_skipped_with_the_reason(run):
