@@ -71,10 +71,11 @@ def look_inside(problem, solver, devices):
     lane = PartitionSpec("lane")
     return {
         "texts": {name: lowered.compile().as_text() for name, lowered in texts.items()},
-        "donated": all(x.is_deleted() for x in jax.tree.leaves((state, moved)) if x.size),
+        "donated": all(x.is_deleted() for x in jax.tree.leaves((state, moved))),
         "divided": all(
             x.sharding.is_equivalent_to(jax.sharding.NamedSharding(devices._mesh(), lane), x.ndim)
             for x in jax.tree.leaves((again, losses))
+            if x.size  # an empty array lies nowhere
         ),
         "seeds": np.asarray(again.seed_id).tolist(),
     }
