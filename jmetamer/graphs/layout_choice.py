@@ -1,8 +1,8 @@
 """Which way of summing over neighbors is the fastest: the measured choice."""
 
 import jraph
-import numpy as np
 
+from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.neighbor_slots import NeighborSlots, neighbor_slots
 
 # backend -> (least number of edges, least mean number of neighbors) from which a layout of slots
@@ -28,8 +28,8 @@ def choose_layout(graph: jraph.GraphsTuple, backend: str) -> NeighborSlots | Non
     """
     if backend not in SLOTS_FROM:
         return None
-    num_nodes, num_edges = len(np.asarray(graph.nodes)), len(graph.senders)
+    total, num_edges = num_nodes(graph), len(graph.senders)
     least_edges, least_neighbors = SLOTS_FROM[backend]
-    if num_edges < max(least_edges, least_neighbors * num_nodes):
+    if num_edges < max(least_edges, least_neighbors * total):
         return None
-    return neighbor_slots(graph.senders, graph.receivers, num_nodes)
+    return neighbor_slots(graph.senders, graph.receivers, total)

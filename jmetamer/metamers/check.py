@@ -44,22 +44,38 @@ def _rebuild(
     basis: Any,
 ) -> jraph.GraphsTuple:
     drawn = matching.vary.init(seed_key(base_seed, seed_id), arrays.graph)
-    return coordinates.finish(theta, drawn, matching, arrays, basis)
+    _, constants = coordinates.start(drawn, matching, arrays, basis)
+    return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _finish(
-    matching: Matching, coordinates: Coordinates, theta: Any, drawn: Any, arrays: Arrays, basis: Any
+    matching: Matching,
+    coordinates: Coordinates,
+    theta: Any,
+    constants: Any,
+    drawn: Any,
+    arrays: Arrays,
+    basis: Any,
 ) -> jraph.GraphsTuple:
-    return coordinates.finish(theta, drawn, matching, arrays, basis)
+    return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
 
 
 def finish(
-    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, drawn: Any
+    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, constants: Any, drawn: Any
 ) -> jraph.GraphsTuple:
-    """Return the hard graph of one metamer whose start is at hand."""
+    """Return the hard graph of one metamer whose start is at hand.
+
+    Args:
+      problem: what was matched.
+      coordinates: of theta.
+      basis: of the coordinates.
+      theta, constants: where the lane ended, and what it kept of its start.
+      drawn: start of the parameterization.
+    """
     with highest_precision():
-        return _finish(problem.matching, coordinates, theta, drawn, problem.arrays, basis)
+        start = theta, constants, drawn
+        return _finish(problem.matching, coordinates, *start, problem.arrays, basis)
 
 
 def rebuild(

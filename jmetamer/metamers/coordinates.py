@@ -64,7 +64,13 @@ class Coordinates(Protocol):
         ...
 
     def finish(
-        self, theta: Any, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any
+        self,
+        theta: Any,
+        constants: Any,
+        drawn: Theta,
+        matching: Matching,
+        arrays: Arrays,
+        basis: Any,
     ) -> jraph.GraphsTuple:
         """Return the hard graph that these coordinates stand for, given where they started."""
         ...
@@ -107,7 +113,13 @@ class OwnCoordinates:
         return matching.vary.penalty(theta, arrays.graph)
 
     def finish(
-        self, theta: Theta, drawn: Theta, matching: Matching, arrays: Arrays, basis: Any
+        self,
+        theta: Theta,
+        constants: Any,
+        drawn: Theta,
+        matching: Matching,
+        arrays: Arrays,
+        basis: Any,
     ) -> jraph.GraphsTuple:
         """Return the hardened graph."""
         return matching.vary.harden(theta, arrays.graph)
@@ -147,10 +159,10 @@ class EntryCoordinates:
     name: str = "entry"
 
     def start(self, drawn: jax.Array, matching: Matching, arrays: Arrays, basis: EntryBasis) -> Any:
-        """Return theta = 0 or Y0, and Y0 [n, m] where theta does not hold it."""
+        """Return theta, which is Y0 or a change of it, and Y0 [n, m]."""
         y0 = drawn @ basis.weights
         if basis.turn is None:
-            return y0, ()
+            return y0, y0
         return jnp.zeros((y0.shape[0], basis.turn.shape[0]), y0.dtype), y0
 
     def activations(
@@ -185,13 +197,14 @@ class EntryCoordinates:
     def finish(
         self,
         theta: jax.Array,
+        constants: jax.Array,
         drawn: jax.Array,
         matching: Matching,
         arrays: Arrays,
         basis: EntryBasis,
     ) -> jraph.GraphsTuple:
         """Return the graph with `X' = X0 + change lift`."""
-        change = theta - drawn @ basis.weights if basis.turn is None else theta
+        change = theta - constants if basis.turn is None else theta
         return arrays.graph._replace(nodes=drawn + change @ basis.lift)
 
 

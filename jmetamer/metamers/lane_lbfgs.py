@@ -20,11 +20,17 @@ _CURVATURE_FLOOR = 1e-10
 class LaneLbfgsState(NamedTuple):
     """Where the search stands; N is the number of coordinates, m the number of stored pairs.
 
+    The direction is `-(scale gradient + coefficients @ basis)`: with `along` and `gram` at hand,
+    its inner products follow without reading long vectors.
+
     Attributes:
       anchor: [N] last accepted point; [0] without a projection, where it follows from the point.
       value: [] its loss.
       gradient: [N] its gradient.
+      square: [] inner product of the gradient with itself.
+      along: [2 m] inner products of the rows of `basis` with the gradient.
       direction: [N] search direction from the anchor.
+      scale, coefficients: [], [2 m] the direction in terms of gradient and basis.
       slope: [] inner product of direction and gradient.
       length: [] multiple of the direction under trial.
       basis: [2 m, N] past steps, then the gradient differences that belong to them.
@@ -36,7 +42,11 @@ class LaneLbfgsState(NamedTuple):
     anchor: jax.Array
     value: jax.Array
     gradient: jax.Array
+    square: jax.Array
+    along: jax.Array
     direction: jax.Array
+    scale: jax.Array
+    coefficients: jax.Array
     slope: jax.Array
     length: jax.Array
     basis: jax.Array
@@ -52,7 +62,8 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
     minimum of the parabola through both values and the slope, within [0.1 t, 0.5 t]. A pair is
     stored only if its curvature is positive, so the direction always descends (Nocedal and
     Wright, Numerical Optimization, chapters 3 and 7). The two-loop recursion runs on inner
-    products, so a step reads the stored pairs twice and no more.
+    products; without a projection those of a new pair follow from the ones at hand, so a step
+    reads the stored pairs twice and no more.
 
     Args:
       memory: number of stored pairs.
@@ -76,12 +87,24 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
 
     def init(params: Any) -> LaneLbfgsState:
         flat, _ = jax.flatten_util.ravel_pytree(params)
-        zeros, scalar = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
-        basis = jnp.zeros((2 * memory, flat.size), flat.dtype)
-        gram = jnp.zeros((2 * memory, 2 * memory), flat.dtype)
-        none, no = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-        anchor = zeros if bounded else zeros[:0]
-        return LaneLbfgsState(anchor, scalar, zeros, zeros, scalar, scalar, basis, gram, none, no)
+        zeros, zero = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
+        row = jnp.zeros(2 * memory, flat.dtype)
+        return LaneLbfgsState(
+            anchor=zeros if bounded else zeros[:0],
+            value=zero,
+            gradient=zeros,
+            square=zero,
+            along=row,
+            direction=zeros,
+            scale=zero,
+            coefficients=row,
+            slope=zero,
+            length=zero,
+            basis=jnp.zeros((2 * memory, flat.size), flat.dtype),
+            gram=jnp.zeros((2 * memory, 2 * memory), flat.dtype),
+            stored=jnp.zeros((), jnp.int32),
+            started=jnp.zeros((), bool),
+        )
 
     def update(
         updates: Any,
@@ -121,16 +144,19 @@ def _look(
     bounded = state.anchor.size == point.size
     change = point - state.anchor if bounded else state.length * state.direction
     # A trial that was projected moved otherwise than along the direction.
-    free_decrease = state.length * state.slope
-    expected = jnp.vdot(state.gradient, change) if bounded else free_decrease
+    expected = jnp.vdot(state.gradient, change) if bounded else state.length * state.slope
     accepted = ~state.started | (value <= state.value + _SUFFICIENT_DECREASE * expected)
-    state = _remember(state, accepted, change, gradient - state.gradient)
-    reduced = gradient if project is None else _without_held(point, gradient, project)
+    held = None if project is None else _held(point, gradient, project)
+    reduced = gradient if held is None else jnp.where(held, 0.0, gradient)
     square = jnp.vdot(reduced, reduced)
+    before = state
+    state, along = _remember(state, accepted, change, gradient, reduced, square)
     # Both outcomes are computed: under vmap a branch would be anyway, and it would copy the pairs.
-    direction, slope = _direction(state, reduced, square)
-    if project is not None:
-        direction = jnp.where(reduced == 0, 0.0, direction)
+    scale, coefficients = _combination(state, along)
+    slope = -(scale * square + coefficients @ along)
+    direction = -(scale * reduced + coefficients @ state.basis)
+    if held is not None:
+        direction = jnp.where(held, 0.0, direction)
         slope = jnp.vdot(direction, gradient)
     descends = slope < 0
     direction = jnp.where(descends, direction, -reduced)
@@ -138,29 +164,32 @@ def _look(
     first = jnp.where((square > 0) & (value > 0), value / square, 1 / jnp.sqrt(square))
     first = jnp.where(square > 0, first, 0.0)
     fresh = jnp.where((state.stored > 0) & descends, 1.0, first).astype(point.dtype)
-    length = jnp.where(accepted, fresh, _shorter(state, value, expected))
+    length = jnp.where(accepted, fresh, _shorter(before, value, expected))
     direction = jnp.where(accepted, direction, state.direction)
-    back = jnp.where(accepted, 0.0, change if bounded else state.length * direction)
-    moved = state._replace(
-        anchor=jnp.where(accepted, point, state.anchor) if bounded else state.anchor,
-        value=jnp.where(accepted, value, state.value),
-        gradient=jnp.where(accepted, gradient, state.gradient),
-        direction=direction,
-        slope=jnp.where(accepted, jnp.where(descends, slope, -square), state.slope),
-        length=length,
-        started=jnp.ones((), bool),
-    )
+    back = jnp.where(accepted, 0.0, change if bounded else before.length * direction)
+    found = {
+        "value": value,
+        "gradient": gradient,
+        "square": square,
+        "along": along,
+        "scale": jnp.where(descends, scale, 1.0),
+        "coefficients": jnp.where(descends, coefficients, 0.0),
+        "slope": jnp.where(descends, slope, -square),
+        "anchor": point if bounded else state.anchor,
+    }
+    kept = {name: jnp.where(accepted, new, getattr(state, name)) for name, new in found.items()}
+    moved = state._replace(**kept, direction=direction, length=length, started=jnp.ones((), bool))
     return moved, length * direction - back
 
 
-def _without_held(
+def _held(
     point: jax.Array, gradient: jax.Array, project: Callable[[jax.Array], jax.Array]
 ) -> jax.Array:
-    """Return the gradient with zeros where a bound stops the descent; the others move freely."""
+    """Return where a bound stops the descent; the other coordinates move freely."""
     # Small gradients vanish beside large coordinates: nudge by enough to be seen in rounding.
     visible = 4 * jnp.finfo(point.dtype).eps * jnp.abs(point) + jnp.finfo(point.dtype).tiny
     nudge = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient), visible)
-    return jnp.where(project(point - nudge) == point, 0.0, gradient)
+    return (project(point - nudge) == point) & (gradient != 0)
 
 
 def _shorter(state: LaneLbfgsState, value: jax.Array, expected: jax.Array) -> jax.Array:
@@ -173,41 +202,81 @@ def _shorter(state: LaneLbfgsState, value: jax.Array, expected: jax.Array) -> ja
 
 
 def _remember(
-    state: LaneLbfgsState, accepted: jax.Array, change: jax.Array, difference: jax.Array
-) -> LaneLbfgsState:
-    """Store the pair of an accepted trial in place of the oldest, if its curvature is positive."""
+    state: LaneLbfgsState,
+    accepted: jax.Array,
+    change: jax.Array,
+    gradient: jax.Array,
+    reduced: jax.Array,
+    square: jax.Array,
+) -> tuple[LaneLbfgsState, jax.Array]:
+    """Store the pair of an accepted trial in place of the oldest, if its curvature is positive.
+
+    Returns:
+      The state with the pair, and the products [2 m] of its basis with the reduced gradient.
+    """
     memory = len(state.basis) // 2
-    useful = accepted & state.started & (jnp.vdot(change, difference) > 0)
+    bounded = state.anchor.size > 0
+    difference = gradient - state.gradient
+    if bounded:
+        curvature = jnp.vdot(change, difference)
+    else:
+        curvature = state.length * (jnp.vdot(state.direction, gradient) - state.slope)
+    useful = accepted & state.started & (curvature > 0)
     slot = state.stored % memory
     # A row out of range is dropped: the rest of the basis stays where it is, uncopied.
     place = jnp.where(useful, slot, 2 * memory)
     basis = state.basis.at[place].set(change, mode="drop")
     basis = basis.at[place + memory].set(difference, mode="drop")
+    along = basis @ reduced
+    if bounded:
+        pair = basis @ change, basis @ difference
+    else:
+        pair = _derived(state, slot, along, square, curvature)
     gram = state.gram
-    for row, vector in ((place, change), (place + memory, difference)):
-        products = basis @ vector
+    for row, products in zip((place, place + memory), pair, strict=True):
         gram = gram.at[row, :].set(products, mode="drop").at[:, row].set(products, mode="drop")
-    return state._replace(basis=basis, gram=gram, stored=state.stored + useful)
+    return state._replace(basis=basis, gram=gram, stored=state.stored + useful), along
 
 
-def _direction(
-    state: LaneLbfgsState, gradient: jax.Array, square: jax.Array
+def _derived(
+    state: LaneLbfgsState,
+    slot: jax.Array,
+    along: jax.Array,
+    square: jax.Array,
+    curvature: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Return minus the inverse-Hessian approximation times the gradient, and its slope.
+    """Return the products of a free pair with the basis that holds it at `slot`.
 
-    The two-loop recursion is linear in the gradient and the stored rows, so it runs on the
-    coefficients of `c0 g + sum_i c_i basis_i` with the help of the inner products; so does the
-    slope `<direction, g>`. Long vectors are read once for the products and once for the result.
+    The step is `t p` with p a combination of gradient and basis, and the difference is the new
+    gradient less the old, so their products are combinations of products at hand.
     """
     memory = len(state.basis) // 2
-    along = state.basis @ gradient
+    scale, coefficients = state.scale, state.coefficients
+    with_direction = -(scale * state.along + state.gram @ coefficients)
+    direction_square = -(scale * state.slope + coefficients @ with_direction)
+    with_change = state.length * with_direction
+    with_difference = along - state.along
+    change_square = state.length**2 * direction_square
+    difference_square = 2 * along[slot + memory] - square + state.square
+    with_change = with_change.at[slot].set(change_square).at[slot + memory].set(curvature)
+    with_difference = with_difference.at[slot].set(curvature)
+    return with_change, with_difference.at[slot + memory].set(difference_square)
+
+
+def _combination(state: LaneLbfgsState, along: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return minus the quasi-Newton direction as `scale g + coefficients @ basis`.
+
+    The two-loop recursion is linear in the gradient and the stored rows, so it runs on the
+    coefficients with the help of the inner products; `along` [2 m] are those with the gradient.
+    """
+    memory = len(state.basis) // 2
     used = jnp.minimum(state.stored, memory)
 
     def pair(age: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         slot = (state.stored - 1 - age) % memory
         curvature = state.gram[slot, slot + memory]
-        lengths = state.gram[slot, slot] * state.gram[slot + memory, slot + memory]
-        sound = (age < used) & (curvature > _CURVATURE_FLOOR * jnp.sqrt(lengths))
+        squares = state.gram[slot, slot] * state.gram[slot + memory, slot + memory]
+        sound = (age < used) & (squares > 0) & (curvature > _CURVATURE_FLOOR * jnp.sqrt(squares))
         return slot, slot + memory, jnp.where(sound, 1 / jnp.where(sound, curvature, 1), 0.0)
 
     def newest_first(age: jax.Array, carry: tuple[jax.Array, jax.Array]) -> Any:
@@ -223,11 +292,9 @@ def _direction(
         back = jnp.where(rho > 0, weights[age] - rho * product, 0.0)
         return coefficients.at[step].add(back)
 
-    empty = jnp.zeros(2 * memory, gradient.dtype), jnp.zeros(memory, gradient.dtype)
+    empty = jnp.zeros_like(along), jnp.zeros(memory, along.dtype)
     coefficients, weights = jax.lax.fori_loop(0, memory, newest_first, empty)
     _, difference, rho = pair(jnp.int32(0))
     length = state.gram[difference, difference] * rho
     scale = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 1.0)
-    coefficients = jax.lax.fori_loop(0, memory, oldest_first, scale * coefficients)
-    slope = -(scale * square + coefficients @ along)
-    return -(scale * gradient + coefficients @ state.basis), slope
+    return scale, jax.lax.fori_loop(0, memory, oldest_first, scale * coefficients)

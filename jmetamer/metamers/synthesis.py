@@ -177,10 +177,10 @@ class Synthesis:
         The check of finished graphs is compiled beside the loop: compiling takes one core.
         """
         drawn, state = self._begin(0)
-        theta = jax.device_get(_picked(state.best_theta, 0))
+        start = jax.device_get(_picked((state.best_theta, state.constants), 0))
         ended = state._replace(status=jnp.full_like(state.status, Status.CONVERGED))
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            check = beside.submit(lambda: self.judge(self._finish(theta, drawn)))
+            check = beside.submit(lambda: self.judge(self._finish(*start, drawn)))
             jax.block_until_ready(self._advance(ended))
             check.result()
 
@@ -190,8 +190,9 @@ class Synthesis:
         data = self.arrays, self.basis, self.limits
         return drawn, engine.begin(self.program, drawn, seed, *data)
 
-    def _finish(self, theta: Any, drawn: Any) -> jraph.GraphsTuple:
-        return finish(self.problem, self.program.coordinates, self.basis, theta, drawn)
+    def _finish(self, theta: Any, constants: Any, drawn: Any) -> jraph.GraphsTuple:
+        coordinates = self.program.coordinates
+        return finish(self.problem, coordinates, self.basis, theta, constants, drawn)
 
     def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
         """Run one lane from seed to seed."""
@@ -208,7 +209,7 @@ class Synthesis:
                 return
             taken = engine.take(self.program, state, np.zeros(1, np.int32))
             lane = _picked(jax.device_get(taken), 0)
-            graph = self._finish(lane.best_theta, drawn)
+            graph = self._finish(lane.best_theta, _picked(state.constants, 0), drawn)
             verdict = jax.device_get(self.judge(graph))
             yield Finished(lane, np.concatenate(curves), graph, verdict)
             queue.done()
@@ -291,8 +292,10 @@ class Synthesis:
 
 
 def _median(losses: np.ndarray) -> float:
-    last = losses[..., -1]
-    return float(np.nanmedian(last)) if np.isfinite(last).any() else float("nan")
+    """Return the median over lanes of the last loss that each reported, NaN where none did."""
+    last = [lane[np.isfinite(lane)][-1:] for lane in np.atleast_2d(losses)]
+    seen = np.concatenate([*last, np.zeros(0)])
+    return float(np.median(seen)) if seen.size else float("nan")
 
 
 def _picked(tree: Any, index: int) -> Any:

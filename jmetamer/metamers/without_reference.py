@@ -21,7 +21,7 @@ def has_features(graph: jraph.GraphsTuple) -> bool:
       >>> has_features(make_graph(np.zeros((2, 0)), senders=[0], receivers=[1]))
       False
     """
-    return not (isinstance(graph.nodes, np.ndarray) and graph.nodes.shape[1:] == (0,))
+    return np.shape(graph.nodes)[1:] != (0,)
 
 
 def stand_in(

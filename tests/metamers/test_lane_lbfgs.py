@@ -105,3 +105,53 @@ def test_comes_back_from_a_trial_that_is_not_finite():
     curve, x = minimize(loss, jnp.full(2, 0.3), 60)
     np.testing.assert_allclose(x, 1 / 30, rtol=1e-2)
     assert np.isfinite(curve[-1])
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_moves_coordinates_beside_which_their_gradient_vanishes_in_rounding(bounded):
+    target = jnp.linspace(4.0, 6.0, 8)
+    weights = 1e-9 * jnp.geomspace(1, 100, 8)
+
+    def loss(x):
+        return jnp.sum(weights * (x - target) ** 2)
+
+    x = jnp.full(8, 5.0)
+    assert (x - jax.grad(loss)(x) == x).all()  # what made them look as if held at a bound
+    project = {"project": lambda x: jnp.clip(x, 0.0, 5.5)} if bounded else {}
+    method = lane_lbfgs(bounded=bounded)
+
+    def step(carry, _):
+        x, state = carry
+        value, gradient = jax.value_and_grad(loss)(x)
+        updates, state = method.update(gradient, state, x, value=value, **project)
+        x = optax.apply_updates(x, updates)
+        return (project["project"](x) if bounded else x, state), None
+
+    (x, _), _ = jax.jit(lambda: jax.lax.scan(step, (x, method.init(x)), length=60))()
+    expected = jnp.minimum(target, 5.5) if bounded else target
+    np.testing.assert_allclose(x, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("start", [[-1.2, 1.0], [-1.0, 2.0, -1.0]])
+def test_derived_inner_products_are_those_of_the_stored_vectors(start):
+    method = lane_lbfgs(memory=2, bounded=False)
+
+    def step(carry, _):
+        x, state = carry
+        value, gradient = jax.value_and_grad(rosenbrock)(x)
+        updates, state = method.update(gradient, state, x, value=value)
+        return (optax.apply_updates(x, updates), state), (value, state)
+
+    x = jnp.array(start)
+    _, (values, states) = jax.jit(lambda: jax.lax.scan(step, (x, method.init(x)), length=100))()
+    assert values.min() <= 1e-6
+    stored = 0
+    for state in (jax.tree.map(lambda leaf, i=i: leaf[i], states) for i in range(100)):
+        expected = np.asarray(state.basis, np.float64) @ np.asarray(state.basis, np.float64).T
+        size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+        np.testing.assert_array_less(np.abs(state.gram - expected), 1e-3 * size + 1e-12)
+        combination = -(state.scale * state.gradient + state.coefficients @ state.basis)
+        if bool(state.stored > stored):
+            np.testing.assert_allclose(combination, state.direction, rtol=1e-3, atol=1e-5)
+        stored = int(state.stored)
+    assert stored > 10
