@@ -1,4 +1,4 @@
-"""Ways to sum over neighbors, timed in turn: the table behind `jmetamer.graphs.layout_choice`.
+"""Ways to sum over neighbors, timed in turn: what backs `message_passing.propagate`.
 
     python experiments/benchmark/propagation.py [--datasets cora digits] [--columns 7 64]
         [--lanes 1 16] [--out FILE.json]
@@ -20,7 +20,6 @@ from jax.experimental import sparse
 import jmetamer as jm
 from jmetamer._base.provenance import provenance
 from jmetamer.graphs.message_passing import propagate
-from jmetamer.graphs.neighbor_slots import neighbor_slots
 
 REPEATS, ROUNDS = 20, 5
 LARGEST_DENSE = 6_000  # nodes; above, the dense matrix alone takes more than 144 MB
@@ -37,7 +36,6 @@ class Edges:
         self.weight = jnp.asarray(np.random.default_rng(0).uniform(0.1, 1, self.num_edges), "f4")
         self.senders, self.receivers = jnp.asarray(senders), jnp.asarray(receivers)
         self.order = np.argsort(receivers, kind="stable")
-        self.layout = jax.tree.map(jnp.asarray, neighbor_slots(senders, receivers, self.num_nodes))
         self.padded = _padded_neighbors(senders, receivers, self.num_nodes)
 
     def ways(self) -> dict[str, Callable[[jax.Array], jax.Array]]:
@@ -47,7 +45,6 @@ class Edges:
         found = {
             "edge by edge": self.edge_by_edge,
             "sorted edges": self.sorted_edges,
-            "slots": self.slots,
             "padded": self.by_padded_neighbors,
             "sparse product": lambda x: matrix @ x,
         }
@@ -65,10 +62,6 @@ class Edges:
         messages = x[self.senders[self.order]] * self.weight[self.order][:, None]
         rows = self.receivers[self.order]
         return jax.ops.segment_sum(messages, rows, self.num_nodes, indices_are_sorted=True)
-
-    def slots(self, x: jax.Array) -> jax.Array:
-        """`NeighborSlots`, forward and backward."""
-        return propagate(x, self.senders, self.receivers, self.weight, self.layout)
 
     def by_padded_neighbors(self, x: jax.Array) -> jax.Array:
         """Every node's neighbors padded to the next power of two, a bucket a width."""
@@ -127,7 +120,7 @@ def measured(edges: Edges, columns: int, lanes: int) -> dict[str, float]:
     if lanes > 1:
         folded = jnp.moveaxis(x, 0, 1).reshape(edges.num_nodes, lanes * columns)
         clocks["edge by edge, folded"] = seconds_of(edges.edge_by_edge, folded)
-        clocks["slots, folded"] = seconds_of(edges.slots, folded)
+        clocks["padded, folded"] = seconds_of(edges.by_padded_neighbors, folded)
     rounds = [{name: clock() for name, clock in clocks.items()} for _ in range(ROUNDS)]
     return {name: 1e3 / lanes * min(r[name] for r in rounds) for name in clocks}
 

@@ -19,8 +19,6 @@ class Edges(NamedTuple):
     Attributes:
       weight: [e] float32; 1 = present, 0 = absent (also padding), between = relaxed.
       features: [e, f] float32 or None.
-      layout: a `NeighborSlots` of exactly this edge list, or None. It only speeds sums up, and is
-        made where a loop runs many times over fixed edges; whoever changes edges must drop it.
 
     Example:
       >>> Edges(weight=[1.0, 0.0]).features is None
@@ -29,7 +27,6 @@ class Edges(NamedTuple):
 
     weight: Any
     features: Any = None
-    layout: Any = None
 
 
 def make_graph(

@@ -8,8 +8,6 @@ at weight 0 and at nodes without neighbors too.
 import jax
 import jax.numpy as jnp
 
-from jmetamer.graphs.neighbor_slots import NeighborSlots, propagate_slots
-
 # Largest exponent of an absent edge's score above the present ones: exp(30) = 1e13 keeps the
 # gradient at weight 0 finite in float32 and is exact for all scores seen in practice.
 _LARGEST_EXCESS = 30.0
@@ -42,16 +40,17 @@ def propagate(
     senders: jax.Array,
     receivers: jax.Array,
     weight: jax.Array,
-    layout: NeighborSlots | None = None,
 ) -> jax.Array:
     """Sum the values of each node's neighbors: `sum_u w_uv x_u`.
+
+    Edge by edge: gathering from padded lists of neighbors is up to twice as fast alone, but not
+    within a step, and takes several times as long to compile (`experiments/benchmark`).
 
     Args:
       nodes: [n, ...] node values.
       senders: [e] integer index of the node that each edge starts from.
       receivers: [e] integer index of the node that each edge points to.
       weight: [e] edge weights, or [e, heads] for nodes [n, heads, ...].
-      layout: of this edge list, to sum without a scatter; None sums edge by edge.
 
     Returns:
       [n, ...]; zero where nothing arrives.
@@ -61,9 +60,7 @@ def propagate(
       >>> propagate(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
       Array([6., 0., 0.], dtype=float32)
     """
-    if layout is None:
-        return sum_messages(nodes[senders], receivers, weight, nodes.shape[0])
-    return propagate_slots(nodes, weight, senders, receivers, layout)
+    return sum_messages(nodes[senders], receivers, weight, nodes.shape[0])
 
 
 def mean_propagation(
@@ -71,7 +68,6 @@ def mean_propagation(
     senders: jax.Array,
     receivers: jax.Array,
     weight: jax.Array,
-    layout: NeighborSlots | None = None,
 ) -> jax.Array:
     """Average the values of each node's neighbors: `sum_u w_uv x_u / sum_u w_uv`.
 
@@ -80,7 +76,6 @@ def mean_propagation(
       senders: [e] integer index of the node that each edge starts from.
       receivers: [e] integer index of the node that each edge points to.
       weight: [e] edge weights.
-      layout: as in `propagate`.
 
     Returns:
       [n, ...]; zero where nothing arrives.
@@ -92,7 +87,7 @@ def mean_propagation(
     """
     total = jax.ops.segment_sum(weight, receivers, nodes.shape[0])
     divisor = jnp.where(total > 0, total, 1)
-    summed = propagate(nodes, senders, receivers, weight, layout)
+    summed = propagate(nodes, senders, receivers, weight)
     return summed / _along_first(divisor, summed.ndim)
 
 
@@ -160,7 +155,6 @@ def symmetric_propagation(
     senders: jax.Array,
     receivers: jax.Array,
     weight: jax.Array,
-    layout: NeighborSlots | None = None,
 ) -> jax.Array:
     """Apply `D^-1/2 (A + I) D^-1/2` with `deg_v = loop_v + sum_(u != v) w_uv` (Kipf, Welling 2017).
 
@@ -172,7 +166,6 @@ def symmetric_propagation(
       senders: [e] integer index of the node that each edge starts from.
       receivers: [e] integer index of the node that each edge points to.
       weight: [e] edge weights.
-      layout: as in `propagate`.
 
     Returns:
       [n, h].
@@ -188,7 +181,7 @@ def symmetric_propagation(
     degree = loop + jax.ops.segment_sum(between, receivers, num_nodes)
     scale = jax.lax.rsqrt(degree)[:, None]
     scaled = nodes * scale
-    neighbors = propagate(scaled, senders, receivers, between, layout)
+    neighbors = propagate(scaled, senders, receivers, between)
     return scale * (neighbors + loop[:, None] * scaled)
 
 

@@ -95,7 +95,7 @@ class OwnCoordinates:
         self, theta: Theta, constants: Any, matching: Matching, arrays: Arrays, basis: Any
     ) -> Mapping[str, jax.Array]:
         """Return the activations of the decoded graph."""
-        graph = matching.vary.decode(theta, arrays.loop_graph)
+        graph = matching.vary.decode(theta, arrays.graph)
         return matching.model.activations(
             arrays.params, graph, identity_backward=matching.identity_backward
         )
@@ -177,7 +177,7 @@ class EntryCoordinates:
         entry = theta if basis.turn is None else constants + theta @ basis.turn
         return matching.model.activations(
             arrays.params,
-            arrays.loop_graph,
+            arrays.graph,
             entry=entry,
             identity_backward=matching.identity_backward,
         )

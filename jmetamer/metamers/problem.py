@@ -13,8 +13,6 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
-from jmetamer.graphs.layout_choice import choose_layout
-from jmetamer.graphs.neighbor_slots import NeighborSlots
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
 from jmetamer.metamers.parameterizations import ContinuousFeatures, Parameterization
 from jmetamer.metamers.without_reference import has_features, stand_in
@@ -60,7 +58,6 @@ class Arrays(NamedTuple):
       nodes: [t] int32 target nodes, or None for all.
       targets: layer -> [t, c] activation to match.
       scales: layer -> [] |target|^2, or 1 where the target is all zero.
-      layout: of the edge list, for the loop; None where summing edge by edge is as fast.
     """
 
     params: Params
@@ -68,12 +65,6 @@ class Arrays(NamedTuple):
     nodes: jax.Array | None
     targets: Mapping[str, jax.Array]
     scales: Mapping[str, jax.Array]
-    layout: NeighborSlots | None = None
-
-    @property
-    def loop_graph(self) -> jraph.GraphsTuple:
-        """The reference with its layout: what the loop runs on, while its edges are fixed."""
-        return self.graph._replace(edges=self.graph.edges._replace(layout=self.layout))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,8 +166,7 @@ class Problem:
         else:
             targets = self._given_targets(params, graph)
         scales = {name: _scale(value) for name, value in targets.items()}
-        layout = choose_layout(self.graph, jax.default_backend())
-        return Arrays(params, graph, nodes, targets, scales, jax.tree.map(jnp.asarray, layout))
+        return Arrays(params, graph, nodes, targets, scales)
 
     @property
     def zero_target(self) -> bool:

@@ -56,8 +56,8 @@ class GATConvolution(Convolution):
         alpha = nn.Dropout(self.dropout, deterministic=not training)(alpha)
         # The weight is inside alpha already; the last entries belong to the loops.
         given, loops = alpha[:-num_nodes], alpha[-num_nodes:]
-        edges = graph.senders, graph.receivers, given, graph.edges.layout
-        z = propagate(per_head, *edges) + per_head * loops[:, :, None]
+        z = propagate(per_head, graph.senders, graph.receivers, given)
+        z = z + per_head * loops[:, :, None]
         z = z.reshape(num_nodes, self.width) if self.concatenate else z.mean(axis=1)
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
 

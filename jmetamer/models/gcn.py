@@ -24,9 +24,8 @@ class GCNConvolution(Convolution):
         """Return [n, width]; see `Convolution`."""
 
         def propagated(values: jax.Array) -> jax.Array:
-            edges = graph.edges
-            ends = graph.senders, graph.receivers
-            return symmetric_propagation(values, *ends, edges.weight, edges.layout)
+            edges = graph.senders, graph.receivers, graph.edges.weight
+            return symmetric_propagation(values, *edges)
 
         if self.aggregates_first(x, product, self.width):
             (z,) = self.multiply(propagated(x), None, kernel=self.width)

@@ -42,9 +42,8 @@ class GINConvolution(Convolution):
             eps = self.param("eps_value", nn.initializers.constant(self.eps), ())
 
         def summed(values: jax.Array) -> jax.Array:
-            edges = graph.edges
-            ends = graph.senders, graph.receivers
-            return (1 + eps) * values + propagate(values, *ends, edges.weight, edges.layout)
+            edges = graph.senders, graph.receivers, graph.edges.weight
+            return (1 + eps) * values + propagate(values, *edges)
 
         if self.aggregates_first(x, product, self.inner):
             (z,) = self.multiply(summed(x), None, kernel=self.inner)

@@ -42,14 +42,13 @@ class GraphSAGEConvolution(Convolution):
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(largest, None, kernel_neighbor=self.width)
         elif self.aggregates_first(x, product, self.width):
-            mean = mean_propagation(x, senders, receivers, weight, graph.edges.layout)
+            mean = mean_propagation(x, senders, receivers, weight)
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(mean, None, kernel_neighbor=self.width)
         else:
             widths = {"kernel_self": self.width, "kernel_neighbor": self.width}
             own, neighbor = self.multiply(x, product, **widths)
-            layout = graph.edges.layout
-            neighbor = mean_propagation(neighbor, senders, receivers, weight, layout)
+            neighbor = mean_propagation(neighbor, senders, receivers, weight)
         return own + neighbor + self.param("bias", nn.initializers.zeros, (self.width,))
 
 
