@@ -65,9 +65,21 @@ _HOMES = {
         "Status",
         "default_solver",
         "generate",
-        "jacobian_spectrum",
+        "generate_each",
         "metamer_graph",
+    ),
+    "jmetamer.jacobians": (
+        "MapCorrelations",
+        "NodeMaps",
+        "jacobian_operator",
+        "jacobian_spectrum",
+        "joint_spectrum",
+        "leading_spectrum",
+        "map_correlations",
+        "node_maps",
+        "rank_ledger_of",
         "volume_change",
+        "whole_graph_volume",
     ),
     "jmetamer.results": ("Run", "open_run"),
 }
@@ -79,6 +91,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from jmetamer._base.errors import *  # noqa: F403
     from jmetamer.graphs import *  # noqa: F403
+    from jmetamer.jacobians import *  # noqa: F403
     from jmetamer.measures import *  # noqa: F403
     from jmetamer.metamers import *  # noqa: F403
     from jmetamer.models import *  # noqa: F403

@@ -1,9 +1,13 @@
-"""One cell from settings to record: the order in which everything happens."""
+"""One cell from settings to record: the order in which everything happens.
+
+`prepare`, `make_metamers` and `complete` are the three parts; several cells may share the second.
+"""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,15 +25,16 @@ from jmetamer.config import (
     build_train_settings,
 )
 from jmetamer.graphs import Dataset, content_digest
+from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.measures import Measure
-from jmetamer.metamers import Problem, local_geometry
-from jmetamer.metamers.block import Block, Blocks
-from jmetamer.metamers.local_geometry import LocalGeometry
+from jmetamer.metamers import Problem
+from jmetamer.metamers.block import Block, Blocks, make_blocks
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
-from jmetamer.variables import geometry_variables, metamer_variables
+from jmetamer.results.saving import Saving
+from jmetamer.variables import metamer_variables, survey_variables
 
 
 class Estimate(NamedTuple):
@@ -48,6 +53,33 @@ class Estimate(NamedTuple):
     lanes: int
     bytes: int
     host_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PreparedCell:
+    """A cell that is ready for the lanes. Made by `prepare`.
+
+    Attributes:
+      cell: resolved settings.
+      data: the dataset.
+      trained: the network.
+      problem: what must match.
+      measures: deviations to take.
+      geometry_nodes: target nodes of the geometry, or None where none is wanted.
+      solver: how, with the number of lanes that a cell alone takes.
+      blocks: makes its metamers.
+      seconds: that the preparation took.
+    """
+
+    cell: CellSettings
+    data: Dataset
+    trained: TrainedModel
+    problem: Problem
+    measures: tuple[Measure, ...]
+    geometry_nodes: list[int] | None
+    solver: Solver
+    blocks: Blocks
+    seconds: float
 
 
 def run_cell(
@@ -80,40 +112,101 @@ def run_cell(
       >>> record.status_counts
       {'CONVERGED': 2}
     """
-    started = time.perf_counter()
-    data = build_dataset(cell)
-    trained = _train(cell, data, models, progress)
-    problem = build_problem(cell, trained, data)
-    trained_at = time.perf_counter()
-    measures = build_measures(cell)
-    targets = _geometry_nodes(cell, problem)  # refused before hours of work, not after
-    solver = build_solver(cell, problem)
-    solver = fit(problem, solver, cell.metamers.count, keep_theta=False)
-    # The geometry runs on the host in float64, beside the metamers on the device.
-    with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
-        waiting = beside.submit(_geometry, cell, problem, targets)
+    prepared = prepare(cell, models=models, progress=progress)
+    with geometry_beside([prepared]) as (waiting,):
 
         def watched(seen: Progress) -> None:
             if waiting.done():
                 waiting.result()  # a failure there ends the cell now, not hours later
             progress(seen)
 
-        block = _metamers(cell, problem, solver, measures, partial, watched, content_digest(data))
-        made_at = time.perf_counter()
+        (block,), seconds = make_metamers([prepared], [partial], watched)
         progress(Progress("geometry", 0, 1))
-        geometry, geometry_seconds = waiting.result()
+        return complete(prepared, block, waiting, seconds)
+
+
+def prepare(
+    cell: CellSettings,
+    *,
+    models: Path | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> PreparedCell:
+    """Train a cell's network and build its problem; refuse what cannot work before hours of work.
+
+    Args:
+      cell: resolved settings.
+      models: folder in which trained models are kept for later cells.
+      progress: told what is being done.
+
+    Raises:
+      InputError: settings that fit no problem, or no memory.
+    """
+    started = time.perf_counter()
+    data = build_dataset(cell)
+    trained = _train(cell, data, models, progress)
+    problem = build_problem(cell, trained, data)
+    measures, count = build_measures(cell), cell.metamers.count
+    nodes = _geometry_nodes(cell, problem)
+    solver, seed = build_solver(cell, problem), cell.metamers.seed or 0
+    blocks = Blocks(problem, solver, seed, measures, count=count, keep=_kept(cell))
+    seconds = time.perf_counter() - started
+    return PreparedCell(
+        cell, data, trained, problem, measures, nodes, blocks.solver, blocks, seconds
+    )
+
+
+_Geometry = concurrent.futures.Future[tuple[GeometrySurvey | None, float]]
+
+
+@contextlib.contextmanager
+def geometry_beside(cells: Sequence[PreparedCell]) -> Iterator[list[_Geometry]]:
+    """Take the geometry on the host in float64, beside the metamers on the device.
+
+    Args:
+      cells: one after the other.
+
+    Yields:
+      For each, what will be its geometry; `complete` waits for it.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
+        waiting = [beside.submit(_geometry, one) for one in cells]
+        try:
+            yield waiting
+        except BaseException:
+            for one in waiting:  # the first is under way and cannot be stopped
+                one.cancel()
+            raise
+
+
+def complete(
+    prepared: PreparedCell, block: Block, waiting: _Geometry, seconds_metamers: float
+) -> tuple[Record, Reference]:
+    """Return the record of a cell whose metamers are made, and its reference graph.
+
+    Args:
+      prepared: the cell.
+      block: all of its metamers.
+      waiting: its geometry.
+      seconds_metamers: its share of the time that the lanes took.
+    """
+    started = time.perf_counter()
+    cell, data, measures = prepared.cell, prepared.data, prepared.measures
+    geometry, geometry_seconds = waiting.result()
     reference = _reference(data)
     chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
-    variables, status_counts, scalars = metamer_variables(block, problem, measures, chance)
+    found = metamer_variables(block, prepared.problem, measures, chance)
+    variables, status_counts, scalars = found
     if geometry is not None:
-        variables |= geometry_variables(geometry)
-    scalars |= {f"{name}_accuracy": float(score) for name, score in trained.scores.items()}
+        variables |= survey_variables(geometry)
+    scores = prepared.trained.scores
+    scalars |= {f"{name}_accuracy": float(score) for name, score in scores.items()}
     seconds = {
-        "seconds": time.perf_counter() - started,
-        "seconds_training": trained_at - started,
-        "seconds_metamers": made_at - trained_at,
+        "seconds": prepared.seconds + seconds_metamers + time.perf_counter() - started,
+        "seconds_training": prepared.seconds,
+        "seconds_metamers": seconds_metamers,
         "seconds_geometry": geometry_seconds,
     }
+    solver = prepared.solver
     record = Record(
         settings=cell.settings,
         settings_hash=cell.hash,
@@ -161,71 +254,70 @@ def _train(
     return train(build_model(cell), data, cell.training.seed or 0, settings, cache=models)
 
 
-def _metamers(
-    cell: CellSettings,
-    problem: Problem,
-    solver: Solver,
-    measures: tuple[Measure, ...],
-    partial: PartialCell | None,
+def make_metamers(
+    cells: Sequence[PreparedCell],
+    shelves: Sequence[PartialCell | None],
     progress: Callable[[Progress], None],
-    content: str,
-) -> Block:
-    """Make all metamers, a block of seeds at a time; blocks on the shelf are taken from there."""
-    count, seed = cell.metamers.count, cell.metamers.seed or 0
-    blocks = Blocks(problem, solver, seed, measures, count=count, keep=_kept(cell))
-    done: list[Block] = []
-    with _Saving(partial if count > blocks.size else None, content, progress) as saving:
-        for first in range(0, count, blocks.size):
-            last = min(first + blocks.size, count)
-            name = f"seeds-{first}-{last - 1}"
-            stored = partial.load(name) if partial is not None else None
-            # A file that was edited since the interruption is another reference.
-            if stored is None or str(stored.pop("content", "")) != content:
-                stored = blocks.make(range(first, last), _told(saving.watched, first, count))
-                saving.save(name, stored)
-            done.append(stored)
-            progress(Progress("metamers", last, count))
-    return {key: _joined(key, [block[key] for block in done]) for key in done[0]}
-
-
-class _Saving:
-    """Puts blocks on the shelf while the next one is computed; at most one is under way.
+    *,
+    together: bool | None = None,
+) -> tuple[list[Block], float]:
+    """Make all metamers of cells that share lanes, a block of seeds of each at a time.
 
     Args:
-      partial: the shelf, or None.
-      content: digest of the reference, stored with every block.
-      progress: told what is being done.
+      cells: one, or several whose problems share a program and whose blocks have one size.
+      shelves: of each; a block that is there is not made again, whoever made it.
+      progress: told of the metamers of all cells.
+      together: whether lanes step together; None asks the devices.
+
+    Returns:
+      The metamers of each cell, and the seconds that one cell took on average.
     """
+    started = time.perf_counter()
+    count, size = cells[0].cell.metamers.count, cells[0].blocks.size
+    contents = [content_digest(one.data) for one in cells]
+    done: list[list[Block]] = [[] for _ in cells]
+    with contextlib.ExitStack() as stack:
+        saving = [
+            stack.enter_context(Saving(shelf if count > size else None, content))
+            for shelf, content in zip(shelves, contents, strict=True)
+        ]
 
-    def __init__(
-        self, partial: PartialCell | None, content: str, progress: Callable[[Progress], None]
-    ) -> None:
-        self._partial, self._content, self._progress = partial, np.array(content), progress
-        self._writer = concurrent.futures.ThreadPoolExecutor(1, "saving")
-        self._waiting: concurrent.futures.Future[None] | None = None
+        def watched(seen: Progress) -> None:
+            for each in saving:
+                each.check()
+            progress(seen)
 
-    def __enter__(self) -> "_Saving":
-        return self
+        for first in range(0, count, size):
+            last = min(first + size, count)
+            name = f"seeds-{first}-{last - 1}"
+            found = [_stored(*each, name) for each in zip(shelves, contents, strict=True)]
+            missing = [place for place, block in enumerate(found) if block is None]
+            before = len(cells) * first + (len(cells) - len(missing)) * (last - first)
+            if missing:
+                made = make_blocks(
+                    [cells[place].blocks for place in missing],
+                    range(first, last),
+                    _told(watched, before, len(cells) * count),
+                    together=together,
+                )
+                for place, block in zip(missing, made, strict=True):
+                    saving[place].save(name, block)
+                    found[place] = block
+            for blocks, one in zip(done, found, strict=True):
+                assert one is not None
+                blocks.append(one)
+            progress(Progress("metamers", len(cells) * last, len(cells) * count))
+    whole = [
+        {key: _joined(key, [block[key] for block in blocks]) for key in blocks[0]}
+        for blocks in done
+    ]
+    return whole, (time.perf_counter() - started) / len(cells)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._writer.shutdown()  # an interrupted run keeps the block that was being written
-        if kind is None and self._waiting is not None:
-            self._waiting.result()
 
-    def save(self, name: str, block: Block) -> None:
-        """Begin to save a block, once the one before is safe."""
-        if self._partial is None:
-            return
-        if self._waiting is not None:
-            self._waiting.result()
-        arrays = {**block, "content": self._content}
-        self._waiting = self._writer.submit(self._partial.save, name, arrays)
-
-    def watched(self, seen: Progress) -> None:
-        """Pass on progress; a block that could not be written ends the cell now."""
-        if self._waiting is not None and self._waiting.done():
-            self._waiting.result()
-        self._progress(seen)
+def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
+    """Return a block from the shelf; one of a file that was edited since is another reference."""
+    block = shelf.load(name) if shelf is not None else None
+    return block if block is not None and str(block.pop("content", "")) == content else None
 
 
 def _kept(cell: CellSettings) -> int:
@@ -257,16 +349,22 @@ def _geometry_nodes(cell: CellSettings, problem: Problem) -> list[int] | None:
     return sorted(int(node) for node in drawn)
 
 
-def _geometry(
-    cell: CellSettings,
-    problem: Problem,
-    nodes: list[int] | None,
-) -> tuple[LocalGeometry | None, float]:
-    """Return the geometry at the target nodes and the seconds that it took."""
-    if nodes is None or cell.geometry.inputs is None:
+def _geometry(one: PreparedCell) -> tuple[GeometrySurvey | None, float]:
+    """Return the geometry of a cell and the seconds that it took."""
+    given, nodes = one.cell.geometry, one.geometry_nodes
+    if nodes is None or given.inputs is None:
         return None, 0.0
     started = time.perf_counter()
-    found = local_geometry(problem, nodes, cell.geometry.inputs)
+    found = survey(
+        one.problem,
+        nodes,
+        given.inputs,
+        layers=given.layers or "matched",
+        maps=given.maps or False,
+        ledger=given.ledger or 0,
+        labels=one.data.labels,
+        channel=given.channel,
+    )
     return found, time.perf_counter() - started
 
 

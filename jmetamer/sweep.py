@@ -9,22 +9,21 @@ Compiled programs are kept in the user's folder for caches, for the next run;
 JMETAMER_COMPILATION_CACHE names another folder, or "off".
 """
 
-import dataclasses
-import enum
 import functools
 import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jsonargparse
 
-from jmetamer import pipeline
+from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, StoreError
+from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
     CellSettings,
     RunSettings,
@@ -39,12 +38,7 @@ from jmetamer.distributed import Company, Meeting, MeetingError, join, meeting_o
 from jmetamer.progress import Terminal
 from jmetamer.results import RunStore, open_run
 
-RunCell = Callable[..., Any]
 _POLL_SECONDS = 1.0
-
-
-class _Outcome(enum.Enum):
-    FINISHED, FAILED, LOCKED = range(3)
 
 
 def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) -> int:
@@ -84,12 +78,11 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
         if options.dry_run:
             terminal.greet(store.folder)
             return _dry_run(grid, terminal)
-        attempt = functools.partial(
-            _attempt,
-            store=store,
-            terminal=terminal,
-            run_cell=run_cell or pipeline.run_cell,
-            origins=_origins(str(path), options, cells(run)),
+        attempts = Attempts(
+            store,
+            terminal,
+            run_cell or pipeline.run_cell,
+            _origins(str(path), options, cells(run)),
             tried_by_others=meeting is not None,
         )
         prepare = functools.partial(_prepare, store, run, command, forget=grid if meeting else ())
@@ -99,7 +92,9 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
                 terminal.line(f"process {company.index} of {company.count}; cells are shared")
             if warning := keep_compiled_programs().warning:
                 terminal.line(warning)
-            failed = _sweep(company.in_turn(grid), store, terminal, attempt)
+            share = -(-len(grid) // company.count)  # a group takes no more: others work too
+            most = share if run_cell is None and grouping.lanes_are_shared() else 1
+            failed = _sweep(company.in_turn(grid), store, terminal, attempts, most)
             if company.index > 0:
                 company.await_first(options.distributed_timeout or Meeting.timeout)
                 return int(failed > 0)
@@ -178,17 +173,23 @@ def _sweep(
     grid: Sequence[CellSettings],
     store: RunStore,
     terminal: Terminal,
-    attempt: Callable[[CellSettings], _Outcome],
+    attempts: Attempts,
+    most: int,
 ) -> int:
-    """Compute what is not finished; cells held by other processes come last. Count failures."""
+    """Compute what is not finished, up to `most` cells at once; those held by others come last."""
     waiting = [cell for cell in grid if not store.is_finished(cell.id)]
     if len(waiting) < len(grid):
         terminal.line(f"{len(grid) - len(waiting)} of {len(grid)} cells are finished already")
     failed, announced = 0, False
     while waiting:
-        outcomes = {cell.id: attempt(cell) for cell in waiting}
-        failed += sum(outcome is _Outcome.FAILED for outcome in outcomes.values())
-        locked = [cell for cell in waiting if outcomes[cell.id] is _Outcome.LOCKED]
+        outcomes: dict[str, Outcome] = {}
+        for alike in grouping.alike(waiting, most) if most > 1 else [[cell] for cell in waiting]:
+            if len(alike) == 1:
+                outcomes[alike[0].id] = attempts.alone(alike[0])
+            else:
+                outcomes |= attempts.together(alike)
+        failed += sum(outcome is Outcome.FAILED for outcome in outcomes.values())
+        locked = [cell for cell in waiting if outcomes[cell.id] is Outcome.LOCKED]
         if locked and not announced:
             names = ", ".join(cell.id for cell in locked)
             terminal.line(f"another sweep computes {names}; waiting for it")
@@ -197,44 +198,6 @@ def _sweep(
             time.sleep(_POLL_SECONDS)
         waiting = locked
     return failed
-
-
-def _attempt(
-    cell: CellSettings,
-    *,
-    store: RunStore,
-    terminal: Terminal,
-    run_cell: RunCell,
-    origins: Mapping[str, str],
-    tried_by_others: bool,
-) -> _Outcome:
-    with store.lock(cell.id) as mine:
-        if not mine:
-            return _Outcome.LOCKED
-        if store.is_finished(cell.id):  # by another process, a moment ago
-            return _Outcome.FINISHED
-        if tried_by_others and cell.id in store.failures():
-            return _Outcome.FAILED
-        try:
-            with terminal.cell(cell.id) as watcher:
-                record, reference = run_cell(
-                    cell,
-                    models=store.folder / "models",
-                    partial=store.partial(cell.id),
-                    progress=watcher,
-                )
-            if record.settings_hash != cell.hash:
-                raise InputError("the record is that of other settings: pass `cell.settings` on")
-            provenance = {**record.provenance, "command": origins[cell.id]}
-            store.write_reference(reference)
-            store.write(cell.id, dataclasses.replace(record, provenance=provenance))
-        except StoreError:
-            raise
-        except Exception as error:  # whatever a cell raises must not stop the others
-            store.write_failure(cell.id, cell.settings, traceback.format_exc())
-            terminal.line(f"{cell.id} failed: {type(error).__name__}: {error}")
-            return _Outcome.FAILED
-        return _Outcome.FINISHED
 
 
 def _conclude(

@@ -6,6 +6,8 @@ import pathlib
 
 import pytest
 
+pytest_plugins = ["small_problems"]
+
 # A sweep within the tests shall not keep compiled programs in the user's folder.
 os.environ.setdefault("JMETAMER_COMPILATION_CACHE", "off")
 

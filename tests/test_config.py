@@ -82,6 +82,9 @@ class TestTheGrid:
         found = read("metamers: {nodes: [[0], [1, 2], null]}")
         assert [c.metamers.nodes for c in found] == [(0,), (1, 2), None]
         assert [c.geometry.nodes for c in read("geometry: {nodes: [[4], 5]}")] == [(4,), 5]
+        found = read("geometry: {layers: [[conv1, logits], all], channel: [[1, 2], null]}")
+        assert [c.geometry.layers for c in found[::2]] == [("conv1", "logits"), "all"]
+        assert [c.geometry.channel for c in found[:2]] == [(1.0, 2.0), None]
 
     def test_spans_options_of_the_dataset(self, read):
         found = read("dataset: {name: sbm, options: {num_nodes: [20, 30], p_in: 0.5}}")
@@ -165,6 +168,8 @@ class TestIdentity:
             "metamers.steps": 9, "metamers.tolerance": 1, "metamers.patience": 3,
             "metamers.improvement": 0, "metamers.count": 1, "metamers.seed": 1,
             "geometry.enabled": False, "geometry.nodes": 1, "geometry.inputs": "all",
+            "geometry.layers": "matched", "geometry.maps": False, "geometry.ledger": True,
+            "geometry.channel": [1.0, 0.1],
             "measures": ["features/cosine"], "store.metamers": 1,
         }  # fmt: skip
         found = {
@@ -343,6 +348,26 @@ BAD = [
         "unknown `metamers.precision` 'hihg'; did you mean",
     ),
     (
+        "metamers: {method: walks}",
+        "unknown `metamers.method` 'walks'; did you mean 'walk'",
+    ),
+    (
+        "metamers: {method: walk, vary: binary_features}",
+        "`metamers.method` is 'walk', which needs `metamers.vary` continuous_features",
+    ),
+    (
+        "metamers: {method: replace, domain: box}",
+        "`metamers.method` is 'replace', which needs `metamers.vary` continuous_features",
+    ),
+    (
+        "metamers: {method: walk, optimizer: adam}",
+        "`metamers.method` is 'walk', but `metamers.optimizer` is 'adam': it would be ignored",
+    ),
+    (
+        "metamers: {method: reflect, count: 2}",
+        "`metamers.method` is 'reflect', which gives every seed the same metamer",
+    ),
+    (
         "metamers: {optimizer: adam, moments: float16}",
         "unknown `metamers.moments` 'float16'; did you mean",
     ),
@@ -372,6 +397,15 @@ BAD = [
         "geometry: {inputs: balls}",
         "is 'balls'; allowed: 'node' or 'ball' or 'all' or null; did you",
     ),
+    (
+        "geometry: {layers: [conv3]}",
+        "unknown layer in `geometry.layers` 'conv3'; did you mean 'conv1'?",
+    ),
+    ("geometry: {layers: most}", "is 'most'; allowed: 'matched' or 'all' or a list of one or more"),
+    ("geometry: {maps: 1}", "`geometry.maps` is 1; allowed: true or false or 'auto' or null"),
+    ("geometry: {ledger: -1}", "allowed: true or false or a whole number from 0 up"),
+    ("geometry: {ledger: null}", "`geometry.ledger` is null, but `geometry.enabled` is true"),
+    ("geometry: {channel: [1, 0]}", "is [1, 0]; allowed: a list of 2 (a number above 0) or null"),
     ("measures: [features/cosin]", "in `measures`: unknown measure 'features/cosin'; did you mean"),
     (
         "measures: [features/jaccard]",

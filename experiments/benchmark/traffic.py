@@ -47,6 +47,9 @@ def bytes_per_step(problem: jm.Problem, solver: Solver) -> int:
     theta = _bytes(lane.theta) // width
     in_features = synthesis.program.coordinates.name == "features"
     passes = (2 if isinstance(problem.vary, jm.BinaryFeatures) else 1) if in_features else 0
+    # Where theta is Y itself, Y0 waits for the end and no step reads it.
+    if getattr(synthesis.basis, "turn", True) is None:
+        lane = lane._replace(constants=())
     return _network(problem) + passes * theta + 2 * theta + _state(lane) // width
 
 

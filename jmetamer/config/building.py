@@ -193,6 +193,7 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
         coordinates=given.coordinates,
         lanes=given.lanes,
         precision=given.precision,
+        method=given.method,
     )
 
 

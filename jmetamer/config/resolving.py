@@ -30,6 +30,7 @@ from jmetamer.graphs import DATASETS
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.measures import measures_for
 from jmetamer.metamers.coordinates import COORDINATES
+from jmetamer.metamers.exact.methods import METHODS
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES
 from jmetamer.metamers.optimizers import (
@@ -163,7 +164,30 @@ def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
         seed=_first(given.seed, seed),
     )
     _check_bounds(resolved)
+    if given.method != "optimize":
+        _check_exact(resolved)
     return resolved
+
+
+def _check_exact(metamers: MetamerSettings) -> None:
+    """Refuse what an exact method would ignore, or cannot do."""
+    _check_name("metamers.method", metamers.method, ("optimize", *METHODS))
+    asked = f"`metamers.method` is {metamers.method!r}"
+    if metamers.vary != "continuous_features" or metamers.domain != "free":
+        raise ConfigError(
+            f"{asked}, which needs `metamers.vary` continuous_features with `metamers.domain` "
+            f"free; got {metamers.vary} with {metamers.domain}"
+        )
+    if metamers.optimizer is not None:
+        raise ConfigError(
+            f"{asked}, but `metamers.optimizer` is {metamers.optimizer!r}: it would be ignored; "
+            "leave it out"
+        )
+    if METHODS[metamers.method].repeats and metamers.count > 1:
+        raise ConfigError(
+            f"{asked}, which gives every seed the same metamer, but `metamers.count` is "
+            f"{metamers.count}; set it to 1"
+        )
 
 
 def _search(given: MetamerSettings) -> dict[str, Any]:
@@ -214,14 +238,15 @@ def _check_bounds(metamers: MetamerSettings) -> None:
 
 def _geometry(given: GeometrySettings) -> GeometrySettings:
     if not given.enabled:
-        return GeometrySettings(enabled=False, nodes=None, inputs=None)
-    for name in ("nodes", "inputs"):
+        nothing = dict.fromkeys(("nodes", "inputs", "layers", "maps", "ledger", "channel"))
+        return GeometrySettings(enabled=False, **nothing)
+    for name in ("nodes", "inputs", "layers", "maps", "ledger"):
         if getattr(given, name) is None:
             raise ConfigError(
                 f"`geometry.{name}` is null, but `geometry.enabled` is true; "
                 "give a value, or write `enabled: false`"
             )
-    return given
+    return dataclasses.replace(given, ledger=0) if given.ledger is False else given
 
 
 def _measures(given: tuple[str, ...] | str, vary: str) -> tuple[str, ...]:
@@ -234,6 +259,7 @@ def _check_layers(cell: CellSettings) -> None:
     model = build_model(cell)
     with _as_config_error("metamers.layer"):
         layers = build_layers(cell, model)
+    _check_geometry_layers(cell.geometry, model.layer_names)
     if not cell.metamers.identity_backward:
         return
     if not any(model.nonlinearity(layer) for layer in layers):
@@ -247,6 +273,15 @@ def _check_layers(cell: CellSettings) -> None:
             "reads the values before the nonlinearity, so that there is nothing to pass; "
             "write `loss: relative_squared`"
         )
+
+
+def _check_geometry_layers(given: GeometrySettings, known: tuple[str, ...]) -> None:
+    if given.layers is None or isinstance(given.layers, str):
+        return
+    for name in given.layers:
+        if name not in known:
+            error = unknown_name("layer in `geometry.layers`", name, known)
+            raise ConfigError(f"{error} Write `layers: all` or `layers: matched` without a list.")
 
 
 def _check_name(path: str, given: str, allowed: Collection[str] | Mapping[str, Any]) -> None:

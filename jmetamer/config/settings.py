@@ -1,8 +1,8 @@
 """Every setting of a sweep, with its default and its meaning.
 
 Any value may also be a list in a configuration file; the lists span the grid of cells. A setting
-whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `geometry.nodes`, `measures`)
-takes a list of lists for a grid.
+whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `geometry.nodes`,
+`geometry.layers`, `geometry.channel`, `measures`) takes a list of lists for a grid.
 """
 
 import dataclasses
@@ -131,6 +131,8 @@ class MetamerSettings:
       margin_weight: binary; weight of the margin term [0].
       loss: relative_squared, complementarity, or auto: complementarity, which has no dead zone at
         a ReLU and is the plain residual elsewhere; with `identity_backward` relative_squared.
+      method: optimize, or how continuous features with domain free are found without the search:
+        reflect, replace, null_space, gauss_newton, walk or max_distance.
       coordinates: coordinates of the search: features, row_space, entry, or auto.
       identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
       optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see
@@ -164,6 +166,7 @@ class MetamerSettings:
     margin: Annotated[float, Range(0, 1)] | None = None
     margin_weight: NonNegative | None = None
     loss: str = "auto"
+    method: str = "optimize"
     coordinates: str = "auto"
     identity_backward: bool = False
     optimizer: str | None = None
@@ -182,17 +185,29 @@ class MetamerSettings:
 
 @dataclasses.dataclass(frozen=True)
 class GeometrySettings:
-    """The local geometry of the map from inputs to the matched layers.
+    """The local geometry of the map from inputs to the layers.
 
     Attributes:
-      enabled: compute it at all; when false, the other two are set to null.
+      enabled: compute it at all; when false, the others are set to null.
       nodes: how many target nodes (drawn with the metamers' seed), or a list of nodes.
       inputs: features that vary: of the node itself, of the ball the network sees, or all.
+      layers: spectra before and after each activation of which layers: "matched" those that the
+        metamers match, "all" of the network, or a list of names.
+      maps: rank, dimension and blind fraction of the matched layer at every node of the graph;
+        "auto" where that takes seconds (2.5e8 numbers in all Jacobians together).
+      ledger: for how many of the target nodes to account for the dimension layer by layer (nodes
+        with more than 512 units of one layer in sight are passed over); true for all of them.
+      channel: [standard deviation of the input, of the noise on the activation] for information
+        and effective dimension, which may be compared across architectures; null for none.
     """
 
     enabled: bool = True
     nodes: Count | tuple[Natural, ...] | None = 8
     inputs: Literal["node", "ball", "all"] | None = "ball"
+    layers: Literal["matched", "all"] | tuple[str, ...] | None = "all"
+    maps: bool | Literal["auto"] | None = "auto"
+    ledger: bool | Natural | None = 2
+    channel: tuple[Positive, Positive] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

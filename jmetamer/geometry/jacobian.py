@@ -61,7 +61,7 @@ def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Lin
     @jax.jit
     def compiled(x: jax.Array, args: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
         # Runs while tracing only, so the checks cost nothing after the first call with a shape.
-        _require_float64(function, x, args)
+        require_float64(function, x, args)
         value, pullback = jax.vjp(lambda point: function(point, *args).reshape(-1), x)
         if value.size == 0 or x.size == 0:
             return value, jnp.zeros((value.size, x.size), jnp.float64)
@@ -74,7 +74,7 @@ def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Lin
 
     def linearize(x: Any, *args: Any) -> Linearization:
         with float64_on_host():
-            value, jacobian = compiled(_to_host(x, force=True), jax.tree.map(_to_host, args))
+            value, jacobian = compiled(to_host(x, force=True), jax.tree.map(to_host, args))
             return Linearization(np.asarray(value), np.asarray(jacobian))
 
     return linearize
@@ -105,7 +105,7 @@ def dense_jacobian(function: ArrayFunction, x: Any, *args: Any, chunk: int = 32)
     return linearizer(function, chunk=chunk)(x, *args).jacobian
 
 
-def _to_host(leaf: Any, *, force: bool = False) -> Any:
+def to_host(leaf: Any, *, force: bool = False) -> Any:
     """Bring a leaf to the host, floats as float64; random keys pass as they are."""
     if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
@@ -115,7 +115,7 @@ def _to_host(leaf: Any, *, force: bool = False) -> Any:
     return array
 
 
-def _require_float64(function: ArrayFunction, x: jax.Array, args: tuple[Any, ...]) -> None:
+def require_float64(function: ArrayFunction, x: jax.Array, args: tuple[Any, ...]) -> None:
     """Refuse a function whose derivative would not be a float64 number."""
     program, output = jax.make_jaxpr(function, return_shape=True)(x, *args)
     if not hasattr(output, "dtype"):

@@ -92,13 +92,13 @@ def softplus(z: Any) -> np.ndarray:
     return np.minimum(z, 0.0) - np.log1p(np.exp(-np.abs(z)))
 
 
-def gelu(z: Any) -> np.ndarray:
+def gelu_tanh(z: Any) -> np.ndarray:
     """Return log|g'| of g = z s(2u), u = sqrt(2/pi) (z + 0.044715 z^3), the default of jax.nn.gelu.
 
     With s the logistic function, g' = s(2u) (1 + 2 z u' s(-2u)). It vanishes at z = -0.75246.
 
     Example:
-      >>> gelu([0.0, 40.0]).round(4)
+      >>> gelu_tanh([0.0, 40.0]).round(4)
       array([-0.6931, 0. ])
     """
     z = _float64(z)
@@ -110,14 +110,14 @@ def gelu(z: Any) -> np.ndarray:
     return scipy.special.log_expit(2 * u) + bracket
 
 
-def gelu_exact(z: Any) -> np.ndarray:
+def gelu(z: Any) -> np.ndarray:
     """Return log|g'| of g = z Phi(z), Phi the normal distribution: jax.nn.gelu(approximate=False).
 
     g' = Phi(z) + z phi(z), vanishing at z = -0.75179. For z < 0 the density is taken out,
     g' = phi(z) (m(-z) + z), with m(x) = sqrt(pi/2) erfcx(x / sqrt 2) the Mills ratio.
 
     Example:
-      >>> gelu_exact([0.0, 40.0]).round(4)
+      >>> gelu([0.0, 40.0]).round(4)
       array([-0.6931, 0. ])
     """
     z = _float64(z)
@@ -140,8 +140,8 @@ LOG_DERIVATIVES: dict[str, LogDerivative] = {
     "tanh": tanh,
     "sigmoid": sigmoid,
     "softplus": softplus,
+    "gelu_tanh": gelu_tanh,
     "gelu": gelu,
-    "gelu_exact": gelu_exact,
 }
 
 

@@ -1,17 +1,11 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
-from jmetamer.metamers.generate import Metamers, generate, metamer_graph
+from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
     GlobalNoise,
     PerFeatureNoise,
     PermutedRows,
-)
-from jmetamer.metamers.local_geometry import (
-    LocalGeometry,
-    jacobian_spectrum,
-    local_geometry,
-    volume_change,
 )
 from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
 from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
@@ -25,6 +19,7 @@ from jmetamer.metamers.parameterizations import (
     NonNegative,
 )
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.result import Metamers
 from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.status import Status
 
@@ -41,7 +36,6 @@ __all__ = [
     "ContinuousFeatures",
     "Free",
     "GlobalNoise",
-    "LocalGeometry",
     "Metamers",
     "NonNegative",
     "Optimizer",
@@ -53,8 +47,6 @@ __all__ = [
     "Status",
     "default_solver",
     "generate",
-    "jacobian_spectrum",
-    "local_geometry",
+    "generate_each",
     "metamer_graph",
-    "volume_change",
 ]

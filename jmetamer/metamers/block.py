@@ -1,28 +1,35 @@
 """Blocks of finished, measured metamers as plain arrays, ready for a shelf."""
 
+import collections
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.errors import InputError
 from jmetamer.measures import Measure
-from jmetamer.metamers.generate import generate
-from jmetamer.metamers.memory import fit
+from jmetamer.metamers.generate import Metamers, generate_each
+from jmetamer.metamers.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.synthesis import Progress
+from jmetamer.metamers.tasks import Task
 
 Block = dict[str, np.ndarray]
 
 # Lanes are filled this often within a block, so that late seeds find company; but a long cell is
 # saved in at least as many blocks, so that an interruption costs little.
-_REFILLS, _LEAST_BLOCKS = 4, 4
+_LEAST_BLOCKS = 4
 # Where lanes are few, as on a processor: every block starts and ends with idle lanes.
 _SMALL_BLOCK = 64
+# Features on their way to the host; more of them would fill the device.
+_UNDER_WAY = 4
 
 
 class Blocks:
@@ -47,40 +54,22 @@ class Blocks:
         count: int,
         keep: int,
     ) -> None:
-        self.problem, self.seed = problem, seed
+        self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
         self.solver = fit(problem, solver, count, keep_theta=False)
         self.measures, self.keep = measures, keep
         self.size = block_size(self.solver.lanes or 1, count)
         self.binary = isinstance(problem.vary, BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
 
+    @property
+    def task(self) -> Task:
+        """What the lanes work on, with the lanes that were asked for."""
+        solver = dataclasses.replace(self.solver, lanes=self.wanted_lanes)
+        return Task(self.problem, self.seed, solver)
+
     def make(self, seeds: Iterable[int], progress: Callable[[Progress], None] | None) -> Block:
         """Return the arrays of one block, one row a seed (`trace_step` and features apart)."""
-        deviation: dict[int, np.ndarray] = {}
-        features: dict[int, np.ndarray] = {}
-
-        def measure(seed_id: int, graph: jraph.GraphsTuple) -> None:
-            functions = tuple(measure.function for measure in self.measures)
-            deviation[seed_id] = np.asarray(_deviations(functions, self.reference, graph.nodes))
-            if seed_id < self.keep:
-                features[seed_id] = self._packed(np.asarray(graph.nodes))
-
-        made = generate(
-            self.problem,
-            seeds=seeds,
-            seed=self.seed,
-            solver=self.solver,
-            keep_theta=False,
-            on_metamer=measure,
-            progress=progress,
-        )
-        block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
-        block["deviation"] = np.stack([deviation[int(seed)] for seed in made.seed_id])
-        stored = [int(seed) for seed in made.seed_id if int(seed) in features]
-        empty = self._packed(np.zeros((0, *self.reference.shape), np.float32))
-        block["stored_seed_id"] = np.array(stored, np.int64)
-        block["features"] = np.stack([features[s] for s in stored]) if stored else empty
-        return block
+        return make_blocks([self], seeds, progress)[0]
 
     @staticmethod
     def bytes_of_features(problem: Problem) -> int:
@@ -90,6 +79,103 @@ class Blocks:
 
     def _packed(self, features: np.ndarray) -> np.ndarray:
         return np.packbits(features > 0.5, axis=-1) if self.binary else features
+
+
+class _Measured:
+    """What is measured of the metamers of one block, asked of the device and not waited for."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.functions = tuple(measure.function for measure in blocks.measures)
+        self.deviation: dict[int, jax.Array] = {}
+        self.features: dict[int, np.ndarray] = {}
+        self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()
+
+    def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
+        self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
+        if seed_id < self.blocks.keep:
+            graph.nodes.copy_to_host_async()
+            self.coming.append((seed_id, graph.nodes))
+            self._take(_UNDER_WAY)
+
+    def block(self, made: Metamers) -> Block:
+        self._take(0)
+        block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
+        deviation = jax.device_get([self.deviation[int(seed)] for seed in made.seed_id])
+        block["deviation"] = np.stack(deviation)
+        stored = [int(seed) for seed in made.seed_id if int(seed) in self.features]
+        empty = self.blocks._packed(np.zeros((0, *self.blocks.reference.shape), np.float32))
+        block["stored_seed_id"] = np.array(stored, np.int64)
+        block["features"] = np.stack([self.features[s] for s in stored]) if stored else empty
+        return block
+
+    def _take(self, left: int) -> None:
+        """Wait for features until no more than `left` are under way."""
+        while len(self.coming) > left:
+            seed_id, features = self.coming.popleft()
+            self.features[seed_id] = self.blocks._packed(np.asarray(features))
+
+
+def make_blocks(
+    cells: Sequence[Blocks],
+    seeds: Iterable[int],
+    progress: Callable[[Progress], None] | None,
+    *,
+    together: bool | None = None,
+) -> list[Block]:
+    """Return the arrays of one block of each, made in one set of lanes.
+
+    Args:
+      cells: whose problems share a program; see `generate_each`.
+      seeds: seed ids of the block.
+      progress: counts the metamers of all.
+      together: whether lanes step together; None asks the devices.
+
+    Raises:
+      InputError: they cannot share lanes, or do not fit the memory.
+    """
+    measured = [_Measured(blocks) for blocks in cells]
+    alone = len(cells) == 1
+    made = generate_each(
+        [blocks.problem for blocks in cells],
+        seeds=seeds,
+        seed=[blocks.seed for blocks in cells],
+        # Lanes of one problem are chosen for all of its metamers, those of several for the block.
+        solver=[blocks.solver if alone else blocks.task.solver for blocks in cells],
+        keep_theta=False,
+        on_metamer=lambda task, seed_id, graph: measured[task].add(seed_id, graph),
+        progress=progress,
+        together=together,
+    )
+    return [one.block(found) for one, found in zip(measured, made, strict=True)]
+
+
+def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None = None) -> bool:
+    """Return whether one more problem is welcome in a set of lanes.
+
+    It is not where blocks are of another size, where the lanes of the group are filled four times
+    already, where programs or shapes differ, or where the memory does not allow it.
+
+    Args:
+      group: those that share lanes.
+      newcomer: would be next.
+      together: whether lanes step together; None asks the devices.
+    """
+    first, num_seeds = group[0], newcomer.size * len(group)
+    if newcomer.size != first.size:
+        return False
+    if num_seeds >= REFILLS * (first.wanted_lanes or FEW_LANES):
+        return False
+    problem, _, solver = first.task
+    if solver.method != "optimize":
+        return False  # exact methods need no lanes
+    others: list[Any] = [blocks.task for blocks in (*group[1:], newcomer)]
+    count = num_seeds + newcomer.size
+    try:
+        fit(problem, solver, count, keep_theta=False, others=others, together=together)
+    except InputError:
+        return False
+    return True
 
 
 def block_size(lanes: int, count: int) -> int:
@@ -104,11 +190,11 @@ def block_size(lanes: int, count: int) -> int:
       (64, 2500, 4)
     """
     share = -(-count // _LEAST_BLOCKS)
-    return min(max(_REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, _REFILLS))
+    return min(max(REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, REFILLS))
 
 
 def _kept(name: str) -> bool:
-    return name not in ("theta", "base_seed", "coordinates")
+    return name not in ("theta", "base_seed", "coordinates", "method")
 
 
 @functools.partial(jax.jit, static_argnums=0)

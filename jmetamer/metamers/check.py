@@ -1,6 +1,7 @@
 """The hardened truth: a metamer is rebuilt and judged again, apart from the loop that made it."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,11 +10,17 @@ import jraph
 import numpy as np
 
 from jmetamer._base.keys import seed_key
+from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import relative_squared_error, worst_node_error
+from jmetamer.metamers.by_task import joined, of_task
 from jmetamer.metamers.coordinates import Coordinates
 from jmetamer.metamers.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
+
+# Ended lanes are judged in groups, so that the host asks the device less often; a group's graphs
+# may take this much memory of a device.
+_MOST_JUDGED, _BYTES_JUDGED = 16, 2**27
 
 
 class Verdict(NamedTuple):
@@ -33,8 +40,7 @@ class Verdict(NamedTuple):
     agreement: jax.Array
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _rebuild(
+def _rebuilt(
     matching: Matching,
     coordinates: Coordinates,
     theta: Any,
@@ -46,6 +52,9 @@ def _rebuild(
     drawn = matching.vary.init(seed_key(base_seed, seed_id), arrays.graph)
     _, constants = coordinates.start(drawn, matching, arrays, basis)
     return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
+
+
+_rebuild = jax.jit(_rebuilt, static_argnums=(0, 1))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -131,53 +140,135 @@ class Judge:
             return _judge(self.matching, self.unknown, graph, self.arrays, self.reference)
 
 
+def judged_at_once(graph: jraph.GraphsTuple) -> int:
+    """Return how many graphs are judged before the host asks again: a power of two up to 16.
+
+    Args:
+      graph: one of them, or its shapes.
+
+    Example:
+      >>> cora = jraph.GraphsTuple(np.zeros((2708, 1433), np.float32), *[None] * 6)
+      >>> judged_at_once(cora)
+      8
+    """
+    fits = min(_MOST_JUDGED, max(1, _BYTES_JUDGED // max(1, tree_bytes(graph.nodes))))
+    return 1 << (fits.bit_length() - 1)
+
+
+class Ended(NamedTuple):
+    """Lanes whose time is over, up to g of every device.
+
+    Attributes:
+      theta: coordinates with a leading axis [devices * g].
+      seed_id, task: [devices * g] int32.
+      count: [devices] int32 how many of a device's g places are meant.
+    """
+
+    theta: Any
+    seed_id: Any
+    task: Any
+    count: Any
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _judge_each(
-    devices: LaneDevices, matching: Matching, coordinates: Coordinates, lanes: Any, whole: Any
+    devices: LaneDevices, matching: Matching, coordinates: Coordinates, ended: Ended, whole: Any
 ) -> tuple[jraph.GraphsTuple, Verdict]:
-    def one(lanes: Any, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
-        theta, seed_id = jax.tree.map(lambda array: array[0], lanes)
-        base_seed, unknown, arrays, basis, reference = whole
-        graph = _rebuild(matching, coordinates, theta, base_seed, seed_id, arrays, basis)
-        verdict = _judge(matching, unknown, graph, arrays, reference)
-        return jax.tree.map(lambda array: array[None], (graph, verdict))
+    def group(ended: Ended, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
+        def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
+            theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
+            arrays, basis, limits, unknown, reference = of_task(whole, task)
+            # Not the compiled `_rebuild`: what it hands through would look like news.
+            graph = _rebuilt(matching, coordinates, theta, limits.base_seed, seed_id, arrays, basis)
+            verdict = _judge(matching, unknown, graph, arrays, reference)
+            return _news(graph, arrays.graph), verdict
 
-    return devices.each(one)(lanes, whole)
+        size = ended.seed_id.shape[0]
+        empty = jax.tree.map(
+            lambda array: jnp.zeros((size, *array.shape), array.dtype), jax.eval_shape(one, 0)
+        )
+
+        def judge(place: jax.Array, found: Any) -> Any:
+            return jax.tree.map(lambda all_, new: all_.at[place].set(new), found, one(place))
+
+        found: tuple[jraph.GraphsTuple, Verdict]
+        found = jax.lax.fori_loop(0, ended.count[0], judge, empty)
+        return found
+
+    return devices.each(group)(ended, whole)
+
+
+def _news(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    """Return the graph without the fields that are the reference's own."""
+
+    def same(one: Any, other: Any) -> bool:
+        leaves = jax.tree.leaves(one), jax.tree.leaves(other)
+        return len(leaves[0]) == len(leaves[1]) and all(map(lambda a, b: a is b, *leaves))
+
+    known = [name for name in graph._fields if same(getattr(graph, name), getattr(reference, name))]
+    return graph._replace(**dict.fromkeys(known))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apart(size: int, tree: Any) -> tuple[Any, ...]:
+    def row(place: int) -> Any:
+        return jax.tree.map(lambda array: array[place], tree)
+
+    return tuple(map(row, range(size)))
 
 
 class JudgeOfEach:
-    """Rebuilds and judges one metamer of every device at once.
+    """Rebuilds and judges ended lanes of every device at once, in one call for a group.
 
     Args:
-      judge: of the problem.
-      devices: where the metamers lie.
+      judges: of the tasks.
+      devices: where the lanes lie.
       coordinates: of theta.
-      base_seed: seed of the run.
-      arrays, basis: data of the problem, with a copy on every device.
+      data: (arrays, basis, limits) of all tasks, with a copy on every device.
     """
 
     def __init__(
         self,
-        judge: Judge,
+        judges: Sequence[Judge],
         devices: LaneDevices,
         coordinates: Coordinates,
-        base_seed: int,
-        arrays: Arrays,
-        basis: Any,
+        data: tuple[Any, Any, Any],
     ) -> None:
-        self.program = devices, judge.matching, coordinates
-        small = devices.replicated((jnp.int32(base_seed), judge.unknown, judge.reference))
-        self.whole = (*small[:2], arrays, basis, small[2])
+        self.judges, self.devices = judges, devices
+        self.program = devices, judges[0].matching, coordinates
+        # As an array: a float of NumPy would be compiled into a program of its own.
+        unknown = joined([jnp.asarray(judge.unknown) for judge in judges])
+        reference = joined([judge.reference for judge in judges])
+        self.whole = (*data, *devices.replicated((unknown, reference)))
+        self.size = judged_at_once(judges[0].arrays.graph)
 
-    def __call__(self, theta: Any, seed_ids: jax.Array) -> tuple[jraph.GraphsTuple, Verdict]:
-        """Return graphs and verdicts with a leading axis [devices], still on their devices.
+    def __call__(self, ended: Ended) -> tuple[jraph.GraphsTuple, Verdict]:
+        """Return what is new in the graphs, and verdicts, [devices * g] of each.
 
-        Args:
-          theta: coordinates with a leading axis [devices].
-          seed_ids: [devices] int32.
+        They are still on their devices, and perhaps not yet computed.
         """
         with highest_precision():
-            return _judge_each(*self.program, (theta, seed_ids), self.whole)
+            return _judge_each(*self.program, ended, self.whole)
+
+    def graphs(
+        self, found: jraph.GraphsTuple, tasks: Sequence[Sequence[int]]
+    ) -> list[jraph.GraphsTuple]:
+        """Return whole graphs, one by one, on the first device.
+
+        Args:
+          found: what is new in them, as returned by a call.
+          tasks: to which task each graph of each device belongs.
+        """
+        whole = []
+        for device, mine in enumerate(tasks):
+            if not mine:
+                continue
+            part = found if self.devices.count == 1 else self.devices.part(found, device)
+            for task, graph in zip(mine, _apart(self.size, part), strict=False):
+                reference = self.judges[task].arrays.graph
+                new = {name: v for name, v in graph._asdict().items() if v is not None}
+                whole.append(reference._replace(**new))
+        return whole
 
 
 def traced_check(

@@ -6,8 +6,7 @@ same arithmetic wherever its lane lies.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -88,38 +87,47 @@ class LaneDevices:
 
         return jax.tree.map(held, tree)
 
-    def rounds(self, places: Sequence[int], lanes: int) -> list[dict[int, int]]:
-        """Return the places in groups with at most one of every device, as device -> place.
+    def groups(self, places: Sequence[int], lanes: int, size: int) -> list[list[list[int]]]:
+        """Return the places in groups with at most `size` of every device.
 
         Args:
           places: among all lanes.
           lanes: number of lanes in all.
+          size: of a device's share of a group.
+
+        Returns:
+          Groups; each lists the places of every device.
 
         Example:
-          >>> LaneDevices().rounds([2, 5], 8)
-          [{0: 2}, {0: 5}]
+          >>> LaneDevices().groups([2, 5, 6], 8, size=2)
+          [[[2, 5]], [[6]]]
         """
         share = lanes // self.count
         held = [[place for place in places if place // share == d] for d in range(self.count)]
-        return [
-            {device: place for device, place in enumerate(group) if place is not None}
-            for group in itertools.zip_longest(*held)
-        ]
+        starts = range(0, max(map(len, held)), size)
+        return [[mine[start : start + size] for mine in held] for start in starts]
 
-    def local(self, group: Mapping[int, int], lanes: int) -> np.ndarray:
-        """Return [devices] int32 places among the lanes of each device.
+    def local(self, group: Sequence[Sequence[int]], lanes: int, size: int) -> np.ndarray:
+        """Return [devices * size] int32 places among the lanes of each device.
 
         Args:
-          group: device -> place among all lanes.
+          group: places among all lanes, of every device.
           lanes: number of lanes in all.
+          size: as for `groups`.
 
         Returns:
-          Places, out of range for devices that are not in the group.
+          Places, out of range behind the last one of each device.
+
+        Example:
+          >>> LaneDevices().local([[2, 5]], 8, size=3).tolist()
+          [2, 5, 8]
         """
         share = lanes // self.count
-        return np.array(
-            [group[d] - d * share if d in group else share for d in range(self.count)], np.int32
-        )
+        padded = [
+            [place - device * share for place in mine] + [share] * (size - len(mine))
+            for device, mine in enumerate(group)
+        ]
+        return np.array(padded, np.int32).ravel()
 
     def _mesh(self) -> Mesh:
         # Not `jax.make_mesh`: its explicit axes make batched scatters a type error.

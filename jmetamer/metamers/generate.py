@@ -1,9 +1,13 @@
-"""`generate`: many metamers of one problem, from lanes that take the next seed when one ends."""
+"""`generate`: many metamers, from lanes that take the next seed when one ends.
 
+`generate_each` does so for several problems that share the lanes.
+"""
+
+import functools
 import logging
 import operator
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jraph
@@ -13,53 +17,16 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
+from jmetamer.metamers.exact.methods import ExactSynthesis
 from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.result import Metamers, metamers_of, result_of
 from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.metamers.status import Status
-from jmetamer.metamers.synthesis import TRACE_POINTS, Finished, Progress, Synthesis
+from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis
+from jmetamer.metamers.tasks import Task
 
 log = logging.getLogger(__name__)
-
-
-class Metamers(NamedTuple):
-    """A batch of metamers; every field has the leading axis b, one entry a seed.
-
-    Attributes:
-      theta: best iterate in the coordinates of the loop; `metamer_graph` rebuilds the graph.
-        Empty with `keep_theta=False`.
-      seed_id: [b] int64; together with `base_seed` it makes the metamer again.
-      status: [b] int8 `Status`.
-      steps_used: [b] int32.
-      loss_initial: [b] L_act of the start.
-      loss_final: [b] L_act that the loop saw at its best iterate.
-      loss_hardened: [b] L_act of the rebuilt hard graph at the highest precision; NaN where the
-        target is all zero.
-      penalty: [b] penalty at the best iterate.
-      worst_node: [b] largest relative error of a single target node.
-      agreement: [b] share of target nodes whose class is the reference's.
-      layer_match: [b, k] L_act of the hard graph at every layer of the network.
-      loss_trace: [b, s] L_act at the steps `trace_step`, NaN after the end.
-      trace_step: [s] int32 (no leading axis).
-      base_seed: int.
-      coordinates: name of the coordinates of `theta`.
-    """
-
-    theta: Any
-    seed_id: np.ndarray
-    status: np.ndarray
-    steps_used: np.ndarray
-    loss_initial: np.ndarray
-    loss_final: np.ndarray
-    loss_hardened: np.ndarray
-    penalty: np.ndarray
-    worst_node: np.ndarray
-    agreement: np.ndarray
-    layer_match: np.ndarray
-    loss_trace: np.ndarray
-    trace_step: np.ndarray
-    base_seed: int
-    coordinates: str
+_T = TypeVar("_T")
 
 
 def generate(
@@ -74,6 +41,7 @@ def generate(
     patience: int | None = None,
     improvement: float | None = None,
     coordinates: str | None = None,
+    method: Any = None,
     lanes: int | None = None,
     trace_points: int = TRACE_POINTS,
     solver: Solver | None = None,
@@ -100,6 +68,10 @@ def generate(
       patience: steps without improvement after which a lane has stalled.
       improvement: relative decrease of the loss that counts as improvement.
       coordinates: "auto", "features", "row_space" or "entry".
+      method: "optimize" (the default), or how free features are found without the loop, in float64
+        on the host: "reflect", "replace", "null_space" (closed forms, exact at every layer),
+        "gauss_newton", "walk", "max_distance" (searches), or a construction with settings of its
+        own (`jmetamer.metamers.exact`). What they find may leave the range of the data.
       lanes: metamers optimized at once; does not change results. None takes as many as are
         useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
@@ -127,38 +99,153 @@ def generate(
       >>> jm.metamer_graph(problem, metamers, 0).nodes.shape
       (34, 34)
     """
-    solver = (solver or default_solver(problem)).replace(
+    told = None
+    if on_metamer is not None:
+        listener = on_metamer
+        told = lambda _, seed_id, graph: listener(seed_id, graph)  # noqa: E731
+    return generate_each(
+        [problem],
+        count,
+        seeds=seeds,
         steps=steps,
         optimizer=optimizer,
         tolerance=tolerance,
+        seed=seed,
         patience=patience,
         improvement=improvement,
         coordinates=coordinates,
+        method=method,
         lanes=lanes,
-    )
-    if _whole("seed", seed) < 0 or seed >= 2**31:
-        raise InputError(f"`seed` is {seed}; allowed are 0 to 2^31 - 1")
+        trace_points=trace_points,
+        solver=solver,
+        keep_theta=keep_theta,
+        on_metamer=told,
+        progress=progress,
+    )[0]
+
+
+def generate_each(
+    problems: Sequence[Problem],
+    count: int | None = None,
+    *,
+    seeds: Iterable[int] | None = None,
+    steps: int | None = None,
+    optimizer: Any = None,
+    tolerance: float | None = None,
+    seed: int | Sequence[int] = 0,
+    patience: int | None = None,
+    improvement: float | None = None,
+    coordinates: str | None = None,
+    method: Any = None,
+    lanes: int | None = None,
+    trace_points: int = TRACE_POINTS,
+    solver: Solver | Sequence[Solver] | None = None,
+    keep_theta: bool = True,
+    on_metamer: Callable[[int, int, jraph.GraphsTuple], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    together: bool | None = None,
+) -> list[Metamers]:
+    """Make metamers of several problems that share one program, and one set of lanes.
+
+    A lane whose seed has ended takes the next one, whichever problem that belongs to, so that
+    small jobs fill an accelerator and nothing is compiled between them. Every problem's metamers
+    are those of `generate` alone: to the last bit where each lane has a processor core, up to the
+    rounding of products that are taken in another order where lanes step together. The problems
+    may differ in parameters of the network, reference graph, target, base seed, learning rate,
+    steps and stop rules; networks, layers and parameterizations must be equal, and so must the
+    numbers of nodes, features, edges and target nodes.
+
+    Args:
+      problems: what to match.
+      count: number of metamers of each; as all settings that are not named here, as for
+        `generate`, and one for all problems.
+      seeds: seed ids to make of each instead of `count`.
+      steps: largest number of optimizer steps.
+      optimizer: an `Optimizer`, or an optax transformation.
+      tolerance: L_act at which a metamer counts as matched.
+      seed: base seed of the run, or one a problem.
+      patience: steps without improvement after which a lane has stalled.
+      improvement: relative decrease of the loss that counts as improvement.
+      coordinates: "auto", "features", "row_space" or "entry".
+      method: "optimize", or an exact method.
+      lanes: metamers of all problems optimized at once.
+      trace_points: number of points of each loss curve.
+      solver: all settings in one object, or one a problem.
+      keep_theta: keep the coordinates of all metamers in memory.
+      on_metamer: called with (number of the problem, seed id, hard graph) for every metamer.
+      progress: called after every chunk of steps; counts the metamers of all problems.
+      together: step all lanes at once, or each on a processor core of its own; None takes what is
+        faster on the devices at hand.
+
+    Returns:
+      `Metamers` of each problem, in their order.
+
+    Raises:
+      InputError: problems that cannot share lanes, with the first difference and what to do; and
+        as for `generate`.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> settings = jm.TrainSettings(epochs=0)
+      >>> trained = [jm.train(jm.GCN(hidden=4), data, seed=s, settings=settings) for s in (0, 1)]
+      >>> problems = [jm.Problem(each, data.graph, layer="conv1") for each in trained]
+      >>> found = jm.generate_each(problems, count=2, tolerance=1e-3, seed=[0, 5])
+      >>> [metamers.status.tolist() for metamers in found]
+      [[1, 1], [1, 1]]
+    """
+    problems = list(problems)
+    if not problems:
+        raise InputError("`problems` is empty; give at least one problem")
+    changes = {
+        "steps": steps,
+        "optimizer": optimizer,
+        "tolerance": tolerance,
+        "patience": patience,
+        "improvement": improvement,
+        "coordinates": coordinates,
+        "method": method,
+        "lanes": lanes,
+    }
+    solvers = [
+        (given or default_solver(problem)).replace(**changes)
+        for problem, given in zip(problems, _one_each("solver", solver, problems), strict=True)
+    ]
+    base_seeds = _one_each("seed", seed, problems)
+    for base_seed in base_seeds:
+        if _whole("seed", base_seed) < 0 or base_seed >= 2**31:
+            raise InputError(f"`seed` is {base_seed}; allowed are 0 to 2^31 - 1")
     if _whole("trace_points", trace_points) < 1:
         raise InputError(f"`trace_points` is {trace_points}; it must be at least 1")
     seed_ids = _seed_ids(count, seeds)
     for warning in untold_warnings(jax.default_backend()):
         log.warning(warning.removeprefix("warning: "))
-    solver = fit(problem, solver, len(seed_ids), keep_theta=keep_theta)
-    synthesis = Synthesis(problem, seed, solver, trace_points)
-    results: dict[int, dict[str, Any]] = {}
+    tasks = [Task(*each) for each in zip(problems, map(int, base_seeds), solvers, strict=True)]
+    if any(solver.method != "optimize" for solver in solvers):
+        listeners = [
+            functools.partial(on_metamer, i) if on_metamer else None for i in range(len(tasks))
+        ]
+        return [
+            _exact(task, seed_ids, trace_points, keep_theta, listener, progress)
+            for task, listener in zip(tasks, listeners, strict=True)
+        ]
+    problem, base_seed, first = tasks[0]
+    shared = {"others": tasks[1:], "together": together}
+    number = len(tasks) * len(seed_ids)
+    fitted = fit(problem, first, number, keep_theta=keep_theta, **shared)  # type: ignore[arg-type]
+    synthesis = Synthesis(problem, base_seed, fitted, trace_points, **shared)  # type: ignore[arg-type]
+    results: list[dict[int, dict[str, Any]]] = [{} for _ in tasks]
     for finished in synthesis.finished(seed_ids, progress):
-        seed_id = int(finished.lane.seed_id)
-        results[seed_id] = _result(synthesis, finished, keep_theta)
+        task, seed_id = int(finished.lane.task), int(finished.lane.seed_id)
+        curve = synthesis.thinned(finished.curve, task)
+        results[task][seed_id] = result_of(tasks[task], finished, curve, keep_theta)
         if on_metamer is not None:
-            on_metamer(seed_id, finished.graph)
-    ordered = [results[seed_id] for seed_id in seed_ids]
-    columns = {name: _column([row[name] for row in ordered]) for name in ordered[0]}
-    return Metamers(
-        **columns,
-        trace_step=synthesis.trace_step,
-        base_seed=int(seed),
-        coordinates=synthesis.program.coordinates.name,
-    )
+            on_metamer(task, seed_id, finished.graph)
+    name = synthesis.program.coordinates.name
+    return [
+        metamers_of([found[seed_id] for seed_id in seed_ids], steps_of_trace, task, name)
+        for task, found, steps_of_trace in zip(tasks, results, synthesis.trace_steps, strict=True)
+    ]
 
 
 def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.GraphsTuple:
@@ -221,32 +308,31 @@ def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
     return ids
 
 
-def _result(synthesis: Synthesis, finished: Finished, keep_theta: bool) -> dict[str, Any]:
-    lane, curve, _, verdict = finished
-    status = int(lane.status)
-    if synthesis.problem.zero_target:
-        status = int(Status.ZERO_TARGET)
-    elif verdict.loss <= synthesis.solver.tolerance:
-        status = int(Status.CONVERGED)  # the rebuilt graph decides, not the loop's memory of it
-    elif status == Status.CONVERGED:
-        seen = (lane.seed_id, lane.best_loss, verdict.loss)
-        log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
-        status = int(Status.STALLED)
-    return {
-        "theta": lane.best_theta if keep_theta else (),
-        "seed_id": np.int64(lane.seed_id),
-        "status": np.int8(status),
-        "steps_used": np.int32(lane.step),
-        "loss_initial": np.float32(lane.initial_loss),
-        "loss_final": np.float32(lane.best_loss),
-        "loss_hardened": np.float32(verdict.loss),
-        "penalty": np.float32(lane.penalty),
-        "worst_node": np.float32(verdict.worst_node),
-        "agreement": np.float32(verdict.agreement),
-        "layer_match": np.asarray(verdict.layer_match, np.float32),
-        "loss_trace": synthesis.thinned(curve),
-    }
+def _one_each(name: str, given: _T | Sequence[_T], problems: Sequence[Problem]) -> list[Any]:
+    """Return a setting of each problem, where one for all or one a problem was given."""
+    if not isinstance(given, list | tuple | range | np.ndarray):
+        return [given] * len(problems)
+    if len(given) != len(problems):
+        raise InputError(
+            f"`{name}` holds {len(given)} values for {len(problems)} problems; give one for all, "
+            "or one a problem"
+        )
+    return list(given)
 
 
-def _column(rows: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+def _exact(
+    task: Task,
+    seed_ids: list[int],
+    trace_points: int,
+    keep_theta: bool,
+    on_metamer: Callable[[int, jraph.GraphsTuple], None] | None,
+    progress: Callable[[Progress], None] | None,
+) -> Metamers:
+    """Make metamers of one problem without the loop."""
+    synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
+    rows = []
+    for finished in synthesis.finished(seed_ids, progress):
+        rows.append(result_of(task, finished, synthesis.thinned(finished.curve), keep_theta))
+        if on_metamer is not None:
+            on_metamer(int(finished.lane.seed_id), finished.graph)
+    return metamers_of(rows, synthesis.trace_step, task, synthesis.program.coordinates.name)

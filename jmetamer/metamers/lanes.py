@@ -1,7 +1,9 @@
 """Independent lanes: the compiled part of synthesis.
 
-A lane optimizes one metamer. Lanes share the program and the reference and nothing else; one that
-has ended stands still until the host gives it the next seed, without compiling anything again.
+A lane optimizes one metamer. Lanes share the program and, as far as their tasks do, the data; one
+that has ended stands still until the host gives it the next seed of any task, without compiling
+anything again. Wherever `arrays`, `basis` and `limits` are asked for, each may be a tree that all
+tasks share or a `ByTask`.
 """
 
 import functools
@@ -14,6 +16,7 @@ import optax
 
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import loop_precision
+from jmetamer.metamers.by_task import of_task, own_leaves, with_own
 from jmetamer.metamers.coordinates import Coordinates
 from jmetamer.metamers.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, select
@@ -74,6 +77,7 @@ class Lane(NamedTuple):
       mark_loss, mark_step: [] loss and step of the last improvement that counted.
       step: [] int32 steps taken.
       status: [] int32 `Status`.
+      task: [] int32 whose data the lane reads.
     """
 
     seed_id: jax.Array
@@ -88,6 +92,7 @@ class Lane(NamedTuple):
     mark_step: jax.Array
     step: jax.Array
     status: jax.Array
+    task: jax.Array | int = 0
 
 
 def _objective(
@@ -176,6 +181,7 @@ def _step(
         mark_step,
         lane.step + going,
         status,
+        lane.task,
     )
     return moved, jnp.where(running, match, jnp.nan)
 
@@ -186,12 +192,13 @@ def _bounded(program: Program) -> bool:
 
 
 def _start(
-    seed_id: jax.Array, program: Program, arrays: Arrays, basis: Any, limits: Limits
+    seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, basis: Any, limits: Any
 ) -> Lane:
-    """Return a lane at the first step of one seed."""
+    """Return a lane at the first step of one seed of one task."""
+    arrays, basis, limits = of_task((arrays, basis, limits), task)
     key = seed_key(limits.base_seed, jnp.maximum(seed_id, 0))
     drawn = program.matching.vary.init(key, arrays.graph)
-    return _begin(drawn, program, seed_id, arrays, basis, limits)
+    return _begin(drawn, program, seed_id, arrays, basis, limits)._replace(task=task)
 
 
 @_at_precision
@@ -215,17 +222,28 @@ def _begin(
         zero,
         zero,
         status,
+        zero,
     )
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def fill(program: Program, seed_ids: jax.Array, arrays: Arrays, basis: Any, limits: Limits) -> Lane:
-    """Return fresh lanes for `seed_ids` [l]; those of negative seeds have ended already."""
+def fill(
+    program: Program, seed_ids: jax.Array, arrays: Any, basis: Any, limits: Any, tasks: Any = None
+) -> Lane:
+    """Return fresh lanes; those of negative seeds have ended already.
 
-    def start(seed_ids: jax.Array, whole: Any) -> Lane:
-        return jax.lax.map(lambda seed_id: _start(seed_id, program, *whole), seed_ids)
+    Args:
+      program: what to run.
+      seed_ids: [l] int32.
+      arrays, basis, limits: of the tasks.
+      tasks: [l] int32 whose seeds they are; None for the first task's.
+    """
+    tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
 
-    return program.devices.each(start)(seed_ids, (arrays, basis, limits))
+    def start(divided: tuple[jax.Array, jax.Array], whole: Any) -> Lane:
+        return jax.lax.map(lambda one: _start(one[0], one[1], program, *whole), divided)
+
+    return program.devices.each(start)((seed_ids, tasks), (arrays, basis, limits))
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -249,32 +267,42 @@ def refill(
     lanes: Lane,
     places: jax.Array,
     seed_ids: jax.Array,
-    arrays: Arrays,
+    arrays: Any,
     basis: Any,
-    limits: Limits,
+    limits: Any,
+    tasks: Any = None,
 ) -> Lane:
-    """Return the lanes with one of every device started anew.
+    """Return the lanes with up to g of every device started anew.
 
     Args:
       program: what to run.
       lanes: all lanes; given away.
-      places: [devices] int32 place of the lane among those of its device; one that is out of
-        range leaves the device's lanes as they are.
-      seed_ids: [devices] int32 seeds to start there.
-      arrays, basis, limits: as for `fill`.
+      places: [devices * g] int32 places of lanes among those of their device; the first one that
+        is out of range ends a device's list.
+      seed_ids: [devices * g] int32 seeds to start there.
+      arrays, basis, limits: of the tasks.
+      tasks: [devices * g] int32 whose seeds they are; None for the first task's.
     """
+    tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
 
-    def start(divided: tuple[Lane, jax.Array, jax.Array], whole: Any) -> Lane:
-        lanes, (place,), (seed_id,) = divided
-        fresh = _start(seed_id, program, *whole)
-        return jax.tree.map(lambda all_, one: all_.at[place].set(one, mode="drop"), lanes, fresh)
+    def start(divided: tuple[Lane, jax.Array, jax.Array, jax.Array], whole: Any) -> Lane:
+        lanes, places, seed_ids, tasks = divided
 
-    return program.devices.each(start)((lanes, places, seed_ids), (arrays, basis, limits))
+        def one(index: jax.Array, lanes: Lane) -> Lane:
+            fresh = _start(seed_ids[index], tasks[index], program, *whole)
+            place = places[index]
+            return jax.tree.map(lambda all_, new: all_.at[place].set(new), lanes, fresh)
+
+        inside = jnp.sum(places < lanes.status.shape[0])
+        return jax.lax.fori_loop(0, inside, one, lanes)
+
+    divided = lanes, places, seed_ids, tasks
+    return program.devices.each(start)(divided, (arrays, basis, limits))
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
 def advance(
-    program: Program, lanes: Lane, arrays: Arrays, basis: Any, limits: Limits
+    program: Program, lanes: Lane, arrays: Any, basis: Any, limits: Any
 ) -> tuple[Lane, jax.Array]:
     """Take `program.chunk` steps in every lane that is not at its end.
 
@@ -285,19 +313,23 @@ def advance(
     def chunk(lanes: Lane, whole: Any) -> tuple[Lane, jax.Array]:
         if program.together:
             return _advance_together(program, lanes, *whole)
-        return jax.lax.map(lambda lane: _advance_alone(program, lane, *whole), lanes)
+        return jax.lax.map(
+            lambda lane: _advance_alone(program, lane, *of_task(whole, lane.task)), lanes
+        )
 
     return program.devices.each(chunk)(lanes, (arrays, basis, limits))
 
 
 def _advance_together(
-    program: Program, lanes: Lane, arrays: Arrays, basis: Any, limits: Limits
+    program: Program, lanes: Lane, arrays: Any, basis: Any, limits: Any
 ) -> tuple[Lane, jax.Array]:
     """Step all lanes at once: what accelerators are made for."""
-    one = jax.vmap(lambda lane: _step(lane, program, arrays, basis, limits))
+    whole = arrays, basis, limits
+    own = own_leaves(whole, lanes.task)  # once a chunk, not in every step
+    one = jax.vmap(lambda lane, own: _step(lane, program, *with_own(whole, own)))
 
     def body(state: Lane, _: None) -> tuple[Lane, jax.Array]:
-        return one(state)
+        return one(state, own)
 
     lanes, losses = jax.lax.scan(body, lanes, None, length=program.chunk)
     return lanes, losses.T
@@ -327,17 +359,18 @@ def _advance_alone(
 
 @functools.partial(jax.jit, static_argnums=0)
 def take(program: Program, lanes: Lane, places: jax.Array) -> Lane:
-    """Return what the host reads of one lane of every device, [devices] of each.
+    """Return what the host reads of up to g lanes of every device, [devices * g] of each.
 
     Args:
       program: what runs.
       lanes: all lanes.
-      places: [devices] int32 place of the lane among those of its device.
+      places: [devices * g] int32 places of the lanes among those of their device; what comes of
+        one that is out of range means nothing.
     """
     unread = lanes._replace(theta=(), constants=(), optimizer_state=())
 
     def pick(divided: tuple[Lane, jax.Array], _: Any) -> Lane:
-        lanes, (place,) = divided
-        return jax.tree.map(lambda array: array[place][None], lanes)
+        lanes, places = divided
+        return jax.tree.map(lambda array: array[places], lanes)
 
     return program.devices.each(pick)((unread, places), ())

@@ -7,6 +7,7 @@ traced program. Nothing is compiled for it.
 
 import functools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,18 +17,20 @@ import jax.numpy as jnp
 from jmetamer._base.errors import InputError
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
 from jmetamer.metamers import lanes as engine
-from jmetamer.metamers.check import traced_check
+from jmetamer.metamers.by_task import ByTask, joined, of_task, stacked_shape
+from jmetamer.metamers.check import judged_at_once, traced_check
 from jmetamer.metamers.devices import LaneDevices, local_devices
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.program import limits_of, program_of, steps_together
+from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.tasks import Task, shared_program
 
 # The rest is left to fragmentation, to the compiler's own choices and to other users.
 _USABLE_SHARE = 0.75
 # More lanes than this keep no accelerator busier, but their results come later.
 _MOST_LANES = 4096
 # Seeds need step counts ten times apart: lanes that are filled again this often waste few steps.
-_REFILLS, _FEW = 4, 256
+REFILLS, FEW_LANES = 4, 256
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _REMEDIES = (
     "take a smaller target graph (`ego_graph`, or fewer features), coordinates 'entry' or "
@@ -40,10 +43,12 @@ class Memory(NamedTuple):
     """Bytes that a call of `generate` needs beside the interpreter and its libraries.
 
     Attributes:
-      shared: graph, parameters, targets and basis; on every device.
+      shared: graph, parameters, targets and basis; on every device. Of several tasks that share
+        lanes, those of each, and once more what differs between them, as lanes read it.
       state: of one lane between two steps.
       step: of one lane within a step.
-      check: rebuilding and judging one finished metamer.
+      check: rebuilding and judging one finished metamer; where lanes step together, also the
+        features of three groups of them: one judged, the same one taken apart, one handed out.
       result: of one metamer on the host, until `generate` returns.
       together: whether lanes step together and are judged one after the other, or each on its own.
     """
@@ -88,7 +93,12 @@ class Memory(NamedTuple):
 
 
 def memory_of(
-    problem: Problem, solver: Solver, *, lanes: int = 1, together: bool | None = None
+    problem: Problem,
+    solver: Solver,
+    *,
+    lanes: int = 1,
+    together: bool | None = None,
+    others: Sequence[Task] = (),
 ) -> Memory:
     """Return the memory that solving a problem needs.
 
@@ -97,6 +107,10 @@ def memory_of(
       solver: optimizer and coordinates.
       lanes: number of lanes that the program is traced for; lanes of a processor run alone.
       together: whether lanes step together; None asks the default device.
+      others: tasks that share the lanes.
+
+    Raises:
+      InputError: tasks that cannot share lanes.
 
     Example:
       >>> import jmetamer as jm
@@ -107,12 +121,20 @@ def memory_of(
       >>> memory.state > 2 * 34 * 4 * 4  # theta, its best, and what the optimizer remembers
       True
     """
-    one = LaneDevices()
-    program, basis = program_of(problem, solver, devices=one, together=together)
+    tasks = [Task(problem, 0, solver), *others]
+    program, each = shared_program(tasks, devices=LaneDevices(), together=together)
     width = lanes if program.together else 1
-    data = (problem.arrays, basis, limits_of(solver, 0))
+    data: tuple[Any, ...] = each[0]
+    shared = tree_bytes(data[:2])
+    if others:
+        shared *= len(tasks)
+    if others and program.together:
+        data = tuple(joined(trees, stacked_shape) for trees in zip(*each, strict=True))
+        shared += tree_bytes(data[:2])
+        # Traced for two, because it is the same for more.
+        data = tuple(d.shape_of_two() if isinstance(d, ByTask) else d for d in data)
     shapes, tree = jax.tree.flatten(jax.tree.map(_shape, data))
-    memory = _traced(program, width, tuple(shapes), tree)
+    memory = _traced(program, width, tuple(shapes), tree)._replace(shared=shared)
     return memory._replace(result=memory.result + 4 * (solver.steps + 1))
 
 
@@ -122,8 +144,9 @@ def _shape(array: jax.Array) -> jax.ShapeDtypeStruct:
 
 @functools.lru_cache(maxsize=256)
 def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: Any) -> Memory:
-    """Return the memory of a program; traced once for all references and seeds of a shape."""
-    data = arrays, basis, limits = jax.tree.unflatten(tree, shapes)
+    """Return the memory of a program but for its data; traced once for all data of a shape."""
+    data = jax.tree.unflatten(tree, shapes)
+    arrays, basis, limits = jax.eval_shape(lambda data: of_task(data, 0), data)
     ids = jax.ShapeDtypeStruct((width,), jnp.int32)
     state = engine.fill.eval_shape(program, ids, *data)
     step = live_bytes(engine.advance.trace(program, state, *data).jaxpr)
@@ -133,11 +156,12 @@ def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: 
     drawn = () if program.together else engine.draw.eval_shape(program, seed, arrays, limits)
     judging = traced_check(program.matching, program.coordinates, theta, arrays, basis)
     rebuilt, judged, graph = judging
+    groups = 3 * judged_at_once(graph) * tree_bytes(graph.nodes) if program.together else 0
     return Memory(
-        shared=tree_bytes((arrays, basis)),
+        shared=0,
         state=-(-tree_bytes(state) // width) + tree_bytes(drawn),
         step=-(-step // width),
-        check=max(live_bytes(rebuilt), tree_bytes(graph.nodes) + live_bytes(judged)),
+        check=max(live_bytes(rebuilt), tree_bytes(graph.nodes) + live_bytes(judged)) + groups,
         result=tree_bytes(theta),
         together=program.together,
     )
@@ -152,6 +176,7 @@ def choose_lanes(
     available: int | None = None,
     cores: int | None = None,
     together: bool | None = None,
+    others: Sequence[Task] = (),
 ) -> int:
     """Return how many lanes to run: those asked for, or as many as are useful and fit.
 
@@ -161,11 +186,12 @@ def choose_lanes(
     Args:
       problem: what is to be matched.
       solver: its `lanes` are a wish; None leaves the choice to this function.
-      count: number of metamers.
+      count: number of metamers, of all tasks.
       num_devices: devices over which the lanes are shared equally.
       available: free bytes of one device; None where that is not known, which refuses nothing.
       cores: processor cores; None counts them.
       together: whether lanes step together; None asks the default device.
+      others: tasks that share the lanes.
 
     Raises:
       InputError: the lanes asked for, or even one a device, need more than three quarters of the
@@ -187,7 +213,8 @@ def choose_lanes(
         wanted = asked if together else min(asked, wanted)
     lanes = max(1, min(wanted, count))
     lanes = -(-lanes // num_devices) * num_devices
-    memory = memory_of(problem, solver, lanes=lanes // num_devices, together=together)
+    each = lanes // num_devices
+    memory = memory_of(problem, solver, lanes=each, together=together, others=others)
     if available is None:
         return lanes
     usable = int(_USABLE_SHARE * available)
@@ -199,14 +226,24 @@ def choose_lanes(
     return (_power_of_two(fits) if together else fits) * num_devices
 
 
-def fit(problem: Problem, solver: Solver, count: int, *, keep_theta: bool = True) -> Solver:
+def fit(
+    problem: Problem,
+    solver: Solver,
+    count: int,
+    *,
+    keep_theta: bool = True,
+    others: Sequence[Task] = (),
+    together: bool | None = None,
+) -> Solver:
     """Return the solver with the number of lanes that this machine runs.
 
     Args:
       problem: what is to be matched.
       solver: how.
-      count: number of metamers.
+      count: number of metamers, of all tasks.
       keep_theta: whether the coordinates of all metamers are kept on the host.
+      others: tasks that share the lanes.
+      together: whether lanes step together; None asks the devices.
 
     Raises:
       InputError: it does not fit, with the estimate and what to change.
@@ -221,7 +258,15 @@ def fit(problem: Problem, solver: Solver, count: int, *, keep_theta: bool = True
     """
     available, host = available_bytes(), _available_on_host()
     devices = local_devices().count
-    lanes = choose_lanes(problem, solver, count, num_devices=devices, available=available)
+    lanes = choose_lanes(
+        problem,
+        solver,
+        count,
+        num_devices=devices,
+        available=available,
+        together=together,
+        others=others,
+    )
     results = count * memory_of(problem, solver).result if keep_theta else 0
     if host is not None and results > _USABLE_SHARE * host:
         raise InputError(
@@ -276,7 +321,7 @@ def _read(path: Path) -> str:
 
 
 def _wanted(count: int) -> int:
-    return _power_of_two(min(_MOST_LANES, max(_FEW, count // _REFILLS)))
+    return _power_of_two(min(_MOST_LANES, max(FEW_LANES, count // REFILLS)))
 
 
 def _power_of_two(number: int) -> int:

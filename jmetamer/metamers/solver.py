@@ -29,6 +29,8 @@ class Solver:
       precision: of the loop's matrix products: "default" (the device's own; TF32 on recent NVIDIA
         GPUs, bfloat16 on TPUs, float32 on processors), "high" or "highest". References and final
         losses are always computed at the highest.
+      method: "optimize", or how metamers are made without the loop: a name of
+        `jmetamer.metamers.exact.METHODS` or one of its constructions.
 
     Raises:
       InputError: a number outside its range, with the allowed range.
@@ -47,6 +49,7 @@ class Solver:
     lanes: int | None = None
     chunk: int = 20
     precision: str = "default"
+    method: Any = "optimize"
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
@@ -86,7 +89,11 @@ class Solver:
           "Optimizer(name='adam', learning_rate=0.1, schedule='constant', moments='float32')"
         """
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return named | {"optimizer": repr(self.optimizer)}
+        if self.method == "optimize":
+            return named | {"optimizer": repr(self.optimizer)}
+        kept = ("steps", "tolerance", "coordinates")
+        apart = {"method": str(self.method), "feature_range": "unconstrained"}
+        return {name: named[name] for name in kept} | apart
 
 
 def default_solver(problem: Problem) -> Solver:

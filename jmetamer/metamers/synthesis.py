@@ -1,11 +1,16 @@
-"""`Synthesis`: seeds handed to lanes, each judged as it ends, until the queue is empty."""
+"""`Synthesis`: seeds of one task or of several handed to lanes, until the queue is empty.
+
+Each seed is judged as it ends, and its lane takes the next one, whichever task that belongs to.
+"""
 
 import collections
 import concurrent.futures
+import functools
+import itertools
 import os
 import queue as queue_module
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,14 +19,18 @@ import jraph
 import numpy as np
 
 from jmetamer.metamers import lanes as engine
-from jmetamer.metamers.check import Judge, JudgeOfEach, Verdict, finish, rebuild
+from jmetamer.metamers.by_task import joined
+from jmetamer.metamers.check import Ended, Judge, JudgeOfEach, Verdict, finish
 from jmetamer.metamers.devices import LaneDevices, local_devices
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.program import limits_of, program_of
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.tasks import Task, shared_program
 
 TRACE_POINTS = 200
+
+# (task, seed id): what a lane works on.
+Item = tuple[int, int]
 
 
 class Finished(NamedTuple):
@@ -37,17 +46,17 @@ class SeedQueue:
     """The seeds that no lane has taken yet; safe to share between threads.
 
     Args:
-      seed_ids: seeds in the order in which lanes take them.
+      items: (task, seed id) in the order in which lanes take them.
     """
 
-    def __init__(self, seed_ids: Sequence[int]) -> None:
-        self._waiting = collections.deque(seed_ids)
-        self.total, self.finished, self.closed = len(seed_ids), 0, False
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._waiting = collections.deque(items)
+        self.total, self.finished, self.closed = len(items), 0, False
         self.executed = 0
         self._lock = threading.Lock()
 
-    def take(self) -> int | None:
-        """Return the next seed, or None where there is none."""
+    def take(self) -> Item | None:
+        """Return the next task and seed, or None where there is none."""
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
@@ -69,7 +78,7 @@ class SeedQueue:
 
 
 class Progress(NamedTuple):
-    """How far a call of `generate` has come.
+    """How far a call of `generate` or `generate_each` has come.
 
     Attributes:
       done: metamers finished.
@@ -84,6 +93,16 @@ class Progress(NamedTuple):
     executed: int = 0
 
 
+class _Under(NamedTuple):
+    """A group of ended lanes that the devices still judge."""
+
+    taken: engine.Lane
+    verdicts: Verdict
+    graphs: list[jraph.GraphsTuple]
+    rows: list[int]
+    curves: list[np.ndarray]
+
+
 class Synthesis:
     """The setting of one call: program, data and limits, ready to run seeds.
 
@@ -93,6 +112,11 @@ class Synthesis:
       solver: optimizer, number of steps, tolerance, stop rules, coordinates.
       trace_points: number of points of each loss curve.
       devices: where lanes live; None takes all devices of this process.
+      others: tasks that share the lanes; the first three arguments are task 0, these come next.
+      together: whether lanes step together; None asks the devices.
+
+    Raises:
+      InputError: tasks that cannot share lanes.
     """
 
     def __init__(
@@ -102,27 +126,33 @@ class Synthesis:
         solver: Solver,
         trace_points: int,
         devices: LaneDevices | None = None,
+        *,
+        others: Sequence[Task] = (),
+        together: bool | None = None,
     ) -> None:
         self.devices = devices = devices or local_devices()
-        self.program, basis = program_of(problem, solver, devices=devices)
         self.problem, self.seed, self.solver = problem, int(seed), solver
-        self.arrays, self.basis = devices.replicated((problem.arrays, basis))
-        self.limits = devices.replicated(limits_of(solver, seed))
-        points = np.linspace(0, solver.steps, min(trace_points, solver.steps + 1))
-        self.trace_step = np.unique(points.astype(np.int32))
-        self.judge = Judge(problem)
-        data = self.program.coordinates, self.seed, self.arrays, self.basis
-        self.judge_each = JudgeOfEach(self.judge, devices, *data) if devices.count > 1 else None
+        self.tasks = (Task(problem, int(seed), solver), *others)
+        self.program, self.data = shared_program(self.tasks, devices=devices, together=together)
+        self.arrays, self.basis, self.limits = self._whole()
+        self.trace_steps = [_trace_step(task.solver.steps, trace_points) for task in self.tasks]
+        self.judges = [Judge(task.problem) for task in self.tasks]
 
-    def graph(self, theta: Any, seed_id: int) -> jraph.GraphsTuple:
-        """Return the hard graph of coordinates `theta` that were started from `seed_id`."""
-        coordinates = self.program.coordinates
-        return rebuild(self.problem, coordinates, self.basis, theta, self.seed, seed_id)
+    @property
+    def trace_step(self) -> np.ndarray:
+        """Steps of the points of a loss curve of task 0."""
+        return self.trace_steps[0]
+
+    @functools.cached_property
+    def judge_each(self) -> JudgeOfEach:
+        """Judges lanes that step together."""
+        data = self.arrays, self.basis, self.limits
+        return JudgeOfEach(self.judges, self.devices, self.program.coordinates, data)
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None
     ) -> Iterator[Finished]:
-        """Yield every seed as it ends, in no particular order."""
+        """Yield every seed of every task as it ends, in no particular order."""
         talking = threading.Lock()  # lanes of several threads report
 
         def told(seen: Progress) -> None:
@@ -130,11 +160,20 @@ class Synthesis:
                 if progress is not None:
                     progress(seen._replace(done=queue.finished))
 
-        queue = SeedQueue(seed_ids)
+        # Tasks take turns: the seeds that are under way at the end are of all of them.
+        queue = SeedQueue([(task, seed) for seed in seed_ids for task in range(len(self.tasks))])
         if self.program.together:
-            width = self.devices.padded(min(self.solver.lanes or len(seed_ids), len(seed_ids)))
+            width = self.devices.padded(min(self.solver.lanes or queue.total, queue.total))
             return self._crew(queue, width, told)
         return self._on_cores(queue, told)
+
+    def _whole(self) -> tuple[Any, Any, Any]:
+        """Return the data that lanes which step together read; of one task, as it is."""
+        if not self.program.together:  # every lane is given the data of its task
+            return self.data[0]
+        return self.devices.replicated(
+            tuple(joined(trees) for trees in zip(*self.data, strict=True))
+        )
 
     def _on_cores(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
         """Run one lane a processor core, each in a thread of its own.
@@ -176,31 +215,36 @@ class Synthesis:
 
         The check of finished graphs is compiled beside the loop: compiling takes one core.
         """
-        drawn, state = self._begin(0)
+        drawn, state = self._begin(0, 0)
         start = jax.device_get(_picked((state.best_theta, state.constants), 0))
-        ended = state._replace(status=jnp.full_like(state.status, Status.CONVERGED))
+        # An array from NumPy has a type for sure; of a number it would be "weak", and the loop
+        # compiled for that is another one.
+        ended = state._replace(status=jnp.asarray(np.full(1, Status.CONVERGED, np.int32)))
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            check = beside.submit(lambda: self.judge(self._finish(*start, drawn)))
-            jax.block_until_ready(self._advance(ended))
+            check = beside.submit(
+                lambda: self.judges[0](self._finish(0, start[0], start[1], drawn))
+            )
+            jax.block_until_ready(self._advance(ended, *self.data[0]))
             check.result()
 
-    def _begin(self, seed_id: int) -> tuple[Any, engine.Lane]:
+    def _begin(self, task: int, seed_id: int) -> tuple[Any, engine.Lane]:
+        arrays, basis, limits = self.data[task]
         seed = jnp.int32(seed_id)
-        drawn = engine.draw(self.program, seed, self.arrays, self.limits)
-        data = self.arrays, self.basis, self.limits
-        return drawn, engine.begin(self.program, drawn, seed, *data)
+        drawn = engine.draw(self.program, seed, arrays, limits)
+        return drawn, engine.begin(self.program, drawn, seed, arrays, basis, limits)
 
-    def _finish(self, theta: Any, constants: Any, drawn: Any) -> jraph.GraphsTuple:
-        coordinates = self.program.coordinates
-        return finish(self.problem, coordinates, self.basis, theta, constants, drawn)
+    def _finish(self, task: int, theta: Any, constants: Any, drawn: Any) -> jraph.GraphsTuple:
+        problem, basis = self.tasks[task].problem, self.data[task][1]
+        return finish(problem, self.program.coordinates, basis, theta, constants, drawn)
 
     def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
         """Run one lane from seed to seed."""
-        while (seed_id := queue.take()) is not None:
-            drawn, state = self._begin(seed_id)
+        while (item := queue.take()) is not None:
+            task, _ = item
+            drawn, state = self._begin(*item)
             curves, running = [], True
             while running and not queue.closed:
-                state, losses = self._advance(state)
+                state, losses = self._advance(state, *self.data[task])
                 running = np.asarray(state.status)[0] == Status.RUNNING
                 curves.append(np.asarray(losses)[0])
                 queue.stepped(int(np.isfinite(curves[-1]).sum()))
@@ -208,87 +252,114 @@ class Synthesis:
             if queue.closed:
                 return
             taken = engine.take(self.program, state, np.zeros(1, np.int32))
-            lane = _picked(jax.device_get(taken), 0)
-            graph = self._finish(lane.best_theta, _picked(state.constants, 0), drawn)
-            verdict = jax.device_get(self.judge(graph))
+            lane = _picked(jax.device_get(taken), 0)._replace(task=np.int32(task))
+            graph = self._finish(task, lane.best_theta, _picked(state.constants, 0), drawn)
+            verdict = jax.device_get(self.judges[task](graph))
             yield Finished(lane, np.concatenate(curves), graph, verdict)
             queue.done()
             told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
 
-    def _fill(self, seed_ids: Sequence[int]) -> engine.Lane:
-        ids = jnp.asarray(seed_ids, jnp.int32)
-        return engine.fill(self.program, ids, self.arrays, self.basis, self.limits)
-
-    def _advance(self, state: engine.Lane) -> tuple[engine.Lane, jax.Array]:
-        return engine.advance(self.program, state, self.arrays, self.basis, self.limits)
+    def _advance(self, state: engine.Lane, *data: Any) -> tuple[engine.Lane, jax.Array]:
+        return engine.advance(self.program, state, *data)
 
     def _crew(
         self, queue: SeedQueue, width: int, told: Callable[[Progress], None]
     ) -> Iterator[Finished]:
-        """Run `width` lanes; one that ends is judged and takes the next seed of the queue."""
+        """Run `width` lanes; one that ends is judged and takes the next item of the queue.
+
+        What the devices do next is always asked for before finished metamers are handed out, so
+        that they compute while the caller measures and writes.
+        """
         occupants = [queue.take() for _ in range(width)]
         if all(occupant is None for occupant in occupants):
             return
-        state = self._fill([-1 if seed is None else seed for seed in occupants])
+        data = self.arrays, self.basis, self.limits
+        seeds, tasks = _columns(occupants)
+        going = self._advance(engine.fill(self.program, seeds, *data, tasks), *data)
         history: list[list[np.ndarray]] = [[] for _ in range(width)]
         while not queue.closed and any(occupant is not None for occupant in occupants):
-            state, losses = self._advance(state)
+            state, losses = going
             status, curve = np.asarray(state.status), np.asarray(losses)
-            # Lanes that step together step on after their end; one that steps alone stops.
-            queue.stepped(curve.size if self.program.together else np.isfinite(curve).sum().item())
+            # Lanes that step together step on after their end.
+            queue.stepped(curve.size)
             working = [place for place in range(width) if occupants[place] is not None]
             for place in working:
                 history[place].append(curve[place])
             ended = [place for place in working if status[place] != Status.RUNNING]
-            for group in self.devices.rounds(ended, width):
-                for place, judged in zip(group.values(), self._judged(state, group), strict=True):
-                    yield Finished(judged[0], np.concatenate(history[place]), *judged[1:])
-                    queue.done()
+            under: _Under | None = None
+            for group in self.devices.groups(ended, width, self.judge_each.size):
+                before, under = under, self._judged(state, group, occupants, history)
+                for place in itertools.chain(*group):
                     history[place], occupants[place] = [], queue.take()
                 state = self._refill(state, group, occupants)
-            loss = _median(curve[working])
-            told(Progress(queue.finished, queue.total, loss, queue.executed))
+                yield from self._handed_out(before, queue)
+            if any(occupant is not None for occupant in occupants):
+                going = self._advance(state, *data)
+            yield from self._handed_out(under, queue)
+            told(Progress(queue.finished, queue.total, _median(curve[working]), queue.executed))
 
     def _refill(
-        self, state: engine.Lane, group: Mapping[int, int], occupants: Sequence[int | None]
+        self, state: engine.Lane, group: list[list[int]], occupants: Sequence[Item | None]
     ) -> engine.Lane:
-        """Start the next seeds in at most one lane of every device."""
-        new = {d: seed for d, place in group.items() if (seed := occupants[place]) is not None}
-        if not new:
+        """Start the next items in lanes of a group."""
+        filled = [[place for place in mine if occupants[place] is not None] for mine in group]
+        if not any(filled):
             return state
-        places = self.devices.local({device: group[device] for device in new}, len(occupants))
-        seeds = np.array([new.get(device, -1) for device in range(len(places))], np.int32)
-        return engine.refill(
-            self.program, state, places, seeds, self.arrays, self.basis, self.limits
-        )
+        size = self.judge_each.size
+        items: list[Item | None] = []
+        for mine in filled:
+            items += [*(occupants[place] for place in mine), *[None] * (size - len(mine))]
+        seeds, tasks = _columns(items)
+        places = self.devices.local(filled, len(occupants), size)
+        data = self.arrays, self.basis, self.limits
+        return engine.refill(self.program, state, places, seeds, *data, tasks)
 
     def _judged(
-        self, state: engine.Lane, group: Mapping[int, int]
-    ) -> list[tuple[engine.Lane, jraph.GraphsTuple, Verdict]]:
-        """Return lane, hard graph and verdict of at most one lane of every device."""
-        places = self.devices.local(group, len(state.status))
-        taken = engine.take(self.program, state, places)
-        if self.judge_each is None:
-            lane = _picked(jax.device_get(taken), 0)
-            graph = self.graph(lane.best_theta, int(lane.seed_id))
-            return [(lane, graph, jax.device_get(self.judge(graph)))]
-        graphs, verdicts = self.judge_each(taken.best_theta, taken.seed_id)
-        lanes, verdicts = jax.device_get((taken, verdicts))
-        return [
-            (
-                _picked(lanes, device),
-                _picked(self.devices.part(graphs, device), 0),
-                _picked(verdicts, device),
-            )
-            for device in group
-        ]
+        self,
+        state: engine.Lane,
+        group: list[list[int]],
+        occupants: Sequence[Item | None],
+        history: Sequence[list[np.ndarray]],
+    ) -> _Under:
+        """Ask the devices to judge a group, without waiting for them."""
+        size = self.judge_each.size
+        taken = engine.take(self.program, state, self.devices.local(group, len(history), size))
+        count = np.array([len(mine) for mine in group], np.int32)
+        ended = Ended(taken.best_theta, taken.seed_id, taken.task, count)
+        found, verdicts = self.judge_each(ended)
+        items = [[item for place in mine if (item := occupants[place])] for mine in group]
+        graphs = self.judge_each.graphs(found, [[task for task, _ in mine] for mine in items])
+        rows = [d * size + row for d, mine in enumerate(group) for row in range(len(mine))]
+        curves = [np.concatenate(history[place]) for place in itertools.chain(*group)]
+        return _Under(taken, verdicts, graphs, rows, curves)
 
-    def thinned(self, curve: np.ndarray) -> np.ndarray:
+    def _handed_out(self, under: _Under | None, queue: SeedQueue) -> Iterator[Finished]:
+        """Wait for the verdicts on a group and yield its metamers."""
+        if under is None:
+            return
+        lanes, verdicts = jax.device_get((under.taken, under.verdicts))
+        for row, curve, graph in zip(under.rows, under.curves, under.graphs, strict=True):
+            yield Finished(_picked(lanes, row), curve, graph, _picked(verdicts, row))
+            queue.done()
+
+    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
         """Return the loss curve at the steps of `trace_step`, NaN after its end."""
-        inside = self.trace_step[self.trace_step < curve.size]
-        thin = np.full(self.trace_step.shape, np.nan, np.float32)
+        steps = self.trace_steps[task]
+        inside = steps[steps < curve.size]
+        thin = np.full(steps.shape, np.nan, np.float32)
         thin[: inside.size] = curve[inside]
         return thin
+
+
+def _trace_step(steps: int, trace_points: int) -> np.ndarray:
+    points = np.linspace(0, steps, min(trace_points, steps + 1))
+    return np.unique(points.astype(np.int32))
+
+
+def _columns(items: Sequence[Item | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Return seed ids, negative where there is no item, and tasks."""
+    tasks, seeds = zip(*((0, -1) if item is None else item for item in items), strict=True)
+    return np.array(seeds, np.int32), np.array(tasks, np.int32)
 
 
 def _median(losses: np.ndarray) -> float:

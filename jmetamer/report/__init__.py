@@ -1,5 +1,6 @@
 """Figures and the HTML report of a run, made from the store alone."""
 
 from jmetamer.report.page import write_report
+from jmetamer.report.spectrum_figure import spectrum_figure
 
-__all__ = ["write_report"]
+__all__ = ["spectrum_figure", "write_report"]

@@ -1,36 +1,18 @@
 """The figures of one cell with their titles, captions and descriptions."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from jmetamer.report.cells import distinguishing, setting
 from jmetamer.report.examples import Examples, choose_examples, informative_columns
-from jmetamer.report.figures import deviations, examples, layers, losses, markup, spectra, style
+from jmetamer.report.figures import deviations, examples, layers, losses, spectra, style
+from jmetamer.report.geometry_pictures import geometry_pictures
+from jmetamer.report.picture import Picture, drawn
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.wording import listing, number, percent, plural
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """One figure as the page shows it.
-
-    Attributes:
-      title: a few words.
-      svg: inline markup.
-      caption: how to read it, with units and formulas in words.
-      wide: whether it spans the page and scrolls on a narrow screen.
-    """
-
-    title: str
-    svg: Markup
-    caption: str
-    wide: bool = False
 
 
 def cell_pictures(
@@ -62,6 +44,7 @@ def cell_pictures(
             None if shown is None else _example_picture(prefix, shown, reference),
             _spectrum_picture(prefix, data),
             _rank_picture(prefix, summary, data),
+            *geometry_pictures(prefix, data),
             _deviation_picture(prefix, summary, data),
             _layer_picture(prefix, summary, data),
         ]
@@ -82,7 +65,7 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
         alt = "Share of converged metamers per cell with its interval. " + "; ".join(
             f"{cell.name.title}: {percent(cell.share)}" for cell in cells[:12]
         )
-        return _picture(
+        return drawn(
             "all", "Converged share of every cell", figure, alt,
             "Dot: share of metamers that reached the tolerance. Line: 95% Wilson interval. The "
             "cells are numbered as in the table.",
@@ -94,23 +77,13 @@ def _shortened(title: str, limit: int = 56) -> str:
     return title if len(title) <= limit else title[: limit - 1] + "…"
 
 
-def _picture(
-    prefix: str, title: str, figure: Figure | None, alt: str, caption: str, wide: bool = False
-) -> Picture | None:
-    if figure is None:
-        return None
-    slug = f"{prefix}-{title.split()[0].lower()}"
-    svg = markup.svg_markup(figure, alt, slug)
-    return Picture(title, Markup(svg), caption, wide)
-
-
 def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
     figure = losses.loss_curves(data, summary.tolerance)
     alt = (
         f"Loss against optimization step for {plural(summary.count, 'metamer')} on a log axis; "
         f"{summary.converged} reached the tolerance {number(summary.tolerance)}."
     )
-    return _picture(
+    return drawn(
         prefix, "Loss during the optimization", figure, alt,
         "Loss: squared distance between the activations of metamer and reference, divided by the "
         "squared size of the reference's activations. A metamer that has stopped keeps its last "
@@ -127,19 +100,19 @@ def _example_picture(prefix: str, shown: Examples, reference: Any) -> Picture | 
     if shown.shape is not None:
         alt = f"Features of {names} as pictures: the reference above, metamers below."
         figure = examples.picture_grid(shown)
-        return _picture(prefix, "Reference against metamers", figure, alt, which, wide=True)
+        return drawn(prefix, "Reference against metamers", figure, alt, which, wide=True)
     binary = reference.attrs.get("feature_kind") in ("binary", "one_hot")
     columns, sentence = informative_columns(shown.rows, binary)
     left = len(columns) if len(columns) == shown.rows.shape[-1] else len(columns) // 2
     figure = examples.feature_maps(shown, columns, left)
     alt = f"Features of {names} as heat maps, the reference above, metamers below. {sentence}"
-    return _picture(
+    return drawn(
         prefix, "Reference against metamers", figure, alt, f"{which} {sentence}", wide=True
     )
 
 
 def _spectrum_picture(prefix: str, data: xr.Dataset) -> Picture | None:
-    return _picture(
+    return drawn(
         prefix, "Spectrum of the Jacobian", spectra.singular_values(data),
         "Singular values of the Jacobian per target node on a log axis, before and after the "
         "activation, with the rank cutoff.",
@@ -163,7 +136,7 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
     if np.isnan(ranks.before):
         below = "No activation follows this layer, so there is only one rank (after)."
         told = f"median {number(ranks.after)}"
-    return _picture(
+    return drawn(
         prefix, "Rank and volume", spectra.ranks(data),
         f"Rank of the Jacobian per target node: {told}, ceiling {number(ranks.ceiling)}.",
         f"The ceiling is the smaller of {number(ranks.num_inputs)} inputs and the number of "
@@ -177,7 +150,7 @@ def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> P
         f"{d.measure} median {number(d.median)}, chance {number(d.chance)}"
         for d in summary.deviations
     )
-    return _picture(
+    return drawn(
         prefix, "Deviations from the reference", deviations.deviation_strips(data),
         f"Deviation of the metamers from the reference, one strip per measure: {told}.",
         "A metamer at 0 would be the reference; one at the diamond lies as far away as an "
@@ -187,7 +160,7 @@ def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> P
 
 def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
     matched = _matched_layers(summary, data)
-    return _picture(
+    return drawn(
         prefix, "Layer-by-layer match",
         layers.layer_match(data, matched, summary.tolerance),
         f"Squared relative difference at every layer; {summary.name.layer} was matched.",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import distinguishing
+from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
 from jmetamer.report.summary import CellSummary, Deviation, RankSummary
 from jmetamer.report.wording import listing, number, percent, plural
 from jmetamer.results.statistics import wilson_interval
@@ -60,6 +61,10 @@ def cell_sentences(cell: CellSummary) -> list[str]:
         )
     if cell.ranks is not None:
         sentences.append(_rank_sentence(cell.ranks))
+    if cell.maps is not None:
+        sentences.append(map_sentence(cell.maps))
+    if cell.ledger is not None:
+        sentences.append(ledger_sentence(cell.ledger))
     return sentences
 
 

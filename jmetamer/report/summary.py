@@ -8,6 +8,12 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import CellName, setting
+from jmetamer.report.geometry_summary import (
+    LedgerSummary,
+    MapSummary,
+    summarize_ledger,
+    summarize_maps,
+)
 from jmetamer.results.statistics import wilson_interval
 
 
@@ -87,6 +93,7 @@ class CellSummary:
       seconds: run time of the cell, NaN where unknown.
       deviations: one per measure.
       ranks: local geometry, or None where it was not computed.
+      maps, ledger: over all nodes and over the layers, or None where they were not computed.
     """
 
     name: CellName
@@ -103,6 +110,8 @@ class CellSummary:
     seconds: float
     deviations: tuple[Deviation, ...]
     ranks: RankSummary | None
+    maps: MapSummary | None = None
+    ledger: LedgerSummary | None = None
 
     @property
     def share(self) -> float:
@@ -143,6 +152,8 @@ def summarize(
         seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
         deviations=tuple(_deviations(data)),
         ranks=_ranks(data),
+        maps=summarize_maps(data),
+        ledger=summarize_ledger(data),
     )
 
 

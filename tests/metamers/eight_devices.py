@@ -14,6 +14,7 @@ from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.devices import LaneDevices, local_devices
 from jmetamer.metamers.solver import default_solver
 from jmetamer.metamers.synthesis import Synthesis
+from jmetamer.metamers.tasks import Task
 
 SEEDS = range(3, 24)
 
@@ -53,6 +54,22 @@ def made(problem, solver, devices, lanes, seeds):
     return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
 
 
+def shared(problem, solver, devices, lanes):
+    """(task, seed) -> loss of two problems in one set of lanes: another network, another rate."""
+    trained = problem.trained
+    params = jax.tree.map(lambda array: 1.1 * array, trained.params)
+    scaled = dataclasses.replace(trained, params=params)
+    other = jm.Problem(scaled, problem.graph, problem.layer, problem.vary)
+    solver = dataclasses.replace(solver, lanes=lanes)
+    synthesis = Synthesis(
+        problem, 0, solver, 10, devices, others=[Task(other, 5, solver)], together=True
+    )
+    found = list(synthesis.finished(SEEDS, None))
+    rows = sorted((int(f.lane.task), int(f.lane.seed_id), float(f.verdict.loss)) for f in found)
+    nodes = {(int(f.lane.task), int(f.lane.seed_id)): np.asarray(f.graph.nodes) for f in found}
+    return {"rows": np.array(rows), "nodes": np.stack([nodes[row[:2]] for row in rows])}
+
+
 def look_inside(problem, solver, devices):
     """Program texts, and where the arrays lie before and after a chunk."""
     synthesis = Synthesis(problem, 0, solver, 10, devices)
@@ -88,6 +105,9 @@ def main(folder, name):
     np.savez(folder / "8.npz", **made(problem, solver, devices, 16, SEEDS))
     np.savez(folder / "1.npz", **made(problem, solver, LaneDevices(), 2, SEEDS))
     np.savez(folder / "few.npz", **made(problem, solver, devices, 16, SEEDS[:11]))
+    if name == "free":
+        np.savez(folder / "shared-8.npz", **shared(problem, solver, devices, 16))
+        np.savez(folder / "shared-1.npz", **shared(problem, solver, LaneDevices(), 4))
     public = jm.generate(problem, seeds=SEEDS, solver=solver)
     graphs = [jm.metamer_graph(problem, public, i).nodes for i in range(len(SEEDS))]
     np.savez(

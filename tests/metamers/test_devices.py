@@ -65,6 +65,15 @@ class TestEightDevices:
                 results["8"][name], results["1"][name], rtol=1e-5, atol=1e-6, err_msg=name
             )
 
+    def test_share_lanes_among_problems_as_one_device(self, folder, name):
+        if name != "free":
+            pytest.skip("once is enough")
+        found, expected = (dict(np.load(folder / f"shared-{n}.npz")) for n in (8, 1))
+        np.testing.assert_array_equal(found["rows"][:, :2], expected["rows"][:, :2])
+        assert set(found["rows"][:, 0]) == {0, 1}
+        for key in ("rows", "nodes"):
+            np.testing.assert_allclose(found[key], expected[key], rtol=1e-3, atol=1e-4)
+
     def test_with_more_lanes_than_seeds_leave_lanes_idle_and_report_only_the_seeds(self, results):
         # Sixteen lanes for eleven seeds; that no other seed is reported is asserted over there.
         for name, few in results["few"].items():
@@ -117,17 +126,26 @@ class TestLaneDevices:
     def test_pad_to_a_multiple(self, count, lanes, padded):
         assert self.devices(count).padded(lanes) == padded
 
-    def test_group_ended_lanes_with_one_of_every_device_at_most(self):
+    def test_group_ended_lanes_with_a_few_of_every_device_at_most(self):
         # Twelve lanes on four devices: 0-2, 3-5, 6-8, 9-11.
-        rounds = self.devices(4).rounds([0, 1, 4, 10, 11], 12)
-        assert rounds == [{0: 0, 1: 4, 3: 10}, {0: 1, 3: 11}]
+        ended = [0, 1, 4, 9, 10, 11]
+        assert self.devices(4).groups(ended, 12, size=1) == [
+            [[0], [4], [], [9]],
+            [[1], [], [], [10]],
+            [[], [], [], [11]],
+        ]
+        assert self.devices(4).groups(ended, 12, size=2) == [
+            [[0, 1], [4], [], [9, 10]],
+            [[], [], [], [11]],
+        ]
 
     def test_of_nothing_make_no_group(self):
-        assert self.devices(4).rounds([], 12) == []
+        assert self.devices(4).groups([], 12, size=2) == []
 
     def test_count_places_from_the_first_lane_of_each_device(self):
-        # The third device is not asked: its place is out of range, and nothing is written there.
-        assert self.devices(4).local({0: 0, 1: 4, 3: 11}, 12).tolist() == [0, 1, 3, 2]
+        # What is out of range is not meant: nothing is written there.
+        found = self.devices(4).local([[0], [4], [], [11, 10]], 12, size=2)
+        assert found.tolist() == [0, 3, 1, 3, 3, 3, 2, 1]
 
     def test_of_one_leave_arrays_and_functions_as_they_are(self):
         one, array = LaneDevices(), np.zeros(3)

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer._base.precision import float64_on_host
+from jmetamer.geometry import LOG_DERIVATIVES
+from jmetamer.jacobians import local_geometry
+from jmetamer.models.activations import ACTIVATIONS
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +148,7 @@ def test_volume_change_is_the_difference_of_both_log_volumes(dense):
         with pytest.raises(jm.InputError, match="no nonlinearity makes logits"):
             jm.volume_change(problem, NODES)
         return
-    found = jm.metamers.local_geometry(problem, NODES)
+    found = local_geometry(problem, NODES)
     lost = found.before.rank - found.after.rank
     np.testing.assert_array_equal(found.change.rank_loss, lost)
     same = lost == 0
@@ -161,7 +165,7 @@ def test_a_relu_has_the_rank_of_its_active_units(dense):
         pytest.skip("only a ReLU switches units off")
     active = (values[f"{layer}.pre"] > 0).sum(axis=1)
     assert len(set(active.tolist())) > 1
-    found = jm.metamers.local_geometry(problem, list(range(7)))
+    found = local_geometry(problem, list(range(7)))
     width = values[layer].shape[1]
     np.testing.assert_array_equal(found.before.rank, width)  # full row rank
     np.testing.assert_array_equal(found.after.rank, active)
@@ -176,7 +180,7 @@ class TestErrors:
         return lambda layer: jm.Problem(trained, tiny, layer=layer)
 
     def test_a_node_out_of_range_is_named_with_the_range(self, plain):
-        for call in (jm.jacobian_spectrum, jm.volume_change, jm.metamers.local_geometry):
+        for call in (jm.jacobian_spectrum, jm.volume_change, local_geometry):
             with pytest.raises(jm.InputError) as raised:
                 call(plain("conv1"), [0, 7])
             assert str(raised.value) == (
@@ -191,3 +195,11 @@ class TestErrors:
     def test_before_at_a_layer_without_nonlinearity_is_refused(self, plain):
         with pytest.raises(jm.InputError, match="pre-activation of logits, which no nonlinearity"):
             jm.jacobian_spectrum(plain("logits"), [0], before=True)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_log_derivatives_belong_to_the_models_activations(name):
+    z = np.linspace(-3, 3, 61) + 0.013  # clear of the kinks
+    with float64_on_host():
+        slope = np.asarray(jax.vmap(jax.grad(ACTIVATIONS[name]))(jnp.asarray(z)))
+    np.testing.assert_allclose(np.exp(LOG_DERIVATIVES[name](z)), np.abs(slope), atol=1e-9)

@@ -1,0 +1,280 @@
+"""Traces of functions of a large symmetric operator, by stochastic Lanczos quadrature."""
+
+import dataclasses
+import enum
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jmetamer._base.errors import ConfigError, InputError
+from jmetamer.geometry.lanczos import Operator, Tridiagonalization, gauss_rule, tridiagonalize
+
+ROUND_OFF = 1e-14  # Ritz values below this share of the largest cannot be told from zero
+NO_WEIGHT = 1e-20  # of a node; round-off brings such nodes in, and their share of a sum is none
+EXACT = 1e-10  # relative change that counts as none, where probes do not scatter
+
+SpectralFunction = Callable[[np.ndarray], np.ndarray]
+
+
+class EstimateStatus(enum.IntEnum):
+    """How an estimate ended.
+
+    Attributes:
+      message: what happened.
+      remedy: what to do.
+
+    Example:
+      >>> print(EstimateStatus.SINGULAR.message)
+      the result depends on eigenvalues that float64 cannot tell from zero
+    """
+
+    message: str
+    remedy: str
+
+    def __new__(cls, value: int, message: str, remedy: str) -> "EstimateStatus":
+        """Attach the texts to the integer."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.message = message
+        member.remedy = remedy
+        return member
+
+    CONVERGED = 0, "doubling the steps changed less than the standard error", "none needed"
+    STEPS_EXHAUSTED = (
+        1,
+        "doubling the steps still changed more than the standard error",
+        "raise `max_steps`, or take the Gaussian-channel information, which needs few steps",
+    )
+    SINGULAR = (
+        2,
+        "the result depends on eigenvalues that float64 cannot tell from zero",
+        "drop the rows of inactive units (exact for a ReLU), or take the Gaussian-channel "
+        "information; for the change by an activation project on the range of the Jacobian",
+    )
+
+
+class Estimate(NamedTuple):
+    """A number estimated from random probes.
+
+    Attributes:
+      value: the estimate; -inf for the log-determinant of a singular operator.
+      standard_error: over the probes; 0 where exact, inf where `value` is infinite.
+      quadrature_error: |value - value at half the steps|; 0 where every Krylov space was
+        exhausted. Not contained in `standard_error`.
+      steps: Lanczos steps of the last doubling.
+      num_probes: probes used.
+      status: whether the steps sufficed.
+    """
+
+    value: float
+    standard_error: float
+    quadrature_error: float
+    steps: int
+    num_probes: int
+    status: EstimateStatus
+
+    @property
+    def converged(self) -> bool:
+        """Whether doubling the steps changed less than the standard error."""
+        return self.status is EstimateStatus.CONVERGED
+
+    def scaled(self, factor: float, offset: float = 0.0) -> "Estimate":
+        """Return factor * estimate + offset, its errors scaled too.
+
+        Example:
+          >>> Estimate(2.0, 0.5, 0.1, 8, 4, EstimateStatus.CONVERGED).scaled(0.5)[:3]
+          (1.0, 0.25, 0.05)
+        """
+        return self._replace(
+            value=factor * self.value + offset,
+            standard_error=abs(factor) * self.standard_error,
+            quadrature_error=abs(factor) * self.quadrature_error,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class QuadratureSettings:
+    """How many probes and steps.
+
+    Attributes:
+      num_probes: N, at least 2. An operator of at most N rows is probed with unit vectors, which
+        leaves no randomness.
+      steps: Lanczos steps of the first attempt, at least 2.
+      max_steps: the steps double up to this number.
+      batch: probes at a time; memory is `steps * q * batch` numbers.
+
+    Example:
+      >>> QuadratureSettings(num_probes=64).batch
+      8
+    """
+
+    num_probes: int = 32
+    steps: int = 16
+    max_steps: int = 256
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("num_probes", 2),
+            ("steps", 2),
+            ("max_steps", self.steps),
+            ("batch", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ConfigError(f"`{name}` is {getattr(self, name)}; give at least {least}.")
+
+
+DEFAULT = QuadratureSettings()
+
+
+def stochastic_trace(
+    operator: Operator,
+    size: int,
+    functions: Sequence[SpectralFunction],
+    *,
+    key: jax.Array,
+    settings: QuadratureSettings = DEFAULT,
+    project: Operator | None = None,
+) -> list[Estimate]:
+    """Estimate tr f(K) for functions f of a symmetric positive semidefinite operator.
+
+    For probes v with independent signs, E v^T f(K) v = tr f(K), and Gauss quadrature from m
+    Lanczos steps replaces v^T f(K) v by q sum_j w_j f(theta_j) (Ubaru, Chen and Saad, SIAM J.
+    Matrix Anal. Appl. 38, 2017). The variance of the mean over N probes is
+    2 (|f(K)|_F^2 - sum_i f(K)_ii^2) / N. The standard error does not see the quadrature's bias,
+    so the steps are doubled until the value changes by less than the standard error.
+
+    No Ritz value is discarded: it is a node of a quadrature and no eigenvalue. One below 1e-14 of
+    the largest does prove that K has an eigenvalue that small; it is then taken as 0, and the
+    status is SINGULAR where f changes noticeably between 0 and there.
+
+    Args:
+      operator: K, [q, b] -> [q, b], float64 on the host.
+      size: q; 0 gives 0.
+      functions: from [k] eigenvalues at least 0 to [k] values; one run of Lanczos serves all.
+      key: random key of the probes.
+      settings: how many probes and steps.
+      project: P, an orthogonal projector [q, b] -> [q, b] that commutes with K; the estimates are
+        then of tr P f(K).
+
+    Returns:
+      One `Estimate` for each function.
+
+    Raises:
+      InputError: if the operator has a clearly negative eigenvalue, or returns what it may not.
+
+    Example:
+      >>> eigenvalues = np.array([[1.0], [4.0]])
+      >>> (root,) = stochastic_trace(
+      ...     lambda v: eigenvalues * v, 2, [np.sqrt], key=jax.random.key(0)
+      ... )
+      >>> round(root.value, 12), root.standard_error, root.converged
+      (3.0, 0.0, True)
+    """
+    if size == 0:
+        return [Estimate(0.0, 0.0, 0.0, 0, 0, EstimateStatus.CONVERGED) for _ in functions]
+    probes, exhaustive = _probes(size, key, settings)
+    if project is not None:
+        probes = np.asarray(project(probes), np.float64)
+    steps = min(settings.steps, size)
+    while True:
+        samples = _samples(operator, probes, functions, steps, settings.batch)
+        estimates = [_estimate(part, exhaustive, steps) for part in samples]
+        limit = min(settings.max_steps, size)
+        if steps >= limit or all(e.status is not _AGAIN for e in estimates):
+            return estimates
+        steps = min(2 * steps, limit)
+
+
+_AGAIN = EstimateStatus.STEPS_EXHAUSTED
+
+
+class _Samples(NamedTuple):
+    """Contributions of the probes to one trace, [N] each."""
+
+    full: np.ndarray
+    half: np.ndarray
+    doubtful: np.ndarray  # how far they depend on eigenvalues that round-off hides
+
+
+def _probes(size: int, key: jax.Array, settings: QuadratureSettings) -> tuple[np.ndarray, bool]:
+    if size <= settings.num_probes:
+        return np.eye(size), True
+    # NumPy draws in float64 without a compilation for each shape.
+    draw = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return draw.choice([-1.0, 1.0], size=(size, settings.num_probes)), False
+
+
+def _samples(
+    operator: Operator,
+    probes: np.ndarray,
+    functions: Sequence[SpectralFunction],
+    steps: int,
+    batch: int,
+) -> list[_Samples]:
+    count = probes.shape[1]
+    table = np.zeros((len(functions), 3, count))
+    for first in range(0, count, batch):
+        done = tridiagonalize(operator, probes[:, first : first + batch], steps)
+        for column in np.flatnonzero(done.start_norm > 0):
+            table[:, :, first + column] = _of_one_probe(done, int(column), functions)
+    return [_Samples(*rows) for rows in table]
+
+
+def _of_one_probe(
+    done: Tridiagonalization, column: int, functions: Sequence[SpectralFunction]
+) -> list[list[float]]:
+    steps = len(done.diagonal)
+    nodes, weights = gauss_rule(done, column, steps)
+    cutoff = max(ROUND_OFF * np.abs(nodes).max(), -nodes.min())
+    if cutoff > 1e-6 * nodes.max() and cutoff > 0:
+        raise InputError(
+            f"`operator` has the Ritz value {nodes.min():.3g} beside the largest "
+            f"{nodes.max():.3g}; it must be symmetric with no negative eigenvalue, as J J^T is."
+        )
+    half = gauss_rule(done, column, steps // 2 or 1)
+    if done.exhausted()[column]:
+        half = nodes, weights
+    energy = float(done.start_norm[column] ** 2)
+    rows = []
+    for function in functions:
+        totals = [_sum(function, *rule, cutoff) for rule in ((nodes, weights), half)]
+        hidden = float(np.sum(weights[(nodes <= cutoff) & (weights > NO_WEIGHT)]))
+        rows.append([*(energy * t for t in totals), energy * _doubt(function, cutoff, hidden)])
+    return rows
+
+
+def _sum(
+    function: SpectralFunction, nodes: np.ndarray, weights: np.ndarray, cutoff: float
+) -> float:
+    present = weights > NO_WEIGHT
+    nodes, weights = nodes[present], weights[present]
+    with np.errstate(divide="ignore"):
+        return float(np.sum(weights * function(np.where(nodes <= cutoff, 0.0, nodes))))
+
+
+def _doubt(function: SpectralFunction, cutoff: float, hidden: float) -> float:
+    """How far weight `hidden` between 0 and the cutoff can move the sum."""
+    if hidden == 0:
+        return 0.0
+    with np.errstate(divide="ignore"):
+        low, high = function(np.array([0.0, cutoff]))
+    return hidden * abs(high - low) if np.isfinite(low) else np.inf
+
+
+def _estimate(samples: _Samples, exhaustive: bool, steps: int) -> Estimate:
+    count = len(samples.full)
+    share = 1.0 if exhaustive else 1.0 / count
+    value = float(np.sum(samples.full) * share)
+    if not np.isfinite(value):
+        return Estimate(value, np.inf, np.inf, steps, count, EstimateStatus.SINGULAR)
+    error = 0.0 if exhaustive else float(np.std(samples.full, ddof=1) / np.sqrt(count))
+    half = float(np.sum(samples.half) * share)
+    change = abs(value - half)
+    slack = max(error, EXACT * abs(value))
+    status = EstimateStatus.CONVERGED if change <= slack else EstimateStatus.STEPS_EXHAUSTED
+    if np.sum(samples.doubtful) * share > slack:
+        status = EstimateStatus.SINGULAR
+    return Estimate(value, error, change, steps, count, status)

@@ -1,0 +1,104 @@
+"""Features in the coordinates that a network's first linear map can see, in float64."""
+
+import functools
+from typing import Any, NamedTuple, cast
+
+import jax
+import jraph
+import numpy as np
+
+from jmetamer._base.precision import float64_on_host
+from jmetamer.models.protocol import Model, Params
+
+
+class RowCoordinates(NamedTuple):
+    """Node features X and what the network sees of them.
+
+    With `W_e = Q R`, columns of Q [d, r] orthonormal, a change `C Q^T` of the features changes the
+    entry `X W_e` by `C R`, and the Jacobian by C has the nonzero singular values of the Jacobian
+    by X. Without a linear entry Q is the identity, and the features are their own coordinates.
+
+    Attributes:
+      base: [n, m] `X W_e`, or X itself.
+      turn: [r, m] R, or None without a linear entry.
+      coordinates: [n, r] `X Q`.
+      centered: [n, r] `(X - mean of each feature) Q`.
+      energy: [n] `|x|^2` of each node's features.
+      centered_energy: [n] the same of the features less the mean of each.
+    """
+
+    base: np.ndarray
+    turn: np.ndarray | None
+    coordinates: np.ndarray
+    centered: np.ndarray
+    energy: np.ndarray
+    centered_energy: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Number of coordinates r of a node."""
+        return self.coordinates.shape[1]
+
+
+def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinates:
+    """Return the coordinates of features before a network.
+
+    Args:
+      model: the network.
+      params: its parameters.
+      features: [n, d].
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> row_coordinates(trained.model, trained.params, data.graph.nodes).width
+      4
+    """
+    x = np.asarray(features, np.float64)
+    centered = x - x.mean(axis=0) if len(x) else x
+    weights = model.entry_weights(params)
+    energies = np.sum(x**2, axis=1), np.sum(centered**2, axis=1)
+    if weights is None or weights.shape[1] >= x.shape[1]:
+        return RowCoordinates(x, None, x, centered, *energies)
+    exact = np.asarray(weights, np.float64)
+    basis, turn = np.linalg.qr(exact)
+    return RowCoordinates(x @ exact, turn, x @ basis, centered @ basis, *energies)
+
+
+def float64_activations(
+    model: Model, params: Params, graph: jraph.GraphsTuple, coordinates: RowCoordinates
+) -> dict[str, np.ndarray]:
+    """Return every named activation [n, c] in float64.
+
+    Args:
+      model: the network.
+      params: its parameters.
+      graph: its edges count; its features are those of `coordinates`.
+      coordinates: from `row_coordinates`.
+    """
+    with float64_on_host():
+        raised = jax.tree.map(_raised, (params, graph._replace(nodes=coordinates.base)))
+        found = _forward(cast(Any, model), coordinates.turn is not None)(*raised)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+
+def activations_at(
+    model: Model, params: Params, graph: jraph.GraphsTuple, rows: jax.Array, by_entry: bool
+) -> Any:
+    """Return the activations with `rows` as the entry, or as the features."""
+    if by_entry:
+        return model.activations(params, graph, entry=rows)
+    return model.activations(params, graph._replace(nodes=rows))
+
+
+@functools.lru_cache(maxsize=32)
+def _forward(model: Any, by_entry: bool) -> Any:
+    return jax.jit(
+        lambda params, graph: dict(activations_at(model, params, graph, graph.nodes, by_entry))
+    )
+
+
+def _raised(leaf: Any) -> np.ndarray:
+    array = np.asarray(leaf)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -1,0 +1,116 @@
+"""`Metamers`: what `generate` returns, put together from seeds at their ends."""
+
+import logging
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jmetamer.metamers.exact.methods import method_named
+from jmetamer.metamers.status import Status
+from jmetamer.metamers.synthesis import Finished
+from jmetamer.metamers.tasks import Task
+
+log = logging.getLogger(__name__)
+
+
+class Metamers(NamedTuple):
+    """A batch of metamers; every field has the leading axis b, one entry a seed.
+
+    Attributes:
+      theta: best iterate in the coordinates of the loop; `metamer_graph` rebuilds the graph.
+        Empty with `keep_theta=False`.
+      seed_id: [b] int64; together with `base_seed` it makes the metamer again.
+      status: [b] int8 `Status`.
+      steps_used: [b] int32.
+      loss_initial: [b] L_act of the start.
+      loss_final: [b] L_act that the loop saw at its best iterate.
+      loss_hardened: [b] L_act of the rebuilt hard graph at the highest precision; NaN where the
+        target is all zero.
+      penalty: [b] penalty at the best iterate.
+      worst_node: [b] largest relative error of a single target node.
+      agreement: [b] share of target nodes whose class is the reference's.
+      layer_match: [b, k] L_act of the hard graph at every layer of the network.
+      loss_trace: [b, s] L_act at the steps `trace_step`, NaN after the end.
+      trace_step: [s] int32 (no leading axis).
+      base_seed: int.
+      coordinates: name of the coordinates of `theta`.
+      method: how they were made.
+    """
+
+    theta: Any
+    seed_id: np.ndarray
+    status: np.ndarray
+    steps_used: np.ndarray
+    loss_initial: np.ndarray
+    loss_final: np.ndarray
+    loss_hardened: np.ndarray
+    penalty: np.ndarray
+    worst_node: np.ndarray
+    agreement: np.ndarray
+    layer_match: np.ndarray
+    loss_trace: np.ndarray
+    trace_step: np.ndarray
+    base_seed: int
+    coordinates: str
+    method: str = "optimize"
+
+
+def result_of(
+    task: Task, finished: Finished, curve: np.ndarray, keep_theta: bool
+) -> dict[str, Any]:
+    """Return what is kept of one seed at its end, by the fields of `Metamers`.
+
+    Args:
+      task: what was to be matched.
+      finished: where the seed ended, and the verdict on its graph.
+      curve: [s] L_act at the steps of the trace.
+      keep_theta: whether its coordinates are kept.
+    """
+    lane, verdict = finished.lane, finished.verdict
+    status = int(lane.status)
+    if task.problem.zero_target:
+        status = int(Status.ZERO_TARGET)
+    elif verdict.loss <= task.solver.tolerance:
+        status = int(Status.CONVERGED)  # the rebuilt graph decides, not the loop's memory of it
+    elif status == Status.CONVERGED:
+        seen = (lane.seed_id, lane.best_loss, verdict.loss)
+        log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
+        status = int(Status.STALLED)
+    return {
+        "theta": lane.best_theta if keep_theta else (),
+        "seed_id": np.int64(lane.seed_id),
+        "status": np.int8(status),
+        "steps_used": np.int32(lane.step),
+        "loss_initial": np.float32(lane.initial_loss),
+        "loss_final": np.float32(lane.best_loss),
+        "loss_hardened": np.float32(verdict.loss),
+        "penalty": np.float32(lane.penalty),
+        "worst_node": np.float32(verdict.worst_node),
+        "agreement": np.float32(verdict.agreement),
+        "layer_match": np.asarray(verdict.layer_match, np.float32),
+        "loss_trace": curve,
+    }
+
+
+def metamers_of(
+    rows: list[dict[str, Any]], trace_step: np.ndarray, task: Task, coordinates: str
+) -> Metamers:
+    """Return seeds at their ends as one batch.
+
+    Args:
+      rows: of each seed, from `result_of`.
+      trace_step: [s] steps of the loss curves.
+      task: what was to be matched.
+      coordinates: name of the coordinates of theta.
+    """
+    columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
+    method = task.solver.method
+    named = method if method == "optimize" else method_named(method)[0]
+    return Metamers(
+        **columns, trace_step=trace_step, base_seed=task.seed, coordinates=coordinates, method=named
+    )
+
+
+def _column(rows: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)

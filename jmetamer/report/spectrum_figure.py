@@ -1,0 +1,55 @@
+"""`spectrum_figure`: from a finished run to a figure that can be saved, in one call."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from jmetamer._base.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
+    """Return the spectra of a cell's Jacobians before and after each activation as a figure.
+
+    What is drawn is what the store holds; nothing is computed again. Cells that hold spectra of
+    the matched layer alone show that layer, a line for each target node.
+
+    Args:
+      run: an opened run, or the path of a run folder.
+      cell: one of `run.cells`; the first by default.
+
+    Returns:
+      A matplotlib figure; `savefig` writes it.
+
+    Raises:
+      InputError: no such cell, or one without spectra.
+      StoreError: the run cannot be read.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> from jmetamer.report import spectrum_figure
+      >>> figure = spectrum_figure(jm.open_run("runs/quickstart"))  # doctest: +SKIP
+      >>> figure.savefig("spectrum.png")  # doctest: +SKIP
+    """
+    from jmetamer.report.figures import layer_spectra, spectra, style
+
+    if isinstance(run, str | os.PathLike):
+        from jmetamer.results import open_run
+
+        run = open_run(run)
+    if cell is None and not run.cells:
+        raise InputError(f"the run in `{run.folder}` has no finished cell, so there is no spectrum")
+    chosen = run.cells[0] if cell is None else cell
+    data = run.dataset(chosen)
+    with style.styled():
+        figure = layer_spectra.layer_spectra(data) or spectra.singular_values(data)
+    if figure is None:
+        raise InputError(
+            f"cell `{chosen}` holds no spectra: it was run with `geometry.enabled: false`, or "
+            "every singular value is zero; run it with `geometry.enabled: true`"
+        )
+    # Pages have a background of their own; a file needs one.
+    figure.set_facecolor("white")
+    figure.set_dpi(200)
+    return figure
