@@ -18,11 +18,9 @@ from jmetamer.jacobians.map_correlations import MapCorrelations, map_correlation
 from jmetamer.jacobians.node_maps import NodeMap, NodeMaps, node_maps
 from jmetamer.jacobians.representation import Representation, jacobian_operator, representation
 from jmetamer.jacobians.structural_bound import structural_bound
-from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.jacobians.whole_graph import WholeGraphVolume, leading_spectrum, whole_graph_volume
 
 __all__ = [
-    "GeometrySurvey",
     "LayerLedger",
     "LocalGeometry",
     "MapCorrelations",
@@ -40,7 +38,6 @@ __all__ = [
     "rank_ledger_of",
     "representation",
     "structural_bound",
-    "survey",
     "volume_change",
     "whole_graph_volume",
 ]
