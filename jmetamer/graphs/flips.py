@@ -81,7 +81,7 @@ def flipped(reference: jraph.GraphsTuple, flips: Flips, *, directed: bool) -> jr
         pair = int(numbers[np.argmax(wrong)])
         there = "there already" if added[np.argmax(wrong)] else "not there"
         raise InputError(
-            f"`flips` do not belong to this reference: the edge ({pair // n}, {pair % n}) is {there}"
+            f"`flips` do not belong to this reference: edge ({pair // n}, {pair % n}) is {there}"
         )
     after = np.setxor1d(before, numbers)
     pairs = Pairs((after // n).astype(np.int32), (after % n).astype(np.int32))

@@ -6,7 +6,6 @@ node with itself is padding. Self loops of a reference are never among the pairs
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
