@@ -114,4 +114,4 @@ def default_solver(problem: Problem) -> Solver:
     """
     if isinstance(problem.vary, ContinuousFeatures):
         return Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
-    return Solver(Optimizer("adam", 0.1, "cosine"), steps=400, tolerance=1e-2)
+    return Solver(Optimizer("adam", 0.2, "cosine"), steps=200, tolerance=1e-2)
