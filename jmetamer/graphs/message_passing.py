@@ -26,7 +26,7 @@ def values_at(values: jax.Array, index: jax.Array) -> jax.Array:
       >>> values_at(jnp.array([1., 2., 4.]), jnp.array([2, 0]))
       Array([4., 1.], dtype=float32)
     """
-    return values.at[index].get(mode=_VALID)
+    return jnp.asarray(values).at[index].get(mode=_VALID)
 
 
 def sum_at(values: jax.Array, index: jax.Array, num_nodes: int) -> jax.Array:
