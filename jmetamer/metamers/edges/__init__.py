@@ -1,0 +1,1 @@
+"""Structure metamers: other edges that the network cannot tell apart."""
