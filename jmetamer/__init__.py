@@ -53,6 +53,7 @@ _HOMES = {
         "Free",
         "GlobalNoise",
         "LOSSES",
+        "LocalProblem",
         "Metamers",
         "NonNegative",
         "OPTIMIZERS",
@@ -66,6 +67,7 @@ _HOMES = {
         "default_solver",
         "generate",
         "generate_each",
+        "local_problem",
         "metamer_graph",
     ),
     "jmetamer.jacobians": (

@@ -7,7 +7,7 @@ from typing import Any
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer.config.cell import CellSettings
 from jmetamer.graphs import DATASETS, Dataset, load_dataset
-from jmetamer.graphs.graph_npz import load_graph_npz
+from jmetamer.graphs.load import reader_of_path
 from jmetamer.measures import Measure, measures_for
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES, Loss
@@ -28,13 +28,13 @@ METAMER_KIND = {"continuous_features": "continuous", "binary_features": "binary"
 
 
 def loader_of(name: str) -> Callable[..., Dataset]:
-    """Return the function that loads a dataset of this name, or a file at this path.
+    """Return the function that loads a dataset of this name, or what is at this path.
 
     Example:
       >>> "seed" in inspect.signature(loader_of("digits")).parameters
       True
     """
-    return DATASETS.get(name.lower().replace("-", "_"), load_graph_npz)
+    return DATASETS.get(name.lower().replace("-", "_")) or reader_of_path(name)
 
 
 def build_dataset(cell: CellSettings) -> Dataset:

@@ -85,7 +85,10 @@ def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
     name = given.name
     if loader_of(name) is load_graph_npz and not Path(name).expanduser().is_file():
         error = unknown_name("`dataset.name`", name, DATASETS)
-        raise ConfigError(f"{error} A .npz file is allowed too, but there is none of this name.")
+        raise ConfigError(
+            f"{error} A .npz file is allowed too, but there is none of this name, nor a folder of "
+            "the Open Graph Benchmark."
+        )
     accepted = inspect.signature(loader_of(name)).parameters
     for key in ("seed", "split"):
         if getattr(given, key) is not None and key not in accepted:

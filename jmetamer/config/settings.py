@@ -40,7 +40,7 @@ class DatasetSettings:
     """Which graph is the reference.
 
     Attributes:
-      name: a name of `DATASETS`, or the path of a file that `load_dataset` reads.
+      name: a name of `DATASETS`, or the path of a file or folder that `load_dataset` reads.
       split: number of the split, for datasets that come with several; null takes the first.
       seed: seed of a generated graph or of a random split; null takes the top-level `seed`.
       root: folder in which files are looked for first; null takes the usual places.

@@ -7,6 +7,7 @@ from jmetamer.metamers.initialization import (
     PerFeatureNoise,
     PermutedRows,
 )
+from jmetamer.metamers.local_problem import LocalProblem, local_problem
 from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
 from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 from jmetamer.metamers.parameterizations import (
@@ -36,6 +37,7 @@ __all__ = [
     "ContinuousFeatures",
     "Free",
     "GlobalNoise",
+    "LocalProblem",
     "Metamers",
     "NonNegative",
     "Optimizer",
@@ -48,5 +50,6 @@ __all__ = [
     "default_solver",
     "generate",
     "generate_each",
+    "local_problem",
     "metamer_graph",
 ]
