@@ -121,7 +121,7 @@ def default_solver(problem: Problem) -> Solver:
     vary = problem.vary
     if isinstance(vary, BinaryEdges):
         adam = Optimizer("adam", vary.learning_rate)
-        return Solver(adam, steps=500, tolerance=1e-2, patience=_NEVER)
+        return Solver(adam, steps=1000, tolerance=1e-2, patience=_NEVER)
     if isinstance(vary, Structure):
         vary = vary.features
     if isinstance(vary, ContinuousFeatures | EdgeWeights):

@@ -303,12 +303,17 @@ class EdgeSynthesis:
         return found
 
     def _padded(self, graphs: list[jraph.GraphsTuple]) -> list[jraph.GraphsTuple]:
-        """Return the graphs with as many edges as twice the reference's, or as all candidates."""
+        """Return the graphs with as many edges as there may be.
+
+        Where features are optimized on them in many steps, twice those of the reference will do
+        for most seeds.
+        """
         ways = 1 if self.plan.directed else 2
         num_pairs, loops = self.data.pairs.senders.shape[0], self.data.loops.nodes.shape[0]
-        most = ways * (num_pairs + self.plan.num_block) + loops
-        few = min(most, ways * 2 * num_pairs + loops)
-        size = few if max(graph.senders.shape[0] for graph in graphs) <= few else most
+        size = ways * (num_pairs + self.plan.num_block) + loops
+        few = ways * 2 * num_pairs + loops
+        if self.features is not None and max(len(graph.senders) for graph in graphs) <= few:
+            size = min(size, few)
         return [padded_edges(graph, size) for graph in graphs]
 
 

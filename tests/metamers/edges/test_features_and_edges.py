@@ -31,9 +31,12 @@ def made(problem):
 
 
 class TestContinuousFeatures:
-    def test_reach_what_edges_alone_do_not(self, made):
-        assert made.status.tolist() == [1, 1]
-        assert (made.loss_hardened <= 1e-4).all()
+    def test_reach_what_edges_alone_do_not(self, kind, made):
+        if kind == "joint":
+            assert made.status.tolist() == [1, 1]
+            assert (made.loss_hardened <= 1e-4).all()
+        else:  # not on all edges that are drawn
+            assert (made.loss_hardened <= 1e-4).any()
 
     def test_come_with_other_edges_and_other_features(self, problem, made, is_legal, pairs_in):
         reference = pairs_in(problem.graph)

@@ -103,7 +103,7 @@ class TestAMetamer:
             pairs = zip(mine[SEEDS.index(seed)], theirs[order.index(seed)], strict=True)
             for one, two in pairs:
                 np.testing.assert_array_equal(one, two)
-        assert not np.array_equal(mine[0][0], mine[1][0])
+        assert not np.array_equal(*made.theta.receivers[:2])
 
     def test_of_another_base_seed_is_another(self, problem, made):
         other = jm.generate(problem, seeds=SEEDS[:1], steps=STEPS, seed=1)
@@ -179,7 +179,7 @@ class TestTheSixRing:
     ):
         trained = make_trained(architectures[architecture], ring)
         problem = jm.Problem(trained, ring, layer="logits", vary=jm.BinaryEdges())
-        made = jm.generate(problem, count=8, steps=100)
+        made = jm.generate(problem, count=8, steps=100, tolerance=1e-11)
         exact = [
             graph
             for graph, loss in zip(graphs(problem, made), made.loss_hardened, strict=True)
@@ -191,7 +191,7 @@ class TestTheSixRing:
             degree = np.bincount(graph.receivers, minlength=6)
             if architecture in ("gcn", "gin"):
                 assert (degree == 2).all()
-            else:  # a mean of equal neighbors is the same for any number of them
+            if architecture == "sage":  # the mean of equal neighbors, however many
                 assert (degree > 0).all()
         assert len({frozenset(pairs_in(graph)) for graph in exact}) > 1
 
@@ -228,7 +228,7 @@ class TestADirectedReference:
 def test_target_nodes_alone_are_matched(trained, graph, oracle, l_act, is_legal):
     nodes = [2, 9]
     problem = jm.Problem(trained, graph, layer="logits", nodes=nodes, vary=jm.BinaryEdges())
-    made = jm.generate(problem, seeds=SEEDS, steps=STEPS)
+    made = jm.generate(problem, seeds=SEEDS, steps=STEPS, tolerance=1e-4)
     truth = oracle(trained.params, graph)["logits"][nodes]
     for graph_found, loss in zip(graphs(problem, made), made.loss_hardened, strict=True):
         found = oracle(trained.params, graph_found)["logits"][nodes]
