@@ -194,7 +194,7 @@ def block_size(lanes: int, count: int) -> int:
 
 
 def _kept(name: str) -> bool:
-    return name not in ("theta", "base_seed", "coordinates", "method")
+    return name not in ("theta", "base_seed", "coordinates", "method", "details")
 
 
 @functools.partial(jax.jit, static_argnums=0)
