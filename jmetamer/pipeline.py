@@ -20,6 +20,7 @@ from jmetamer.config import (
     build_dataset,
     build_measures,
     build_model,
+    build_parameterization,
     build_problem,
     build_solver,
     build_train_settings,
@@ -44,7 +45,7 @@ class Estimate(NamedTuple):
       num_nodes, num_features, num_edges: size of the reference graph.
       lanes: metamers optimized at once.
       bytes: memory of the graph, the lanes' states and the arrays of one step, on one device.
-      host_bytes: memory of the features that are kept until the cell is written.
+      host_bytes: memory of what varies, kept until the cell is written.
     """
 
     num_nodes: int
@@ -143,6 +144,7 @@ def prepare(
     """
     started = time.perf_counter()
     data = build_dataset(cell)
+    build_parameterization(cell, data).check(data.graph)
     trained = _train(cell, data, models, progress)
     problem = build_problem(cell, trained, data)
     measures, count = build_measures(cell), cell.metamers.count
@@ -193,7 +195,7 @@ def complete(
     cell, data, measures = prepared.cell, prepared.data, prepared.measures
     geometry, geometry_seconds = waiting.result()
     reference = _reference(data)
-    chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
+    chance = np.array([measure.chance_at(data.graph) for measure in measures])
     found = metamer_variables(block, prepared.problem, measures, chance)
     variables, status_counts, scalars = found
     if geometry is not None:
@@ -242,7 +244,7 @@ def estimate(cell: CellSettings) -> Estimate:
         num_edges=len(data.graph.senders),
         lanes=lanes,
         bytes=memory_of(problem, solver, lanes=each).on_device(each),
-        host_bytes=_kept(cell) * Blocks.bytes_of_features(problem),
+        host_bytes=_kept(cell) * Blocks.bytes_of_metamer(problem),
     )
 
 
@@ -321,7 +323,7 @@ def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
 
 
 def _kept(cell: CellSettings) -> int:
-    """Return of how many metamers the features are stored."""
+    """Return how many metamers are stored."""
     wanted = cell.store.metamers
     return cell.metamers.count if wanted == "all" else min(int(wanted), cell.metamers.count)
 
