@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.provenance import provenance
 from jmetamer.config import (
     CellSettings,
@@ -30,8 +31,11 @@ from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
+from jmetamer.metamers.edges.seeds_at_once import bytes_of_seed, seeds_at_once
+from jmetamer.metamers.edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.saving import Saving
@@ -235,17 +239,28 @@ def estimate(cell: CellSettings) -> Estimate:
     untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
     problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
     solver = build_solver(cell, problem)
-    lanes = fit(problem, solver, cell.metamers.count, keep_theta=False).lanes or 1
-    each = -(-lanes // jax.local_device_count())
+    lanes, needed = _memory(problem, solver, cell.metamers.count)
     num_nodes, num_features = data.graph.nodes.shape
     return Estimate(
         num_nodes,
         num_features,
         num_edges=len(data.graph.senders),
         lanes=lanes,
-        bytes=memory_of(problem, solver, lanes=each).on_device(each),
+        bytes=needed,
         host_bytes=_kept(cell) * Blocks.bytes_of_metamer(problem),
     )
+
+
+def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
+    """Return the number of lanes, and the bytes that they need on one device."""
+    if edges_that_vary(problem.vary) == "simple_edges":
+        seeds = EdgeSynthesis(problem, 0, solver)
+        given = seeds.plan, seeds.data, seeds.numbers
+        width = seeds_at_once(*given, solver, count)
+        return width, tree_bytes(seeds.data) + width * bytes_of_seed(*given)
+    lanes = fit(problem, solver, count, keep_theta=False).lanes or 1
+    each = -(-lanes // jax.local_device_count())
+    return lanes, memory_of(problem, solver, lanes=each).on_device(each)
 
 
 def _train(

@@ -50,6 +50,7 @@ from jmetamer.models import ACTIVATIONS, MODELS, default_settings
 _OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
 # Zeros and ones do not reach what real numbers do.
 _TOLERANCE, _DISCRETE_TOLERANCE = 1e-4, 1e-2
+_PATIENCE = 200  # edges alone are moved through a whole schedule
 # Steps in features or weights and steps in logits have different sizes.
 _LEARNING_RATE, _LOGIT_RATE = 0.05, 0.1
 
@@ -155,6 +156,7 @@ def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
         **fill_varying(given),
         **_search(given),
         loss=loss,
+        patience=_first(given.patience, None if given.vary == "edges" else _PATIENCE),
         tolerance=_first(given.tolerance, _DISCRETE_TOLERANCE if discrete else _TOLERANCE),
         seed=_first(given.seed, seed),
     )

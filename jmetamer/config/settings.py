@@ -206,7 +206,8 @@ class MetamerSettings:
       steps: steps at most; null takes that of `default_solver`.
       tolerance: relative squared error at which a metamer counts [binary, and edges alone 1e-2;
         otherwise 1e-4].
-      patience: steps without improvement after which a metamer is given up.
+      patience: steps without improvement after which a metamer is given up [edges alone: never,
+        otherwise 200].
       improvement: relative decrease of the loss that counts as improvement, below 1.
       count: number of metamers.
       seed: base seed of the metamers; null takes the top-level `seed`.
@@ -244,7 +245,7 @@ class MetamerSettings:
     precision: str = "default"
     steps: Count | None = None
     tolerance: Positive | None = None
-    patience: Count = 200
+    patience: Count | None = None
     improvement: Annotated[float, Range(0, 1, open_high=True)] = 0.01
     count: Count = 64
     seed: Seed | None = None

@@ -13,11 +13,14 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures import Measure
+from jmetamer.metamers.devices import local_devices
 from jmetamer.metamers.edge_columns import DETAIL, EdgeColumns, EdgeReference
+from jmetamer.metamers.edges.seeds_at_once import wanted_at_once
 from jmetamer.metamers.generate import Metamers, generate_each
 from jmetamer.metamers.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.synthesis import Progress
 from jmetamer.metamers.tasks import Task
@@ -59,7 +62,7 @@ class Blocks:
         self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
         self.solver = fit(problem, solver, count, keep_theta=False)
         self.measures, self.keep = measures, keep
-        self.size = block_size(self.solver.lanes or 1, count)
+        self.size = block_size(self.solver.lanes or _seeds_at_once(problem, solver, count), count)
         self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
         self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
@@ -213,6 +216,13 @@ def block_size(lanes: int, count: int) -> int:
     """
     share = -(-count // _LEAST_BLOCKS)
     return min(max(REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, REFILLS))
+
+
+def _seeds_at_once(problem: Problem, solver: Solver, count: int) -> int:
+    """Return how many seeds run together where none has a lane."""
+    if edges_that_vary(problem.vary) != "simple_edges":
+        return 1
+    return wanted_at_once(solver, count, together=steps_together(local_devices()))
 
 
 def _kept(name: str) -> bool:
