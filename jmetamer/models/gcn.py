@@ -5,6 +5,7 @@ import jax
 import jraph
 
 from jmetamer.graphs.message_passing import symmetric_propagation
+from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network
 
 
@@ -25,7 +26,7 @@ class GCNConvolution(Convolution):
 
         def propagated(values: jax.Array) -> jax.Array:
             edges = graph.senders, graph.receivers, graph.edges.weight
-            return symmetric_propagation(values, *edges)
+            return tapped(self, values, symmetric_propagation(values, *edges))
 
         if self.aggregates_first(x, product, self.width):
             (z,) = self.multiply(propagated(x), None, kernel=self.width)
@@ -44,6 +45,11 @@ class GCN(Network):
       >>> GCN(hidden=16, layers=3).layer_names
       ('conv1.pre', 'conv1', 'conv2.pre', 'conv2', 'logits')
     """
+
+    @property
+    def aggregation(self) -> str:
+        """Neighbors are summed with symmetric normalization."""
+        return "symmetric"
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:

@@ -7,6 +7,7 @@ import jax
 import jraph
 
 from jmetamer.graphs.message_passing import propagate
+from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import (
     Activate,
     Convolution,
@@ -43,7 +44,7 @@ class GINConvolution(Convolution):
 
         def summed(values: jax.Array) -> jax.Array:
             edges = graph.senders, graph.receivers, graph.edges.weight
-            return (1 + eps) * values + propagate(values, *edges)
+            return tapped(self, values, (1 + eps) * values + propagate(values, *edges))
 
         if self.aggregates_first(x, product, self.inner):
             (z,) = self.multiply(summed(x), None, kernel=self.inner)
@@ -73,6 +74,11 @@ class GIN(Network):
     train_eps: bool = False
 
     inner_layers: ClassVar[tuple[str, ...]] = ("mlp",)
+
+    @property
+    def aggregation(self) -> str:
+        """Neighbors are summed."""
+        return "sum"
 
     @nn.nowrap
     def check_options(self) -> None:

@@ -8,6 +8,7 @@ import jraph
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import max_messages, mean_propagation
+from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network, require_name
 from jmetamer.models.protocol import Params
 
@@ -42,13 +43,14 @@ class GraphSAGEConvolution(Convolution):
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(largest, None, kernel_neighbor=self.width)
         elif self.aggregates_first(x, product, self.width):
-            mean = mean_propagation(x, senders, receivers, weight)
+            mean = tapped(self, x, mean_propagation(x, senders, receivers, weight))
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(mean, None, kernel_neighbor=self.width)
         else:
             widths = {"kernel_self": self.width, "kernel_neighbor": self.width}
             own, neighbor = self.multiply(x, product, **widths)
-            neighbor = mean_propagation(neighbor, senders, receivers, weight)
+            mean = mean_propagation(neighbor, senders, receivers, weight)
+            neighbor = tapped(self, neighbor, mean)
         return own + neighbor + self.param("bias", nn.initializers.zeros, (self.width,))
 
 
@@ -68,6 +70,11 @@ class GraphSAGE(Network):
     aggregator: str = "mean"
 
     entry_kernels: ClassVar[tuple[str, ...]] = ("kernel_self", "kernel_neighbor")
+
+    @property
+    def aggregation(self) -> str | None:
+        """Neighbors are averaged, or None for the maximum, which is not linear."""
+        return "mean" if self.aggregator == "mean" else None
 
     @nn.nowrap
     def check_options(self) -> None:

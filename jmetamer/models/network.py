@@ -135,6 +135,14 @@ class Network(nn.Module):
         return {field: getattr(self, field) for field in fields}
 
     @property
+    def aggregation(self) -> str | None:
+        """How every convolution combines neighbors linearly ("sum", "mean", "symmetric"), or None.
+
+        Where it says so, the convolution passes what it combines through `aggregation.tapped`.
+        """
+        return None
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of all activations in the order in which they are computed."""
         names = []
