@@ -44,7 +44,7 @@ _HOMES = {
         "train",
     ),
     "jmetamer.geometry": ("Spectrum", "VolumeChange"),
-    "jmetamer.measures": ("MEASURES", "Measure", "deviations"),
+    "jmetamer.measures": ("MEASURES", "Measure", "deviations", "edge_deviations"),
     "jmetamer.metamers": (
         "BinaryEdges",
         "BinaryFeatures",

@@ -112,7 +112,8 @@ ARCHITECTURES = {
 
 def legal(graph, reference, directed=False):
     """Whether a graph is what may be reported: simple, its loops and features the reference's."""
-    ends = list(zip(np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist()))
+    sides = np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist()
+    ends = list(zip(*sides, strict=True))
     weight = np.asarray(graph.edges.weight)
     loops = {i: w for (i, j), w in zip(ends, weight.tolist(), strict=True) if i == j}
     expected = zip(
@@ -135,7 +136,8 @@ def legal(graph, reference, directed=False):
 
 def pair_set(graph, directed=False):
     """The pairs that are edges, self loops left out."""
-    ends = zip(np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist())
+    sides = np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist()
+    ends = zip(*sides, strict=True)
     return {pair for pair in ends if pair[0] != pair[1] and (directed or pair[0] < pair[1])}
 
 
