@@ -6,13 +6,10 @@ graph for each row of each Jacobian and therefore needs no `num_hops` that is tr
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jmetamer.geometry import (
-    LOG_DERIVATIVES,
     after_activation,
     compress_rows,
     spectrum_of,
@@ -22,7 +19,7 @@ from jmetamer.geometry import (
 from jmetamer.geometry import volume_change as change_of_volume
 from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.local_geometry import LocalGeometry
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
+from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
 from jmetamer.metamers.problem import Problem
 
 
@@ -46,32 +43,13 @@ def ball_geometry(problem: Problem, nodes: Sequence[int]) -> LocalGeometry:
       >>> ball_geometry(jm.Problem(trained, data.graph, layer="conv1"), [0, 1]).before.rank
       array([4, 4], dtype=int32)
     """
-    model = problem.trained.model
-    checked = Problem(problem.trained, problem.graph, problem.layer, nodes=nodes)
-    targets = np.asarray(checked.nodes, np.int32)
-    params, graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
-    x = row_coordinates(model, params, graph.nodes)
-    outputs = float64_activations(model, params, graph, x)
-    sigmas = tuple(model.nonlinearity(name) for name in problem.layers)
-    names = tuple(
-        f"{name}.pre" if sigma else name for name, sigma in zip(problem.layers, sigmas, strict=True)
-    )
-    widths = tuple(outputs[name].shape[1] for name in names)
-    num_features = graph.nodes.shape[1]
+    point, targets = ReferencePoint(problem), target_nodes(problem, nodes)
     parts = []
-    for part in ball_jacobians(model, params, graph, x, names, targets, outputs):
+    for part in ball_jacobians(point, targets):
         union = part.union
         for ball in range(union.num_balls):
             ids = union.node_ids[union.starts[ball] : union.starts[ball + 1]]
-            node = targets[union.first + ball]
-            seen = _Seen(
-                part.of(ball),
-                np.concatenate([outputs[name][node] for name in names]),
-                np.concatenate([outputs[name][node] for name in problem.layers]),
-                len(ids) * num_features,
-                float(np.sqrt(x.energy[ids].sum())),
-            )
-            parts.append(_geometry_of(seen, sigmas, widths))
+            parts.append(_geometry_at(point, targets[union.first + ball], ids, part.of(ball)))
     before = [one.before for one in parts if one.before is not None]
     change = [one.change for one in parts if one.change is not None]
     return LocalGeometry(
@@ -82,41 +60,25 @@ def ball_geometry(problem: Problem, nodes: Sequence[int]) -> LocalGeometry:
     )
 
 
-class _Seen(NamedTuple):
-    """One node: its Jacobian before the nonlinearity [q, k r], and both activations [q]."""
-
-    jacobian: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
-    num_inputs: int
-    input_norm: float
-
-
-def _geometry_of(
-    seen: _Seen, sigmas: tuple[str | None, ...], widths: tuple[int, ...]
+def _geometry_at(
+    point: ReferencePoint, node: int, varied: np.ndarray, jacobian: np.ndarray
 ) -> LocalGeometry:
-    small = compress_rows(seen.jacobian)
+    """Return the geometry of one node from its Jacobian before the nonlinearity."""
+    small = compress_rows(jacobian)
+    z, h = (point.output(names, [node]) for names in (point.names, point.layers))
     describe = functools.partial(
-        spectrum_of, num_inputs=seen.num_inputs, input_norm=seen.input_norm
+        spectrum_of,
+        num_inputs=len(varied) * point.num_features,
+        input_norm=float(np.sqrt(point.x.energy[varied].sum())),
     )
-    before = describe(small, output_norm=float(np.linalg.norm(seen.before)))
-    if not any(sigmas):
-        return LocalGeometry(np.zeros(1, np.int32), None, before, None)
-
-    def log_derivative(z: np.ndarray) -> np.ndarray:
-        rows = np.split(np.asarray(z).reshape(-1), np.cumsum(widths)[:-1])
-        return np.concatenate(
-            [
-                LOG_DERIVATIVES[sigma](row) if sigma else np.zeros(len(row))
-                for sigma, row in zip(sigmas, rows, strict=True)
-            ]
-        )
-
-    logs = log_derivative(seen.before)
+    before = describe(small, output_norm=float(np.linalg.norm(z)))
+    if point.names == point.layers:
+        return LocalGeometry(np.array([node]), None, before, None)
+    (logs,) = point.log_derivatives([node])
     after = describe(
         after_activation(small, logs),
-        output_norm=float(np.linalg.norm(seen.after)),
+        output_norm=float(np.linalg.norm(h)),
         structural_bound=int(np.sum(logs > -np.inf)),
     )
-    change = change_of_volume(small, before, seen.before, log_derivative)
-    return LocalGeometry(np.zeros(1, np.int32), before, after, change)
+    change = change_of_volume(small, before, z[0], lambda _: logs)
+    return LocalGeometry(np.array([node]), before, after, change)

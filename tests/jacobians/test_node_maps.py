@@ -11,7 +11,7 @@ import jmetamer as jm
 from jmetamer.jacobians import local_geometry
 from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.node_maps import BlindFraction, node_maps
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
+from jmetamer.jacobians.reference_point import ReferencePoint
 
 NUM_NODES, NUM_FEATURES = 14, 12
 
@@ -257,12 +257,9 @@ class TestErrors:
 
 def test_many_unions_give_the_jacobians_of_one(weighted, make_trained):
     trained = make_trained(jm.GCN(hidden=4, num_outputs=3), weighted)
-    params, graph = jax.tree.map(np.asarray, (trained.params, weighted))
-    x = row_coordinates(trained.model, params, graph.nodes)
-    outputs = float64_activations(trained.model, params, graph, x)
-    rest = trained.model, params, graph, x, ("logits",), np.arange(NUM_NODES), outputs
-    one = list(ball_jacobians(*rest))
-    many = list(ball_jacobians(*rest, memory=1))
+    point = ReferencePoint(jm.Problem(trained, weighted, layer="logits"))
+    one = list(ball_jacobians(point, np.arange(NUM_NODES)))
+    many = list(ball_jacobians(point, np.arange(NUM_NODES), memory=1))
     assert len(one) == 1
     assert len(many) > 3
     assert len({part.values.shape for part in many}) == 1  # one program
