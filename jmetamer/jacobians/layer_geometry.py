@@ -9,7 +9,6 @@ from jmetamer._base.errors import unknown_name
 from jmetamer.geometry import Spectrum
 from jmetamer.geometry.tolerance import TOLERANCES, tolerance_dimensions
 from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.jacobians.ball_geometry import ball_geometry
 from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry, local_geometry
 from jmetamer.jacobians.reference_point import ReferencePoint
 from jmetamer.jacobians.structural_bound import structural_bound
@@ -77,7 +76,7 @@ def layer_geometry(
             found = matched
         else:
             one = Problem(problem.trained, problem.graph, layer=name)
-            found = geometry_at(one, nodes, inputs)
+            found = local_geometry(one, nodes, inputs)
         if found.before is not None:
             parts.setdefault(f"{name}.pre", found.before)
         parts.setdefault(name, found.after)
@@ -116,19 +115,6 @@ def _asked(problem: Problem, layers: str | Sequence[str]) -> tuple[str, ...]:
         if name not in known:
             raise unknown_name("layer in `layers`", name, ("matched", "all", *known))
     return names
-
-
-def geometry_at(problem: Problem, nodes: Sequence[int], inputs: Inputs) -> LocalGeometry:
-    """Return the geometry of the problem's layer, the fast way where there is one.
-
-    Args:
-      problem: network, reference and layer.
-      nodes: target nodes.
-      inputs: what varies.
-    """
-    if inputs == "ball":
-        return ball_geometry(problem, nodes)
-    return local_geometry(problem, nodes, inputs)
 
 
 def _ceiling(problem: Problem, name: str, node: int, inputs: Inputs) -> int:
