@@ -208,15 +208,30 @@ BAD = [
     ("{vary: features_and_edges, method: walk}", "needs `metamers.vary` continuous_features"),
     ("{vary: edges, method: walk}", "needs `metamers.vary` continuous_features"),
     ("{vary: edges, method: swap_serch}", "unknown `metamers.method` 'swap_serch'; did you mean"),
-    ("{vary: edges, method: annealing, steps: 3}", "but `metamers.steps` is 3: it would be ignored"),
+    (
+        "{vary: edges, method: annealing, steps: 3}",
+        "but `metamers.steps` is 3: it would be ignored",
+    ),
     ("{vary: edges, method: annealing, optimizer: adam}", "`metamers.optimizer` is 'adam': it wo"),
     ("{vary: edges, method: annealing, edges: {flips: 3}}", "which relaxes nothing: it would be"),
-    ("{vary: edges, method: swap_search, edges: {start: reference}}", "'reference', but with swap_"),
+    (
+        "{vary: edges, method: swap_search, edges: {start: reference}}",
+        "'reference', but with swap_",
+    ),
     ("{method: swap_search}", "searches over edges alone, but `metamers.vary` is 'continuous_fea"),
-    ("{vary: edges, edges: {start: rewird}}", "allowed: 'noise' or 'rewired' or 'reference' or nul"),
-    ("{vary: edges, edges: {stat: noise}}", "`metamers.edges.stat`; did you mean `metamers.edges.s"),
+    (
+        "{vary: edges, edges: {start: rewird}}",
+        "allowed: 'noise' or 'rewired' or 'reference' or nul",
+    ),
+    (
+        "{vary: edges, edges: {stat: noise}}",
+        "`metamers.edges.stat`; did you mean `metamers.edges.s",
+    ),
     ("{vary: edges, edges: noise}", "`metamers.edges` is 'noise', but it is a section"),
-    ("{vary: edges, edges: {block: 0}}", "`metamers.edges.block` is 0; allowed: a whole number fro"),
+    (
+        "{vary: edges, edges: {block: 0}}",
+        "`metamers.edges.block` is 0; allowed: a whole number fro",
+    ),
     ("{vary: edges, edges: {distance: 0}}", "is 0; allowed: a number above 0 and up to 1"),
     ("{vary: edges, edges: {distance: 0.2}}", "`distance` is 0.2, but the start is 'noise'"),
     ("{vary: edges, edges: {start: reference}}", "a walk from the reference needs to know how far"),
@@ -242,7 +257,9 @@ class TestWhatCannotBe:
 
     def test_is_refused_for_features_that_are_not_0_and_1(self, read):
         (cell,) = read("{vary: features_and_edges, features: binary_features}", before="")
-        with pytest.raises(ConfigError, match=r"`metamers.features` is 'binary_f.*write `features: c"):
+        with pytest.raises(
+            ConfigError, match=r"`metamers.features` is 'binary_f.*write `features: c"
+        ):
             built(cell, build_dataset(cell))
 
 

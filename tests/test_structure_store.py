@@ -98,7 +98,9 @@ def test_every_stored_metamer_is_a_legal_simple_graph(run, grid, name):
 def test_stored_flips_are_those_between_reference_and_metamer(run, grid, name):
     data, reference = arrays(run, grid, name), run.reference(grid[name].id)
     num_pairs = pairs_of_graph(reference, directed=False).senders.size
-    rows = {name: data[f"flip_{name}"].values for name in ("seed_id", "sender", "receiver", "added")}
+    rows = {
+        name: data[f"flip_{name}"].values for name in ("seed_id", "sender", "receiver", "added")
+    }
     assert rows["seed_id"].size
     by_seed = data.set_index(metamer="seed_id")
     for seed, graph in zip(data["stored_seed_id"].values, run.metamers(grid[name].id), strict=True):

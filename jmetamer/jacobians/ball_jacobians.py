@@ -70,9 +70,7 @@ def ball_jacobians(
         moves = np.zeros((len(rows), width))
         counted = np.zeros(len(union.centers))
         counted[: union.num_balls] = 1
-        found = linearize(
-            moves, rows, x.turn, union.centers, counted, union.graph, point.params
-        )
+        found = linearize(moves, rows, x.turn, union.centers, counted, union.graph, point.params)
         targets = nodes[union.first : union.first + union.num_balls]
         _require_local(found.value, outputs[targets], layers, hops)
         yield BallJacobians(union, found.jacobian.reshape(len(found.value), len(rows), width))

@@ -269,7 +269,9 @@ def _require_local(value: np.ndarray, expected: np.ndarray, name: str) -> None:
         )
 
 
-def _joined(point: ReferencePoint, nodes: np.ndarray | None, targets: Sequence[_Target]) -> LayerLedger:
+def _joined(
+    point: ReferencePoint, nodes: np.ndarray | None, targets: Sequence[_Target]
+) -> LayerLedger:
     columns = zip(*(one.spectra for one in targets), strict=True)
     spectra = tuple(stack_spectra(column) for column in columns)
     ranks = rank_ledger(spectra)

@@ -68,7 +68,9 @@ class EdgeColumns:
         ours = self.reference.graph._replace(senders=senders, receivers=receivers, edges=edges)
         ours = ours._replace(n_edge=np.array([senders.size], np.int32))
         compared = edge_set(ours)
-        self.deviation[seed_id] = [m.function(self.reference.edges, compared) for m in self.measures]
+        self.deviation[seed_id] = [
+            m.function(self.reference.edges, compared) for m in self.measures
+        ]
         kept = seed_id < self.keep
         if not self.reference.is_simple:
             if kept:

@@ -28,9 +28,7 @@ _DETAILS: dict[str, dict[str, Any]] = {
 }
 
 
-def edge_variables(
-    block: Block, problem: Problem
-) -> tuple[dict[str, Variable], dict[str, float]]:
+def edge_variables(block: Block, problem: Problem) -> tuple[dict[str, Variable], dict[str, float]]:
     """Return what is stored of the edges of all metamers, and scalars; nothing where they stay.
 
     Flips are one row an edge that only the reference or only the metamer has, of the stored

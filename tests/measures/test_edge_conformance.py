@@ -51,9 +51,7 @@ def test_every_measure_keeps_what_it_declares(measure, kind):
     @settings(max_examples=25, deadline=None)
     @given(st.sampled_from([0, 1, 2, 7]), st.booleans(), st.integers(0, 10**6))
     def check(num_nodes, directed, seed):
-        reference, metamer = (
-            draw(kind, s, num_nodes, directed=directed) for s in (seed, seed + 1)
-        )
+        reference, metamer = (draw(kind, s, num_nodes, directed=directed) for s in (seed, seed + 1))
         value = value_of(measure, reference, metamer)
         assert isinstance(value, float)
         assert value_of(measure, reference, reference) == 0, "identity"
@@ -96,9 +94,7 @@ def test_batches_equal_one_at_a_time(measure, kind):
     reference = draw(kind, 0, 7, 0.4)
     metamers = [draw(kind, seed, 7, 0.4) for seed in range(1, 6)]
     together = edge_deviations(reference, metamers, kind, [measure.name])
-    alone = [
-        edge_deviations(reference, [m], kind, [measure.name]).values[0, 0] for m in metamers
-    ]
+    alone = [edge_deviations(reference, [m], kind, [measure.name]).values[0, 0] for m in metamers]
     assert together.values[:, 0].tolist() == alone
     assert together.chance[0] == measure.chance_at(reference)
     assert (together.low[0], together.high[0]) == (measure.low, measure.high)

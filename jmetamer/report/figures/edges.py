@@ -102,8 +102,6 @@ def _draw_nodes(axes: Axes, example: EdgeExample, places: np.ndarray) -> None:
     heavy = np.where(example.targets & some, 1.8, 0.5)
     if example.center is not None:
         heavy[np.searchsorted(example.nodes, example.center)] = 2.6
-    axes.scatter(
-        *places.T, s=95, facecolors=RULE, edgecolors=INK, linewidths=heavy, zorder=3
-    )
+    axes.scatter(*places.T, s=95, facecolors=RULE, edgecolors=INK, linewidths=heavy, zorder=3)
     for node, (x, y) in zip(example.nodes.tolist(), places, strict=True):
         axes.text(x, y, str(node), ha="center", va="center", fontsize=5.5, zorder=4)
