@@ -11,7 +11,12 @@ from jmetamer.config.varying import features_of, metamer_kinds
 from jmetamer.graphs import DATASETS, Dataset, load_dataset
 from jmetamer.graphs.load import reader_of_path
 from jmetamer.measures import Measure, measures_for
-from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
+from jmetamer.metamers.edges.settings import (
+    BinaryEdges,
+    FeaturesAndEdges,
+    FeaturesGivenEdges,
+    Structure,
+)
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES, Loss
 from jmetamer.metamers.optimizers import Optimizer
@@ -131,7 +136,7 @@ def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:
     return layers
 
 
-def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization:
+def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization | Structure:
     """Return what varies.
 
     Args:
@@ -152,7 +157,7 @@ def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterizatio
     edges = build_edges(cell)
     if isinstance(edges, EdgeWeights):
         return dataclasses.replace(edges, domain=_domain(cell, data))
-    if given.vary == "edges":
+    if given.vary == "edges" and edges is not None:
         return edges
     features = _features(cell, data)
     if isinstance(edges, FeaturesGivenEdges):

@@ -1,4 +1,4 @@
-"""`EdgeSet`: the edges of a graph as sorted numbers with weights, which two graphs can be compared by."""
+"""`EdgeSet`: the edges of a graph as sorted numbers with weights, by which graphs are compared."""
 
 from typing import NamedTuple
 

@@ -102,7 +102,8 @@ class _Measured:
         names = [measure.name for measure in (*of_features, *of_edges)]
         self.order = [names.index(measure.name) for measure in blocks.measures]
         self.keeps_features = features_that_vary(blocks.problem.vary) is not None
-        self.edges = blocks.edges and EdgeColumns(blocks.edges, of_edges, blocks.keep)
+        edges = blocks.edges
+        self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.deviation: dict[int, jax.Array] = {}
         self.features: dict[int, np.ndarray] = {}
         self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()

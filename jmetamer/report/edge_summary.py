@@ -103,6 +103,6 @@ def _distance(edges: EdgeSummary) -> str:
     chance = "" if np.isnan(jaccard.chance) else f" (chance level {number(jaccard.chance)})"
     return (
         f"A metamer adds {number(edges.median('edges_added'))} edges to the reference and removes "
-        f"{number(edges.median('edges_removed'))} of its own (medians); the median Jaccard distance "
-        f"of the edge sets is {number(jaccard.median)}{chance}."
+        f"{number(edges.median('edges_removed'))} of its own (medians); the median Jaccard "
+        f"distance of the edge sets is {number(jaccard.median)}{chance}."
     )

@@ -18,7 +18,7 @@ CASES = [
 
 
 def draw(kind, seed, num_nodes, density=None, directed=False):
-    """Draw a graph with isolated nodes, self loops and absent edges, weights as the kind has them."""
+    """Draw a graph with isolated nodes, self loops and absent edges, weighted as its kind is."""
     rng = np.random.default_rng(seed)
     density = rng.choice([0.0, 0.2, 0.6]) if density is None else density
     table = np.triu(rng.uniform(size=(num_nodes, num_nodes)) < density, 1)

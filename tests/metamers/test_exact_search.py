@@ -371,7 +371,7 @@ class TestMaximalDistance:
             MaxDistance(flatness=0.0)
         with pytest.raises(jm.InputError, match="`corrections` is 0"):
             MaxDistance(corrections=0)
-        with pytest.raises(jm.InputError, match="`spread` is -0.1; it must be at least 0"):
+        with pytest.raises(jm.InputError, match=r"`spread` is -0.1; it must be at least 0"):
             MaxDistance(spread=-0.1)
         with pytest.raises(jm.InputError, match="`aim` is nan; it must be positive"):
             MaxDistance(aim=float("nan"))

@@ -87,14 +87,12 @@ class FeaturesOnEdges:
         unread = state._replace(theta=(), constants=(), optimizer_state=(), best_theta=())
         lanes, nodes = jax.device_get((unread, nodes))
         curve = np.concatenate(curves, axis=1)
-        return [
-            Optimized(
-                jax.tree.map(lambda array: array[place], lanes),
-                curve[place, : int(lanes.step[place]) + 1],
-                nodes[place],
-            )
-            for place in range(len(graphs))
-        ]
+
+        def optimized(place: int) -> Optimized:
+            lane = jax.tree.map(lambda array: array[place], lanes)
+            return Optimized(lane, curve[place, : int(lane.step) + 1], nodes[place])
+
+        return [optimized(place) for place in range(len(graphs))]
 
     def _of_graphs(self, graphs: Sequence[jraph.GraphsTuple]) -> ByTask:
         """Return the problem's data with the edges of each graph."""

@@ -67,7 +67,7 @@ class _Edges(NamedTuple):
     """
 
     pairs: Pairs
-    present: np.ndarray
+    present: Any
     features: Any
     curve: np.ndarray
     lane: dict[str, Any]
@@ -366,9 +366,7 @@ def _lane(
     if status == Status.CONVERGED and not loss <= tolerance:
         # Weights between 0 and 1 were good enough, the hard edges are not.
         status = Status.STALLED
-    return Lane(**dict.fromkeys(Lane._fields, ()))._replace(
-        task=np.int32(0),
-        seed_id=np.int32(seed_id),
-        best_theta=theta,
-        **numbers | {"status": np.int32(status)},
-    )
+    # Nothing of it is on a device.
+    found: dict[str, Any] = dict.fromkeys(Lane._fields, ())
+    found |= {"task": np.int32(0), "seed_id": np.int32(seed_id), "best_theta": theta}
+    return Lane(**found | numbers | {"status": np.int32(status)})

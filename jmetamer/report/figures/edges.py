@@ -94,7 +94,7 @@ def _draw_edges(axes: Axes, lines: np.ndarray, weight: np.ndarray, look: dict[st
     shown = weight > 0
     if shown.any():
         widths = look["lw"] * np.maximum(weight[shown], _LEAST_WIDTH)
-        axes.add_collection(LineCollection(lines[shown], **look | {"lw": widths}))
+        axes.add_collection(LineCollection(list(lines[shown]), **look | {"lw": widths}))
 
 
 def _draw_nodes(axes: Axes, example: EdgeExample, places: np.ndarray) -> None:
@@ -102,6 +102,8 @@ def _draw_nodes(axes: Axes, example: EdgeExample, places: np.ndarray) -> None:
     heavy = np.where(example.targets & some, 1.8, 0.5)
     if example.center is not None:
         heavy[np.searchsorted(example.nodes, example.center)] = 2.6
-    axes.scatter(*places.T, s=95, facecolors=RULE, edgecolors=INK, linewidths=heavy, zorder=3)
+    x, y = places.T
+    widths = heavy.tolist()
+    axes.scatter(x, y, s=95, facecolors=RULE, edgecolors=INK, linewidths=widths, zorder=3)
     for node, (x, y) in zip(example.nodes.tolist(), places, strict=True):
         axes.text(x, y, str(node), ha="center", va="center", fontsize=5.5, zorder=4)
