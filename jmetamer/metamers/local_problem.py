@@ -136,7 +136,7 @@ def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> 
       >>> whole = jm.Problem(trained, data.graph, layer="conv1", nodes=[3, 14])
       >>> near = local_problem(whole, layers="matched")
       >>> near.problem.graph.nodes.shape, near.node_ids[np.asarray(near.problem.nodes)].tolist()
-      ((18, 32), [3, 14])
+      ((16, 32), [3, 14])
       >>> near.lift(near.problem.graph).nodes.shape
       (1000, 32)
     """
