@@ -77,7 +77,7 @@ class TestOfALargeGraph:
         return choose_edge_examples(xr.Dataset(), reference, [metamer], targets)[0]
 
     def test_the_target_that_meets_most_changes_is_the_center(self, ring, changed_edges):
-        added, removed = [(10, 90), (10, 120), (70, 90), (70, 91), (70, 92)], [(10, 11)]
+        added, removed = [(10, 90), (70, 90), (70, 91), (70, 92)], [(10, 11)]
         assert self.shown(ring, changed_edges, added, removed).center == 70
         assert self.shown(ring, changed_edges, added, removed, [10, 11, 5]).center == 10
         assert self.shown(ring, changed_edges, [], []).center == 0

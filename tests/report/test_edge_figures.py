@@ -67,7 +67,7 @@ def test_nodes_lie_at_the_same_places_on_both_sides_and_in_every_drawing(panels,
 
 
 def test_target_nodes_have_a_heavy_circle(panels):
-    widths = panels[0].collections[-1].get_linewidths()
+    widths = np.asarray(panels[0].collections[-1].get_linewidths())
     assert np.flatnonzero(widths > 1).tolist() == [3, 4]
 
 

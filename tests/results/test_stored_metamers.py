@@ -115,6 +115,9 @@ class Array(np.ndarray):
 
     attrs: dict
 
+    def __array_finalize__(self, source):
+        self.attrs = getattr(source, "attrs", {})
+
 
 def in_memory(variables):
     arrays = {}
