@@ -1,6 +1,5 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
-from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
@@ -17,7 +16,6 @@ from jmetamer.metamers.parameterizations import (
     BinaryFeatures,
     Box,
     ContinuousFeatures,
-    EdgeWeights,
     Free,
     NonNegative,
 )
@@ -33,15 +31,10 @@ __all__ = [
     "OPTIMIZERS",
     "PARAMETERIZATIONS",
     "SCHEDULES",
-    "STRUCTURES",
-    "BinaryEdges",
     "BinaryFeatures",
     "Box",
     "Complementarity",
     "ContinuousFeatures",
-    "EdgeWeights",
-    "FeaturesAndEdges",
-    "FeaturesGivenEdges",
     "Free",
     "GlobalNoise",
     "LocalProblem",

@@ -19,6 +19,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.metamers.parameterizations import (
     ContinuousFeatures,
     Free,
+    Parameterization,
     Theta,
 )
 from jmetamer.metamers.problem import Arrays, Matching, Problem
@@ -210,7 +211,7 @@ class EntryCoordinates:
 COORDINATES = ("auto", "features", "row_space", "entry")
 
 
-def is_free(vary: Any) -> bool:
+def is_free(vary: Parameterization) -> bool:
     """Return whether all real features are allowed, so that no projection interferes.
 
     Example:

@@ -10,8 +10,7 @@ import itertools
 import os
 import queue as queue_module
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,16 +34,12 @@ Item = tuple[int, int]
 
 
 class Finished(NamedTuple):
-    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it.
-
-    `details` are numbers by name that only this way of making metamers has to tell.
-    """
+    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it."""
 
     lane: engine.Lane
     curve: np.ndarray
     graph: jraph.GraphsTuple
     verdict: Verdict
-    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class SeedQueue:
@@ -140,7 +135,7 @@ class Synthesis:
         self.tasks = (Task(problem, int(seed), solver), *others)
         self.program, self.data = shared_program(self.tasks, devices=devices, together=together)
         self.arrays, self.basis, self.limits = self._whole()
-        self.trace_steps = [steps_of_trace(task.solver.steps, trace_points) for task in self.tasks]
+        self.trace_steps = [_trace_step(task.solver.steps, trace_points) for task in self.tasks]
         self.judges = [Judge(task.problem) for task in self.tasks]
 
     @property
@@ -356,17 +351,7 @@ class Synthesis:
         return thin
 
 
-def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
-    """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
-
-    Args:
-      steps: largest number of steps.
-      trace_points: largest number of points.
-
-    Example:
-      >>> steps_of_trace(8, 3).tolist()
-      [0, 4, 8]
-    """
+def _trace_step(steps: int, trace_points: int) -> np.ndarray:
     points = np.linspace(0, steps, min(trace_points, steps + 1))
     return np.unique(points.astype(np.int32))
 

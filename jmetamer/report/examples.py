@@ -58,7 +58,7 @@ def choose_examples(
     nodes = _nodes_of_different_classes(
         labels, len(original), targets, MAX_PICTURES if shape else MAX_ROWS
     )
-    picks = lowest_losses(data, len(metamers), MAX_METAMERS)
+    picks = _lowest_losses(data, len(metamers))
     blocks = [original[nodes]] + [np.asarray(metamers[i].nodes, float)[nodes] for i, _ in picks]
     rows = np.stack(blocks)
     return Examples(
@@ -129,14 +129,8 @@ def _nodes_of_different_classes(
     return pool[np.sort(order)] if len(pool) <= limit else pool[order]
 
 
-def lowest_losses(data: xr.Dataset, num_stored: int, most: int) -> list[tuple[int, str]]:
-    """Return indices into the stored metamers and their names, lowest loss first.
-
-    Args:
-      data: variables of the cell.
-      num_stored: number of stored metamers.
-      most: number of metamers at most.
-    """
+def _lowest_losses(data: xr.Dataset, num_stored: int) -> list[tuple[int, str]]:
+    """Indices into the stored metamers and their names, lowest loss first."""
     stored = np.arange(num_stored)
     if "stored_seed_id" in data:
         stored = np.asarray(data["stored_seed_id"].values)[:num_stored]
@@ -146,7 +140,7 @@ def lowest_losses(data: xr.Dataset, num_stored: int, most: int) -> list[tuple[in
         losses = dict(zip(seeds, data["loss_hardened"].values.tolist(), strict=True))
     ranked = np.array([losses.get(int(seed), np.nan) for seed in stored])
     order = np.argsort(np.where(np.isnan(ranked), np.inf, ranked), kind="stable").tolist()
-    return [(i, f"metamer {int(stored[i])}") for i in order[:most]]
+    return [(i, f"metamer {int(stored[i])}") for i in order[:MAX_METAMERS]]
 
 
 def _limits(rows: np.ndarray, legal: Any) -> tuple[float, float]:
