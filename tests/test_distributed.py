@@ -39,6 +39,8 @@ from jmetamer import sweep
 def run_cell(cell, *, models, partial, progress):
     with open("log", "a") as log:
         log.write(f"{os.getpid()} {cell.id}\\n")
+    while os.environ.get("CELL_MEETS") and len({line.split()[0] for line in open("log")}) < 2:
+        time.sleep(0.02)  # or the quicker process takes the cells of both
     if os.environ.get("CELL_FAILS") and cell.metamers.seed == 1:
         raise ValueError("the moon is in the wrong house")
     if cell.metamers.seed == int(os.environ.get("CELL_WAITS", -1)):
@@ -169,7 +171,10 @@ class TestAProcessThatIsKilled:
     def start_both(self, waits):
         """Two processes; the one that meets the seed `waits` stays in its cell."""
         port = free_port()
-        return [start(i, port, CELL_WAITS=str(waits if i == waits else -1)) for i in range(2)]
+        return [
+            start(i, port, CELL_MEETS="yes", CELL_WAITS=str(waits if i == waits else -1))
+            for i in range(2)
+        ]
 
     def test_leaves_its_cell_to_the_other_one(self, desk):
         first, second = self.start_both(waits=1)
