@@ -44,7 +44,7 @@ _HOMES = {
         "train",
     ),
     "jmetamer.geometry": ("Spectrum", "VolumeChange"),
-    "jmetamer.measures": ("MEASURES", "Measure", "deviations"),
+    "jmetamer.measures": ("MEASURES", "Measure", "deviations", "edge_deviations"),
     "jmetamer.metamers": (
         "BinaryEdges",
         "BinaryFeatures",
@@ -57,6 +57,7 @@ _HOMES = {
         "Free",
         "GlobalNoise",
         "LOSSES",
+        "LocalProblem",
         "Metamers",
         "NonNegative",
         "OPTIMIZERS",
@@ -71,6 +72,7 @@ _HOMES = {
         "default_solver",
         "generate",
         "generate_each",
+        "local_problem",
         "metamer_graph",
     ),
     "jmetamer.jacobians": (

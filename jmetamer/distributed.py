@@ -190,9 +190,11 @@ class Company:
                     f"a process {self.index} of {self.count} works on `{self.store.folder}` "
                     "already; give every process its own --process-id"
                 )
-            self._mark(self.index).unlink(missing_ok=True)
+            for mark in (self._mark(self.index), self._met(self.index)):
+                mark.unlink(missing_ok=True)
             meet()
-            unseen = self.ended_early()
+            # One that has seen the others may have died since; its mark says that it was here.
+            unseen = [other for other in self.ended_early() if not self._met(other).exists()]
             if unseen:
                 raise StoreError(
                     f"process {self.index} does not see {_processes(unseen)} in "
@@ -200,6 +202,7 @@ class Company:
                     "with file locks: choose such a file system with --out, or run every part on "
                     "its own with --shard I/N and leave out --distributed"
                 )
+            self._met(self.index).touch()
             yield
             self._mark(self.index).touch()
 
@@ -208,6 +211,9 @@ class Company:
 
     def _mark(self, index: int) -> Any:
         return self.store.folder / "locks" / f"{self._name(index)}.ended"
+
+    def _met(self, index: int) -> Any:
+        return self.store.folder / "locks" / f"{self._name(index)}.met"
 
     def _ended(self, index: int) -> bool:
         return bool(self._mark(index).exists())

@@ -10,6 +10,9 @@ pytest_plugins = ["small_problems"]
 
 # A sweep within the tests shall not keep compiled programs in the user's folder.
 os.environ.setdefault("JMETAMER_COMPILATION_CACHE", "off")
+# Tests compile many small programs and run them briefly: most of their time would be compiling.
+# Set before jax is imported, and inherited by the processes that tests start.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

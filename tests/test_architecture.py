@@ -24,7 +24,7 @@ ROOMS = {
     "jinja2": ("report",),
     "jsonargparse": ("config", "sweep"),
     "matplotlib": ("report",),
-    "networkx": ("graphs",),
+    "networkx": ("graphs", "report"),
     "orbax": ("models",),
     "pooch": ("graphs",),
     "rich": ("progress",),
@@ -36,6 +36,7 @@ ROOMS = {
 # Classes without an example of their own: errors, the protocol, and results that a function makes.
 MADE_BY_OTHERS = {
     "Dataset": "load_dataset",
+    "LocalProblem": "local_problem",
     "MapCorrelations": "map_correlations",
     "Metamers": "generate",
     "NodeMaps": "node_maps",

@@ -108,7 +108,7 @@ def log():
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -292,6 +292,17 @@ class TestACompany:
         ]
         assert all(sorted(order) == everything for order in orders)
         assert Company(RunStore("x")).in_turn(everything) == everything
+
+    def test_whose_other_died_right_after_the_meeting_goes_on(self, tmp_path):
+        first, second = (Company(RunStore(tmp_path), index, 2) for index in range(2))
+
+        def meet():
+            """The other one comes, sees this one, and is killed in its first cell."""
+            with pytest.raises(InterruptedError), second.present(lambda: None):
+                raise InterruptedError
+
+        with first.present(meet):
+            assert first.ended_early() == [1]
 
     def test_that_shares_no_folder_is_told_so(self, tmp_path):
         company = Company(RunStore(tmp_path), 0, 3)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -32,13 +31,6 @@ seed: [0, 1]
 CONV1 = ("--set", "metamers.layer=conv1")
 GEOMETRY = (*CONV1, "--set", "geometry.enabled=true")
 FIRST, SECOND = [0, 1, 2, 3], [4, 5, 6, 7]  # blocks of seeds
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compile():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,16 @@ LARGEST = 400_000  # bytes of a committed notebook
 PNG = b"\x89PNG"
 
 REDUCED = {
+    "exact_metamers": {
+        "DATASET": "karate",
+        "ACTIVATIONS": ("relu",),
+        "HIDDEN": 4,
+        "WIDTHS": (4,),
+        "EPOCHS": 2,
+        "TARGETS": 2,
+        "SEEDS": 2,
+        "SEARCH_STEPS": 2,
+    },
     "jacobian_spectra": {"RUN": "run"},
     "local_dimension": {
         "DATASET": "karate",

@@ -2,7 +2,6 @@
 
 import threading
 
-import jax
 import numpy as np
 import pytest
 
@@ -35,14 +34,6 @@ def tiny_cell(*changes):
     ]
     path = find_config(None, packaged_configs())
     return cells(read_config(path, settings, smoke=False))[0]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compile():
-    """Compile with little optimization: most of the time of these tests is compiling."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 CELLS = {

@@ -1,6 +1,5 @@
 """What is stored of a geometry is what was computed, with labelled axes."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -12,14 +11,6 @@ from jmetamer.variables import survey_variables
 
 LABELS = np.arange(16) % 3
 NODES = [2, 9, 4]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compile():
-    """Compile with little optimization: most of the time of these tests is compiling."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module")

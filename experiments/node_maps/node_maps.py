@@ -18,7 +18,7 @@ import jmetamer as jm
 from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.map_correlations import map_correlations
 from jmetamer.jacobians.node_maps import NodeMap, NodeMaps, node_maps
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
+from jmetamer.jacobians.reference_point import ReferencePoint
 
 
 def main() -> None:
@@ -92,13 +92,8 @@ def _timed(problem: jm.Problem, arguments: Any) -> tuple[dict[str, float], NodeM
 
 def _jacobians(problem: jm.Problem) -> None:
     """Take the Jacobians of all nodes, and nothing else."""
-    model = problem.trained.model
-    params, graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
-    (layer,) = problem.layers
-    name = f"{layer}.pre" if model.nonlinearity(layer) else layer
-    x = row_coordinates(model, params, graph.nodes)
-    outputs = float64_activations(model, params, graph, x)
-    for _ in ball_jacobians(model, params, graph, x, (name,), np.arange(len(graph.nodes)), outputs):
+    point = ReferencePoint(problem)
+    for _ in ball_jacobians(point, np.arange(len(point.graph.nodes))):
         pass
 
 

@@ -278,7 +278,10 @@ class _Walk:
             self.chains |= set(makes)
             if name == "gather" or (name in _EXPENSIVE and self.readers[makes[0]] > 1):
                 self._keep(place, makes[0])
-            return 0
+            # Rows are gathered first. Where lanes come before them they are then turned around, by
+            # their reader if there is but one, else into an array of their own.
+            turned = name == "gather" and _turned(params) and self.readers[makes[0]] > 1
+            return self.sizes[makes[0]] if turned else 0
         for value in reads:
             (self._read if name in _READ_ENTRIES else self._keep)(place, value)
         taken: list[int] = []
@@ -334,6 +337,12 @@ def _carried(scan: _Operation, sizes: list[int]) -> list[int]:
     given = [_size(var.aval) for var in body.invars]
     num_plain = sum(sizes[read] == size for read, size in zip(scan.reads, given, strict=True))
     return scan.reads[num_plain - num_carry : num_plain]
+
+
+def _turned(gather: dict[str, Any]) -> bool:
+    """Return whether the result of a gather has axes of its rows before that of its indices."""
+    offsets = gather["dimension_numbers"].offset_dims
+    return bool(offsets) and min(offsets) == 0
 
 
 def _atoms(atoms: Iterable[Any]) -> list[Any]:

@@ -82,12 +82,24 @@ def digest_of(contents: dict[str, bytes]) -> str:
       >>> digest_of({"a": b""}) == hashlib.sha256(b"").hexdigest()
       True
     """
-    lines = [
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        for name, content in sorted(contents.items())
-    ]
-    if len(lines) == 1:
-        return lines[0].split()[0]
+    return joint_digest(
+        {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    )
+
+
+def joint_digest(digests: dict[str, str]) -> str:
+    """Return the sha256 of one file as it is, or that of the sorted `sha256sum` lines of several.
+
+    Args:
+      digests: file name -> sha256 as a hex string.
+
+    Example:
+      >>> joint_digest({"a": "e3b0c442"})
+      'e3b0c442'
+    """
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(digests.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -101,13 +113,18 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(pooch.os_cache("jmetamer"))
 
 
-def _bases(root: str | os.PathLike[str] | None) -> list[pathlib.Path]:
+def base_folders(root: str | os.PathLike[str] | None = None) -> list[pathlib.Path]:
+    """Return the folders in which files are looked for, in that order.
+
+    Args:
+      root: folder to look in first.
+    """
     given = [root, os.environ.get(DATA_VARIABLE) or None]
     return [pathlib.Path(base).expanduser() for base in given if base] + [cache_folder()]
 
 
 def _find(file: DataFile, root: str | os.PathLike[str] | None) -> pathlib.Path | None:
-    for base in _bases(root):
+    for base in base_folders(root):
         try:
             for path in _candidates(base, file):
                 if path.is_file():
@@ -153,7 +170,7 @@ def _missing(
 ) -> DataError:
     first = missing[0]
     names = ", ".join(file.name for file in missing)
-    searched = ", ".join(str(base) for base in _bases(root))
+    searched = ", ".join(str(base) for base in base_folders(root))
     return DataError(
         f"dataset {first.dataset!r} needs {len(missing)} file(s) that are in none of the folders "
         f"searched ({searched}): {names}. {reason} Get them from {first.base_url} and put them "

@@ -37,15 +37,8 @@ def ego_graph(
       >>> ego_graph(path, 2, hops=1)[1]
       array([1, 2], dtype=int32)
     """
-    total = num_nodes(graph)
-    if hops < 0:
-        raise InputError(f"`hops` is {hops}; allowed: 0 or more.")
-    reached = np.zeros(total, bool)
-    reached[_centers(nodes, total)] = True
+    reached = hop_distances(graph, nodes, hops) <= hops
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    present = np.asarray(graph.edges.weight) > 0
-    for _ in range(hops):
-        reached[senders[present & reached[receivers]]] = True
     kept = reached[senders] & reached[receivers]
     number = np.cumsum(reached, dtype=np.int32) - 1
     node_ids = np.flatnonzero(reached).astype(np.int32)
@@ -62,6 +55,44 @@ def ego_graph(
         n_edge=np.array([int(kept.sum())], np.int32),
     )
     return ego, node_ids
+
+
+def hop_distances(
+    graph: jraph.GraphsTuple, nodes: int | Sequence[int] | np.ndarray, hops: int
+) -> np.ndarray:
+    """Return how few steps lead from each node to the nearest of `nodes`, along the messages.
+
+    Steps go from sender to receiver over edges of weight above 0. Time is in proportion to edges
+    times hops, memory to edges.
+
+    Args:
+      graph: the graph, host arrays.
+      nodes: node or nodes in the center.
+      hops: the largest number of steps to look for, 0 or more.
+
+    Returns:
+      [n] int32; `hops + 1` stands for more steps, or no way.
+
+    Raises:
+      InputError: `nodes` is empty or names no node of the graph, or `hops` is negative.
+
+    Example:
+      >>> from jmetamer.graphs.graph import make_graph
+      >>> path = make_graph(np.eye(4), [0, 1, 2], [1, 2, 3])
+      >>> hop_distances(path, 2, hops=1)
+      array([2, 1, 0, 2], dtype=int32)
+    """
+    total = num_nodes(graph)
+    if hops < 0:
+        raise InputError(f"`hops` is {hops}; allowed: 0 or more.")
+    distance = np.full(total, hops + 1, np.int32)
+    distance[_centers(nodes, total)] = 0
+    present = np.asarray(graph.edges.weight) > 0
+    senders, receivers = (np.asarray(ends)[present] for ends in (graph.senders, graph.receivers))
+    for step in range(1, hops + 1):
+        found = senders[distance[receivers] == step - 1]
+        distance[found] = np.minimum(distance[found], step)
+    return distance
 
 
 def _centers(nodes: Any, total: int) -> np.ndarray:

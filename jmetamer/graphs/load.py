@@ -15,12 +15,14 @@ from typing import Any
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.graphs.csbm import load_csbm
 from jmetamer.graphs.dataset import Dataset, validate_dataset
+from jmetamer.graphs.dcsbm import load_dcsbm
 from jmetamer.graphs.digits import load_digits
 from jmetamer.graphs.from_networkx import is_networkx, load_networkx
 from jmetamer.graphs.from_pyg import is_pyg, load_pyg
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.graphs.heterophilous import HETEROPHILOUS_FILES, load_heterophilous
 from jmetamer.graphs.karate import load_karate
+from jmetamer.graphs.ogb_raw import load_ogb, load_ogbn
 from jmetamer.graphs.planetoid import load_planetoid
 from jmetamer.graphs.sbm import load_sbm
 
@@ -31,9 +33,11 @@ DATASETS: dict[str, Loader] = {
     "karate": load_karate,
     "sbm": load_sbm,
     "csbm": load_csbm,
+    "dcsbm": load_dcsbm,
     "cora": functools.partial(load_planetoid, "cora"),
     "citeseer": functools.partial(load_planetoid, "citeseer"),
     "pubmed": functools.partial(load_planetoid, "pubmed"),
+    "ogbn_arxiv": functools.partial(load_ogbn, "ogbn_arxiv"),
     **{name: functools.partial(load_heterophilous, name) for name in HETEROPHILOUS_FILES},
 }
 
@@ -52,6 +56,7 @@ def load_dataset(
       source: one of
         - a name in `DATASETS` (upper case and "-" are understood: "Roman-Empire"),
         - the path of a `.npz` file (layout: `jmetamer.graphs.graph_npz`),
+        - the path of a folder of the Open Graph Benchmark (layout: `jmetamer.graphs.ogb_raw`),
         - a networkx graph (attributes: `jmetamer.graphs.from_networkx.load_networkx`),
         - a PyTorch Geometric `Data` object,
         - a `Dataset`, which is checked and returned.
@@ -93,24 +98,36 @@ def load_dataset(
     return loader(**{key: value for key, value in common.items() if key in known}, **options)
 
 
+def reader_of_path(path: str | os.PathLike[str]) -> Loader:
+    """Return the function that reads a path: a folder is one of OGB, a file is a `.npz` file.
+
+    Example:
+      >>> reader_of_path("own.npz") is load_graph_npz
+      True
+    """
+    return load_ogb if pathlib.Path(path).expanduser().is_dir() else load_graph_npz
+
+
 def _loader(source: Any) -> tuple[str, Loader]:
     """Find who can read a source, and what to call the source in messages."""
     if isinstance(source, str | os.PathLike):
         path = pathlib.Path(source)
         if not isinstance(source, str) or path.suffix == ".npz" or path.name != source:
-            return repr(str(source)), functools.partial(load_graph_npz, source)
+            return repr(str(source)), functools.partial(reader_of_path(source), source)
         name = source.lower().replace("-", "_")
-        if name not in DATASETS:
-            raise unknown_name("dataset", source, DATASETS)
-        return repr(name), DATASETS[name]
+        if name in DATASETS:
+            return repr(name), DATASETS[name]
+        if path.is_dir():
+            return repr(source), functools.partial(load_ogb, source)
+        raise unknown_name("dataset", source, DATASETS)
     if is_pyg(source):
         return "a PyTorch Geometric object", functools.partial(load_pyg, source)
     if is_networkx(source):
         return "a networkx graph", functools.partial(load_networkx, source)
     raise InputError(
         f"`source` is a {type(source).__name__}; allowed: a dataset name, the path of a .npz "
-        "file, a networkx graph, a PyTorch Geometric Data object or a Dataset. A bare "
-        "jraph.GraphsTuple has no labels: put it into a `Dataset`."
+        "file or of an OGB folder, a networkx graph, a PyTorch Geometric Data object or a Dataset. "
+        "A bare jraph.GraphsTuple has no labels: put it into a `Dataset`."
     )
 
 

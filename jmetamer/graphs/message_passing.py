@@ -11,6 +11,37 @@ import jax.numpy as jnp
 # Largest exponent of an absent edge's score above the present ones: exp(30) = 1e13 keeps the
 # gradient at weight 0 finite in float32 and is exact for all scores seen in practice.
 _LARGEST_EXCESS = 30.0
+# Graphs are validated, so no index is looked at again: a check would read every message once more.
+_VALID = "promise_in_bounds"
+
+
+def values_at(values: jax.Array, index: jax.Array) -> jax.Array:
+    """Return `values[index]` along the first axis; an index out of range is not noticed.
+
+    Args:
+      values: [n, ...].
+      index: [e] integers in [0, n).
+
+    Example:
+      >>> values_at(jnp.array([1., 2., 4.]), jnp.array([2, 0]))
+      Array([4., 1.], dtype=float32)
+    """
+    return jnp.asarray(values).at[index].get(mode=_VALID)
+
+
+def sum_at(values: jax.Array, index: jax.Array, num_nodes: int) -> jax.Array:
+    """Sum the values that have the same index; an index out of range is not noticed.
+
+    Args:
+      values: [e, ...].
+      index: [e] integers in [0, num_nodes).
+      num_nodes: number of sums, static.
+
+    Example:
+      >>> sum_at(jnp.array([1., 2., 4.]), jnp.array([1, 0, 1]), 3)
+      Array([2., 5., 0.], dtype=float32)
+    """
+    return jax.ops.segment_sum(values, index, num_nodes, mode=_VALID)
 
 
 def sum_messages(
@@ -32,7 +63,7 @@ def sum_messages(
       Array([3., 0.], dtype=float32)
     """
     gated = messages * _along_first(weight, messages.ndim)
-    return jax.ops.segment_sum(gated, receivers, num_nodes)
+    return sum_at(gated, receivers, num_nodes)
 
 
 def propagate(
@@ -60,7 +91,7 @@ def propagate(
       >>> propagate(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
       Array([6., 0., 0.], dtype=float32)
     """
-    return sum_messages(nodes[senders], receivers, weight, nodes.shape[0])
+    return sum_messages(values_at(nodes, senders), receivers, weight, nodes.shape[0])
 
 
 def mean_propagation(
@@ -85,7 +116,7 @@ def mean_propagation(
       >>> mean_propagation(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
       Array([3., 0., 0.], dtype=float32)
     """
-    total = jax.ops.segment_sum(weight, receivers, nodes.shape[0])
+    total = sum_at(weight, receivers, nodes.shape[0])
     divisor = jnp.where(total > 0, total, 1)
     summed = propagate(nodes, senders, receivers, weight)
     return summed / _along_first(divisor, summed.ndim)
@@ -144,10 +175,10 @@ def attention_coefficients(
     present_scores = jnp.where(gate > 0, scores, -jnp.inf)
     largest = jax.ops.segment_max(jax.lax.stop_gradient(present_scores), receivers, num_nodes)
     largest = jnp.where(jnp.isfinite(largest), largest, 0)
-    excess = scores - largest[receivers]
+    excess = scores - values_at(largest, receivers)
     numerator = gate * jnp.exp(jnp.minimum(excess, _LARGEST_EXCESS))
-    total = jax.ops.segment_sum(numerator, receivers, num_nodes)
-    return numerator / jnp.where(total > 0, total, 1)[receivers]
+    total = sum_at(numerator, receivers, num_nodes)
+    return numerator / values_at(jnp.where(total > 0, total, 1), receivers)
 
 
 def symmetric_propagation(
@@ -178,7 +209,7 @@ def symmetric_propagation(
     """
     num_nodes = nodes.shape[0]
     loop, between = split_self_loops(senders, receivers, weight, num_nodes)
-    degree = loop + jax.ops.segment_sum(between, receivers, num_nodes)
+    degree = loop + sum_at(between, receivers, num_nodes)
     scale = jax.lax.rsqrt(degree)[:, None]
     scaled = nodes * scale
     neighbors = propagate(scaled, senders, receivers, between)

@@ -40,7 +40,8 @@ def pairs_of_graph(graph: jraph.GraphsTuple, *, directed: bool) -> Pairs:
     """Return the edges of a simple graph as pairs, sorted; self loops left out.
 
     Args:
-      graph: simple: weights 0 or 1, no edge twice; edges of weight 0 count as absent.
+      graph: simple: weights 0 or 1, no edge twice; edges of weight 0 count as absent. Self loops
+        may have any weight.
       directed: whether the pair (i, j) differs from (j, i).
 
     Returns:
@@ -64,9 +65,10 @@ def pairs_of_graph(graph: jraph.GraphsTuple, *, directed: bool) -> Pairs:
             "`graph` has edge features, which a new edge would not have; leave them out, or vary "
             "node features instead of edges"
         )
-    if not np.isin(weight, (0, 1)).all():
+    relaxed = (senders != receivers) & (weight != 0) & (weight != 1)
+    if relaxed.any():
         raise InputError(
-            f"`weight` holds {weight[~np.isin(weight, (0, 1))][0]}; edges that come and go need "
+            f"`weight` holds {weight[relaxed][0]}; edges that come and go need "
             "weights of 0 or 1; for real-valued weights vary them with `EdgeWeights`"
         )
     if not directed and not is_symmetric(graph):

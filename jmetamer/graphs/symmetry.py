@@ -20,14 +20,14 @@ def is_symmetric(graph: jraph.GraphsTuple) -> bool:
       >>> is_symmetric(make_graph(np.eye(2), [0], [1]))
       False
     """
-    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    weight = np.asarray(graph.edges.weight)
-    forward = np.lexsort((weight, receivers, senders))
-    backward = np.lexsort((weight, senders, receivers))
-    return bool(
-        np.array_equal(senders[forward], receivers[backward])
-        and np.array_equal(receivers[forward], senders[backward])
-        and np.array_equal(weight[forward], weight[backward])
+    senders, receivers = (np.asarray(a, np.int64) for a in (graph.senders, graph.receivers))
+    total, weight = num_nodes(graph), np.asarray(graph.edges.weight)
+    forward, backward = senders * total + receivers, receivers * total + senders
+    if weight.size == 0 or (weight == weight[0]).all():
+        return np.array_equal(np.sort(forward), np.sort(backward))
+    order, reverse = np.lexsort((weight, forward)), np.lexsort((weight, backward))
+    return np.array_equal(forward[order], backward[reverse]) and np.array_equal(
+        weight[order], weight[reverse]
     )
 
 

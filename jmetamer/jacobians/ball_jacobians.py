@@ -1,8 +1,8 @@
 """Jacobians of a layer at many nodes by the features around each, in float64."""
 
 import functools
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,9 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer.geometry import linearizer
 from jmetamer.graphs.ball_union import BallUnion, ball_unions
-from jmetamer.jacobians.row_coordinates import RowCoordinates, activations_at
-from jmetamer.models.protocol import Model, Params
+from jmetamer.jacobians.reference_point import ReferencePoint
+from jmetamer.jacobians.row_coordinates import activations_at
+from jmetamer.models.protocol import Params
 
 # Relative difference between a layer on the balls and on the whole graph that round-off explains.
 _AGREEMENT = 1e-8
@@ -42,48 +43,34 @@ class BallJacobians(NamedTuple):
 
 
 def ball_jacobians(
-    model: Model,
-    params: Params,
-    graph: jraph.GraphsTuple,
-    coordinates: RowCoordinates,
-    layers: tuple[str, ...],
-    nodes: np.ndarray,
-    expected: Mapping[str, np.ndarray],
-    *,
-    memory: int = UNION_BYTES,
+    point: ReferencePoint, nodes: np.ndarray, *, memory: int = UNION_BYTES
 ) -> Iterator[BallJacobians]:
-    """Yield the Jacobians of layers at single nodes, many nodes at a time.
+    """Yield Jacobians before the nonlinearity at single nodes, many nodes at a time.
 
-    `J_v = d h_v / d C`, with C the row coordinates of all nodes that v can see. The balls of many
+    `J_v = d z_v / d C`, with C the row coordinates of all nodes that v can see. The balls of many
     nodes lie side by side in one graph in which none touches another, so the pullback of
-    `sum_v h_v` gives one row of every J_v: q backward passes through a graph of all balls.
+    `sum_v z_v` gives one row of every J_v: q backward passes through a graph of all balls.
 
     Args:
-      model: the network.
-      params: its parameters.
-      graph: reference, host arrays.
-      coordinates: features of the reference.
-      layers: names of layers, side by side in the output.
+      point: network, reference, and the layers, side by side in the output.
       nodes: [b] target nodes.
-      expected: activations [n, c] on the whole graph in float64, to check the balls by.
       memory: bytes that the Jacobians of one union may take.
 
     Raises:
       InputError: a layer depends on more than its ball, or computes in less than float64.
     """
-    linearize = _linearizer(cast(Any, model), layers, coordinates.turn is not None)
-    outputs = np.concatenate([expected[name] for name in layers], axis=1)
-    width = coordinates.width
+    x, layers = point.x, point.names
+    linearize = _linearizer(point.model, layers, x.turn is not None)
+    outputs = point.output(layers, slice(None))
+    width = x.width
     most = max(2, memory // max(1, 8 * outputs.shape[1] * width))
-    hops = max(model.num_hops(name) for name in layers)
-    for union in ball_unions(graph, nodes, hops, most):
-        rows = coordinates.base[union.node_ids]
+    hops = max(point.model.num_hops(name) for name in layers)
+    for union in ball_unions(point.graph, nodes, hops, most):
+        rows = x.base[union.node_ids]
         moves = np.zeros((len(rows), width))
         counted = np.zeros(len(union.centers))
         counted[: union.num_balls] = 1
-        found = linearize(
-            moves, rows, coordinates.turn, union.centers, counted, union.graph, params
-        )
+        found = linearize(moves, rows, x.turn, union.centers, counted, union.graph, point.params)
         targets = nodes[union.first : union.first + union.num_balls]
         _require_local(found.value, outputs[targets], layers, hops)
         yield BallJacobians(union, found.jacobian.reshape(len(found.value), len(rows), width))

@@ -1,18 +1,16 @@
 """Spectra of every layer at single nodes: before and after each activation, with their ceilings."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jmetamer._base.errors import unknown_name
 from jmetamer.geometry import Spectrum
 from jmetamer.geometry.tolerance import TOLERANCES, tolerance_dimensions
 from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.jacobians.ball_geometry import ball_geometry
 from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry, local_geometry
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
+from jmetamer.jacobians.reference_point import ReferencePoint
 from jmetamer.jacobians.structural_bound import structural_bound
 from jmetamer.metamers.problem import Problem
 
@@ -78,7 +76,7 @@ def layer_geometry(
             found = matched
         else:
             one = Problem(problem.trained, problem.graph, layer=name)
-            found = geometry_at(one, nodes, inputs)
+            found = local_geometry(one, nodes, inputs)
         if found.before is not None:
             parts.setdefault(f"{name}.pre", found.before)
         parts.setdefault(name, found.after)
@@ -86,12 +84,12 @@ def layer_geometry(
     targets = np.asarray(nodes, np.int32)
     spectra = tuple(parts[name] for name in names)
     ceilings = [[_ceiling(problem, name, int(node), inputs) for name in names] for node in targets]
-    sizes = _Sizes(problem)
+    point = ReferencePoint(problem)
     dimensions = [
         tolerance_dimensions(
             spectrum,
-            input_norm=[sizes.of_inputs(name, int(node), inputs) for node in targets],
-            output_norm=np.linalg.norm(sizes.outputs[name][targets], axis=1),
+            input_norm=[_input_norm(point, name, int(node), inputs) for node in targets],
+            output_norm=np.linalg.norm(point.activations[name][targets], axis=1),
         )
         for name, spectrum in zip(names, spectra, strict=True)
     ]
@@ -119,19 +117,6 @@ def _asked(problem: Problem, layers: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def geometry_at(problem: Problem, nodes: Sequence[int], inputs: Inputs) -> LocalGeometry:
-    """Return the geometry of the problem's layer, the fast way where there is one.
-
-    Args:
-      problem: network, reference and layer.
-      nodes: target nodes.
-      inputs: what varies.
-    """
-    if inputs == "ball":
-        return ball_geometry(problem, nodes)
-    return local_geometry(problem, nodes, inputs)
-
-
 def _ceiling(problem: Problem, name: str, node: int, inputs: Inputs) -> int:
     plain = name.removesuffix(".pre")
     model = problem.trained.model
@@ -140,20 +125,11 @@ def _ceiling(problem: Problem, name: str, node: int, inputs: Inputs) -> int:
     return structural_bound(one, node, inputs, before=before)
 
 
-class _Sizes:
-    """Euclidean norms of what varies and of every activation, in float64."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.model: Any = problem.trained.model
-        params, self.graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
-        x = row_coordinates(self.model, params, self.graph.nodes)
-        self.energy = x.energy
-        self.outputs = float64_activations(self.model, params, self.graph, x)
-
-    def of_inputs(self, name: str, node: int, inputs: Inputs) -> float:
-        places = np.arange(num_nodes(self.graph))
-        if inputs == "node":
-            places = np.array([node])
-        elif inputs == "ball":
-            places = np.asarray(ego_graph(self.graph, node, self.model.num_hops(name))[1])
-        return float(np.sqrt(self.energy[places].sum()))
+def _input_norm(point: ReferencePoint, name: str, node: int, inputs: Inputs) -> float:
+    """Return the Euclidean norm of what varies."""
+    places = np.arange(num_nodes(point.graph))
+    if inputs == "node":
+        places = np.array([node])
+    elif inputs == "ball":
+        places = np.asarray(ego_graph(point.graph, node, point.model.num_hops(name))[1])
+    return float(np.sqrt(point.x.energy[places].sum()))

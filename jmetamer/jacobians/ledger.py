@@ -1,12 +1,8 @@
 """Where the dimension of a problem's metamer set comes from: its ledger over the layers."""
 
-import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
@@ -14,7 +10,6 @@ from jmetamer.geometry import (
     Spectrum,
     after_activation,
     compress_rows,
-    linearizer,
     log_derivative,
     spectrum_of,
     stack_spectra,
@@ -29,12 +24,7 @@ from jmetamer.geometry.ledger import (
 from jmetamer.geometry.tolerance import tolerance_dimensions
 from jmetamer.jacobians.light_cone import LightCone, aggregation_rank, light_cones
 from jmetamer.jacobians.local_geometry import INPUTS, Inputs
-from jmetamer.jacobians.row_coordinates import (
-    RowCoordinates,
-    activations_at,
-    float64_activations,
-    row_coordinates,
-)
+from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.gcn import GCN
 from jmetamer.models.network import Network
@@ -131,15 +121,12 @@ def rank_ledger_of(
             "`inputs` is 'node', but `nodes` is None, all nodes as one target; name nodes, or vary "
             "'all' features."
         )
-    point = _Point(problem, layers, inputs)
-    chosen = None
+    point, chosen = ReferencePoint(problem, layers), None
     if nodes is not None:
-        asked = [nodes] if isinstance(nodes, int | np.integer) else nodes
-        checked = Problem(problem.trained, problem.graph, problem.layer, nodes=asked)
-        chosen = np.asarray(checked.nodes, np.int32)
+        chosen = target_nodes(problem, [nodes] if isinstance(nodes, int | np.integer) else nodes)
     cones = light_cones(point.model, point.graph, layers, chosen)
     _require_size(point, cones, largest)
-    return _joined(point, chosen, [_ledger_at(point, cone) for cone in cones])
+    return _joined(point, chosen, [_ledger_at(point, cone, inputs) for cone in cones])
 
 
 def ledger_size(problem: Problem, node: int) -> int:
@@ -161,7 +148,7 @@ def ledger_size(problem: Problem, node: int) -> int:
       8
     """
     layers = _chain(problem)
-    point = _Point(problem, layers, "ball")
+    point = ReferencePoint(problem, layers)
     (cone,) = light_cones(point.model, point.graph, layers, np.array([node]))
     return _outputs(point, cone)
 
@@ -185,57 +172,16 @@ def _chain(problem: Problem) -> tuple[str, ...]:
     )
 
 
-class _Point:
-    """The reference in float64, and the compiled Jacobian of all layers at their nodes."""
-
-    def __init__(self, problem: Problem, layers: tuple[str, ...], inputs: Inputs) -> None:
-        self.model: Any = problem.trained.model
-        self.layers, self.inputs = layers, inputs
-        self.params, self.graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
-        self.x: RowCoordinates = row_coordinates(self.model, self.params, self.graph.nodes)
-        self.outputs: Mapping[str, np.ndarray] = float64_activations(
-            self.model, self.params, self.graph, self.x
-        )
-        self.sigma = tuple(self.model.nonlinearity(name) for name in layers)
-        self.names = tuple(
-            f"{name}.pre" if sigma else name for name, sigma in zip(layers, self.sigma, strict=True)
-        )
-        self.linearize = _linearizer(cast(Any, self.model), self.names, self.x.turn is not None)
-        self.num_features = self.graph.nodes.shape[1]
-        weights = self.model.entry_weights(self.params)
-        self.entry_rank = self.num_features
-        if weights is not None:
-            self.entry_rank = int(np.linalg.matrix_rank(np.asarray(weights, np.float64)))
-
-    def width(self, name: str) -> int:
-        return int(self.outputs[name].shape[-1])
-
-
-@functools.lru_cache(maxsize=32)
-def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
-    def layers_at(
-        moves: jax.Array,
-        rows: jax.Array,
-        turn: jax.Array | None,
-        places: tuple[jax.Array, ...],
-        graph: jraph.GraphsTuple,
-        params: Any,
-    ) -> jax.Array:
-        moved = rows + (moves if turn is None else moves @ turn)
-        found = activations_at(model, params, graph, moved, by_entry)
-        return jnp.concatenate(
-            [found[name][at].reshape(-1) for name, at in zip(names, places, strict=True)]
-        )
-
-    return linearizer(layers_at)
-
-
-def _outputs(point: _Point, cone: LightCone) -> int:
+def _outputs(point: ReferencePoint, cone: LightCone) -> int:
     sizes = zip(point.names, cone.seen, strict=True)
-    return max(len(seen) * point.width(name) for name, seen in sizes)
+    return max(len(seen) * _width(point, name) for name, seen in sizes)
 
 
-def _require_size(point: _Point, cones: Sequence[LightCone], largest: int) -> None:
+def _width(point: ReferencePoint, name: str) -> int:
+    return int(point.activations[name].shape[-1])
+
+
+def _require_size(point: ReferencePoint, cones: Sequence[LightCone], largest: int) -> None:
     for cone in cones:
         outputs, columns = _outputs(point, cone), len(cone.node_ids) * point.x.width
         target = "the whole graph" if cone.center is None else f"node {cone.center}"
@@ -245,7 +191,7 @@ def _require_size(point: _Point, cones: Sequence[LightCone], largest: int) -> No
                 f"are `largest` = {largest}, for time grows with the cube. {_ADVICE}"
             )
         total = sum(
-            len(at) * point.width(name) for name, at in zip(point.names, cone.places, strict=True)
+            len(at) * _width(point, name) for name, at in zip(point.names, cone.places, strict=True)
         )
         needed = 8 * total * columns
         if needed > _MEMORY:
@@ -255,12 +201,12 @@ def _require_size(point: _Point, cones: Sequence[LightCone], largest: int) -> No
             )
 
 
-def _ledger_at(point: _Point, cone: LightCone) -> _Target:
+def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Target:
     """Return the spectra of all steps at one target."""
-    varied = cone.varied(point.inputs)
-    total = len(point.graph.nodes) if point.inputs == "all" else len(varied)
+    varied = cone.varied(inputs)
+    total = len(point.graph.nodes) if inputs == "all" else len(varied)
     num_inputs = total * point.num_features
-    energy = point.x.energy if point.inputs == "all" else point.x.energy[cone.node_ids[varied]]
+    energy = point.x.energy if inputs == "all" else point.x.energy[cone.node_ids[varied]]
     input_norm = float(np.sqrt(energy.sum()))
     steps = _Target([], [], [], total * (point.num_features - point.entry_rank))
     bound = min(num_inputs, len(varied) * point.entry_rank)
@@ -269,7 +215,7 @@ def _ledger_at(point: _Point, cone: LightCone) -> _Target:
         bound = min(bound, aggregation_rank(point.graph, *ends) * point.entry_rank)
 
     def add(matrix: np.ndarray, name: str, seen: np.ndarray) -> None:
-        output_norm = float(np.linalg.norm(point.outputs[name][seen]))
+        output_norm = float(np.linalg.norm(point.activations[name][seen]))
         found = spectrum_of(
             matrix,
             output_norm=output_norm,
@@ -284,29 +230,28 @@ def _ledger_at(point: _Point, cone: LightCone) -> _Target:
         )
 
     for place, jacobian in enumerate(_jacobians(point, cone, varied)):
-        seen, sigma = cone.node_ids[cone.seen[place]], point.sigma[place]
+        seen, sigma = cone.node_ids[cone.seen[place]], point.sigmas[place]
         small = compress_rows(jacobian)
         bound = min(bound, len(jacobian))
         add(small, point.names[place], seen)
         if sigma is not None:
-            logs = log_derivative(sigma)(point.outputs[point.names[place]][seen])
+            logs = log_derivative(sigma)(point.activations[point.names[place]][seen])
             bound = min(bound, int(np.sum(logs > -np.inf)))
             small = after_activation(small, logs)
         add(small, point.layers[place], seen)
     return steps
 
 
-def _jacobians(point: _Point, cone: LightCone, varied: np.ndarray) -> list[np.ndarray]:
+def _jacobians(point: ReferencePoint, cone: LightCone, varied: np.ndarray) -> list[np.ndarray]:
     """Return the Jacobian [q, p] of each layer before its nonlinearity."""
     rows = point.x.base[cone.node_ids_padded]
-    moves = np.zeros((len(rows), point.x.width))
-    found = point.linearize(moves, rows, point.x.turn, cone.places, cone.graph, point.params)
-    jacobian = found.jacobian.reshape(len(found.value), *moves.shape)
+    found = point.linearize(rows, None, cone.places, cone.graph)
+    jacobian = found.jacobian.reshape(len(found.value), len(rows), point.x.width)
     jacobians, start = [], 0
     for name, places, seen in zip(point.names, cone.places, cone.seen, strict=True):
-        width = point.width(name)
+        width = _width(point, name)
         kept = slice(start, start + len(seen) * width)
-        _require_local(found.value[kept], point.outputs[name][cone.node_ids[seen]], name)
+        _require_local(found.value[kept], point.activations[name][cone.node_ids[seen]], name)
         jacobians.append(jacobian[kept][:, varied].reshape(kept.stop - start, -1))
         start += len(places) * width
     return jacobians
@@ -324,7 +269,9 @@ def _require_local(value: np.ndarray, expected: np.ndarray, name: str) -> None:
         )
 
 
-def _joined(point: _Point, nodes: np.ndarray | None, targets: Sequence[_Target]) -> LayerLedger:
+def _joined(
+    point: ReferencePoint, nodes: np.ndarray | None, targets: Sequence[_Target]
+) -> LayerLedger:
     columns = zip(*(one.spectra for one in targets), strict=True)
     spectra = tuple(stack_spectra(column) for column in columns)
     ranks = rank_ledger(spectra)
@@ -333,7 +280,7 @@ def _joined(point: _Point, nodes: np.ndarray | None, targets: Sequence[_Target])
     return LayerLedger(
         nodes,
         point.layers,
-        point.sigma,
+        point.sigmas,
         spectra,
         ranks,
         EntrySplit(entry, ranks.linear[0] - entry),

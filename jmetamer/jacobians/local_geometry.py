@@ -1,30 +1,26 @@
 """Local geometry of a problem: what the matched layer sees of each node's surroundings."""
 
 import functools
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry import (
-    LOG_DERIVATIVES,
-    Linearization,
     Spectrum,
     VolumeChange,
     after_activation,
     compress_rows,
-    linearizer,
     spectrum_of,
     stack_spectra,
     stack_volume_changes,
 )
 from jmetamer.geometry import volume_change as change_of_volume
-from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.metamers.problem import Problem, reference_activations
+from jmetamer.graphs import num_nodes
+from jmetamer.jacobians.ball_jacobians import ball_jacobians
+from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
+from jmetamer.metamers.problem import Problem
 
 Inputs = Literal["node", "ball", "all"]
 INPUTS = ("node", "ball", "all")
@@ -126,7 +122,8 @@ def local_geometry(
     """Return spectra before and after the nonlinearity and the change of volume, node by node.
 
     Where the network begins with a linear map `X W_e`, `W_e = Q R`, the derivative is taken by the
-    coordinates `X Q`: the same nonzero singular values with far fewer columns.
+    coordinates `X Q`: the same nonzero singular values with far fewer columns. With "ball" the
+    network runs on the neighborhoods of many nodes side by side, else on the whole graph for each.
 
     Args:
       problem: network, reference and layer; of several layers, the activations side by side.
@@ -134,20 +131,14 @@ def local_geometry(
       inputs: what varies, as in `jacobian_spectrum`.
 
     Raises:
-      InputError: unknown node or inputs.
+      InputError: unknown node or inputs; with "ball" a network that sees more than its `num_hops`.
     """
     if inputs not in INPUTS:
         raise unknown_name("`inputs`", inputs, INPUTS)
-    checked = Problem(problem.trained, problem.graph, problem.layer, nodes=nodes)
-    targets = np.asarray(checked.nodes, np.int32)
-    point = _Point(problem)
-    places = [point.inputs_of(int(node), inputs) for node in targets]
-    # One size for all, so that balls of many sizes share one program.
-    size = max(len(around) for around in places)
-    parts = [
-        _geometry_at(point, int(node), around, size)
-        for node, around in zip(targets, places, strict=True)
-    ]
+    targets = target_nodes(problem, nodes)
+    point = ReferencePoint(problem)
+    jacobians = _near(point, targets) if inputs == "ball" else _far(point, targets, inputs)
+    parts = [_geometry_at(point, *one) for one in jacobians]
     before = [part.before for part in parts if part.before is not None]
     change = [part.change for part in parts if part.change is not None]
     return LocalGeometry(
@@ -158,112 +149,48 @@ def local_geometry(
     )
 
 
-class _Point:
-    """The reference as float64 arrays, and the function whose Jacobian is taken there."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.model = problem.trained.model
-        self.graph = jax.tree.map(np.asarray, problem.graph)
-        self.params = jax.tree.map(np.asarray, problem.trained.params)
-        self.features = np.asarray(self.graph.nodes, np.float64)
-        weights = self.model.entry_weights(self.params)
-        self.width = self.features.shape[1]
-        self.turn: np.ndarray | None = None
-        self.rows = self.features
-        if weights is not None and weights.shape[1] < self.width:
-            exact = np.asarray(weights, np.float64)
-            self.turn = np.asarray(np.linalg.qr(exact, mode="r"))
-            self.rows = self.features @ exact
-        self.names = tuple(
-            f"{name}.pre" if self.model.nonlinearity(name) else name for name in problem.layers
-        )
-        self.linearize = _linearizer(cast(Any, self.model), self.names, self.turn is not None)
-
-    def inputs_of(self, node: int, inputs: Inputs) -> np.ndarray:
-        """Return the nodes whose features vary, [k] int."""
-        if inputs == "node":
-            return np.array([node])
-        if inputs == "all":
-            return np.arange(num_nodes(self.graph))
-        hops = max(self.model.num_hops(name) for name in self.problem.layers)
-        return np.asarray(ego_graph(self.graph, [node], hops)[1])
-
-    def log_derivative(self, preactivation: np.ndarray) -> np.ndarray:
-        """Return log|sigma'| of the layers side by side; 0 where there is no nonlinearity."""
-        z, logs, start = preactivation.reshape(-1), [], 0
-        for name, width in zip(self.problem.layers, self.widths, strict=True):
-            sigma = self.model.nonlinearity(name)
-            part = z[start : start + width]
-            logs.append(LOG_DERIVATIVES[sigma](part) if sigma else np.zeros(width))
-            start += width
-        return np.concatenate(logs)
-
-    @functools.cached_property
-    def outputs(self) -> list[np.ndarray]:
-        """Activations of the matched layers, [n, c] each."""
-        found = reference_activations(self.model, self.params, self.graph)
-        return [np.asarray(found[name]) for name in self.problem.layers]
-
-    @functools.cached_property
-    def widths(self) -> list[int]:
-        """Number of units of each matched layer."""
-        return [output.shape[-1] for output in self.outputs]
+def _near(
+    point: ReferencePoint, targets: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield each node, the nodes of its ball, and the Jacobian by their coordinates."""
+    for part in ball_jacobians(point, targets):
+        union = part.union
+        for ball in range(union.num_balls):
+            ids = union.node_ids[union.starts[ball] : union.starts[ball + 1]]
+            yield int(targets[union.first + ball]), ids, part.of(ball)
 
 
-@functools.lru_cache(maxsize=32)
-def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
-    """Return the compiled value and Jacobian of layers at one node, by rows of the input."""
-
-    def layers_at(
-        moved: jax.Array,
-        rows: jax.Array,
-        places: jax.Array,
-        node: jax.Array,
-        graph: jraph.GraphsTuple,
-        params: Any,
-    ) -> jax.Array:
-        # Places beyond the last row are padding, so that balls of many sizes share a program.
-        x = rows.at[places].set(moved, mode="drop")
-        if by_entry:
-            found = model.activations(params, graph, entry=x)
-        else:
-            found = model.activations(params, graph._replace(nodes=x))
-        return jnp.concatenate([found[name][node] for name in names])
-
-    return linearizer(layers_at)
+def _far(
+    point: ReferencePoint, targets: np.ndarray, inputs: Inputs
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield the same of the whole graph's network, whatever the layer can see."""
+    for node in targets:
+        own = inputs == "node"
+        ids = np.array([node]) if own else np.arange(num_nodes(point.graph))
+        places = (np.array([node]),) * len(point.names)
+        found = point.linearize(point.x.base, ids if own else None, places, point.graph)
+        yield int(node), ids, found.jacobian
 
 
-def _geometry_at(point: _Point, node: int, places: np.ndarray, size: int) -> LocalGeometry:
-    found = _linearize_padded(point, node, places, size)
-    jacobian = found.jacobian.reshape(len(found.value), len(places), -1)
-    if point.turn is not None:
-        jacobian = jacobian @ point.turn.T
-    small = compress_rows(jacobian.reshape(len(found.value), -1))
-    num_inputs = len(places) * point.width
-    input_norm = float(np.linalg.norm(point.features[places]))
-    describe = functools.partial(spectrum_of, num_inputs=num_inputs, input_norm=input_norm)
-    before = describe(small, output_norm=float(np.linalg.norm(found.value)))
-    if not any(point.model.nonlinearity(name) for name in point.problem.layers):
+def _geometry_at(
+    point: ReferencePoint, node: int, varied: np.ndarray, jacobian: np.ndarray
+) -> LocalGeometry:
+    """Return the geometry of one node from its Jacobian before the nonlinearity."""
+    small = compress_rows(jacobian)
+    z, h = (point.output(names, [node]) for names in (point.names, point.layers))
+    describe = functools.partial(
+        spectrum_of,
+        num_inputs=len(varied) * point.num_features,
+        input_norm=float(np.sqrt(point.x.energy[varied].sum())),
+    )
+    before = describe(small, output_norm=float(np.linalg.norm(z)))
+    if point.names == point.layers:
         return LocalGeometry(np.array([node]), None, before, None)
-    logs = point.log_derivative(found.value)
-    output = np.concatenate([h[node] for h in point.outputs])
+    (logs,) = point.log_derivatives([node])
     after = describe(
         after_activation(small, logs),
-        output_norm=float(np.linalg.norm(output)),
+        output_norm=float(np.linalg.norm(h)),
         structural_bound=int(np.sum(logs > -np.inf)),
     )
-    change = change_of_volume(small, before, found.value, point.log_derivative)
+    change = change_of_volume(small, before, z[0], lambda _: logs)
     return LocalGeometry(np.array([node]), before, after, change)
-
-
-def _linearize_padded(point: _Point, node: int, places: np.ndarray, size: int) -> Linearization:
-    """Linearize by the rows at `places`, filled up to `size` with places that do not exist."""
-    n = len(point.rows)
-    filled = np.full(size, n, np.int32)
-    filled[: len(places)] = places
-    moved = np.zeros((size, point.rows.shape[1]))
-    moved[: len(places)] = point.rows[places]
-    found = point.linearize(moved, point.rows, filled, node, point.graph, point.params)
-    columns = len(places) * point.rows.shape[1]
-    return Linearization(found.value, found.jacobian[:, :columns])

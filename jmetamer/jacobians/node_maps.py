@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -16,12 +15,8 @@ from jmetamer.geometry.row_factor import RowFactor, factor_rows, row_energy
 from jmetamer.graphs import num_nodes
 from jmetamer.graphs.ball_union import BallUnion
 from jmetamer.jacobians.ball_jacobians import UNION_BYTES, BallJacobians, ball_jacobians
-from jmetamer.jacobians.layer_derivatives import layer_log_derivatives
-from jmetamer.jacobians.row_coordinates import (
-    RowCoordinates,
-    float64_activations,
-    row_coordinates,
-)
+from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
+from jmetamer.jacobians.row_coordinates import RowCoordinates
 from jmetamer.metamers.problem import Problem
 
 
@@ -146,29 +141,21 @@ def _parts(
     problem: Problem, nodes: Sequence[int] | None, memory: int, pool: ThreadPoolExecutor
 ) -> Iterator[NodeMaps]:
     """Yield the maps of one union of balls after the other."""
-    model = problem.trained.model
-    params, graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
     given = problem.nodes if nodes is None else nodes
-    asked = list(range(num_nodes(graph))) if given is None else given
-    targets = np.asarray(Problem(problem.trained, graph, problem.layer, nodes=asked).nodes)
-    x = row_coordinates(model, params, graph.nodes)
-    outputs = float64_activations(model, params, graph, x)
-    names = tuple(f"{name}.pre" if model.nonlinearity(name) else name for name in problem.layers)
-    num_features = graph.nodes.shape[1]
-    for part in ball_jacobians(model, params, graph, x, names, targets, outputs, memory=memory):
-        inside = targets[part.union.first :][: part.union.num_balls].astype(np.int32)
-        balls = _Balls(part.union, x, num_features, pool)
+    asked = list(range(num_nodes(problem.graph))) if given is None else given
+    targets = target_nodes(problem, asked)
+    point = ReferencePoint(problem)
+    for part in ball_jacobians(point, targets, memory=memory):
+        inside = targets[part.union.first :][: part.union.num_balls]
+        balls = _Balls(part.union, point.x, point.num_features, pool)
         factors = balls.factors(part)
-        z, h = (
-            np.concatenate([outputs[name][inside] for name in layers], axis=1)
-            for layers in (names, problem.layers)
-        )
+        z, h = (point.output(layers, inside) for layers in (point.names, point.layers))
         bound = np.array([min(factor.small.shape) for factor in factors])
         before = balls.map_of(factors, z, bound)
-        if names == problem.layers:
+        if point.names == point.layers:
             yield NodeMaps(inside, balls.sizes, None, before)
             continue
-        logs = layer_log_derivatives(model, problem.layers, outputs, inside)
+        logs = point.log_derivatives(inside)
         scaled = [
             RowFactor(after_activation(factor.small, row), factor.coordinates)
             for factor, row in zip(factors, logs, strict=True)

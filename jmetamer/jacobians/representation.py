@@ -15,6 +15,7 @@ from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.jacobians.edge_chart import EdgeChart, edge_chart
+from jmetamer.jacobians.row_coordinates import row_coordinates
 from jmetamer.metamers.problem import Problem
 
 Inputs = Literal["node", "ball", "all", "edges", "positions"]
@@ -303,23 +304,14 @@ def _features(problem: Problem, places: np.ndarray) -> _Chart:
             f"`graph.nodes` is a mapping of {', '.join(graph.nodes)}, so it has no features [n, d] "
             "to vary; use `inputs`='positions' or 'edges'."
         )
-    features = np.asarray(graph.nodes, np.float64)
-    varied = features[places]
-    size, norm = varied.size, float(np.linalg.norm(varied))
-    weights = problem.trained.model.entry_weights(problem.trained.params)
-    if weights is None or weights.shape[1] >= features.shape[1]:
-        return _Chart("features", varied, graph, (places,), places, size, norm)
-    exact = np.asarray(weights, np.float64)
-    if not np.isfinite(exact).all():
-        raise InputError(
-            "the parameters of the network hold NaN or infinite values in its first layer, so no "
-            "Jacobian is finite; train the network again"
-        )
-    basis, turn = np.linalg.qr(exact)
+    x = row_coordinates(problem.trained.model, problem.trained.params, graph.nodes)
+    size = len(places) * graph.nodes.shape[1]
+    point, norm = x.coordinates[places], float(np.sqrt(x.energy[places].sum()))
+    if x.turn is None:
+        return _Chart("features", point, graph, (places,), places, size, norm)
     # The features themselves are not read: without them nothing large travels with each call.
-    bare = graph._replace(nodes=np.zeros((len(features), 0)))
-    data = (places, turn, features @ exact)
-    return _Chart("row_space", varied @ basis, bare, data, places, size, norm, basis)
+    bare = graph._replace(nodes=np.zeros((len(x.base), 0)))
+    return _Chart("row_space", point, bare, (places, x.turn, x.base), places, size, norm, x.basis)
 
 
 def _edges(problem: Problem, pairs: Any) -> _Chart:

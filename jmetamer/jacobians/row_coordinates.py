@@ -1,13 +1,12 @@
 """Features in the coordinates that a network's first linear map can see, in float64."""
 
-import functools
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jraph
 import numpy as np
 
-from jmetamer._base.precision import float64_on_host
+from jmetamer._base.errors import InputError
 from jmetamer.models.protocol import Model, Params
 
 
@@ -25,6 +24,7 @@ class RowCoordinates(NamedTuple):
       centered: [n, r] `(X - mean of each feature) Q`.
       energy: [n] `|x|^2` of each node's features.
       centered_energy: [n] the same of the features less the mean of each.
+      basis: [d, r] Q, or None without a linear entry.
     """
 
     base: np.ndarray
@@ -33,6 +33,7 @@ class RowCoordinates(NamedTuple):
     centered: np.ndarray
     energy: np.ndarray
     centered_energy: np.ndarray
+    basis: np.ndarray | None = None
 
     @property
     def width(self) -> int:
@@ -48,6 +49,9 @@ def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinat
       params: its parameters.
       features: [n, d].
 
+    Raises:
+      InputError: parameters of the first layer that are not finite.
+
     Example:
       >>> import jmetamer as jm
       >>> data = jm.load_dataset("karate")
@@ -62,25 +66,13 @@ def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinat
     if weights is None or weights.shape[1] >= x.shape[1]:
         return RowCoordinates(x, None, x, centered, *energies)
     exact = np.asarray(weights, np.float64)
+    if not np.isfinite(exact).all():
+        raise InputError(
+            "the parameters of the network hold NaN or infinite values in its first layer, so no "
+            "Jacobian is finite; train the network again"
+        )
     basis, turn = np.linalg.qr(exact)
-    return RowCoordinates(x @ exact, turn, x @ basis, centered @ basis, *energies)
-
-
-def float64_activations(
-    model: Model, params: Params, graph: jraph.GraphsTuple, coordinates: RowCoordinates
-) -> dict[str, np.ndarray]:
-    """Return every named activation [n, c] in float64.
-
-    Args:
-      model: the network.
-      params: its parameters.
-      graph: its edges count; its features are those of `coordinates`.
-      coordinates: from `row_coordinates`.
-    """
-    with float64_on_host():
-        raised = jax.tree.map(_raised, (params, graph._replace(nodes=coordinates.base)))
-        found = _forward(cast(Any, model), coordinates.turn is not None)(*raised)
-        return {name: np.asarray(value) for name, value in found.items()}
+    return RowCoordinates(x @ exact, turn, x @ basis, centered @ basis, *energies, basis)
 
 
 def activations_at(
@@ -90,15 +82,3 @@ def activations_at(
     if by_entry:
         return model.activations(params, graph, entry=rows)
     return model.activations(params, graph._replace(nodes=rows))
-
-
-@functools.lru_cache(maxsize=32)
-def _forward(model: Any, by_entry: bool) -> Any:
-    return jax.jit(
-        lambda params, graph: dict(activations_at(model, params, graph, graph.nodes, by_entry))
-    )
-
-
-def _raised(leaf: Any) -> np.ndarray:
-    array = np.asarray(leaf)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from jmetamer.jacobians.layer_geometry import LayerGeometry, geometry_at, layer_geometry
+from jmetamer.jacobians.layer_geometry import LayerGeometry, layer_geometry
 from jmetamer.jacobians.ledger import LayerLedger, ledger_size, rank_ledger_of
-from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry
+from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry, local_geometry
 from jmetamer.jacobians.map_survey import MapSurvey, map_entries, map_survey
 from jmetamer.metamers.problem import Problem
 
@@ -71,7 +71,7 @@ def survey(
       >>> found.layers.layers, len(found.maps.degree), found.ledger.nodes
       (('conv1.pre', 'conv1', 'logits'), 34, array([0], dtype=int32))
     """
-    local = geometry_at(problem, nodes, inputs)
+    local = local_geometry(problem, nodes, inputs)
     found = GeometrySurvey(
         local, layer_geometry(problem, nodes, inputs, layers, matched=local), channel=channel
     )

@@ -10,9 +10,8 @@ from jmetamer.geometry.leading_values import LeadingValues, leading_singular_val
 from jmetamer.geometry.operator import JacobianOperator
 from jmetamer.geometry.stochastic_trace import DEFAULT, Estimate, QuadratureSettings
 from jmetamer.geometry.stochastic_volume import activated_operator, stochastic_log_volume
-from jmetamer.jacobians.layer_derivatives import layer_log_derivatives
+from jmetamer.jacobians.reference_point import ReferencePoint
 from jmetamer.jacobians.representation import jacobian_operator
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
 from jmetamer.metamers.problem import Problem
 
 
@@ -141,10 +140,6 @@ def _operator(problem: Problem, before: bool) -> JacobianOperator:
 
 def _is_active(problem: Problem, before: bool) -> np.ndarray:
     """Return [t, q] whether an output's own nonlinearity has a derivative there."""
-    model, params = problem.trained.model, problem.trained.params
-    graph = jax.tree.map(np.asarray, problem.graph)
-    x = row_coordinates(model, params, graph.nodes)
-    outputs = float64_activations(model, params, graph, x)
     nodes = slice(None) if problem.nodes is None else np.asarray(problem.nodes)
-    logs = layer_log_derivatives(model, problem.layers, outputs, nodes)
+    logs = ReferencePoint(problem).log_derivatives(nodes)
     return np.ones_like(logs, bool) if before else logs > -np.inf

@@ -8,6 +8,7 @@ from jmetamer.metamers.initialization import (
     PerFeatureNoise,
     PermutedRows,
 )
+from jmetamer.metamers.local_problem import LocalProblem, local_problem
 from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
 from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 from jmetamer.metamers.parameterizations import (
@@ -43,6 +44,7 @@ __all__ = [
     "FeaturesGivenEdges",
     "Free",
     "GlobalNoise",
+    "LocalProblem",
     "Metamers",
     "NonNegative",
     "Optimizer",
@@ -55,5 +57,6 @@ __all__ = [
     "default_solver",
     "generate",
     "generate_each",
+    "local_problem",
     "metamer_graph",
 ]

@@ -77,11 +77,10 @@ class Memory(NamedTuple):
         Example:
           >>> memory = Memory(shared=100, state=20, step=10, check=30, result=1, together=True)
           >>> memory.on_device(1), memory.on_device(8)
-          (150, 340)
+          (160, 370)
         """
-        if not self.together:
-            return self.shared + lanes * self.per_lane
-        return self.shared + lanes * self.state + max(lanes * self.step, self.check)
+        # Lanes that step together step on while those that have ended are judged.
+        return self.shared + lanes * self.per_lane + (self.check if self.together else 0)
 
     def on_host(self, count: int) -> int:
         """Return the bytes that the results of `count` metamers need.
@@ -335,8 +334,7 @@ def _power_of_two(number: int) -> int:
 def _most_that_fit(memory: Memory, usable: int) -> int:
     if memory.on_device(1) > usable:
         return 0
-    most = (usable - memory.shared) // memory.per_lane
-    return max(1, most)
+    return 1 + (usable - memory.on_device(1)) // memory.per_lane
 
 
 def _refusal(

@@ -126,4 +126,4 @@ def default_solver(problem: Problem) -> Solver:
         vary = vary.features
     if isinstance(vary, ContinuousFeatures | EdgeWeights):
         return Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
-    return Solver(Optimizer("adam", 0.1, "cosine"), steps=400, tolerance=1e-2)
+    return Solver(Optimizer("adam", 0.2, "cosine"), steps=200, tolerance=1e-2)

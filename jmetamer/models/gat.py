@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jraph
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.message_passing import attention_coefficients, propagate
+from jmetamer.graphs.message_passing import attention_coefficients, propagate, values_at
 from jmetamer.models.network import Activate, Convolution, Network, require_count
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper
@@ -51,7 +51,8 @@ class GATConvolution(Convolution):
         from_sender, to_receiver = ((per_head * a).sum(-1) for a in attention)
 
         senders, receivers, weight = _one_loop_per_node(graph, num_nodes)
-        scores = nn.leaky_relu(from_sender[senders] + to_receiver[receivers], _SLOPE)
+        scores = values_at(from_sender, senders) + values_at(to_receiver, receivers)
+        scores = nn.leaky_relu(scores, _SLOPE)
         alpha = attention_coefficients(scores, receivers, weight, num_nodes)
         alpha = nn.Dropout(self.dropout, deterministic=not training)(alpha)
         # The weight is inside alpha already; the last entries belong to the loops.

@@ -7,7 +7,7 @@ import jax
 import jraph
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.message_passing import max_messages, mean_propagation
+from jmetamer.graphs.message_passing import max_messages, mean_propagation, values_at
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network, require_name
 from jmetamer.models.protocol import Params
@@ -39,7 +39,7 @@ class GraphSAGEConvolution(Convolution):
         if self.aggregator == "max":
             if x is None:
                 raise InputError("the maximum of neighbors needs their features; got only `entry`.")
-            largest = max_messages(x[senders], receivers, weight, x.shape[0])
+            largest = max_messages(values_at(x, senders), receivers, weight, x.shape[0])
             (own,) = self.multiply(x, None, kernel_self=self.width)
             (neighbor,) = self.multiply(largest, None, kernel_neighbor=self.width)
         elif self.aggregates_first(x, product, self.width):

@@ -145,7 +145,7 @@ def test_a_single_row_has_its_norm_as_singular_value():
 
 def test_a_jacobian_of_round_off_has_rank_zero_only_through_the_absolute_floor():
     # The mean of equal neighbors does not depend on the weights, whatever round-off says.
-    features = np.full(7, 0.1)
+    features = np.full(7, 1 / 3)
 
     def mean_of_neighbors(weight):
         return (jnp.sum(weight * features) / jnp.sum(weight))[None]
@@ -153,7 +153,7 @@ def test_a_jacobian_of_round_off_has_rank_zero_only_through_the_absolute_floor()
     weight = np.array([0.3, 0.7, 1.1, 0.9, 1.3, 0.2, 1.7])
     jacobian = dense_jacobian(mean_of_neighbors, weight)
     assert 0 < np.abs(jacobian).max() < 1e-15
-    norms = {"output_norm": 0.1, "input_norm": float(np.linalg.norm(weight))}
+    norms = {"output_norm": 1 / 3, "input_norm": float(np.linalg.norm(weight))}
     assert spectrum_of(jacobian).rank[0] == 1
     floored = spectrum_of(jacobian, **norms)
     assert floored.rank[0] == 0

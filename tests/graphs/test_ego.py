@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.ego import ego_graph
+from jmetamer.graphs.ego import ego_graph, hop_distances
 from jmetamer.graphs.graph import make_graph, validate_graph
 
 
@@ -63,3 +63,15 @@ def test_edges_of_weight_zero_lead_nowhere():
 def test_centers_and_hops_out_of_range_are_refused(nodes, hops, message):
     with pytest.raises(InputError, match=re.escape(message)):
         ego_graph(make_graph(np.eye(3), [0], [1]), nodes, hops)
+
+
+@given(graphs(), st.data(), st.integers(0, 4))
+def test_distances_are_those_of_networkx(graph, data, hops):
+    total = len(graph.nodes)
+    centers = data.draw(st.lists(st.integers(0, total - 1), min_size=1, max_size=3))
+    oracle = networkx.DiGraph()
+    oracle.add_nodes_from(range(total))
+    oracle.add_edges_from(zip(graph.receivers.tolist(), graph.senders.tolist(), strict=True))
+    found = networkx.multi_source_dijkstra_path_length(oracle, set(centers), weight=None)
+    expected = [min(found.get(node, hops + 1), hops + 1) for node in range(total)]
+    assert hop_distances(graph, centers, hops).tolist() == expected

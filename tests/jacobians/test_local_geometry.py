@@ -142,6 +142,29 @@ def test_singular_values_are_those_of_the_dense_jacobian(dense, tiny, inputs):
             assert found.dimension[i] == part.shape[1] - np.linalg.matrix_rank(part)
 
 
+@pytest.mark.parametrize("layer", ["conv1", "logits", ["conv1", "logits"]])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_what_lies_beyond_the_ball_adds_inputs_and_nothing_else(
+    graph, make_trained, layer, activation
+):
+    model = jm.GCN(hidden=4, activation=activation, num_outputs=3)
+    problem = jm.Problem(make_trained(model, graph), graph, layer=layer)
+    nodes = [2, 9, 4]
+    near, far = local_geometry(problem, nodes), local_geometry(problem, nodes, "all")
+    assert near.nodes.tolist() == nodes
+    assert (near.before is None) == (far.before is None) == (layer == "logits")
+    for one, other in ((near.after, far.after), (near.before, far.before)):
+        if one is not None:
+            np.testing.assert_array_equal(one.rank, other.rank)
+            np.testing.assert_allclose(one.log_volume, other.log_volume, atol=1e-10)
+            np.testing.assert_allclose(one.singular_values, other.singular_values, atol=1e-12)
+            assert (one.num_inputs < other.num_inputs).any()
+    if near.change is not None:
+        np.testing.assert_allclose(near.change.delta, far.change.delta, atol=1e-9)
+        np.testing.assert_array_equal(near.change.rank_loss, far.change.rank_loss)
+        np.testing.assert_array_equal(near.change.num_active, far.change.num_active)
+
+
 def test_volume_change_is_the_difference_of_both_log_volumes(dense):
     problem, _, sigma, _, _ = dense
     if sigma is None:

@@ -11,7 +11,7 @@ import jmetamer as jm
 from jmetamer.jacobians import local_geometry
 from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.node_maps import BlindFraction, node_maps
-from jmetamer.jacobians.row_coordinates import float64_activations, row_coordinates
+from jmetamer.jacobians.reference_point import ReferencePoint
 
 NUM_NODES, NUM_FEATURES = 14, 12
 
@@ -47,14 +47,21 @@ CASES = {
 }
 
 
+def same_values(found, expected):
+    rows = (np.nan_to_num(spectrum.singular_values) for spectrum in (found, expected))
+    for row, other in zip(*rows, strict=True):
+        np.testing.assert_allclose(row, other, rtol=1e-9, atol=1e-12 * other.max(initial=0))
+    np.testing.assert_array_equal(found.rank, expected.rank)
+    np.testing.assert_allclose(found.log_volume, expected.log_volume, rtol=0, atol=1e-8)
+
+
 def same_spectra(found, expected):
-    rows = zip(found.singular_values, expected.singular_values, strict=True)
-    for row, other in rows:
-        np.testing.assert_allclose(row, other, rtol=1e-9, atol=1e-12 * np.nanmax(other, initial=0))
-    for name in ("rank", "rank_low", "rank_high", "certified", "num_inputs", "num_outputs"):
+    same_values(found, expected)
+    ends = (np.isnan(spectrum.singular_values) for spectrum in (found, expected))
+    np.testing.assert_array_equal(*ends)
+    for name in ("rank_low", "rank_high", "certified", "num_inputs", "num_outputs"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
     np.testing.assert_allclose(found.cutoff, expected.cutoff, rtol=1e-5)
-    np.testing.assert_allclose(found.log_volume, expected.log_volume, rtol=0, atol=1e-8)
     np.testing.assert_array_equal(found.dimension, expected.dimension)
 
 
@@ -86,12 +93,14 @@ def mapped(request, weighted, make_trained):
 
 def test_a_map_holds_what_local_geometry_finds_node_by_node(mapped):
     problem, maps = mapped
-    expected = local_geometry(problem, range(NUM_NODES))
+    nodewise = local_geometry(problem, range(NUM_NODES))
+    on_the_whole_graph = local_geometry(problem, range(NUM_NODES), "all")
     np.testing.assert_array_equal(maps.nodes, np.arange(NUM_NODES))
-    same_spectra(maps.after.spectrum, expected.after)
-    assert (maps.before is None) == (expected.before is None)
-    if maps.before is not None:
-        same_spectra(maps.before.spectrum, expected.before)
+    for expected, compare in ((nodewise, same_spectra), (on_the_whole_graph, same_values)):
+        compare(maps.after.spectrum, expected.after)
+        assert (maps.before is None) == (expected.before is None)
+        if maps.before is not None:
+            compare(maps.before.spectrum, expected.before)
     np.testing.assert_array_equal(maps.ball_size * NUM_FEATURES, maps.after.spectrum.num_inputs)
     assert maps.ball_size[13] == 1
 
@@ -257,12 +266,9 @@ class TestErrors:
 
 def test_many_unions_give_the_jacobians_of_one(weighted, make_trained):
     trained = make_trained(jm.GCN(hidden=4, num_outputs=3), weighted)
-    params, graph = jax.tree.map(np.asarray, (trained.params, weighted))
-    x = row_coordinates(trained.model, params, graph.nodes)
-    outputs = float64_activations(trained.model, params, graph, x)
-    rest = trained.model, params, graph, x, ("logits",), np.arange(NUM_NODES), outputs
-    one = list(ball_jacobians(*rest))
-    many = list(ball_jacobians(*rest, memory=1))
+    point = ReferencePoint(jm.Problem(trained, weighted, layer="logits"))
+    one = list(ball_jacobians(point, np.arange(NUM_NODES)))
+    many = list(ball_jacobians(point, np.arange(NUM_NODES), memory=1))
     assert len(one) == 1
     assert len(many) > 3
     assert len({part.values.shape for part in many}) == 1  # one program

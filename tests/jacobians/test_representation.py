@@ -11,6 +11,14 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
+from dense_networks import (
+    adjacency,
+    dense_gat,
+    dense_gcn,
+    dense_gin,
+    dense_sage,
+    normalized,
+)
 
 import jmetamer as jm
 from jmetamer.geometry.gradient_check import GradientStatus, GradientWarning
@@ -38,62 +46,23 @@ def from_networkx(graph, features):
     return from_pairs(list(graph.edges), features)
 
 
-def adjacency(graph):
-    matrix = np.zeros((len(graph.nodes),) * 2)
-    np.add.at(matrix, (graph.receivers, graph.senders), np.asarray(graph.edges.weight, float))
-    return matrix
-
-
-def normalized(matrix):
-    looped = matrix + np.eye(len(matrix))
-    root = 1 / np.sqrt(looped.sum(1))
-    return root[:, None] * looped * root
-
-
 def of_conv1(trained, name="kernel"):
     return np.asarray(trained.params["params"]["conv1"][name], float)
 
 
-# First layers in NumPy: (trained, features, adjacency) -> pre-activation.
-
-
-def numpy_gcn(trained, x, matrix):
-    return normalized(matrix) @ x @ of_conv1(trained) + of_conv1(trained, "bias")
-
-
-def numpy_sage(trained, x, matrix):
-    own, neighbor = of_conv1(trained, "kernel_self"), of_conv1(trained, "kernel_neighbor")
-    degree = matrix.sum(1, keepdims=True)
-    mean = matrix @ x / np.where(degree > 0, degree, 1)
-    return x @ own + mean @ neighbor + of_conv1(trained, "bias")
-
-
-def numpy_gin(trained, x, matrix):
-    layer = trained.params["params"]["conv1"]
-    inner = np.tanh((matrix + np.eye(len(x))) @ x @ of_conv1(trained) + of_conv1(trained, "bias"))
-    return inner @ np.asarray(layer["out"]["kernel"], float) + np.asarray(layer["out"]["bias"])
-
-
-def numpy_gat(trained, x, matrix):
-    heads, columns = of_conv1(trained, "attention_sender").shape
-    product = (x @ of_conv1(trained)).reshape(len(x), heads, columns)
-    found = []
-    for head in range(heads):
-        part = product[:, head]
-        sender = part @ of_conv1(trained, "attention_sender")[head]
-        receiver = part @ of_conv1(trained, "attention_receiver")[head]
-        score = receiver[:, None] + sender[None]
-        gate = (matrix + np.eye(len(x))) * np.exp(np.where(score > 0, score, 0.2 * score))
-        found.append(gate / gate.sum(1, keepdims=True) @ part)
-    return np.concatenate(found, axis=1) + of_conv1(trained, "bias")
+def first_layer(convolution):
+    """Return (trained, features, adjacency) -> pre-activation of conv1."""
+    return lambda trained, x, matrix: convolution(
+        trained.params["params"]["conv1"], x, matrix, np.tanh
+    )
 
 
 SMALL = {"hidden": 4, "num_outputs": 3, "activation": "tanh"}
 FIRST_LAYERS = {
-    "gcn": (jm.GCN(**SMALL), numpy_gcn),
-    "sage": (jm.GraphSAGE(**SMALL), numpy_sage),
-    "gin": (jm.GIN(**SMALL), numpy_gin),
-    "gat": (jm.GAT(heads=2, **SMALL), numpy_gat),
+    "gcn": (jm.GCN(**SMALL), first_layer(dense_gcn)),
+    "sage": (jm.GraphSAGE(**SMALL), first_layer(dense_sage)),
+    "gin": (jm.GIN(**SMALL), first_layer(dense_gin)),
+    "gat": (jm.GAT(heads=2, **SMALL), first_layer(dense_gat)),
 }
 
 

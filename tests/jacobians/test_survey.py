@@ -8,7 +8,6 @@ from jmetamer._base.errors import InputError
 from jmetamer.geometry import tolerance_dimension
 from jmetamer.jacobians import local_geometry, map_correlations, node_maps, structural_bound
 from jmetamer.jacobians import survey as module
-from jmetamer.jacobians.ball_geometry import ball_geometry
 from jmetamer.jacobians.layer_geometry import layer_geometry
 from jmetamer.jacobians.map_survey import map_entries, map_survey
 from jmetamer.jacobians.survey import survey
@@ -23,24 +22,6 @@ def spectra_agree(found, expected):
     np.testing.assert_allclose(found.log_volume, expected.log_volume, atol=1e-10)
     np.testing.assert_allclose(found.singular_values, expected.singular_values, atol=1e-12)
     np.testing.assert_allclose(found.cutoff, expected.cutoff, rtol=1e-6)
-
-
-@pytest.mark.parametrize("layer", ["conv1", "logits", ["conv1", "logits"]])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_geometry_from_neighborhoods_is_that_from_the_whole_graph(
-    graph, make_trained, layer, activation
-):
-    model = jm.GCN(hidden=4, activation=activation, num_outputs=3)
-    problem = jm.Problem(make_trained(model, graph), graph, layer=layer)
-    found, expected = ball_geometry(problem, NODES), local_geometry(problem, NODES)
-    assert found.nodes.tolist() == NODES
-    spectra_agree(found.after, expected.after)
-    assert (found.before is None) == (expected.before is None)
-    if expected.before is not None:
-        spectra_agree(found.before, expected.before)
-        np.testing.assert_allclose(found.change.delta, expected.change.delta, atol=1e-9)
-        np.testing.assert_array_equal(found.change.rank_loss, expected.change.rank_loss)
-        np.testing.assert_array_equal(found.change.num_active, expected.change.num_active)
 
 
 class TestSpectraOfEveryLayer:

@@ -145,8 +145,8 @@ class TestGaussNewton:
         ("settings", "text"),
         [
             ({"steps": 0}, "`steps` is 0; it must be at least 1"),
-            ({"aim": 0.0}, "zero is not reached in floating point"),
-            ({"damping": -1.0}, "`damping` is -1.0; it must not be negative"),
+            ({"aim": 0.0}, "`aim` is 0.0; it must be positive, as zero is never reached"),
+            ({"damping": -1.0}, "`damping` is -1.0; it must be at least 0"),
         ],
     )
     def test_refuses_settings_that_make_no_sense(self, settings, text):
@@ -306,7 +306,7 @@ class TestTheWalk:
         np.testing.assert_array_equal(made.features, np.asarray(graph.nodes, np.float64))
 
     def test_refuses_settings_that_make_no_sense(self):
-        with pytest.raises(jm.InputError, match="`steps` is 0 and `corrections` is 12"):
+        with pytest.raises(jm.InputError, match="`steps` is 0; it must be at least 1"):
             Walk(steps=0)
         with pytest.raises(jm.InputError, match="`stride` is -1"):
             Walk(stride=-1.0)
@@ -371,3 +371,7 @@ class TestMaximalDistance:
             MaxDistance(flatness=0.0)
         with pytest.raises(jm.InputError, match="`corrections` is 0"):
             MaxDistance(corrections=0)
+        with pytest.raises(jm.InputError, match=r"`spread` is -0.1; it must be at least 0"):
+            MaxDistance(spread=-0.1)
+        with pytest.raises(jm.InputError, match="`aim` is nan; it must be positive"):
+            MaxDistance(aim=float("nan"))

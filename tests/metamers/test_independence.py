@@ -28,8 +28,10 @@ OPTIMIZERS = {
 @pytest.fixture(scope="module", params=list(OPTIMIZERS))
 def name(request):
     # Full optimization where it counts: it is what could make a batch round unlike a lane alone.
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", request.param != "lane_lbfgs")
-    return request.param
+    yield request.param
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")

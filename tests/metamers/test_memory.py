@@ -181,8 +181,8 @@ class TestTheNumberOfLanes:
         assert choose_lanes(problem, solver, 10**6, available=None, together=True) == 10**6
 
     def test_the_check_of_a_metamer_is_counted_once_a_device_or_once_a_core(self):
-        assert SMALL.on_device(1) == 100 + 40 + 80
-        assert SMALL.on_device(2) == 100 + 80 + 120
+        assert SMALL.on_device(1) == 100 + 40 + 60 + 80
+        assert SMALL.on_device(2) == 100 + 2 * (40 + 60) + 80
         alone = SMALL._replace(together=False)
         assert alone.on_device(2) == 100 + 2 * (40 + 80)
 

@@ -43,7 +43,8 @@ def domain_of(vary):
 
 def present(graph):
     """The edges of positive weight, as a dict from ends to weight."""
-    ends = zip(np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist())
+    sides = np.asarray(graph.senders).tolist(), np.asarray(graph.receivers).tolist()
+    ends = zip(*sides, strict=True)
     weights = np.asarray(graph.edges.weight).tolist()
     return {pair: weight for pair, weight in zip(ends, weights, strict=True) if weight > 0}
 

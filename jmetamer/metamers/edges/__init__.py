@@ -1,4 +1,4 @@
-"""Edges that come and go: how a graph with other edges and the same activations is found."""
+"""Structure metamers: other edges that the network cannot tell apart."""
 
 from jmetamer.metamers.edges.annealing import Annealing
 from jmetamer.metamers.edges.settings import (

@@ -107,7 +107,7 @@ def annealed(
         new = new_pairs, new_present, value
         here = _chosen(taken, new, (state.pairs, state.present, state.value))
         best = _chosen(is_best, new, (state.best_pairs, state.best_present, state.best_value))
-        return _State(*here, *best, state.accepted + taken), here[2]
+        return _State(*(*here, *best, state.accepted + taken)), here[2]
 
     start = loss(pairs, present.astype(jnp.float32))
     progress = jnp.arange(settings.steps) / max(settings.steps - 1, 1)

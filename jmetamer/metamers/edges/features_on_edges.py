@@ -87,14 +87,12 @@ class FeaturesOnEdges:
         unread = state._replace(theta=(), constants=(), optimizer_state=(), best_theta=())
         lanes, nodes = jax.device_get((unread, nodes))
         curve = np.concatenate(curves, axis=1)
-        return [
-            Optimized(
-                jax.tree.map(lambda array: array[place], lanes),
-                curve[place, : int(lanes.step[place]) + 1],
-                nodes[place],
-            )
-            for place in range(len(graphs))
-        ]
+
+        def optimized(place: int) -> Optimized:
+            lane = jax.tree.map(lambda array: array[place], lanes)
+            return Optimized(lane, curve[place, : int(lane.step) + 1], nodes[place])
+
+        return [optimized(place) for place in range(len(graphs))]
 
     def _of_graphs(self, graphs: Sequence[jraph.GraphsTuple]) -> ByTask:
         """Return the problem's data with the edges of each graph."""
@@ -103,7 +101,9 @@ class FeaturesOnEdges:
         )
         marks: Any = jax.tree.map(lambda _: False, common)
         edges = marks.graph.edges._replace(weight=True)
-        marks = marks._replace(graph=marks.graph._replace(senders=True, receivers=True, edges=edges))
+        marks = marks._replace(
+            graph=marks.graph._replace(senders=True, receivers=True, edges=edges)
+        )
         where = tuple(jax.tree.leaves(marks))
         leaves, structure = jax.tree.flatten(common)
         shared = [jnp.asarray(leaf) for leaf, own in zip(leaves, where, strict=True) if not own]

@@ -44,8 +44,8 @@ def edges_theta(pairs: Pairs, present: Any, features: Any = ()) -> EdgesTheta:
     one, other = (np.asarray(side)[kept] for side in pairs)
     order = np.lexsort((other, one))
     left = kept.size - order.size
-    sides = [np.pad(side[order].astype(np.int32), (0, left)) for side in (one, other)]
-    return EdgesTheta(*sides, features)
+    one, other = (np.pad(side[order].astype(np.int32), (0, left)) for side in (one, other))
+    return EdgesTheta(one, other, features)
 
 
 def host_graph(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:

@@ -79,10 +79,9 @@ def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Harden
     flipped = greedy_flips(
         start, pairs.is_pair, judged, most=numbers.flips, tolerance=numbers.tolerance
     )
-    losses = [both(hard)[1] for hard in (start, flipped.hard)]
-    return Hardened(
-        pairs, flipped.hard, features, match, *losses, rounded.rule, flipped.num_flips
-    )
+    before, after = (both(hard)[1] for hard in (start, flipped.hard))
+    found = pairs, flipped.hard, features, match, before, after
+    return Hardened(*found, rounded.rule, flipped.num_flips)
 
 
 def _unchanged(hard: jax.Array) -> jax.Array:

@@ -116,9 +116,9 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     others = most_pairs(n, directed) - num_edges
     asked = edges.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
     nothing = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    joint = isinstance(problem.vary, FeaturesAndEdges)
     optimizer = Optimizer("adam", edges.learning_rate)
-    feature_rate = problem.vary.learning_rate if joint else 1.0
+    vary = problem.vary
+    feature_rate = vary.learning_rate if isinstance(vary, FeaturesAndEdges) else 1.0
     plan = Plan(
         problem.matching,
         edges.start,

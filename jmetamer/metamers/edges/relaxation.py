@@ -96,6 +96,14 @@ def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
 
 
 def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relaxed:
+    """Return the state in which one seed begins.
+
+    Args:
+      seed_id: [] int32.
+      plan: what is compiled for.
+      data: of the reference.
+      numbers: base seed, rates and limits.
+    """
     key = seed_key(numbers.base_seed, seed_id)
     key_start, key_block, key_nudge = (jax.random.fold_in(key, i) for i in range(3))
     base = start_edges(key_start, plan, data)
@@ -185,9 +193,7 @@ def _objective(
     return current, _Seen(objective + penalty, match, penalty, is_settled)
 
 
-def stepped(
-    state: Relaxed, plan: Plan, data: Data, numbers: Numbers
-) -> tuple[Relaxed, jax.Array]:
+def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[Relaxed, jax.Array]:
     """Look at the current iterate, decide whether the seed goes on, and take one step."""
     now = state.now
     (current, seen), gradients = jax.value_and_grad(_objective, has_aux=True)(

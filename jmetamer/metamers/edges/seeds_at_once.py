@@ -32,12 +32,11 @@ def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, solver: Solver, coun
     Raises:
       InputError: one seed, or the number asked for, needs more than half of the free memory.
     """
-    wanted = min(count, solver.lanes or _MOST) if plan.together else 1
+    wanted = wanted_at_once(solver, count, together=plan.together)
     available = available_bytes()
     if available is None:
         return wanted
-    shapes, tree = jax.tree.flatten(jax.tree.map(_shape, (data, numbers)))
-    fits = int(_USABLE_SHARE * available) // _bytes_of_seed(plan, tuple(shapes), tree)
+    fits = int(_USABLE_SHARE * available) // bytes_of_seed(plan, data, numbers)
     if fits < 1 or (solver.lanes is not None and fits < wanted):
         asked = "one seed" if fits < 1 else f"`lanes`={wanted}"
         raise InputError(
@@ -46,6 +45,35 @@ def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, solver: Solver, coun
             "seeds; take a smaller `block`, fewer `lanes`, or a part of the graph (`ego_graph`)"
         )
     return min(wanted, fits)
+
+
+def wanted_at_once(solver: Solver, count: int, *, together: bool) -> int:
+    """Return how many seeds would run together if the memory had no end.
+
+    Args:
+      solver: its `lanes` are a wish.
+      count: number of seeds.
+      together: whether seeds are relaxed all at once.
+
+    Example:
+      >>> from jmetamer.metamers.optimizers import Optimizer
+      >>> solver = Solver(Optimizer("adam", 0.05))
+      >>> [wanted_at_once(solver, 1000, together=together) for together in (True, False)]
+      [256, 1]
+    """
+    return min(count, solver.lanes or _MOST) if together else 1
+
+
+def bytes_of_seed(plan: Plan, data: Data, numbers: Numbers) -> int:
+    """Return what one seed keeps and what a step of its relaxation needs, by tracing alone.
+
+    Args:
+      plan: what is run.
+      data: of the reference.
+      numbers: that steer the loop.
+    """
+    shapes, tree = jax.tree.flatten(jax.tree.map(_shape, (data, numbers)))
+    return _bytes_of_seed(plan, tuple(shapes), tree)
 
 
 def _shape(array: Any) -> jax.ShapeDtypeStruct:

@@ -68,7 +68,7 @@ class _Edges(NamedTuple):
     """
 
     pairs: Pairs
-    present: np.ndarray
+    present: Any
     features: Any
     curve: np.ndarray
     lane: dict[str, Any]
@@ -205,9 +205,7 @@ class EdgeSynthesis:
     def _searched(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
         """Search over hard edges without weights."""
         assert self.searched is not None
-        found = jax.device_get(
-            search(self.plan, self.searched, seed_ids, self.data, self.numbers)
-        )
+        found = jax.device_get(search(self.plan, self.searched, seed_ids, self.data, self.numbers))
         edges = []
         for place in range(len(seed_ids)):
             one: Searched = jax.tree.map(lambda array: array[place], found)  # noqa: B023
@@ -369,9 +367,7 @@ def _lane(
     if status == Status.CONVERGED and not loss <= tolerance:
         # Weights between 0 and 1 were good enough, the hard edges are not.
         status = Status.STALLED
-    return Lane(**dict.fromkeys(Lane._fields, ()))._replace(
-        task=np.int32(0),
-        seed_id=np.int32(seed_id),
-        best_theta=theta,
-        **numbers | {"status": np.int32(status)},
-    )
+    # Nothing of it is on a device.
+    found: dict[str, Any] = dict.fromkeys(Lane._fields, ())
+    found |= {"task": np.int32(0), "seed_id": np.int32(seed_id), "best_theta": theta}
+    return Lane(**found | numbers | {"status": np.int32(status)})

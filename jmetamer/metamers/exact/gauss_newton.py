@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.errors import InputError
-from jmetamer.metamers.exact.construction import Made
+from jmetamer.metamers.exact.construction import Made, require_limits
 from jmetamer.metamers.exact.equations import Equations, Search
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.status import Status
@@ -119,14 +118,7 @@ class GaussNewton:
     repeats: bool = dataclasses.field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"`steps` is {self.steps}; it must be at least 1")
-        if not self.aim > 0:
-            raise InputError(
-                f"`aim` is {self.aim}; it must be positive: zero is not reached in floating point"
-            )
-        if not self.damping >= 0:
-            raise InputError(f"`damping` is {self.damping}; it must not be negative")
+        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

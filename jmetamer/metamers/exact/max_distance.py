@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.exact.construction import Made
+from jmetamer.metamers.exact.construction import Made, require_limits
 from jmetamer.metamers.exact.dense_steps import Steps
 from jmetamer.metamers.exact.equations import MatchingEquations, Search
 from jmetamer.metamers.exact.gauss_newton import Retraction, retract
@@ -128,16 +128,7 @@ class MaxDistance:
     repeats: bool = dataclasses.field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.corrections < 1:
-            raise InputError(
-                f"`steps` is {self.steps} and `corrections` is {self.corrections}; "
-                "both must be at least 1"
-            )
-        if not (self.flatness > 0 and self.aim > 0 and self.spread >= 0):
-            raise InputError(
-                f"`flatness` is {self.flatness}, `aim` is {self.aim}, `spread` is {self.spread}; "
-                "the first two must be positive, the last must not be negative"
-            )
+        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the equations of matching and norm."""

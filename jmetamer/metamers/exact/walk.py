@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer._base.errors import InputError
-from jmetamer.metamers.exact.construction import Made
+from jmetamer.metamers.exact.construction import Made, require_limits
 from jmetamer.metamers.exact.equations import Equations, Search
 from jmetamer.metamers.exact.gauss_newton import retract
 from jmetamer.metamers.exact.point import Point
@@ -53,15 +52,7 @@ class Walk:
     repeats: bool = dataclasses.field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.corrections < 1:
-            raise InputError(
-                f"`steps` is {self.steps} and `corrections` is {self.corrections}; "
-                "both must be at least 1"
-            )
-        if not (self.stride > 0 and self.aim > 0):
-            raise InputError(
-                f"`stride` is {self.stride} and `aim` is {self.aim}; both must be positive"
-            )
+        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

@@ -97,9 +97,7 @@ class TestASearch:
     }
 
     @pytest.mark.parametrize("name", SEARCHES)
-    def test_finds_legal_graphs_and_tells_their_loss(
-        self, problem, is_legal, oracle, l_act, name
-    ):
+    def test_finds_legal_graphs_and_tells_their_loss(self, problem, is_legal, oracle, l_act, name):
         made = jm.generate(problem, seeds=[3, 9], method=self.SEARCHES[name])
         assert made.method == name
         assert (made.loss_hardened < made.loss_initial).all()

@@ -1,0 +1,110 @@
+"""`dcsbm`: a degree-corrected block model of any size, to see how cost grows with the graph."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.degree_corrected import power_law_weights, sample_weighted_edges
+from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.split import per_class_split
+from jmetamer.graphs.symmetry import simple_undirected
+
+# The size of ogbn-arxiv (169,343 papers, 1,166,243 citations), rounded up. Edges are counted as
+# `load_dcsbm` counts them.
+ARXIV_SIZE: Mapping[str, int] = MappingProxyType(
+    {"num_nodes": 170_000, "num_edges": 1_200_000, "num_classes": 40, "num_features": 128}
+)
+
+_PROVENANCE = Provenance(
+    source="jmetamer.graphs.dcsbm.load_dcsbm",
+    sha256="",
+    licence="generated, free of rights",
+    citation="B. Karrer and M. E. J. Newman (2011), Stochastic Blockmodels and Community Structure "
+    "in Networks, Physical Review E 83, 016107, arXiv:1008.3926",
+)
+
+
+def load_dcsbm(
+    *,
+    seed: int = 0,
+    num_nodes: int = 1000,
+    num_edges: int = 7000,
+    num_classes: int = 10,
+    num_features: int = 32,
+    within: float = 0.6,
+    exponent: float = 2.5,
+    signal: float = 2.0,
+) -> Dataset:
+    """Draw classes, weights, edges, features and split by `seed`; the sizes are exact.
+
+    Classes are equally likely. Degrees follow a power law: with the defaults the mean degree is 14,
+    as in ogbn-arxiv, and the largest of n degrees grows as n^(2/3); some nodes have no edge.
+    `load_dataset("dcsbm", **ARXIV_SIZE)` has the size of ogbn-arxiv. The features of a node are its
+    class mean, a random direction of length `signal`, plus standard normal noise. Time and memory
+    grow in proportion to nodes times features, and to edges.
+
+    Args:
+      seed: draws everything.
+      num_nodes: nodes, n.
+      num_edges: undirected edges, m: pairs of different nodes, each counted once. The graph stores
+        both directions, 2 m entries; none twice, no loops.
+      num_classes: equally likely classes.
+      num_features: features of a node.
+      within: probability that an edge is drawn within a class, from 0 to below 1; of the others
+        about one in `num_classes` falls into a class too.
+      exponent: of the power law of degrees, above 2; the larger, the more equal they are.
+      signal: length of every class mean, in standard deviations of the noise.
+
+    Raises:
+      InputError: an option is out of range.
+
+    Example:
+      >>> dcsbm = load_dcsbm(num_nodes=300, num_edges=900)
+      >>> dcsbm.graph.nodes.shape, dcsbm.graph.senders.shape
+      ((300, 32), (1800,))
+    """
+    _check(num_nodes, num_classes, num_features, signal)
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(num_classes, size=num_nodes, dtype=np.int32)
+    weights = power_law_weights(num_nodes, exponent, rng)
+    ends = sample_weighted_edges(labels, weights, num_edges, within, rng)
+    nodes = _features(labels, num_classes, num_features, signal, rng)
+    return sealed(
+        Dataset(
+            name="dcsbm",
+            graph=make_graph(nodes, *simple_undirected(*ends, num_nodes)),
+            labels=labels,
+            **per_class_split(labels, seed)._asdict(),
+            num_classes=num_classes,
+            feature_kind="continuous",
+            provenance=_PROVENANCE,
+        )
+    )
+
+
+def _check(num_nodes: int, num_classes: int, num_features: int, signal: float) -> None:
+    if num_classes < 1:
+        raise InputError(f"`num_classes` is {num_classes}; allowed: 1 or more.")
+    if num_nodes < 2 * num_classes:
+        raise InputError(
+            f"`num_nodes` is {num_nodes}; allowed: {2 * num_classes} or more, twice the "
+            f"{num_classes} classes."
+        )
+    if num_features < 1:
+        raise InputError(f"`num_features` is {num_features}; allowed: 1 or more.")
+    if not (signal >= 0 and np.isfinite(signal)):
+        raise InputError(f"`signal` is {signal}; allowed: a finite number, 0 or more.")
+
+
+def _features(
+    labels: np.ndarray, num_classes: int, num_features: int, signal: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw [n, d] float32 features given the classes, without a copy in float64."""
+    means = rng.standard_normal((num_classes, num_features), dtype=np.float32)
+    means *= np.float32(signal) / np.linalg.norm(means, axis=1, keepdims=True)
+    nodes = rng.standard_normal((labels.size, num_features), dtype=np.float32)
+    nodes += means[labels]
+    return nodes
