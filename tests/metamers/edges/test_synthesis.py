@@ -191,9 +191,9 @@ class TestTheSixRing:
             degree = np.bincount(graph.receivers, minlength=6)
             if architecture == "gin":
                 assert (degree == 2).all()
-            if architecture == "gcn":  # sum_j 1 / sqrt(deg_i deg_j) = 1 where components are regular
-                ends = graph.senders, graph.receivers
-                assert (degree[np.asarray(ends[0])] == degree[np.asarray(ends[1])]).all()
+            if architecture == "gcn":  # sum_j 1 / sqrt(deg_i deg_j) = 1: regular components
+                one, other = np.asarray(graph.senders), np.asarray(graph.receivers)
+                assert (degree[one] == degree[other]).all()
             if architecture == "sage":  # the mean of equal neighbors, however many
                 assert (degree > 0).all()
         assert len({frozenset(pairs_in(graph)) for graph in exact}) > 1
