@@ -169,7 +169,7 @@ def test_what_was_told_of_the_way_is_stored(run, grid):
         assert all(data[one].dims == ("metamer",) for one in told)
         assert (data["loss_flipped"] <= data["loss_rounded"] * (1 + 1e-5)).all()
     noise = arrays(run, grid, "noise")
-    np.testing.assert_allclose(noise["loss_flipped"], noise["loss_hardened"], rtol=1e-4)
+    np.testing.assert_allclose(noise["loss_flipped"], noise["loss_hardened"], rtol=1e-3)
     assert "table" in noise["rounding"].attrs
     assert "loss_relaxed" not in arrays(run, grid, "given")
     assert "num_moves" in arrays(run, grid, "search")
@@ -216,7 +216,7 @@ def test_an_interrupted_cell_ends_with_the_same_arrays(run, grid, tmp_path, name
     shelf = PartialCell(tmp_path, cell.id)
 
     def stop_in_the_second_block(report):
-        if report.stage == "metamers" and report.done >= 4:
+        if report.stage == "metamers" and report.done > 4:
             raise StopHere
 
     with pytest.raises(StopHere):
