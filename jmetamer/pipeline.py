@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.provenance import provenance
 from jmetamer.config import (
     CellSettings,
     build_dataset,
     build_measures,
     build_model,
+    build_parameterization,
     build_problem,
     build_solver,
     build_train_settings,
@@ -29,8 +31,11 @@ from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
+from jmetamer.metamers.edges.seeds_at_once import bytes_of_seed, seeds_at_once
+from jmetamer.metamers.edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.saving import Saving
@@ -44,7 +49,7 @@ class Estimate(NamedTuple):
       num_nodes, num_features, num_edges: size of the reference graph.
       lanes: metamers optimized at once.
       bytes: memory of the graph, the lanes' states and the arrays of one step, on one device.
-      host_bytes: memory of the features that are kept until the cell is written.
+      host_bytes: memory of what varies, kept until the cell is written.
     """
 
     num_nodes: int
@@ -143,6 +148,7 @@ def prepare(
     """
     started = time.perf_counter()
     data = build_dataset(cell)
+    build_parameterization(cell, data).check(data.graph)
     trained = _train(cell, data, models, progress)
     problem = build_problem(cell, trained, data)
     measures, count = build_measures(cell), cell.metamers.count
@@ -193,7 +199,7 @@ def complete(
     cell, data, measures = prepared.cell, prepared.data, prepared.measures
     geometry, geometry_seconds = waiting.result()
     reference = _reference(data)
-    chance = np.array([measure.chance(np.asarray(data.graph.nodes)) for measure in measures])
+    chance = np.array([measure.chance_at(data.graph) for measure in measures])
     found = metamer_variables(block, prepared.problem, measures, chance)
     variables, status_counts, scalars = found
     if geometry is not None:
@@ -233,17 +239,28 @@ def estimate(cell: CellSettings) -> Estimate:
     untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
     problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
     solver = build_solver(cell, problem)
-    lanes = fit(problem, solver, cell.metamers.count, keep_theta=False).lanes or 1
-    each = -(-lanes // jax.local_device_count())
+    lanes, needed = _memory(problem, solver, cell.metamers.count)
     num_nodes, num_features = data.graph.nodes.shape
     return Estimate(
         num_nodes,
         num_features,
         num_edges=len(data.graph.senders),
         lanes=lanes,
-        bytes=memory_of(problem, solver, lanes=each).on_device(each),
-        host_bytes=_kept(cell) * Blocks.bytes_of_features(problem),
+        bytes=needed,
+        host_bytes=_kept(cell) * Blocks.bytes_of_metamer(problem),
     )
+
+
+def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
+    """Return the number of lanes, and the bytes that they need on one device."""
+    if edges_that_vary(problem.vary) == "simple_edges":
+        seeds = EdgeSynthesis(problem, 0, solver)
+        given = seeds.plan, seeds.data, seeds.numbers
+        width = seeds_at_once(*given, solver, count)
+        return width, tree_bytes(seeds.data) + width * bytes_of_seed(*given)
+    lanes = fit(problem, solver, count, keep_theta=False).lanes or 1
+    each = -(-lanes // jax.local_device_count())
+    return lanes, memory_of(problem, solver, lanes=each).on_device(each)
 
 
 def _train(
@@ -321,7 +338,7 @@ def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
 
 
 def _kept(cell: CellSettings) -> int:
-    """Return of how many metamers the features are stored."""
+    """Return how many metamers are stored."""
     wanted = cell.store.metamers
     return cell.metamers.count if wanted == "all" else min(int(wanted), cell.metamers.count)
 

@@ -24,7 +24,7 @@ ROOMS = {
     "jinja2": ("report",),
     "jsonargparse": ("config", "sweep"),
     "matplotlib": ("report",),
-    "networkx": ("graphs",),
+    "networkx": ("graphs", "report"),
     "orbax": ("models",),
     "pooch": ("graphs",),
     "rich": ("progress",),

@@ -1,22 +1,32 @@
 """Names become objects: what a cell's settings say, as the objects the library works with."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer.config.cell import CellSettings
+from jmetamer.config.varying import features_of, metamer_kinds
 from jmetamer.graphs import DATASETS, Dataset, load_dataset
 from jmetamer.graphs.load import reader_of_path
 from jmetamer.measures import Measure, measures_for
+from jmetamer.metamers.edges.settings import (
+    BinaryEdges,
+    FeaturesAndEdges,
+    FeaturesGivenEdges,
+    Structure,
+)
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES, Loss
 from jmetamer.metamers.optimizers import Optimizer
 from jmetamer.metamers.parameterizations import (
     DOMAINS,
-    PARAMETERIZATIONS,
+    BinaryFeatures,
     Box,
+    ContinuousFeatures,
     Domain,
+    EdgeWeights,
     Parameterization,
 )
 from jmetamer.metamers.problem import Problem
@@ -24,7 +34,6 @@ from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings
 
 ALL_LAYERS = "all"
-METAMER_KIND = {"continuous_features": "continuous", "binary_features": "binary"}
 
 
 def loader_of(name: str) -> Callable[..., Dataset]:
@@ -127,7 +136,7 @@ def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:
     return layers
 
 
-def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization:
+def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization | Structure:
     """Return what varies.
 
     Args:
@@ -145,17 +154,66 @@ def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterizatio
       ContinuousFeatures(domain=Free(), initialization=GlobalNoise(mean=None, std=None))
     """
     given = cell.metamers
-    kind = PARAMETERIZATIONS[given.vary]
-    options: dict[str, Any] = {"initialization": INITIALIZATIONS[given.initialization]()}
-    if given.vary == "continuous_features":
-        return kind(domain=_domain(cell, data), **options)
+    edges = build_edges(cell)
+    if isinstance(edges, EdgeWeights):
+        return dataclasses.replace(edges, domain=_domain(cell, data))
+    if given.vary == "edges" and edges is not None:
+        return edges
+    features = _features(cell, data)
+    if isinstance(edges, FeaturesGivenEdges):
+        return dataclasses.replace(edges, features=features)
+    if isinstance(edges, BinaryEdges):
+        joint = FeaturesAndEdges(features, edges)
+        rate = given.edges.feature_learning_rate
+        return joint if rate is None else dataclasses.replace(joint, learning_rate=rate)
+    return features
+
+
+def build_edges(cell: CellSettings) -> BinaryEdges | FeaturesGivenEdges | EdgeWeights | None:
+    """Return how edges vary as far as the settings say it without the data, None where they stay.
+
+    Args:
+      cell: resolved settings.
+
+    Raises:
+      InputError: settings that do not go together.
+
+    Example:
+      >>> from jmetamer.config.settings import MetamerSettings
+      >>> build_edges(CellSettings(metamers=MetamerSettings(vary="edges"))) == BinaryEdges()
+      True
+    """
+    kinds: dict[str, Callable[..., Any]] = {
+        "edges": BinaryEdges,
+        "features_and_edges": BinaryEdges,
+        "features_given_edges": FeaturesGivenEdges,
+        "edge_weights": EdgeWeights,
+    }
+    if cell.metamers.vary not in kinds:
+        return None
+    given = dataclasses.asdict(cell.metamers.edges)
+    # Null ones are the defaults of the classes.
+    options = {name: value for name, value in given.items() if value is not None}
+    options.pop("feature_learning_rate", None)
+    edges: BinaryEdges | FeaturesGivenEdges | EdgeWeights = kinds[cell.metamers.vary](**options)
+    return edges
+
+
+def _features(cell: CellSettings, data: Dataset) -> Parameterization:
+    """Return how features vary, alone or beside edges."""
+    given = cell.metamers
+    named = features_of(given) or ""
+    start = INITIALIZATIONS[given.initialization or "global"]()
+    if named == "continuous_features":
+        return ContinuousFeatures(domain=_domain(cell, data), initialization=start)
     if data.feature_kind == "continuous":
+        setting = "vary" if named == given.vary else "features"
         raise ConfigError(
-            f"`metamers.vary` is {given.vary!r}, but the features of the dataset {data.name!r} are "
-            "continuous, not 0/1; write `vary: continuous_features`"
+            f"`metamers.{setting}` is {named!r}, but the features of the dataset {data.name!r} are "
+            f"continuous, not 0/1; write `{setting}: continuous_features`"
         )
     names = ("ones", "slope", "margin", "margin_weight")
-    return kind(**{name: getattr(given, name) for name in names}, **options)
+    return BinaryFeatures(**{name: getattr(given, name) for name in names}, initialization=start)
 
 
 def _domain(cell: CellSettings, data: Dataset) -> Domain:
@@ -244,4 +302,4 @@ def build_measures(cell: CellSettings) -> tuple[Measure, ...]:
       >>> [measure.name for measure in build_measures(CellSettings(measures=("features/cosine",)))]
       ['features/cosine']
     """
-    return measures_for(METAMER_KIND[cell.metamers.vary], cell.measures)
+    return measures_for(metamer_kinds(cell.metamers), cell.measures)

@@ -58,7 +58,8 @@ class CellSettings:
         """Readable name with the first eight digits of `hash`; names the cell's folder."""
         words = [Path(self.dataset.name).stem, self.model.architecture, self.model.activation]
         words.append(self.metamers.layer)
-        words += ["binary"] if self.metamers.vary == "binary_features" else []
+        if self.metamers.vary != "continuous_features":
+            words.append(self.metamers.vary.removesuffix("_features"))
         readable = re.sub(r"[^A-Za-z0-9._+-]+", "_", "-".join(words))
         return f"{readable[:80]}-{self.hash[:8]}"
 

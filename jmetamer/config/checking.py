@@ -71,7 +71,7 @@ def grid_values(value: Any, hint: Any) -> list[Any]:
     """Return the points that one raw value contributes to the grid.
 
     Args:
-      value: raw value; a list spans a grid unless the setting itself takes a list.
+      value: raw value; a list spans a grid where it is nested deeper than one value of the setting.
       hint: type of the setting.
 
     Returns:
@@ -83,21 +83,24 @@ def grid_values(value: Any, hint: Any) -> list[Any]:
       >>> grid_values([[0], [1, 2]], tuple[int, ...])
       [[0], [1, 2]]
     """
-    if not isinstance(value, list):
-        return [value]
-    if takes_list(hint) and not any(isinstance(item, list) for item in value):
-        return [value]
-    return value
+    return value if isinstance(value, list) and _depth(value) > list_depth(hint) else [value]
 
 
-def takes_list(hint: Any) -> bool:
-    """Return whether a setting of this type may hold a list as one value.
+def list_depth(hint: Any) -> int:
+    """Return how deep the lists are nested that a setting of this type may hold as one value.
 
     Example:
-      >>> takes_list(tuple[int, ...] | None), takes_list(int | None)
-      (True, False)
+      >>> list_depth(tuple[tuple[int, int], ...] | None), list_depth(int | None)
+      (2, 0)
     """
-    return any(get_origin(option) is tuple for option in _options(hint))
+    nested = [o for o in _options(hint) if get_origin(o) is tuple]
+    return max((1 + list_depth(get_args(option)[0]) for option in nested), default=0)
+
+
+def _depth(value: Any) -> int:
+    if not isinstance(value, list):
+        return 0
+    return 1 + max(map(_depth, value), default=0)
 
 
 def _check_leaf(value: Any, hint: Any, path: str) -> None:

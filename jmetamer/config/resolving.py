@@ -10,7 +10,7 @@ from typing import Any
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer._base.precision import PRECISIONS
 from jmetamer.config.building import (
-    METAMER_KIND,
+    build_edges,
     build_layers,
     build_model,
     build_train_settings,
@@ -26,11 +26,13 @@ from jmetamer.config.settings import (
     Settings,
     TrainingSettings,
 )
+from jmetamer.config.varying import APART, check_method, features_of, fill_varying, metamer_kinds
 from jmetamer.graphs import DATASETS
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.measures import measures_for
 from jmetamer.metamers.coordinates import COORDINATES
-from jmetamer.metamers.exact.methods import METHODS
+from jmetamer.metamers.edge_gradient import require_edge_gradient
+from jmetamer.metamers.edges.plan import weight_optimizer
 from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES
 from jmetamer.metamers.optimizers import (
@@ -39,16 +41,18 @@ from jmetamer.metamers.optimizers import (
     SCHEDULES,
     WITH_MOMENTS,
     WITHOUT_RATE,
+    Optimizer,
 )
-from jmetamer.metamers.parameterizations import DOMAINS, PARAMETERIZATIONS
+from jmetamer.metamers.parameterizations import DOMAINS
+from jmetamer.metamers.solver import Solver
 from jmetamer.models import ACTIVATIONS, MODELS, default_settings
 
-_APART = "remove it, or give each its own block under `runs`"
 _OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
-_OF_ONE_VARY = ("domain", "ones", "slope", "margin", "margin_weight")
-_TOLERANCE = {"continuous_features": 1e-4, "binary_features": 1e-2}
-# Steps in features and steps in logits have different sizes.
-_LEARNING_RATE = {"continuous_features": 0.05, "binary_features": 0.1}
+# Zeros and ones do not reach what real numbers do.
+_TOLERANCE, _DISCRETE_TOLERANCE = 1e-4, 1e-2
+_PATIENCE = 200  # edges alone are moved through a whole schedule
+# Steps in features or weights and steps in logits have different sizes.
+_LEARNING_RATE, _LOGIT_RATE = 0.05, 0.1
 
 
 def resolve(settings: Settings) -> CellSettings:
@@ -74,10 +78,11 @@ def resolve(settings: Settings) -> CellSettings:
         training=_training(settings.training, settings.model.architecture, settings.seed),
         metamers=_metamers(settings.metamers, settings.seed),
         geometry=_geometry(settings.geometry),
-        measures=_measures(settings.measures, settings.metamers.vary),
+        measures=_measures(settings.measures, settings.metamers),
         store=settings.store,
     )
     _check_layers(cell)
+    _check_edges(cell)
     return cell
 
 
@@ -94,7 +99,7 @@ def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
         if getattr(given, key) is not None and key not in accepted:
             raise ConfigError(
                 f"`dataset.{key}` is {getattr(given, key)!r}, but the dataset {name!r} has no "
-                f"{key}; {_APART}"
+                f"{key}; {APART}"
             )
     options = [key for key in accepted if key not in ("seed", "split", "root", "path")]
     for key, value in given.options.items():
@@ -120,7 +125,7 @@ def _model(given: ModelSettings) -> ModelSettings:
         if value is not None and name not in own:
             raise ConfigError(
                 f"`model.{name}` is {value!r}, but the architecture {given.architecture!r} has no "
-                f"{name}; {_APART}"
+                f"{name}; {APART}"
             )
         filled[name] = _first(value, own.get(name))
     resolved = dataclasses.replace(given, **filled)
@@ -140,57 +145,27 @@ def _training(given: TrainingSettings, architecture: str, seed: int) -> Training
 
 
 def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
-    _check_name("metamers.initialization", given.initialization, INITIALIZATIONS)
+    if given.initialization is not None:
+        _check_name("metamers.initialization", given.initialization, INITIALIZATIONS)
     _check_name("metamers.loss", given.loss, ("auto", *LOSSES))
     _check_name("metamers.coordinates", given.coordinates, COORDINATES)
     _check_name("metamers.precision", given.precision, PRECISIONS)
-    own = {field.name: field.default for field in dataclasses.fields(PARAMETERIZATIONS[given.vary])}
-    filled: dict[str, Any] = {}
-    for name in _OF_ONE_VARY:
-        value = getattr(given, name)
-        if value is not None and name not in own:
-            raise ConfigError(
-                f"`metamers.{name}` is {value!r}, but `metamers.vary` is {given.vary!r}, which has "
-                f"no {name}; {_APART}"
-            )
-        default = "free" if name == "domain" else own.get(name)
-        filled[name] = _first(value, default) if name in own else None
     loss = given.loss
     if loss == "auto":
         loss = "relative_squared" if given.identity_backward else "complementarity"
+    discrete = given.vary == "edges" or features_of(given) == "binary_features"
     resolved = dataclasses.replace(
         given,
-        **filled,
+        **fill_varying(given),
         **_search(given),
         loss=loss,
-        tolerance=_first(given.tolerance, _TOLERANCE[given.vary]),
+        patience=_first(given.patience, None if given.vary == "edges" else _PATIENCE),
+        tolerance=_first(given.tolerance, _DISCRETE_TOLERANCE if discrete else _TOLERANCE),
         seed=_first(given.seed, seed),
     )
     _check_bounds(resolved)
-    if given.method != "optimize":
-        _check_exact(resolved)
+    check_method(resolved)
     return resolved
-
-
-def _check_exact(metamers: MetamerSettings) -> None:
-    """Refuse what an exact method would ignore, or cannot do."""
-    _check_name("metamers.method", metamers.method, ("optimize", *METHODS))
-    asked = f"`metamers.method` is {metamers.method!r}"
-    if metamers.vary != "continuous_features" or metamers.domain != "free":
-        raise ConfigError(
-            f"{asked}, which needs `metamers.vary` continuous_features with `metamers.domain` "
-            f"free; got {metamers.vary} with {metamers.domain}"
-        )
-    if metamers.optimizer is not None:
-        raise ConfigError(
-            f"{asked}, but `metamers.optimizer` is {metamers.optimizer!r}: it would be ignored; "
-            "leave it out"
-        )
-    if METHODS[metamers.method].repeats and metamers.count > 1:
-        raise ConfigError(
-            f"{asked}, which gives every seed the same metamer, but `metamers.count` is "
-            f"{metamers.count}; set it to 1"
-        )
 
 
 def _search(given: MetamerSettings) -> dict[str, Any]:
@@ -206,7 +181,7 @@ def _search(given: MetamerSettings) -> dict[str, Any]:
             why = given.optimizer or "null, which chooses its own"
             raise ConfigError(
                 f"`metamers.moments` is {given.moments!r}, but `metamers.optimizer` is {why}: it "
-                f"would be ignored; name one of {', '.join(WITH_MOMENTS)}, or {_APART}"
+                f"would be ignored; name one of {', '.join(WITH_MOMENTS)}, or {APART}"
             )
     if given.optimizer is None or given.optimizer in WITHOUT_RATE:
         why = "null, which chooses its own" if given.optimizer is None else repr(given.optimizer)
@@ -214,11 +189,14 @@ def _search(given: MetamerSettings) -> dict[str, Any]:
             if value is not None:
                 raise ConfigError(
                     f"`metamers.{name}` is {value!r}, but `metamers.optimizer` is {why}: it would "
-                    f"be ignored; name an optimizer with a learning rate, as adam, or {_APART}"
+                    f"be ignored; name an optimizer with a learning rate, as adam, or {APART}"
                 )
         return {}
     return {
-        "learning_rate": _first(given.learning_rate, _LEARNING_RATE[given.vary]),
+        "learning_rate": _first(
+            given.learning_rate,
+            _LOGIT_RATE if features_of(given) == "binary_features" else _LEARNING_RATE,
+        ),
         "schedule": _first(given.schedule, "cosine"),
         "moments": _first(given.moments, "float32" if given.optimizer in WITH_MOMENTS else None),
     }
@@ -231,11 +209,28 @@ def _check_bounds(metamers: MetamerSettings) -> None:
     if bounds is not None and metamers.domain != "box":
         raise ConfigError(
             f"`metamers.bounds` is {list(bounds)}, but `metamers.domain` is {metamers.domain!r} "
-            f"and only the domain 'box' has bounds; {_APART}"
+            f"and only the domain 'box' has bounds; {APART}"
         )
     if bounds is not None and not bounds[0] < bounds[1]:
         raise ConfigError(
             f"`metamers.bounds` is {list(bounds)}; allowed: [low, high] with low below high"
+        )
+    if metamers.vary == "edge_weights":
+        _check_weights(metamers)
+
+
+def _check_weights(metamers: MetamerSettings) -> None:
+    if metamers.domain == "free" or (metamers.bounds is not None and metamers.bounds[0] < 0):
+        raise ConfigError(
+            f"`metamers.domain` is {metamers.domain!r}"
+            + (f" with bounds {list(metamers.bounds)}" if metamers.bounds else "")
+            + ", but edges have no negative weights; allowed: non_negative, or box with "
+            "`metamers.bounds: [low, high]` and low from 0"
+        )
+    if metamers.domain == "box" and metamers.bounds is None:
+        raise ConfigError(
+            "`metamers.domain` is 'box', but a dataset has no range of edge weights; give "
+            "`metamers.bounds: [low, high]`"
         )
 
 
@@ -252,10 +247,10 @@ def _geometry(given: GeometrySettings) -> GeometrySettings:
     return dataclasses.replace(given, ledger=0) if given.ledger is False else given
 
 
-def _measures(given: tuple[str, ...] | str, vary: str) -> tuple[str, ...]:
+def _measures(given: tuple[str, ...] | str, metamers: MetamerSettings) -> tuple[str, ...]:
     names = None if isinstance(given, str) else given
     with _as_config_error("measures"):
-        return tuple(measure.name for measure in measures_for(METAMER_KIND[vary], names))
+        return tuple(measure.name for measure in measures_for(metamer_kinds(metamers), names))
 
 
 def _check_layers(cell: CellSettings) -> None:
@@ -268,7 +263,7 @@ def _check_layers(cell: CellSettings) -> None:
     if not any(model.nonlinearity(layer) for layer in layers):
         raise ConfigError(
             f"`metamers.identity_backward` is true, but the layer {cell.metamers.layer!r} has no "
-            f"nonlinearity; {_APART}"
+            f"nonlinearity; {APART}"
         )
     if cell.metamers.loss == "complementarity":
         raise ConfigError(
@@ -276,6 +271,20 @@ def _check_layers(cell: CellSettings) -> None:
             "reads the values before the nonlinearity, so that there is nothing to pass; "
             "write `loss: relative_squared`"
         )
+
+
+def _check_edges(cell: CellSettings) -> None:
+    """Refuse settings of edges that do not go together, or with the network or the optimizer."""
+    given = cell.metamers
+    with _as_config_error("metamers.edges"):
+        edges = build_edges(cell)
+    if edges is None or given.vary == "features_given_edges" or given.method != "optimize":
+        return
+    with _as_config_error("metamers.vary"):
+        require_edge_gradient(build_model(cell), edges)
+    if given.vary == "edges" and given.optimizer is not None:
+        with _as_config_error("metamers.optimizer"):
+            weight_optimizer(Solver(Optimizer(given.optimizer, given.learning_rate)))
 
 
 def _check_geometry_layers(given: GeometrySettings, known: tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
 """Every setting of a sweep, with its default and its meaning.
 
 Any value may also be a list in a configuration file; the lists span the grid of cells. A setting
-whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `geometry.nodes`,
-`geometry.layers`, `geometry.channel`, `measures`) takes a list of lists for a grid.
+whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `metamers.edges.candidates`,
+`geometry.nodes`, `geometry.layers`, `geometry.channel`, `measures`) takes one list more for a grid.
 """
 
 import dataclasses
@@ -111,20 +111,77 @@ class TrainingSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class EdgeSettings:
+    """How edges vary.
+
+    Each setting belongs to some values of `metamers.vary`, named first ("all": edges,
+    features_and_edges and features_given_edges, with `metamers.method` optimize); given with
+    another it is refused. Null takes the default named in brackets.
+
+    Attributes:
+      start: all, also searches; a random simple graph with as many edges (noise) or with the
+        degrees of the reference (rewired), or the reference, to walk away from it [noise].
+        features_given_edges keeps this graph, so that it cannot be the reference.
+      block: edges, features_and_edges; candidate pairs beside the edges of the start [four times
+        as many, at least 1,000].
+      refill: edges, features_and_edges; candidates are found at random (uniform), or where an edge
+        would lower the loss most (gradient) [uniform].
+      refill_every: edges, features_and_edges; steps between two exchanges of candidates [25].
+      budget: edges, features_and_edges; largest number of pairs by which a metamer may differ from
+        its start [any].
+      penalty: edges, features_and_edges; last weight of the concave penalty mean w (1 - w), which
+        drives weights to 0 and 1 [0.3].
+      distance: edges, features_and_edges, with start reference; Jaccard distance of the edge sets
+        to reach, above 0 and up to 1; must be given there.
+      draws: edges, features_and_edges; random roundings, beside the threshold 1/2 and the largest
+        weights [20].
+      flips: edges, features_and_edges; largest number of single pairs flipped after rounding [100].
+      learning_rate: features_and_edges; of Adam on the weights [0.05].
+      feature_learning_rate: features_and_edges; of Adam on the features while edges are relaxed
+        [0.05].
+      directed: all, also searches, and edge_weights; whether (i, j) and (j, i) are two edges [as
+        the reference has it; edge_weights: false].
+      candidates: edge_weights; pairs [[i, j], ...] that are no edges and may become some [none].
+    """
+
+    start: Literal["noise", "rewired", "reference"] | None = None
+    block: Count | None = None
+    refill: Literal["uniform", "gradient"] | None = None
+    refill_every: Count | None = None
+    budget: Count | None = None
+    penalty: NonNegative | None = None
+    distance: Annotated[float, Range(0, 1, open_low=True)] | None = None
+    draws: Natural | None = None
+    flips: Natural | None = None
+    learning_rate: Positive | None = None
+    feature_learning_rate: Positive | None = None
+    directed: bool | None = None
+    candidates: tuple[tuple[Natural, Natural], ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class MetamerSettings:
     """What varies, what must match, and how it is searched for.
 
-    Settings marked "continuous" or "binary" belong to one value of `vary`; given with the other
-    they are refused. Null takes the default named in brackets.
+    Settings marked "continuous" or "binary" belong to features of that kind, those marked "weights"
+    to edge weights, "joint" to features_and_edges and features_given_edges; given with anything
+    else they are refused. Null takes the default named in brackets.
 
     Attributes:
-      vary: continuous_features or binary_features.
+      vary: continuous_features, binary_features, edges (they come and go), edge_weights (real
+        numbers), features_and_edges (together), or features_given_edges (every seed gets random
+        edges, and its features are searched for).
+      features: joint; how the features vary, continuous_features or binary_features
+        [continuous_features].
+      edges: how the edges vary, see `EdgeSettings`.
       layer: one of the model's layers ("conv1", "conv1.pre", "logits"), several joined by "+"
         to be matched at once, or "all".
       nodes: the nodes whose activations must match; null means all nodes.
-      domain: continuous; free, box or non_negative [free].
-      bounds: continuous, with domain box; [low, high] of every feature [the dataset's range].
-      initialization: global, per_feature or permuted.
+      domain: continuous, weights; free, box or non_negative [free; of weights non_negative].
+      bounds: with domain box; [low, high] of every feature or weight [the dataset's range of
+        features; of weights they must be given].
+      initialization: continuous, binary; start of the features: global, per_feature or permuted
+        [global].
       ones: binary; keep the number of ones globally or per row [global].
       slope: binary; steepness of the straight-through sigmoid [1].
       margin: binary; distance from the threshold below which the margin term acts [0.25].
@@ -132,12 +189,13 @@ class MetamerSettings:
       loss: relative_squared, complementarity, or auto: complementarity, which has no dead zone at
         a ReLU and is the plain residual elsewhere; with `identity_backward` relative_squared.
       method: optimize, or how continuous features with domain free are found without the search:
-        reflect, replace, null_space, gauss_newton, walk or max_distance.
-      coordinates: coordinates of the search: features, row_space, entry, or auto.
+        reflect, replace, null_space, gauss_newton, walk or max_distance; or a discrete search over
+        edges: swap_search or annealing.
+      coordinates: coordinates in which features are searched: features, row_space, entry, or auto.
       identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
       optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see
         `jmetamer.metamers.solver.default_solver`.
-      learning_rate: of a named optimizer that has one [continuous 0.05, binary 0.1].
+      learning_rate: of a named optimizer that has one [binary 0.1, otherwise 0.05].
       schedule: of the learning rate of a named optimizer, a name of `SCHEDULES` [cosine].
       moments: type in which a named optimizer keeps the running mean of the gradient, for those
         that have one (adam, amsgrad, nadam, lion, momentum, nesterov): float32 or bfloat16
@@ -146,8 +204,10 @@ class MetamerSettings:
         NVIDIA GPUs, bfloat16 on TPUs, float32 on processors), high or highest. References and
         final numbers are always computed at the highest.
       steps: steps at most; null takes that of `default_solver`.
-      tolerance: relative squared error at which a metamer counts [continuous 1e-4, binary 1e-2].
-      patience: steps without improvement after which a metamer is given up.
+      tolerance: relative squared error at which a metamer counts [binary, and edges alone 1e-2;
+        otherwise 1e-4].
+      patience: steps without improvement after which a metamer is given up [edges alone: never,
+        otherwise 200].
       improvement: relative decrease of the loss that counts as improvement, below 1.
       count: number of metamers.
       seed: base seed of the metamers; null takes the top-level `seed`.
@@ -155,12 +215,21 @@ class MetamerSettings:
         memory. Changes no number.
     """
 
-    vary: Literal["continuous_features", "binary_features"] = "continuous_features"
+    vary: Literal[
+        "continuous_features",
+        "binary_features",
+        "edges",
+        "edge_weights",
+        "features_and_edges",
+        "features_given_edges",
+    ] = "continuous_features"
+    features: Literal["continuous_features", "binary_features"] | None = None
+    edges: EdgeSettings = dataclasses.field(default_factory=EdgeSettings)
     layer: str = "conv1"
     nodes: tuple[Natural, ...] | None = None
     domain: str | None = None
     bounds: tuple[float, float] | None = None
-    initialization: str = "global"
+    initialization: str | None = None
     ones: Literal["global", "row"] | None = None
     slope: Positive | None = None
     margin: Annotated[float, Range(0, 1)] | None = None
@@ -176,7 +245,7 @@ class MetamerSettings:
     precision: str = "default"
     steps: Count | None = None
     tolerance: Positive | None = None
-    patience: Count = 200
+    patience: Count | None = None
     improvement: Annotated[float, Range(0, 1, open_high=True)] = 0.01
     count: Count = 64
     seed: Seed | None = None
@@ -215,7 +284,7 @@ class StoreSettings:
     """What is kept.
 
     Attributes:
-      metamers: features of how many metamers are stored, or "all".
+      metamers: features, flips of edges or edge weights of how many metamers are stored, or "all".
     """
 
     metamers: Natural | Literal["all"] = "all"

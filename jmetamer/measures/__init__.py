@@ -1,7 +1,9 @@
-"""How far a metamer is from its reference: features, predictions, activations."""
+"""How far a metamer is from its reference: features, edges, predictions, activations."""
 
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
 from jmetamer.measures.deviation import Deviations, deviations
+from jmetamer.measures.edge_deviation import edge_deviations
+from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.predictions import (
     PredictionAgreement,
@@ -15,12 +17,15 @@ from jmetamer.measures.table import MEASURES, measures_for
 __all__ = [
     "MEASURES",
     "Deviations",
+    "EdgeSet",
     "Measure",
     "PredictionAgreement",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
     "deviations",
+    "edge_deviations",
+    "edge_set",
     "measures_for",
     "prediction_agreement",
     "relative_squared_error",

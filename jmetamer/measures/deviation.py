@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.errors import InputError
-from jmetamer.measures.table import measures_for
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.measures.measure import Measure
+from jmetamer.measures.table import FEATURE_KINDS, measures_for
 
 BLOCK_BYTES = 2**26  # bytes of metamers looked at together; temporaries are a small multiple
 MIN_BLOCK = 2  # metamers in a block, see `_blocks`
@@ -69,6 +70,8 @@ def deviations(
       >>> result.chance.round(3)
       array([0.667, 0.5 ])
     """
+    if feature_kind not in FEATURE_KINDS:
+        raise unknown_name("feature kind", feature_kind, FEATURE_KINDS)
     chosen = measures_for(feature_kind, names)
     zero_one = feature_kind != "continuous"
     reference = np.asarray(reference_features)
@@ -87,9 +90,20 @@ def deviations(
             )
         rows.append(np.asarray(values, np.float32)[:count])
         done += count
+    return tabulated(chosen, np.concatenate(rows), reference)
+
+
+def tabulated(chosen: Sequence[Measure], values: np.ndarray, reference: Any) -> Deviations:
+    """Return deviations beside what the measures say of themselves.
+
+    Args:
+      chosen: m measures.
+      values: [b, m].
+      reference: as the measures take it.
+    """
     return Deviations(
         names=tuple(measure.name for measure in chosen),
-        values=np.concatenate(rows),
+        values=values,
         chance=np.array([measure.chance(reference) for measure in chosen], np.float64),
         low=np.array([measure.low for measure in chosen], np.float64),
         high=np.array([measure.high for measure in chosen], np.float64),

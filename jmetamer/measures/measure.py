@@ -2,12 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-import jax
+import jraph
 import numpy as np
 
+from jmetamer.measures.edge_set import edge_set
+
 Permutation = Literal["joint", "separate"]
+Reads = Literal["features", "edges"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +22,18 @@ class Measure:
 
     Attributes:
       name: key in `MEASURES`, "features/cosine".
-      function: (reference [n, d], metamer [n, d]) -> scalar, pure jax, safe under `jax.vmap`.
-      chance: reference [n, d] on the host -> deviation expected of an unrelated metamer.
+      function: (reference, metamer) -> scalar. Of features: [n, d] each, pure jax, safe under
+        `jax.vmap`. Of edges: an `EdgeSet` each, NumPy on the host, since their lengths differ.
+      chance: reference, as the function takes it, on the host -> deviation expected of an unrelated
+        metamer.
       null: what "unrelated" means for `chance`, one phrase.
       low, high: range of the deviation; `high` may be infinite.
       symmetric: whether exchanging reference and metamer changes nothing.
-      applies_to: feature kinds of the metamer that it is defined for.
+      applies_to: kinds of features or of edges of the metamer that it is defined for.
       permutation: "joint" where only the same reordering of both node sets leaves it alone,
         "separate" where each may be reordered by itself.
       formula: the definition in one line.
+      reads: what of a graph it looks at, "features" or "edges".
 
     Example:
       >>> from jmetamer.measures import MEASURES
@@ -39,8 +45,8 @@ class Measure:
     """
 
     name: str
-    function: Callable[[jax.Array, jax.Array], jax.Array]
-    chance: Callable[[np.ndarray], float]
+    function: Callable[[Any, Any], Any]
+    chance: Callable[[Any], float]
     null: str
     low: float
     high: float
@@ -48,3 +54,13 @@ class Measure:
     applies_to: tuple[str, ...]
     permutation: Permutation
     formula: str
+    reads: Reads = "features"
+
+    def chance_at(self, reference: jraph.GraphsTuple) -> float:
+        """Return the chance level for a reference graph, whatever of it the measure reads.
+
+        Args:
+          reference: graph of concrete arrays.
+        """
+        read = edge_set(reference) if self.reads == "edges" else np.asarray(reference.nodes)
+        return self.chance(read)

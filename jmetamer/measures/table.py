@@ -5,17 +5,25 @@ from collections.abc import Sequence
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.features import FEATURE_MEASURES
 from jmetamer.measures.measure import Measure
+from jmetamer.measures.structure import STRUCTURE_MEASURES
 
-MEASURES: dict[str, Measure] = {measure.name: measure for measure in FEATURE_MEASURES}
+MEASURES: dict[str, Measure] = {
+    measure.name: measure for measure in (*FEATURE_MEASURES, *STRUCTURE_MEASURES)
+}
 
 FEATURE_KINDS = ("binary", "one_hot", "continuous")
+EDGE_KINDS = ("simple_edges", "edge_weights")
+_WORDS = {"simple_edges": "edges", "edge_weights": "edge weights"}
 
 
-def measures_for(feature_kind: str, names: Sequence[str] | None = None) -> tuple[Measure, ...]:
-    """Return the measures of a feature kind, all of them or those that are named.
+def measures_for(
+    kinds: str | Sequence[str], names: Sequence[str] | None = None
+) -> tuple[Measure, ...]:
+    """Return the measures of what varies, all of them or those that are named.
 
     Args:
-      feature_kind: "binary", "one_hot" or "continuous", of the metamers.
+      kinds: what varies of the metamers, one or both: features that are "binary", "one_hot" or
+        "continuous"; edges that are "simple_edges" (there or not) or "edge_weights".
       names: keys of `MEASURES` in the order wanted, or None for all that apply.
 
     Returns:
@@ -27,18 +35,26 @@ def measures_for(feature_kind: str, names: Sequence[str] | None = None) -> tuple
     Example:
       >>> [measure.name for measure in measures_for("continuous")]
       ['features/cosine', 'features/log_norm', 'features/normalized_euclidean']
+      >>> [measure.name for measure in measures_for("simple_edges")]
+      ['structure/edge_jaccard', 'structure/edge_f1', 'structure/degree_wasserstein']
     """
-    if feature_kind not in FEATURE_KINDS:
-        raise unknown_name("feature kind", feature_kind, FEATURE_KINDS)
+    vary = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    for kind in vary:
+        if kind not in (*FEATURE_KINDS, *EDGE_KINDS):
+            raise unknown_name("kind of features or edges", kind, (*FEATURE_KINDS, *EDGE_KINDS))
     if names is None:
-        return tuple(m for m in MEASURES.values() if feature_kind in m.applies_to)
+        return tuple(m for m in MEASURES.values() if set(vary) & set(m.applies_to))
     for name in names:
         if name not in MEASURES:
             raise unknown_name("measure", name, MEASURES)
-        if feature_kind not in MEASURES[name].applies_to:
+        if not set(vary) & set(MEASURES[name].applies_to):
+            defined, varied = (_listed(each) for each in (MEASURES[name].applies_to, vary))
             raise InputError(
-                f"`names` asks for {name!r}, which is defined for "
-                f"{' and '.join(MEASURES[name].applies_to)} features, but the metamers' are "
-                f"{feature_kind}; leave it out, or harden the metamers to 0/1 features."
+                f"`names` asks for {name!r}, which is defined for {defined}, but these metamers "
+                f"vary {varied}; leave it out, or vary what it is defined for"
             )
     return tuple(MEASURES[name] for name in names)
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " and ".join(_WORDS.get(kind, f"{kind} features") for kind in kinds)

@@ -1,5 +1,6 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
+from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
@@ -16,6 +17,7 @@ from jmetamer.metamers.parameterizations import (
     BinaryFeatures,
     Box,
     ContinuousFeatures,
+    EdgeWeights,
     Free,
     NonNegative,
 )
@@ -31,10 +33,15 @@ __all__ = [
     "OPTIMIZERS",
     "PARAMETERIZATIONS",
     "SCHEDULES",
+    "STRUCTURES",
+    "BinaryEdges",
     "BinaryFeatures",
     "Box",
     "Complementarity",
     "ContinuousFeatures",
+    "EdgeWeights",
+    "FeaturesAndEdges",
+    "FeaturesGivenEdges",
     "Free",
     "GlobalNoise",
     "LocalProblem",

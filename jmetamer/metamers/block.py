@@ -13,13 +13,18 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures import Measure
+from jmetamer.metamers.devices import local_devices
+from jmetamer.metamers.edge_columns import DETAIL, EdgeColumns, EdgeReference
+from jmetamer.metamers.edges.seeds_at_once import wanted_at_once
 from jmetamer.metamers.generate import Metamers, generate_each
 from jmetamer.metamers.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.synthesis import Progress
 from jmetamer.metamers.tasks import Task
+from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Block = dict[str, np.ndarray]
 
@@ -41,7 +46,7 @@ class Blocks:
       seed: base seed.
       measures: deviations to take of every metamer.
       count: number of metamers in all; decides the size of a block.
-      keep: features are kept of seeds below this number.
+      keep: features and edges that vary are kept of seeds below this number.
     """
 
     def __init__(
@@ -57,9 +62,10 @@ class Blocks:
         self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
         self.solver = fit(problem, solver, count, keep_theta=False)
         self.measures, self.keep = measures, keep
-        self.size = block_size(self.solver.lanes or 1, count)
-        self.binary = isinstance(problem.vary, BinaryFeatures)
+        self.size = block_size(self.solver.lanes or _seeds_at_once(problem, solver, count), count)
+        self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
+        self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
 
     @property
     def task(self) -> Task:
@@ -72,10 +78,13 @@ class Blocks:
         return make_blocks([self], seeds, progress)[0]
 
     @staticmethod
-    def bytes_of_features(problem: Problem) -> int:
-        """Return the bytes of one metamer's features as they are kept."""
+    def bytes_of_metamer(problem: Problem) -> int:
+        """Return the bytes of what is kept of one metamer, features and edges, about."""
         n, d = problem.arrays.graph.nodes.shape
-        return n * (-(-d // 8) if isinstance(problem.vary, BinaryFeatures) else 4 * d)
+        features = features_that_vary(problem.vary)
+        row = -(-d // 8) if isinstance(features, BinaryFeatures) else 4 * d
+        edges = EdgeReference(problem).bytes_of_metamer if edges_that_vary(problem.vary) else 0
+        return (0 if features is None else n * row) + edges
 
     def _packed(self, features: np.ndarray) -> np.ndarray:
         return np.packbits(features > 0.5, axis=-1) if self.binary else features
@@ -86,14 +95,24 @@ class _Measured:
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
-        self.functions = tuple(measure.function for measure in blocks.measures)
+        of_features = [m for m in blocks.measures if m.reads == "features"]
+        of_edges = [m for m in blocks.measures if m.reads == "edges"]
+        self.functions = tuple(measure.function for measure in of_features)
+        # Columns of both kinds, one after the other, in the order of the measures.
+        names = [measure.name for measure in (*of_features, *of_edges)]
+        self.order = [names.index(measure.name) for measure in blocks.measures]
+        self.keeps_features = features_that_vary(blocks.problem.vary) is not None
+        edges = blocks.edges
+        self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.deviation: dict[int, jax.Array] = {}
         self.features: dict[int, np.ndarray] = {}
         self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()
 
     def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
         self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
-        if seed_id < self.blocks.keep:
+        if self.edges is not None:
+            self.edges.add(seed_id, graph)
+        if self.keeps_features and seed_id < self.blocks.keep:
             graph.nodes.copy_to_host_async()
             self.coming.append((seed_id, graph.nodes))
             self._take(_UNDER_WAY)
@@ -101,12 +120,19 @@ class _Measured:
     def block(self, made: Metamers) -> Block:
         self._take(0)
         block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
-        deviation = jax.device_get([self.deviation[int(seed)] for seed in made.seed_id])
-        block["deviation"] = np.stack(deviation)
-        stored = [int(seed) for seed in made.seed_id if int(seed) in self.features]
-        empty = self.blocks._packed(np.zeros((0, *self.blocks.reference.shape), np.float32))
+        block |= {f"{DETAIL}{name}": np.asarray(rows) for name, rows in made.details.items()}
+        seeds = [int(seed) for seed in made.seed_id]
+        deviation = np.stack(jax.device_get([self.deviation[seed] for seed in seeds]))
+        if self.edges is not None:
+            of_edges = [self.edges.deviation[seed] for seed in seeds]
+            deviation = np.concatenate([deviation, np.array(of_edges, np.float32)], axis=1)
+            block |= self.edges.block(seeds)
+        block["deviation"] = deviation[:, self.order]
+        stored = [seed for seed in seeds if seed < self.blocks.keep]
         block["stored_seed_id"] = np.array(stored, np.int64)
-        block["features"] = np.stack([self.features[s] for s in stored]) if stored else empty
+        if self.keeps_features:
+            empty = self.blocks._packed(np.zeros((0, *self.blocks.reference.shape), np.float32))
+            block["features"] = np.stack([self.features[s] for s in stored]) if stored else empty
         return block
 
     def _take(self, left: int) -> None:
@@ -167,8 +193,8 @@ def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None
     if num_seeds >= REFILLS * (first.wanted_lanes or FEW_LANES):
         return False
     problem, _, solver = first.task
-    if solver.method != "optimize":
-        return False  # exact methods need no lanes
+    if solver.method != "optimize" or edges_that_vary(problem.vary) == "simple_edges":
+        return False  # their seeds need no lanes
     others: list[Any] = [blocks.task for blocks in (*group[1:], newcomer)]
     count = num_seeds + newcomer.size
     try:
@@ -193,8 +219,15 @@ def block_size(lanes: int, count: int) -> int:
     return min(max(REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, REFILLS))
 
 
+def _seeds_at_once(problem: Problem, solver: Solver, count: int) -> int:
+    """Return how many seeds run together where none has a lane."""
+    if edges_that_vary(problem.vary) != "simple_edges":
+        return 1
+    return wanted_at_once(solver, count, together=steps_together(local_devices()))
+
+
 def _kept(name: str) -> bool:
-    return name not in ("theta", "base_seed", "coordinates", "method")
+    return name not in ("theta", "base_seed", "coordinates", "method", "details")
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -19,7 +19,6 @@ from jmetamer._base.errors import InputError
 from jmetamer.metamers.parameterizations import (
     ContinuousFeatures,
     Free,
-    Parameterization,
     Theta,
 )
 from jmetamer.metamers.problem import Arrays, Matching, Problem
@@ -211,7 +210,7 @@ class EntryCoordinates:
 COORDINATES = ("auto", "features", "row_space", "entry")
 
 
-def is_free(vary: Parameterization) -> bool:
+def is_free(vary: Any) -> bool:
     """Return whether all real features are allowed, so that no projection interferes.
 
     Example:

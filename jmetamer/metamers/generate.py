@@ -17,6 +17,10 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
+from jmetamer.metamers.edges.hard_graph import graph_of_theta
+from jmetamer.metamers.edges.searching import SEARCHES
+from jmetamer.metamers.edges.settings import Structure
+from jmetamer.metamers.edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.exact.methods import ExactSynthesis
 from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
@@ -71,7 +75,9 @@ def generate(
       method: "optimize" (the default), or how free features are found without the loop, in float64
         on the host: "reflect", "replace", "null_space" (closed forms, exact at every layer),
         "gauss_newton", "walk", "max_distance" (searches), or a construction with settings of its
-        own (`jmetamer.metamers.exact`). What they find may leave the range of the data.
+        own (`jmetamer.metamers.exact`). What they find may leave the range of the data. Of edges
+        that come and go: "optimize", or a search over hard edges, "swap_search", "annealing" or
+        settings of one of them (`jmetamer.metamers.edges`).
       lanes: metamers optimized at once; does not change results. None takes as many as are
         useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
@@ -221,12 +227,12 @@ def generate_each(
     for warning in untold_warnings(jax.default_backend()):
         log.warning(warning.removeprefix("warning: "))
     tasks = [Task(*each) for each in zip(problems, map(int, base_seeds), solvers, strict=True)]
-    if any(solver.method != "optimize" for solver in solvers):
+    if any(_apart(task) for task in tasks):
         listeners = [
             functools.partial(on_metamer, i) if on_metamer else None for i in range(len(tasks))
         ]
         return [
-            _exact(task, seed_ids, trace_points, keep_theta, listener, progress)
+            _one_by_one(task, seed_ids, trace_points, keep_theta, listener, progress)
             for task, listener in zip(tasks, listeners, strict=True)
         ]
     problem, base_seed, first = tasks[0]
@@ -280,8 +286,10 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
             "`metamers` were made with `keep_theta=False`, so their coordinates are gone; make "
             "them again from `seed_id` with `keep_theta=True`"
         )
-    coordinates, basis = choose_coordinates(problem, metamers.coordinates)
     theta = jax.tree.map(lambda array: array[index], metamers.theta)
+    if isinstance(problem.vary, Structure):
+        return graph_of_theta(problem, theta)
+    coordinates, basis = choose_coordinates(problem, metamers.coordinates)
     seed_id = int(metamers.seed_id[index])
     return rebuild(problem, coordinates, basis, theta, metamers.base_seed, seed_id)
 
@@ -320,7 +328,24 @@ def _one_each(name: str, given: _T | Sequence[_T], problems: Sequence[Problem]) 
     return list(given)
 
 
-def _exact(
+def _apart(task: Task) -> bool:
+    """Return whether a task is no matter of lanes: its edges come and go, or nothing is searched.
+
+    Raises:
+      InputError: a search over edges where features vary.
+    """
+    method, vary = task.solver.method, task.problem.vary
+    if isinstance(vary, Structure):
+        return True
+    if method in SEARCHES or isinstance(method, tuple(SEARCHES.values())):
+        raise InputError(
+            f"`method` is {method!r}, a search over hard edges, but `vary` is {vary!r}; use "
+            "`BinaryEdges()`, or the method 'optimize'"
+        )
+    return bool(method != "optimize")
+
+
+def _one_by_one(
     task: Task,
     seed_ids: list[int],
     trace_points: int,
@@ -328,8 +353,12 @@ def _exact(
     on_metamer: Callable[[int, jraph.GraphsTuple], None] | None,
     progress: Callable[[Progress], None] | None,
 ) -> Metamers:
-    """Make metamers of one problem without the loop."""
-    synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
+    """Make metamers of one problem without the lanes of the loop."""
+    synthesis: EdgeSynthesis | ExactSynthesis
+    if isinstance(task.problem.vary, Structure):
+        synthesis = EdgeSynthesis(*task, trace_points)
+    else:
+        synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
     rows = []
     for finished in synthesis.finished(seed_ids, progress):
         rows.append(result_of(task, finished, synthesis.thinned(finished.curve), keep_theta))

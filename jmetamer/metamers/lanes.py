@@ -19,7 +19,8 @@ from jmetamer._base.precision import loop_precision
 from jmetamer.metamers.by_task import of_task, own_leaves, with_own
 from jmetamer.metamers.coordinates import Coordinates
 from jmetamer.metamers.devices import LaneDevices
-from jmetamer.metamers.problem import Arrays, Matching, select
+from jmetamer.metamers.matching_loss import matching_loss
+from jmetamer.metamers.problem import Arrays, Matching
 from jmetamer.metamers.status import Status
 
 
@@ -101,15 +102,7 @@ def _objective(
     """Return the number to minimize, and (largest L_act of the matched layers, penalty)."""
     matching = program.matching
     found = program.coordinates.activations(theta, constants, matching, arrays, basis)
-    objective, match = jnp.zeros(()), jnp.zeros(())
-    for layer in matching.layers:
-        target, scale = arrays.targets[layer], arrays.scales[layer]
-        nonlinearity = matching.model.nonlinearity(layer)
-        post = select(found[layer], arrays.nodes)
-        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
-        residual = matching.loss.residual(pre, post, target, nonlinearity)
-        objective += jnp.sum(jnp.square(residual)) / scale / len(matching.layers)
-        match = jnp.maximum(match, jnp.sum(jnp.square(post - target)) / scale)
+    objective, match = matching_loss(found, matching, arrays)
     penalty = program.coordinates.penalty(theta, matching, arrays)
     return objective + penalty, (match, penalty)
 

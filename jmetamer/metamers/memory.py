@@ -20,6 +20,7 @@ from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.by_task import ByTask, joined, of_task, stacked_shape
 from jmetamer.metamers.check import judged_at_once, traced_check
 from jmetamer.metamers.devices import LaneDevices, local_devices
+from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.solver import Solver
@@ -255,6 +256,8 @@ def fit(
       >>> fit(problem, jm.default_solver(problem), count=1).lanes
       1
     """
+    if isinstance(problem.vary, Structure):
+        return solver  # their seeds need no lanes; `edges.seeds_at_once` counts them
     available, host = available_bytes(), _available_on_host()
     devices = local_devices().count
     lanes = choose_lanes(

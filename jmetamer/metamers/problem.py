@@ -13,8 +13,10 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
+from jmetamer.metamers.edge_gradient import require_edge_gradient
+from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
-from jmetamer.metamers.parameterizations import ContinuousFeatures, Parameterization
+from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights, Parameterization
 from jmetamer.metamers.without_reference import has_features, stand_in
 from jmetamer.models.protocol import Model, Params
 
@@ -36,7 +38,7 @@ class Matching:
     Attributes:
       model: the network, without arrays.
       layers: names of the layers to match.
-      vary: what of the graph varies.
+      vary: what of the graph varies; of a `Structure`, how its features do.
       loss: residual that is driven to zero.
       identity_backward: layers whose nonlinearity has derivative one in the backward pass.
     """
@@ -80,7 +82,8 @@ class Problem:
         it may have none at all (nodes [n, 0]): then metamers start from standard normal noise.
       layer: one name of `trained.model.layer_names`, several, or "all" (every layer after its
         nonlinearity).
-      vary: parameterization of what may change; continuous features by default.
+      vary: parameterization of what may change, continuous features by default; or the setting of
+        edges that come and go, such as `BinaryEdges()`.
       nodes: target nodes; all by default.
       loss: residual to minimize; by default `Complementarity()`, or `RelativeSquared()` with
         `identity_backward`, which changes nothing in a residual that skips the nonlinearity.
@@ -89,8 +92,9 @@ class Problem:
       identity_backward: let gradients pass the nonlinearity of the matched layers unchanged.
 
     Raises:
-      InputError: unknown layer, node out of range, target of the wrong shape, bad graph, or a
-        graph without features where they are needed.
+      InputError: unknown layer, node out of range, target of the wrong shape, bad graph, a graph
+        without features where they are needed, or edge weights in a network without a gradient by
+        them.
 
     Example:
       >>> import jmetamer as jm
@@ -104,7 +108,7 @@ class Problem:
     trained: _Trained
     graph: jraph.GraphsTuple
     layer: str | Sequence[str]
-    vary: Parameterization = ContinuousFeatures()
+    vary: Parameterization | Structure = ContinuousFeatures()
     nodes: Sequence[int] | None = None
     loss: Loss | None = None
     target: Any = None
@@ -115,6 +119,8 @@ class Problem:
         if not has_features(self.graph):
             self._stand_in()
         self.vary.check(self.graph)
+        if isinstance(self.vary, EdgeWeights):
+            require_edge_gradient(self.trained.model, self.vary)
         _ = self.matching
         self._check_nodes()
         if self.target is not None:
@@ -152,7 +158,8 @@ class Problem:
                     "does not pass the nonlinearity; leave one of them out"
                 )
         default = RelativeSquared() if self.identity_backward else Complementarity()
-        return Matching(model, self.layers, self.vary, self.loss or default, through)
+        vary = self.vary.features if isinstance(self.vary, Structure) else self.vary
+        return Matching(model, self.layers, vary, self.loss or default, through)
 
     @functools.cached_property
     def arrays(self) -> Arrays:

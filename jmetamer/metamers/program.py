@@ -59,6 +59,17 @@ def program_of(
     return program, basis
 
 
+def aim_of(solver: Solver) -> float:
+    """Return the loss at which the loop stops, a little below the tolerance.
+
+    Example:
+      >>> from jmetamer.metamers.optimizers import Optimizer
+      >>> aim_of(Solver(Optimizer("adam", 0.1), tolerance=1.0))
+      0.98
+    """
+    return _AIM * solver.tolerance
+
+
 def limits_of(solver: Solver, seed: int) -> Limits:
     """Return the numbers that steer the loop.
 
@@ -75,7 +86,7 @@ def limits_of(solver: Solver, seed: int) -> Limits:
         jnp.int32(seed),
         jnp.float32(as_optimizer(solver.optimizer).rate),
         jnp.int32(solver.steps),
-        jnp.float32(_AIM * solver.tolerance),
+        jnp.float32(aim_of(solver)),
         jnp.int32(solver.patience),
         jnp.float32(solver.improvement),
     )

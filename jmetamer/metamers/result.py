@@ -1,12 +1,15 @@
 """`Metamers`: what `generate` returns, put together from seeds at their ends."""
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jmetamer.metamers.exact.methods import method_named
+from jmetamer.metamers.edges.searching import SEARCHES
+from jmetamer.metamers.exact.methods import METHODS
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.synthesis import Finished
 from jmetamer.metamers.tasks import Task
@@ -36,6 +39,11 @@ class Metamers(NamedTuple):
       base_seed: int.
       coordinates: name of the coordinates of `theta`.
       method: how they were made.
+      details: name -> [b], what only this way of making metamers tells: of relaxed edges the L_act
+        of the relaxation, of the best rounding and after flips (`loss_relaxed`, `loss_rounded`,
+        `loss_flipped`), which `rounding` was best (0 the threshold 1/2, 1 the largest weights, from
+        2 on random draws), `num_flips`, and by how many pairs the edges differ from their start,
+        `num_changed`; of a search, its `num_moves`.
     """
 
     theta: Any
@@ -54,6 +62,7 @@ class Metamers(NamedTuple):
     base_seed: int
     coordinates: str
     method: str = "optimize"
+    details: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def result_of(
@@ -90,6 +99,7 @@ def result_of(
         "agreement": np.float32(verdict.agreement),
         "layer_match": np.asarray(verdict.layer_match, np.float32),
         "loss_trace": curve,
+        "details": dict(finished.details),
     }
 
 
@@ -105,11 +115,16 @@ def metamers_of(
       coordinates: name of the coordinates of theta.
     """
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
-    method = task.solver.method
-    named = method if method == "optimize" else method_named(method)[0]
-    return Metamers(
-        **columns, trace_step=trace_step, base_seed=task.seed, coordinates=coordinates, method=named
-    )
+    method = _name_of_method(task.solver.method)
+    numbers: dict[str, Any] = {"trace_step": trace_step, "base_seed": task.seed}
+    return Metamers(**columns, **numbers, coordinates=coordinates, method=method)
+
+
+def _name_of_method(method: Any) -> str:
+    if isinstance(method, str):
+        return method
+    known = {name: type(settings) for name, settings in METHODS.items()} | dict(SEARCHES)
+    return next(name for name, kind in known.items() if isinstance(method, kind))
 
 
 def _column(rows: list[Any]) -> Any:

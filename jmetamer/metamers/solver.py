@@ -8,9 +8,13 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import PRECISIONS
 from jmetamer.metamers.coordinates import COORDINATES
+from jmetamer.metamers.edges.settings import BinaryEdges, Structure
 from jmetamer.metamers.optimizers import Optimizer
-from jmetamer.metamers.parameterizations import ContinuousFeatures
+from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights
 from jmetamer.metamers.problem import Problem
+
+# Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
+_NEVER = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Solver:
         GPUs, bfloat16 on TPUs, float32 on processors), "high" or "highest". References and final
         losses are always computed at the highest.
       method: "optimize", or how metamers are made without the loop: a name of
-        `jmetamer.metamers.exact.METHODS` or one of its constructions.
+        `jmetamer.metamers.exact.METHODS` or one of its constructions; of edges that come and go,
+        "swap_search", "annealing" or settings of one of them.
 
     Raises:
       InputError: a number outside its range, with the allowed range.
@@ -99,8 +104,9 @@ class Solver:
 def default_solver(problem: Problem) -> Solver:
     """Return the settings that were fastest to a verified metamer in our measurements.
 
-    L-BFGS for continuous features, whose line search costs one evaluation a step; Adam with
-    cosine decay for the logits of binary features.
+    L-BFGS for continuous features and edge weights, whose line search costs one evaluation a
+    step; Adam with cosine decay for the logits of binary features. Of edges that come and go, Adam
+    through the whole schedule; where features vary too, what is chosen for them.
 
     Args:
       problem: what is to be matched.
@@ -112,6 +118,12 @@ def default_solver(problem: Problem) -> Solver:
       >>> default_solver(jm.Problem(trained, data.graph, layer="conv1")).optimizer.name
       'lane_lbfgs'
     """
-    if isinstance(problem.vary, ContinuousFeatures):
+    vary = problem.vary
+    if isinstance(vary, BinaryEdges):
+        adam = Optimizer("adam", vary.learning_rate)
+        return Solver(adam, steps=1000, tolerance=1e-2, patience=_NEVER)
+    if isinstance(vary, Structure):
+        vary = vary.features
+    if isinstance(vary, ContinuousFeatures | EdgeWeights):
         return Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
     return Solver(Optimizer("adam", 0.2, "cosine"), steps=200, tolerance=1e-2)

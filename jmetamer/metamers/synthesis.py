@@ -10,7 +10,8 @@ import itertools
 import os
 import queue as queue_module
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -34,12 +35,16 @@ Item = tuple[int, int]
 
 
 class Finished(NamedTuple):
-    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it."""
+    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it.
+
+    `details` are numbers by name that only this way of making metamers has to tell.
+    """
 
     lane: engine.Lane
     curve: np.ndarray
     graph: jraph.GraphsTuple
     verdict: Verdict
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class SeedQueue:
@@ -135,7 +140,7 @@ class Synthesis:
         self.tasks = (Task(problem, int(seed), solver), *others)
         self.program, self.data = shared_program(self.tasks, devices=devices, together=together)
         self.arrays, self.basis, self.limits = self._whole()
-        self.trace_steps = [_trace_step(task.solver.steps, trace_points) for task in self.tasks]
+        self.trace_steps = [steps_of_trace(task.solver.steps, trace_points) for task in self.tasks]
         self.judges = [Judge(task.problem) for task in self.tasks]
 
     @property
@@ -351,7 +356,17 @@ class Synthesis:
         return thin
 
 
-def _trace_step(steps: int, trace_points: int) -> np.ndarray:
+def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
+    """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
+
+    Args:
+      steps: largest number of steps.
+      trace_points: largest number of points.
+
+    Example:
+      >>> steps_of_trace(8, 3).tolist()
+      [0, 4, 8]
+    """
     points = np.linspace(0, steps, min(trace_points, steps + 1))
     return np.unique(points.astype(np.int32))
 

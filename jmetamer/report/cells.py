@@ -7,8 +7,14 @@ from typing import Any
 
 _IN_TITLE = (
     "dataset.name", "model.architecture", "model.activation", "training.epochs",
-    "metamers.layer", "metamers.vary", "metamers.domain",
+    "metamers.layer", "metamers.vary", "metamers.features", "metamers.domain",
+    "metamers.edges.start",
 )  # fmt: skip
+_STARTS = {
+    "noise": "from random edges",
+    "rewired": "from rewired edges",
+    "reference": "from the reference",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,4 +161,9 @@ def _model_text(settings: Mapping[str, Any]) -> str:
 
 def _vary_text(settings: Mapping[str, Any]) -> str:
     words = _words(settings, "metamers.vary", "metamers.domain")
+    if setting(settings, "metamers.features") == "binary_features":
+        words.append("binary features")
+    start = setting(settings, "metamers.edges.start")
+    if start is not None:
+        words.append(_STARTS.get(start, str(start)))
     return ", ".join(words).replace("_", " ")

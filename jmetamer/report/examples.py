@@ -58,7 +58,7 @@ def choose_examples(
     nodes = _nodes_of_different_classes(
         labels, len(original), targets, MAX_PICTURES if shape else MAX_ROWS
     )
-    picks = _lowest_losses(data, len(metamers))
+    picks = lowest_losses(data, len(metamers), MAX_METAMERS)
     blocks = [original[nodes]] + [np.asarray(metamers[i].nodes, float)[nodes] for i, _ in picks]
     rows = np.stack(blocks)
     return Examples(
@@ -129,8 +129,14 @@ def _nodes_of_different_classes(
     return pool[np.sort(order)] if len(pool) <= limit else pool[order]
 
 
-def _lowest_losses(data: xr.Dataset, num_stored: int) -> list[tuple[int, str]]:
-    """Indices into the stored metamers and their names, lowest loss first."""
+def lowest_losses(data: xr.Dataset, num_stored: int, most: int) -> list[tuple[int, str]]:
+    """Return indices into the stored metamers and their names, lowest loss first.
+
+    Args:
+      data: variables of the cell.
+      num_stored: number of stored metamers.
+      most: number of metamers at most.
+    """
     stored = np.arange(num_stored)
     if "stored_seed_id" in data:
         stored = np.asarray(data["stored_seed_id"].values)[:num_stored]
@@ -140,7 +146,7 @@ def _lowest_losses(data: xr.Dataset, num_stored: int) -> list[tuple[int, str]]:
         losses = dict(zip(seeds, data["loss_hardened"].values.tolist(), strict=True))
     ranked = np.array([losses.get(int(seed), np.nan) for seed in stored])
     order = np.argsort(np.where(np.isnan(ranked), np.inf, ranked), kind="stable").tolist()
-    return [(i, f"metamer {int(stored[i])}") for i in order[:MAX_METAMERS]]
+    return [(i, f"metamer {int(stored[i])}") for i in order[:most]]
 
 
 def _limits(rows: np.ndarray, legal: Any) -> tuple[float, float]:

@@ -184,6 +184,12 @@ def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
         "Deviations from the reference": "No deviations: no finite deviation was recorded.",
         "Layer-by-layer match": "No layer-by-layer match: no positive finite match was recorded.",
     }
+    if summary.edges is not None:
+        missing["Edges beside those of the reference"] = (
+            "No drawing of edges: no metamers of this cell were stored."
+        )
+        if summary.edges.features_stay:
+            del missing["Reference against metamers"]
     notes = [text for title, text in missing.items() if title not in drawn]
     if any(status.name == "ZERO_TARGET" for status in summary.statuses):
         notes.insert(

@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import distinguishing, setting
+from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_examples
 from jmetamer.report.examples import Examples, choose_examples, informative_columns
-from jmetamer.report.figures import deviations, examples, layers, losses, spectra, style
+from jmetamer.report.figures import deviations, edges, examples, layers, losses, spectra, style
 from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.picture import Picture, drawn
 from jmetamer.report.summary import CellSummary
@@ -38,10 +39,9 @@ def cell_pictures(
     """
     targets = _target_nodes(settings)
     with style.styled():
-        shown = choose_examples(data, reference, metamers, targets)
         found = [
             _loss_picture(prefix, summary, data),
-            None if shown is None else _example_picture(prefix, shown, reference),
+            *_beside_the_reference(prefix, summary, data, reference, metamers, targets),
             _spectrum_picture(prefix, data),
             _rank_picture(prefix, summary, data),
             *geometry_pictures(prefix, data),
@@ -88,6 +88,49 @@ def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
         "Loss: squared distance between the activations of metamer and reference, divided by the "
         "squared size of the reference's activations. A metamer that has stopped keeps its last "
         "loss in the median and the band.",
+    )  # fmt: skip
+
+
+def _beside_the_reference(
+    prefix: str,
+    summary: CellSummary,
+    data: xr.Dataset,
+    reference: Any,
+    metamers: Any,
+    targets: list[int],
+) -> list[Picture | None]:
+    """Show features and edges of metamers, each where it varies."""
+    found: list[Picture | None] = []
+    if summary.edges is None or not summary.edges.features_stay:
+        shown = choose_examples(data, reference, metamers, targets)
+        found.append(None if shown is None else _example_picture(prefix, shown, reference))
+    if summary.edges is not None:
+        examples_of_edges = choose_edge_examples(data, reference, metamers, targets)
+        found.append(_edge_picture(prefix, examples_of_edges, len(metamers)))
+    return found
+
+
+def _edge_picture(prefix: str, shown: list[EdgeExample], num_stored: int) -> Picture | None:
+    told = "; ".join(
+        f"{one.name} removes {one.num_removed:,} of them and adds {one.num_added:,}"
+        for one in shown
+    )
+    part = ""
+    if shown and shown[0].center is not None:
+        part = (
+            f" The graph is too large to be shown whole: up to {MAX_NODES} nodes within two hops "
+            "of the target node that the most changed edges meet (heavy circle)."
+        )
+    elif shown and shown[0].targets.any() and not shown[0].targets.all():
+        part = " Nodes with a heavy circle are the target nodes, whose activations must match."
+    return drawn(
+        prefix, "Edges beside those of the reference", edges.edge_drawings(shown),
+        f"Edges of the reference on the left and of metamers on the right: {told}.",
+        f"Of {plural(num_stored, 'stored metamer')} the {len(shown)} with the lowest loss; nodes "
+        "lie at the same places on both sides. Thin lines are in both graphs; dashed lines are "
+        "removed, heavy lines added. Self loops and directions are not drawn. Numbers in the "
+        f"titles count all edges of the graph.{part}",
+        wide=True,
     )  # fmt: skip
 
 

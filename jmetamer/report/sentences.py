@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import distinguishing
+from jmetamer.report.edge_summary import edge_sentences
 from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
 from jmetamer.report.summary import CellSummary, Deviation, RankSummary
 from jmetamer.report.wording import listing, number, percent, plural
@@ -54,6 +55,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
             f"{'has' if cell.num_loose == 1 else 'have'} a loss above the tolerance when it is "
             "recomputed from the stored graph."
         )
+    if cell.edges is not None:
+        sentences += edge_sentences(cell.edges)
     if not np.isnan(cell.agreement):
         sentences.append(
             f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "
@@ -65,6 +68,11 @@ def cell_sentences(cell: CellSummary) -> list[str]:
         sentences.append(map_sentence(cell.maps))
     if cell.ledger is not None:
         sentences.append(ledger_sentence(cell.ledger))
+    if cell.edges is not None and cell.edges.features_stay and cell.ranks is not None:
+        sentences.append(
+            "Ranks and dimensions are those of changes of the features at the reference; in the "
+            "metamers of this cell the features stay, and edges change."
+        )
     return sentences
 
 

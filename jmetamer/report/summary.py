@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import CellName, setting
+from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
 from jmetamer.report.geometry_summary import (
     LedgerSummary,
     MapSummary,
@@ -94,6 +95,7 @@ class CellSummary:
       deviations: one per measure.
       ranks: local geometry, or None where it was not computed.
       maps, ledger: over all nodes and over the layers, or None where they were not computed.
+      edges: how edges changed, or None where they stay.
     """
 
     name: CellName
@@ -112,6 +114,7 @@ class CellSummary:
     ranks: RankSummary | None
     maps: MapSummary | None = None
     ledger: LedgerSummary | None = None
+    edges: EdgeSummary | None = None
 
     @property
     def share(self) -> float:
@@ -154,6 +157,7 @@ def summarize(
         ranks=_ranks(data),
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
+        edges=summarize_edges(data),
     )
 
 

@@ -4,9 +4,10 @@ from jmetamer.results.partial import PartialCell
 from jmetamer.results.progress import Progress
 from jmetamer.results.record import Record, Variable, check_record, hash_settings
 from jmetamer.results.reference import Reference, arrays_digest, make_reference
-from jmetamer.results.run import Run, StoredMetamers, open_run
+from jmetamer.results.run import Run, open_run
 from jmetamer.results.statistics import clopper_pearson_interval, wilson_interval
 from jmetamer.results.store import RunStore
+from jmetamer.results.stored_metamers import StoredMetamers
 
 __all__ = [
     "PartialCell",

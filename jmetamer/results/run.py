@@ -2,9 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +12,7 @@ import zarr
 from jmetamer._base.errors import StoreError, unknown_name
 from jmetamer.results.reference import Reference
 from jmetamer.results.store import read_failures, read_order
+from jmetamer.results.stored_metamers import StoredMetamers, as_graph
 from jmetamer.results.summary import summary_row
 from jmetamer.results.zarr_group import GROUP, checksum, read_group, text_variables
 
@@ -90,7 +90,7 @@ class Run:
 
     def reference(self, cell: str) -> "jraph.GraphsTuple":
         """Return the reference graph of a cell, NumPy arrays inside."""
-        return _graph(self.reference_data(cell))
+        return as_graph(self.reference_data(cell))
 
     def reference_data(self, cell: str) -> Reference:
         """Return the reference graph of a cell with labels and notes, as plain arrays."""
@@ -109,13 +109,17 @@ class Run:
     def metamers(self, cell: str) -> "StoredMetamers":
         """Return the stored metamers of a cell as graphs, each read when it is asked for.
 
+        What does not vary is the reference's: its features, its edges, or none of them.
+
         Args:
           cell: one of `cells`.
 
         Returns:
-          A sequence of `jraph.GraphsTuple` with NumPy arrays; 0/1 features are unpacked.
+          A sequence of `jraph.GraphsTuple` with NumPy arrays; 0/1 features are unpacked, and edges
+          that come and go are rebuilt as a simple graph. Reading a graph whose flips do not fit the
+          reference raises `StoreError`.
         """
-        return StoredMetamers(self._array(cell, "features"), self.reference_data(cell))
+        return StoredMetamers(self._group(cell), self.reference_data(cell))
 
     def verify(self, cell: str) -> bool:
         """Return whether the arrays on disk still have the checksum they were written with."""
@@ -152,64 +156,9 @@ class Run:
             raise unknown_name(f"cell in `{self.folder}`:", cell, self.cells)
         return self.folder / "cells" / cell
 
-    def _array(self, cell: str, name: str) -> Any:
-        group = zarr.open_group(store=str(self._folder(cell) / GROUP), mode="r", zarr_format=3)
-        return group[name]
-
-
-class StoredMetamers(Sequence["jraph.GraphsTuple"]):
-    """Metamers on disk as a sequence of graphs.
-
-    Args:
-      features: Zarr array [stored, n, d], or packed bits along the last axis with the attribute
-        `packed_bits` = d.
-      reference: the graph whose edges the metamers share.
-    """
-
-    def __init__(self, features: Any, reference: Reference) -> None:
-        self._features = features
-        self._reference = reference
-
-    def __len__(self) -> int:
-        return int(self._features.shape[0])
-
-    @overload
-    def __getitem__(self, index: int) -> "jraph.GraphsTuple": ...
-    @overload
-    def __getitem__(self, index: slice) -> list["jraph.GraphsTuple"]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """Return one graph, or a list of them."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"metamer {index} was asked for, {len(self)} are stored")
-        features = np.asarray(self._features[index % len(self)])
-        return _graph(self._reference._replace(nodes=unpack_features(features, self._features)))
-
-    def __iter__(self) -> Iterator["jraph.GraphsTuple"]:
-        return (self[i] for i in range(len(self)))
-
-
-def unpack_features(stored: np.ndarray, array: Any) -> np.ndarray:
-    """Return features as float32, whether they were stored so or as packed bits.
-
-    Args:
-      stored: [..., d] float32, or [..., ceil(d / 8)] uint8 as from `numpy.packbits`.
-      array: what carries the attributes (`attrs`); `packed_bits` = d marks packed bits.
-
-    Returns:
-      [..., d] float32.
-
-    Example:
-      >>> import types
-      >>> packed = np.packbits(np.array([[1, 0, 1]]), axis=-1)
-      >>> unpack_features(packed, types.SimpleNamespace(attrs={"packed_bits": 3}))
-      array([[1., 0., 1.]], dtype=float32)
-    """
-    width = array.attrs.get("packed_bits")
-    if width is None:
-        return stored.astype(np.float32, copy=False)
-    return np.unpackbits(stored, axis=-1, count=int(width)).astype(np.float32)
+    def _group(self, cell: str) -> Any:
+        folder = self._folder(cell) / GROUP
+        return zarr.open_group(store=str(folder), mode="r", zarr_format=3)
 
 
 def open_run(folder: str | os.PathLike[str]) -> Run:
@@ -238,20 +187,4 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     raise StoreError(
         f"`{folder}` is not a run folder: {found}; "
         "give the folder that `python -m jmetamer.sweep` named as its run folder"
-    )
-
-
-def _graph(reference: Reference) -> "jraph.GraphsTuple":
-    import jraph  # imports jax, which opening a run must not wait for
-
-    from jmetamer.graphs.graph import Edges
-
-    return jraph.GraphsTuple(
-        nodes=reference.nodes,
-        edges=Edges(reference.weight),
-        senders=reference.senders,
-        receivers=reference.receivers,
-        n_node=np.array([len(reference.nodes)], np.int32),
-        n_edge=np.array([len(reference.senders)], np.int32),
-        globals=None,
     )

@@ -107,7 +107,7 @@ def test_misuse_is_refused_by_name():
     with pytest.raises(InputError, match=r"unknown feature kind 'binry'; did you mean 'binary'\?"):
         deviations(REFERENCE, METAMERS, "binry")
     with pytest.raises(
-        InputError, match=r"defined for binary and one_hot features.*are continuous"
+        InputError, match=r"defined for binary features and one_hot.*vary continuous features"
     ):
         deviations(REFERENCE, METAMERS, "continuous", ["features/jaccard"])
     with pytest.raises(InputError, match=r"shape \(7, 5, 2\); with a reference of shape \(5, 3\)"):

@@ -183,6 +183,77 @@ def _vary(rng, reference):
     return np.clip(0.45 * reference.nodes + 0.6 * noise, 0, 1).astype(np.float32)
 
 
+def ring_reference(num_nodes=12, chords=()):
+    """A ring with chords, both directions stored, and one self loop."""
+    pairs = [(i, (i + 1) % num_nodes) for i in range(num_nodes)] + list(chords)
+    both = np.array([*pairs, *((j, i) for i, j in pairs), (0, 0)], np.int32)
+    rng = np.random.default_rng(0)
+    return Reference(
+        "r" * 64, rng.normal(size=(num_nodes, 3)).astype(np.float32), both[:, 0], both[:, 1],
+        np.ones(len(both), np.float32), (np.arange(num_nodes) % 2).astype(np.int32),
+        {"name": "ring", "feature_kind": "continuous", "feature_shape": None,
+         "feature_range": None, "num_classes": 2},
+    )  # fmt: skip
+
+
+def with_edges(reference, added, removed, weight=None):
+    """The graph with some undirected pairs more and others less."""
+    gone = {*removed, *((j, i) for i, j in removed)}
+    stored = zip(reference.senders.tolist(), reference.receivers.tolist(), strict=True)
+    kept = [pair for pair in stored if pair not in gone]
+    edges = np.array([*kept, *added, *((j, i) for i, j in added)], np.int32)
+    weights = np.ones(len(edges), np.float32) if weight is None else weight
+    return SimpleNamespace(
+        nodes=reference.nodes, senders=edges[:, 0], receivers=edges[:, 1],
+        edges=SimpleNamespace(weight=weights),
+    )  # fmt: skip
+
+
+def make_edge_cell(reference, metamers, features=False, count=6, **more_settings):
+    """A cell whose edges vary; `metamers` are (added pairs, removed pairs), best first."""
+    made = make_cell(
+        reference, count=count, stored=len(metamers), num_stalled=0, with_geometry=False,
+        vary="features_and_edges" if features else "edges", edges={"start": "noise"},
+        domain="free" if features else None, **more_settings,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    relaxed = rng.uniform(1e-6, 1e-5, count)
+    added = np.array([len(one) for one, _ in metamers] + [3] * (count - len(metamers)))
+    variables = {
+        "loss_hardened": ("metamer", np.sort(10 * relaxed)),
+        "loss_relaxed": ("metamer", relaxed), "loss_rounded": ("metamer", 1000 * relaxed),
+        "loss_flipped": ("metamer", 10 * relaxed),
+        "num_flips": ("metamer", np.arange(count)), "rounding": ("metamer", np.zeros(count)),
+        "num_changed": ("metamer", 2 * added), "edges_added": ("metamer", added),
+        "edges_removed": ("metamer", added), "edge_jaccard": ("metamer", added / (12 + added)),
+        "flip_sender": ("flip", np.zeros(0, np.int32), {"directed": False}),
+    }  # fmt: skip
+    if features:
+        variables["features"] = (("stored", "node", "feature"), np.zeros((len(metamers), 12, 3)))
+    made["data"] = made["data"].assign(variables)
+    made["data"].attrs["edge_jaccard_chance"] = 0.9
+    made["metamers"] = [with_edges(reference, *one) for one in metamers]
+    return made
+
+
+@pytest.fixture(scope="session")
+def ring():
+    """The builder of rings."""
+    return ring_reference
+
+
+@pytest.fixture(scope="session")
+def changed_edges():
+    """The builder of graphs whose edges differ from a reference."""
+    return with_edges
+
+
+@pytest.fixture(scope="session")
+def edge_cell():
+    """The builder of cells whose edges vary."""
+    return make_edge_cell
+
+
 @pytest.fixture(scope="session")
 def digits():
     return digits_reference()

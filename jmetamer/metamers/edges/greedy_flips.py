@@ -34,7 +34,7 @@ def greedy_flips(
     loss: Callable[[jax.Array], jax.Array],
     *,
     shortlist: int = 32,
-    most: int = 200,
+    most: int | jax.Array = 200,
     tolerance: jax.Array | float = 0.0,
 ) -> GreedyFlips:
     """Flip edges one by one as long as the loss falls.

@@ -9,11 +9,13 @@ from jmetamer.metamers.parameterizations.continuous_features import (
     Free,
     NonNegative,
 )
+from jmetamer.metamers.parameterizations.edge_weights import EdgeWeights
 from jmetamer.metamers.parameterizations.protocol import Parameterization, Theta
 
 PARAMETERIZATIONS = {
     "continuous_features": ContinuousFeatures,
     "binary_features": BinaryFeatures,
+    "edge_weights": EdgeWeights,
 }
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Box",
     "ContinuousFeatures",
     "Domain",
+    "EdgeWeights",
     "Free",
     "NonNegative",
     "Parameterization",

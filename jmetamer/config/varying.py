@@ -1,0 +1,196 @@
+"""Which settings belong to what varies, with their defaults; everything else is refused."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from jmetamer._base.errors import ConfigError, unknown_name
+from jmetamer.config.settings import EdgeSettings, MetamerSettings
+from jmetamer.metamers.edges.searching import SEARCHES
+from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges
+from jmetamer.metamers.exact.methods import METHODS
+from jmetamer.metamers.parameterizations import PARAMETERIZATIONS
+
+# What varies -> kinds of its metamers, less those of features that vary beside edges.
+METAMER_KIND: Mapping[str, tuple[str, ...]] = {
+    "continuous_features": ("continuous",),
+    "binary_features": ("binary",),
+    "edges": ("simple_edges",),
+    "edge_weights": ("edge_weights",),
+    "features_and_edges": ("simple_edges",),
+    "features_given_edges": ("simple_edges",),
+}
+JOINT = ("features_and_edges", "features_given_edges")
+_FEATURES = ("continuous_features", "binary_features")
+APART = "remove it, or give each its own block under `runs`"
+
+_DRAWN = ("start", "directed")
+_RELAXED = (
+    *_DRAWN, "block", "refill", "refill_every", "budget", "penalty", "distance", "draws", "flips",
+)  # fmt: skip
+_EDGES: Mapping[str, tuple[str, ...]] = {
+    "edges": _RELAXED,
+    "features_and_edges": (*_RELAXED, "learning_rate", "feature_learning_rate"),
+    "features_given_edges": _DRAWN,
+    "edge_weights": ("directed", "candidates"),
+}
+_FEATURE_OPTIONS = ("domain", "initialization", "ones", "slope", "margin", "margin_weight")
+_NOT_THERE = object()
+_WORDS_ONLY = {"domain": "free", "initialization": "global"}  # names, no values of a dataclass
+
+
+def features_of(given: MetamerSettings) -> str | None:
+    """Return how the features vary, or None where they do not.
+
+    Example:
+      >>> features_of(MetamerSettings(vary="features_and_edges")), features_of(
+      ...     MetamerSettings(vary="edges"))
+      ('continuous_features', None)
+    """
+    if given.vary in JOINT:
+        return given.features or "continuous_features"
+    return given.vary if given.vary in _FEATURES else None
+
+
+def metamer_kinds(given: MetamerSettings) -> tuple[str, ...]:
+    """Return the kinds of features and edges of the metamers, by which measures are chosen.
+
+    Example:
+      >>> metamer_kinds(MetamerSettings(vary="features_and_edges"))
+      ('continuous', 'simple_edges')
+    """
+    own = METAMER_KIND[given.vary]
+    return (*METAMER_KIND[features_of(given) or ""], *own) if given.vary in JOINT else own
+
+
+def fill_varying(given: MetamerSettings) -> dict[str, Any]:
+    """Return the settings of what varies with their defaults, null where they do not apply.
+
+    Args:
+      given: as in the file.
+
+    Returns:
+      New values of fields of `MetamerSettings`.
+
+    Raises:
+      ConfigError: a setting of something else.
+
+    Example:
+      >>> fill_varying(MetamerSettings(vary="edges"))["edges"].flips
+      100
+    """
+    kind = features_of(given)
+    if given.features is not None and given.vary not in JOINT:
+        raise _not_of("features", given.features, given.vary)
+    filled: dict[str, Any] = {"features": kind if given.vary in JOINT else None}
+    for name, default in _feature_defaults(given).items():
+        value = getattr(given, name)
+        if value is not None and default is _NOT_THERE:
+            raise _not_of(name, value, given.vary, kind)
+        filled[name] = None if default is _NOT_THERE else _first(value, default)
+    return filled | {"edges": _fill_edges(given)}
+
+
+def check_method(given: MetamerSettings) -> None:
+    """Refuse what a method or a search would ignore, or cannot do.
+
+    Args:
+      given: with the settings of what varies filled in.
+
+    Raises:
+      ConfigError: says what does not go together.
+    """
+    if features_of(given) is None and given.coordinates not in ("auto", "features"):
+        raise ConfigError(
+            f"`metamers.coordinates` is {given.coordinates!r}, which are coordinates of features, "
+            f"but `metamers.vary` is {given.vary!r}; {APART}"
+        )
+    if given.method == "optimize":
+        return
+    allowed = ("optimize", *METHODS, *SEARCHES)
+    if given.method not in allowed:
+        raise ConfigError(str(unknown_name("`metamers.method`", given.method, allowed)))
+    asked = f"`metamers.method` is {given.method!r}"
+    for name in ("optimizer", "steps") if given.method in SEARCHES else ("optimizer",):
+        if getattr(given, name) is not None:
+            raise ConfigError(
+                f"{asked}, but `metamers.{name}` is {getattr(given, name)!r}: it would be ignored; "
+                "leave it out"
+            )
+    if given.method in SEARCHES:
+        _check_search(given, asked)
+        return
+    if given.vary != "continuous_features" or given.domain != "free":
+        raise ConfigError(
+            f"{asked}, which needs `metamers.vary` continuous_features with `metamers.domain` "
+            f"free; got {given.vary} with {given.domain}"
+        )
+    if METHODS[given.method].repeats and given.count > 1:
+        raise ConfigError(
+            f"{asked}, which gives every seed the same metamer, but `metamers.count` is "
+            f"{given.count}; set it to 1"
+        )
+
+
+def _feature_defaults(given: MetamerSettings) -> dict[str, Any]:
+    """Return option of features -> its default, or `_NOT_THERE` where it does not apply."""
+    kind = features_of(given)
+    own: dict[str, Any] = {}
+    if kind is not None:
+        own = {f.name: f.default for f in dataclasses.fields(PARAMETERIZATIONS[kind])}
+        own |= {name: word for name, word in _WORDS_ONLY.items() if name in own}
+    elif given.vary == "edge_weights":
+        own = {"domain": "non_negative"}
+    return {name: own.get(name, _NOT_THERE) for name in _FEATURE_OPTIONS}
+
+
+def _fill_edges(given: MetamerSettings) -> EdgeSettings:
+    names = _EDGES.get(given.vary, ())
+    searched = given.method in SEARCHES and given.vary == "edges"
+    names = _DRAWN if searched else names
+    defaults = {field.name: field.default for field in dataclasses.fields(BinaryEdges)}
+    defaults |= {"feature_learning_rate": _default_of(FeaturesAndEdges, "learning_rate")}
+    filled: dict[str, Any] = {}
+    for field in dataclasses.fields(EdgeSettings):
+        value = getattr(given.edges, field.name)
+        if value is not None and field.name not in names:
+            if searched:
+                raise ConfigError(
+                    f"`metamers.edges.{field.name}` is {value!r}, but `metamers.method` is "
+                    f"{given.method!r}, which relaxes nothing: it would be ignored; leave it out"
+                )
+            raise _not_of(f"edges.{field.name}", value, given.vary)
+        applies = field.name in names
+        filled[field.name] = _first(value, defaults.get(field.name)) if applies else None
+    edges = EdgeSettings(**filled)
+    if edges.start == "reference" and (searched or given.vary == "features_given_edges"):
+        why = given.method if searched else given.vary
+        raise ConfigError(
+            f"`metamers.edges.start` is 'reference', but with {why} edges start somewhere else; "
+            "allowed: noise or rewired"
+        )
+    return edges
+
+
+def _check_search(given: MetamerSettings, asked: str) -> None:
+    if given.vary != "edges":
+        raise ConfigError(
+            f"{asked}, which searches over edges alone, but `metamers.vary` is {given.vary!r}; "
+            "write `vary: edges`, or `method: optimize`"
+        )
+
+
+def _not_of(name: str, value: Any, vary: str, features: str | None = None) -> ConfigError:
+    where, what = ("features", features) if vary in JOINT and features else ("vary", vary)
+    return ConfigError(
+        f"`metamers.{name}` is {value!r}, but `metamers.{where}` is {what!r}, which has no "
+        f"{name.rsplit('.', 1)[-1]}; {APART}"
+    )
+
+
+def _default_of(settings: type, name: str) -> Any:
+    return {f.name: f.default for f in dataclasses.fields(settings)}[name]
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value

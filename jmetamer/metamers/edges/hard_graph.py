@@ -1,0 +1,90 @@
+"""The graph of hard edges: as it is kept, as it is handed out, and as compiled code reads it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer.graphs.graph import Edges
+from jmetamer.graphs.pairs import Pairs, simple_graph
+from jmetamer.metamers.edges.settings import is_directed
+from jmetamer.metamers.problem import Problem
+
+
+class EdgesTheta(NamedTuple):
+    """What is kept of a structure metamer; arrays of one shape for all seeds of a problem.
+
+    Attributes:
+      senders: [m] int32, sorted; of an undirected edge the smaller node. Behind the last edge both
+        ends are 0.
+      receivers: [m] int32.
+      features: [n, d] float32, or () where the reference's stay.
+    """
+
+    senders: Any
+    receivers: Any
+    features: Any = ()
+
+
+def edges_theta(pairs: Pairs, present: Any, features: Any = ()) -> EdgesTheta:
+    """Return hard pairs as they are kept.
+
+    Args:
+      pairs: [m].
+      present: [m] bool, or 0 and 1.
+      features: [n, d], or ().
+
+    Example:
+      >>> pairs = Pairs(np.array([1, 0, 0]), np.array([2, 0, 2]))
+      >>> edges_theta(pairs, [1, 0, 1]).senders.tolist()
+      [0, 1, 0]
+    """
+    kept = (np.asarray(present) > 0.5) & np.asarray(pairs.is_pair)
+    one, other = (np.asarray(side)[kept] for side in pairs)
+    order = np.lexsort((other, one))
+    left = kept.size - order.size
+    one, other = (np.pad(side[order].astype(np.int32), (0, left)) for side in (one, other))
+    return EdgesTheta(one, other, features)
+
+
+def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
+    """Return the legal simple graph, on the device.
+
+    Args:
+      problem: gives the features that stay, the self loops, and whether edges are directed.
+      theta: of one seed.
+
+    Raises:
+      InputError: theta is not of a graph of this problem.
+    """
+    reference = problem.graph
+    pairs = Pairs(np.asarray(theta.senders), np.asarray(theta.receivers))
+    directed = is_directed(reference, problem.vary.edges.directed)  # type: ignore[union-attr]
+    graph = simple_graph(reference, pairs, pairs.is_pair, directed=directed)
+    nodes = problem.arrays.graph.nodes if isinstance(theta.features, tuple) else theta.features
+    return jax.tree.map(jnp.asarray, graph._replace(nodes=nodes))
+
+
+def padded_edges(graph: jraph.GraphsTuple, num_edges: int) -> jraph.GraphsTuple:
+    """Return the graph with edges of weight 0 appended, so that graphs of all seeds share a shape.
+
+    The added entries are loops of the first node, which layers take as absent.
+
+    Args:
+      graph: without edge features.
+      num_edges: edges of the result.
+
+    Example:
+      >>> from jmetamer.graphs.graph import make_graph
+      >>> padded_edges(make_graph(np.eye(2), [0], [1]), 3).edges.weight.tolist()
+      [1.0, 0.0, 0.0]
+    """
+    left = (0, num_edges - graph.senders.shape[0])
+    return graph._replace(
+        senders=np.pad(np.asarray(graph.senders), left),
+        receivers=np.pad(np.asarray(graph.receivers), left),
+        edges=Edges(np.pad(np.asarray(graph.edges.weight), left)),
+        n_edge=np.array([num_edges], np.int32),
+    )

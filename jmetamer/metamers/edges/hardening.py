@@ -1,0 +1,106 @@
+"""From relaxed weights to a hard graph: the best rounding, then flips of single pairs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.edges.greedy_flips import greedy_flips
+from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
+from jmetamer.metamers.edges.plan import Data, Numbers, Plan
+from jmetamer.metamers.edges.relaxation import PULL, Relaxed
+from jmetamer.metamers.edges.rounding import best_rounding
+
+# Rounding draws from the key of the seed folded with this; steps fold with numbers below.
+_ROUNDING = 2**30
+
+
+class Hardened(NamedTuple):
+    """A hard graph and how it came about.
+
+    Attributes:
+      pairs: [m].
+      hard: [m] 0 or 1; 0 at padding.
+      features: theta of the features.
+      loss_relaxed: [] L_act of the best relaxed iterate.
+      loss_rounded: [] L_act of the best rounding.
+      loss: [] L_act after flips.
+      rounding: [] int32 which one was best: 0 the threshold 1/2, 1 the largest, from 2 on draws.
+      num_flips: [] int32.
+    """
+
+    pairs: Pairs
+    hard: jax.Array
+    features: Any
+    loss_relaxed: jax.Array
+    loss_rounded: jax.Array
+    loss: jax.Array
+    rounding: jax.Array
+    num_flips: jax.Array
+
+
+def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardened:
+    """Return the hard graph of one seed.
+
+    Roundings are compared, and flips accepted, by L_act plus what a walk lacks of its distance;
+    no graph beyond the budget is accepted.
+
+    Args:
+      state: at the end of its relaxation.
+      plan: what is matched, and the number of random roundings.
+      data: of the reference.
+      numbers: budget, distance, largest number of flips, tolerance.
+    """
+    pairs, weight, features, _, match, _ = state.best
+    from_start = is_from_start(data, plan)
+
+    def both(weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return loss_of_pairs(pairs, weight, features, plan, data)
+
+    def judged(hard: jax.Array) -> jax.Array:
+        # The number is L_act, its gradient that of the objective, which may have no dead zone.
+        objective, found = both(hard)
+        if plan.start == "reference":
+            lacking = PULL * shortfall(hard, from_start, numbers.distance)
+            objective, found = objective + lacking, found + lacking
+        if plan.has_budget:
+            changed = jnp.sum(jnp.abs(hard - from_start))
+            found = jnp.where(changed <= numbers.budget, found, jnp.inf)
+        return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
+
+    allowed = _within(weight, from_start, numbers) if plan.has_budget else _unchanged
+    key = jax.random.fold_in(state.key, _ROUNDING)
+    rounded = best_rounding(
+        key, weight, pairs.is_pair, lambda hard: judged(allowed(hard)), plan.draws
+    )
+    start = allowed(rounded.hard)
+    flipped = greedy_flips(
+        start, pairs.is_pair, judged, most=numbers.flips, tolerance=numbers.tolerance
+    )
+    before, after = (both(hard)[1] for hard in (start, flipped.hard))
+    found = pairs, flipped.hard, features, match, before, after
+    return Hardened(*found, rounded.rule, flipped.num_flips)
+
+
+def _unchanged(hard: jax.Array) -> jax.Array:
+    return hard
+
+
+def _within(
+    weight: jax.Array, from_start: jax.Array, numbers: Numbers
+) -> Callable[[jax.Array], jax.Array]:
+    """Return the map of hard graphs that takes back changes beyond the budget.
+
+    Those stay whose relaxed weights changed most.
+    """
+    order = jnp.argsort(-jnp.abs(weight - from_start), stable=True)
+
+    def allowed(hard: jax.Array) -> jax.Array:
+        changed = (hard != from_start)[order]
+        taken_back = changed & (jnp.cumsum(changed) > numbers.budget)
+        beyond = jnp.zeros(hard.shape, bool).at[order].set(taken_back)
+        return jnp.where(beyond, from_start, hard)
+
+    return allowed

@@ -1,0 +1,92 @@
+"""The compiled functions of structure metamers: each runs one seed, or many at once."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import highest_precision, loop_precision
+from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.edges.hardening import Hardened, hardened
+from jmetamer.metamers.edges.plan import Data, Numbers, Plan
+from jmetamer.metamers.edges.relaxation import Relaxed, begun, exchanged, start_edges, stepped
+
+# Steps of one call at most: the host looks in between, and losses come back in rows this long.
+CHUNK = 32
+
+
+def each(plan: Plan, function: Callable[[Any], Any], given: Any) -> Any:
+    """Run a function of one seed for every entry of the leading axis.
+
+    On accelerators all at once; a processor gains nothing from a batch, and XLA's batched scatter
+    costs it four times the plain one.
+
+    Args:
+      plan: says which.
+      function: of one seed.
+      given: tree of arrays with a leading axis over seeds.
+    """
+    return jax.vmap(function)(given) if plan.together else jax.lax.map(function, given)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def begin(plan: Plan, seed_ids: jax.Array, data: Data, numbers: Numbers) -> Relaxed:
+    """Return the states of seeds [s] at their first step."""
+    return each(plan, lambda seed_id: begun(seed_id, plan, data, numbers), seed_ids)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def advance(
+    plan: Plan, state: Relaxed, num_steps: jax.Array, data: Data, numbers: Numbers
+) -> tuple[Relaxed, jax.Array]:
+    """Take up to `CHUNK` steps of every seed that is not at its end.
+
+    Args:
+      plan: what to run.
+      state: of seeds [s]; given away.
+      num_steps: [] int32.
+      data: of the reference.
+      numbers: that steer the loop.
+
+    Returns:
+      The states, and L_act before every step [s, CHUNK]; NaN where none was taken.
+    """
+
+    def chunk(state: Relaxed) -> tuple[Relaxed, jax.Array]:
+        def body(index: jax.Array, carry: tuple[Relaxed, jax.Array]) -> tuple[Relaxed, jax.Array]:
+            state, loss = stepped(carry[0], plan, data, numbers)
+            return state, carry[1].at[index].set(loss)
+
+        empty = jnp.full(CHUNK, jnp.nan, jnp.float32)
+        return jax.lax.fori_loop(0, num_steps, body, (state, empty))
+
+    with loop_precision(plan.precision):
+        return each(plan, chunk, state)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def exchange(plan: Plan, state: Relaxed, data: Data) -> Relaxed:
+    """Exchange the candidates of seeds [s] that nothing came of."""
+    with loop_precision(plan.precision):
+        return each(plan, lambda state: exchanged(state, plan, data), state)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
+    """Return the hard graphs of seeds [s], at the highest matmul precision."""
+    with highest_precision():
+        return each(plan, lambda state: hardened(state, plan, data, numbers), state)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def draw_edges(plan: Plan, seed_ids: jax.Array, data: Data, base_seed: jax.Array) -> Pairs:
+    """Return the edges [s, E] at which seeds start."""
+
+    def drawn(seed_id: jax.Array) -> Pairs:
+        key = jax.random.fold_in(seed_key(base_seed, seed_id), 0)
+        return start_edges(key, plan, data)
+
+    return each(plan, drawn, seed_ids)

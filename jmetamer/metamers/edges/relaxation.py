@@ -1,0 +1,283 @@
+"""The relaxation of edges: weights in [0, 1] of a start's edges and of a block of candidates.
+
+Written for one seed; `programs` runs it for many, at once or one after the other. Memory goes with
+the edges and the block: nothing has the square of the nodes.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jmetamer._base.keys import seed_key
+from jmetamer.graphs.graph import num_nodes
+from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.edges.budget import within_budget
+from jmetamer.metamers.edges.candidates import best_candidates
+from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
+from jmetamer.metamers.edges.plan import Data, Numbers, Plan
+from jmetamer.metamers.edges.refill import refilled, uniform_pairs
+from jmetamer.metamers.edges.rewired import random_pairs, rewired_pairs
+from jmetamer.metamers.status import Status
+
+# Weight of the shortfall of a distance: far above the loss, so that it is closed.
+PULL = 10.0
+# Double-edge swaps proposed an edge, after which a rewired graph has forgotten its start.
+_SWAPS = 10
+# A walk starts at weights this far from 0 and 1 at most: at the reference itself the loss has no
+# gradient.
+_NUDGE = 0.1
+# By this share of the steps a walk has to reach its distance.
+_WALK = 0.5
+# Weights nearer than this to 0 and 1 count as hard.
+_HARD = 1e-3
+
+
+class Iterate(NamedTuple):
+    """Weighted pairs and features of one step.
+
+    Attributes:
+      pairs: [E + B], the start's edges first.
+      weight: [E + B].
+      features: theta of the features.
+      value: [] objective with the last penalty, by which iterates are compared.
+      match: [] L_act.
+      penalty: [] what the last penalty and the missing distance add to the objective.
+    """
+
+    pairs: Pairs
+    weight: jax.Array
+    features: Any
+    value: jax.Array
+    match: jax.Array
+    penalty: jax.Array
+
+
+class Relaxed(NamedTuple):
+    """State of one seed under way; with a leading axis, of many.
+
+    Attributes:
+      key: of the seed.
+      now: where it stands; `value` and `match` are those of the step before.
+      moments: states of the optimizers of weights and features.
+      best: iterate of the smallest value so far.
+      initial_loss: [] L_act of the start.
+      mark_value, mark_step: [] value and step of the last improvement that counted.
+      step: [] int32 steps taken.
+      status: [] int32 `Status`.
+    """
+
+    key: jax.Array
+    now: Iterate
+    moments: Any
+    best: Iterate
+    initial_loss: jax.Array
+    mark_value: jax.Array
+    mark_step: jax.Array
+    step: jax.Array
+    status: jax.Array
+
+
+def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
+    """Return the edges of one seed's start, [E].
+
+    Args:
+      key: of the seed.
+      plan: says which start.
+      data: of the reference.
+    """
+    num_edges, n = data.pairs.senders.shape[0], num_nodes(data.arrays.graph)
+    if plan.start == "noise":
+        return random_pairs(key, num_edges, n, plan.directed)
+    if plan.start == "rewired":
+        return rewired_pairs(key, data.pairs, _SWAPS * num_edges, plan.directed)
+    return data.pairs
+
+
+def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relaxed:
+    """Return the state in which one seed begins.
+
+    Args:
+      seed_id: [] int32.
+      plan: what is compiled for.
+      data: of the reference.
+      numbers: base seed, rates and limits.
+    """
+    key = seed_key(numbers.base_seed, seed_id)
+    key_start, key_block, key_nudge = (jax.random.fold_in(key, i) for i in range(3))
+    base = start_edges(key_start, plan, data)
+    pairs = _joined(base, first_block(key_block, base, plan, data))
+    from_start = is_from_start(data, plan)
+    weight = from_start
+    if plan.start == "reference":
+        share = data.pairs.senders.shape[0] / max(1, plan.num_block)
+        far = jnp.where(from_start > 0, _NUDGE, _NUDGE * min(1.0, share))
+        weight = jnp.abs(from_start - far * jax.random.uniform(key_nudge, weight.shape))
+    weight = jnp.where(pairs.is_pair, weight, 0)
+    # The noise of the features is that of the seed where features vary alone.
+    features = plan.matching.vary.init(key, data.arrays.graph)
+    of_weights, of_features = _built(plan, numbers)
+    moments = (of_weights.init(weight), of_features.init(features))
+    infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+    now = Iterate(pairs, weight, features, infinity, infinity, jnp.float32(0))
+    status = jnp.int32(Status.RUNNING)
+    best = jax.tree.map(jnp.copy, now)
+    return Relaxed(key, now, moments, best, jnp.float32(jnp.nan), infinity, zero, zero, status)
+
+
+def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
+    """Return candidates [B] beside the edges of a start.
+
+    Args:
+      key: typed random key.
+      base: [E] edges of the start.
+      plan: says how many.
+      data: of the reference.
+    """
+    nothing = jnp.zeros(plan.num_block, jnp.int32)
+    empty = Pairs(nothing, nothing)
+    if plan.num_block == 0:
+        return empty
+    key_fresh, key_ties = jax.random.split(key)
+    fresh = data.listed if plan.holds_all else _drawn(key_fresh, plan, data)
+    return refilled(key_ties, empty, jnp.zeros(plan.num_block), fresh, base).block
+
+
+def _drawn(key: jax.Array, plan: Plan, data: Data) -> Pairs:
+    # A few more than needed, because some are drawn twice or are there already.
+    num = plan.num_block + plan.num_block // 8 + 8
+    return uniform_pairs(key, num, num_nodes(data.arrays.graph), plan.directed)
+
+
+def _built(plan: Plan, numbers: Numbers) -> tuple[Any, Any]:
+    return (
+        plan.optimizer.build(numbers.rate, numbers.steps),
+        plan.feature_optimizer.build(numbers.feature_rate, numbers.steps),
+    )
+
+
+def _joined(base: Pairs, block: Pairs) -> Pairs:
+    return Pairs(*(jnp.concatenate(sides) for sides in zip(base, block, strict=True)))
+
+
+class _Seen(NamedTuple):
+    """What one look at an iterate finds."""
+
+    value: jax.Array
+    match: jax.Array
+    penalty: jax.Array
+    is_settled: jax.Array
+
+
+def _objective(
+    theta: tuple[jax.Array, Any], state: Relaxed, plan: Plan, data: Data, numbers: Numbers
+) -> tuple[jax.Array, _Seen]:
+    """Return the number to minimize at this step."""
+    weight, features = theta
+    pairs = state.now.pairs
+    objective, match = loss_of_pairs(pairs, weight, features, plan, data)
+    objective += plan.matching.vary.penalty(features, data.arrays.graph)
+    between = weight * (1 - weight)
+    concave = jnp.sum(between) / jnp.maximum(1, jnp.sum(pairs.is_pair))
+    progress = state.step / numbers.steps
+    lacking, lacking_now = jnp.zeros(()), jnp.zeros(())
+    if plan.start == "reference":
+        from_start = is_from_start(data, plan)
+        lacking = shortfall(weight, from_start, numbers.distance)
+        asked = numbers.distance * jnp.minimum(1, progress / _WALK)
+        lacking_now = shortfall(weight, from_start, asked)
+    penalty = numbers.penalty * concave + PULL * lacking
+    is_settled = (jnp.max(between, initial=0) <= _HARD) & (lacking <= 0)
+    current = objective + numbers.penalty * progress * concave + PULL * lacking_now
+    return current, _Seen(objective + penalty, match, penalty, is_settled)
+
+
+def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[Relaxed, jax.Array]:
+    """Look at the current iterate, decide whether the seed goes on, and take one step."""
+    now = state.now
+    (current, seen), gradients = jax.value_and_grad(_objective, has_aux=True)(
+        (now.weight, now.features), state, plan, data, numbers
+    )
+    running = state.status == Status.RUNNING
+    finite = jnp.isfinite(current) & jnp.isfinite(optax.tree.norm(gradients))
+    done = finite & (seen.match <= numbers.tolerance) & seen.is_settled
+    better = running & finite & (done | (seen.value < state.best.value))
+    looked_at = now._replace(value=seen.value, match=seen.match, penalty=seen.penalty)
+    best = _chosen(better, looked_at, state.best)
+    counts = best.value < (1 - numbers.improvement) * state.mark_value
+    mark_step = jnp.where(counts, state.step, state.mark_step)
+    outcome = jnp.select(
+        [~finite, done, state.step >= numbers.steps, state.step - mark_step >= numbers.patience],
+        [Status.NON_FINITE, Status.CONVERGED, Status.STEPS_EXHAUSTED, Status.STALLED],
+        Status.RUNNING,
+    )
+    status = jnp.where(running, outcome, state.status).astype(jnp.int32)
+    weight, features, moments = _moved(state, gradients, plan, data, numbers)
+    after = Relaxed(
+        state.key,
+        looked_at._replace(weight=weight, features=features),
+        moments,
+        best,
+        jnp.where(running & (state.step == 0), seen.match, state.initial_loss),
+        jnp.where(counts, best.value, state.mark_value),
+        mark_step,
+        state.step + (status == Status.RUNNING),
+        status,
+    )
+    return after, jnp.where(running, seen.match, jnp.nan)
+
+
+def _moved(
+    state: Relaxed, gradients: tuple[jax.Array, Any], plan: Plan, data: Data, numbers: Numbers
+) -> tuple[jax.Array, Any, Any]:
+    """Return weights, features and moments after one step of the optimizers."""
+    moved, moments = [], []
+    given = zip(
+        _built(plan, numbers),
+        gradients,
+        state.moments,
+        (state.now.weight, state.now.features),
+        strict=True,
+    )
+    for optimizer, gradient, memory, theta in given:
+        updates, memory = optimizer.update(gradient, memory, theta)
+        moved.append(optax.apply_updates(theta, updates))
+        moments.append(memory)
+    weight, features = moved
+    if plan.has_budget:
+        weight = within_budget(weight, is_from_start(data, plan), numbers.budget)
+    weight = jnp.where(state.now.pairs.is_pair, jnp.clip(weight, 0, 1), 0)
+    features = plan.matching.vary.project(features, data.arrays.graph)
+    return weight, features, tuple(moments)
+
+
+def exchanged(state: Relaxed, plan: Plan, data: Data) -> Relaxed:
+    """Exchange the candidates that nothing came of, and forget what is known of them."""
+    now, num_edges = state.now, data.pairs.senders.shape[0]
+    key = jax.random.fold_in(state.key, 3 + state.step)
+    key_fresh, key_ties = jax.random.split(key)
+    base, block = (Pairs(*(side[part] for side in now.pairs)) for part in _parts(num_edges))
+    fresh = _drawn(key_fresh, plan, data)
+    if plan.refill == "gradient":
+        fresh = best_candidates(now.pairs, now.weight, now.features, fresh, plan, data)
+    after = refilled(key_ties, block, now.weight[num_edges:], fresh, base)
+    forgotten = jnp.concatenate([jnp.zeros(num_edges, bool), after.replaced])
+
+    def reset(memory: jax.Array) -> jax.Array:
+        return jnp.where(forgotten, 0, memory) if memory.shape == forgotten.shape else memory
+
+    weight = jnp.concatenate([now.weight[:num_edges], after.weight])
+    of_weights, of_features = state.moments
+    return state._replace(
+        now=now._replace(pairs=_joined(base, after.block), weight=weight),
+        moments=(jax.tree.map(reset, of_weights), of_features),
+    )
+
+
+def _parts(num_edges: int) -> tuple[slice, slice]:
+    return slice(num_edges), slice(num_edges, None)
+
+
+def _chosen(condition: jax.Array, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda one, other: jnp.where(condition, one, other), new, old)

@@ -1,0 +1,314 @@
+"""What may vary where edges come and go: the edges alone, or features and edges."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.graphs.graph import num_nodes
+from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.symmetry import is_symmetric
+from jmetamer.metamers.parameterizations import (
+    ContinuousFeatures,
+    EdgeWeights,
+    Parameterization,
+)
+
+STARTS = ("noise", "rewired", "reference")
+REFILLS = ("uniform", "gradient")
+
+
+def _check_whole(name: str, given: Any, least: int, *, optional: bool) -> None:
+    if given is None and optional:
+        return
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
+        unless = ", or None" if optional else ""
+        raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}{unless}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedFeatures:
+    """The features stay; theta is empty.
+
+    Example:
+      >>> from jmetamer.graphs import make_graph
+      >>> graph = make_graph(np.eye(2), [], [])
+      >>> FixedFeatures().decode((), graph) is graph
+      True
+    """
+
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Accept every reference."""
+
+    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> tuple[()]:
+        """Return nothing."""
+        return ()
+
+    def encode(self, reference: jraph.GraphsTuple) -> tuple[()]:
+        """Return nothing."""
+        return ()
+
+    def decode(self, theta: tuple[()], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the reference."""
+        return reference
+
+    def project(self, theta: tuple[()], reference: jraph.GraphsTuple) -> tuple[()]:
+        """Return nothing."""
+        return theta
+
+    def harden(self, theta: tuple[()], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the reference."""
+        return reference
+
+    def penalty(self, theta: tuple[()], reference: jraph.GraphsTuple) -> jax.Array:
+        """Return 0."""
+        return jnp.zeros(())
+
+
+@dataclasses.dataclass(frozen=True)
+class BinaryEdges:
+    """Edges come and go, the features stay: a metamer is a simple graph.
+
+    The edges of a start and a block of other candidate pairs get weights in [0, 1], which are
+    moved by gradients; every few steps candidates that nothing came of are exchanged, so that
+    memory goes with edges and block, never with the square of the nodes (after Geisler et al.
+    2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
+    `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
+    rounding is improved by flips of single pairs, and the hard graph is judged. Self loops of the
+    reference stay.
+
+    Attributes:
+      start: "noise", a random simple graph with as many edges as the reference; "rewired", one with
+        the reference's degrees; "reference", the reference, to walk away from it.
+      block: candidate pairs beside those of the start; None: four times the edges, at least 1,000;
+        all other pairs where there are not more.
+      refill: how candidates are found: "uniform" at random, or the pairs where "gradient" says that
+        an edge would lower the loss most.
+      refill_every: steps between two exchanges of candidates.
+      budget: largest number of pairs by which a metamer may differ from its start; None: any.
+      penalty: last lambda of the concave penalty.
+      distance: of a walk from the reference, the Jaccard distance of the edge sets to reach,
+        `1 - #(E and E') / #(E or E')`.
+      directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
+      draws: random roundings, beside the threshold 1/2 and the largest weights.
+      flips: largest number of single pairs flipped after rounding.
+      learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
+        where edges alone vary.
+
+    Raises:
+      InputError: a number outside its range, or settings that do not go together.
+
+    Example:
+      >>> BinaryEdges(start="reference", distance=0.2).budget is None
+      True
+    """
+
+    start: Literal["noise", "rewired", "reference"] = "noise"
+    block: int | None = None
+    refill: Literal["uniform", "gradient"] = "uniform"
+    refill_every: int = 25
+    budget: int | None = None
+    penalty: float = 0.3
+    distance: float | None = None
+    directed: bool | None = None
+    draws: int = 20
+    flips: int = 100
+    learning_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise unknown_name("`start`", self.start, STARTS)
+        if self.refill not in REFILLS:
+            raise unknown_name("`refill`", self.refill, REFILLS)
+        for name, least in (
+            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0),
+        ):  # fmt: skip
+            _check_whole(name, getattr(self, name), least, optional=name in ("block", "budget"))
+        if not self.penalty >= 0 or not self.learning_rate > 0:
+            raise InputError(
+                f"`penalty`={self.penalty} must not be negative and "
+                f"`learning_rate`={self.learning_rate} must be positive"
+            )
+        self._check_distance()
+
+    @property
+    def features(self) -> Parameterization:
+        """How features vary: not at all."""
+        return FixedFeatures()
+
+    @property
+    def edges(self) -> "BinaryEdges":
+        """How edges vary."""
+        return self
+
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Raise `InputError` unless the reference is a simple graph with an edge to move."""
+        num_pairs = check_simple(reference, self.directed)
+        n, directed = num_nodes(reference), is_directed(reference, self.directed)
+        if num_pairs == most_pairs(n, directed) and self.start != "reference":
+            raise InputError(
+                f"`graph` has all {num_pairs} pairs of its {n} nodes as edges, so that another "
+                "graph with as many edges does not exist; use `start='reference'` with `distance`"
+            )
+        if self.budget is not None and self.distance is not None:
+            reached = min(1.0, self.budget / num_pairs)
+            if reached < self.distance:
+                raise InputError(
+                    f"`budget`={self.budget} changes of {num_pairs} edges reach a distance of "
+                    f"{reached:.3g} at most, but `distance` is {self.distance}; raise the one or "
+                    "lower the other"
+                )
+
+    def _check_distance(self) -> None:
+        if self.start != "reference":
+            if self.distance is not None:
+                raise InputError(
+                    f"`distance` is {self.distance}, but the start is {self.start!r}, which is "
+                    "away from the reference; leave it out, or use `start='reference'`"
+                )
+        elif self.distance is None or not 0 < self.distance <= 1:
+            raise InputError(
+                f"`distance` is {self.distance}, but a walk from the reference needs to know how "
+                "far: a Jaccard distance of edges above 0 and up to 1, such as 0.2"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class FeaturesAndEdges:
+    """Features and edges vary together.
+
+    Both are relaxed at once; the edges are made hard with the features as they are; then the
+    features are optimized again with the hard edges fixed, by the `optimizer` of `generate`.
+
+    Attributes:
+      features: how features vary.
+      edges: how edges vary.
+      learning_rate: of Adam on the features while both are relaxed.
+
+    Raises:
+      InputError: a learning rate that is not positive.
+
+    Example:
+      >>> FeaturesAndEdges(edges=BinaryEdges(block=500)).features
+      ContinuousFeatures(domain=Free(), initialization=GlobalNoise(mean=None, std=None))
+    """
+
+    features: Parameterization = ContinuousFeatures()
+    edges: BinaryEdges = BinaryEdges()
+    learning_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check_parts(self.features, self.edges)
+        if not self.learning_rate > 0:
+            raise InputError(f"`learning_rate`={self.learning_rate} must be positive")
+
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Raise `InputError` where features or edges of this reference cannot vary so."""
+        self.features.check(reference)
+        self.edges.check(reference)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeaturesGivenEdges:
+    """Every seed gets random edges, which stay, and features are optimized: is there a match?
+
+    Attributes:
+      features: how features vary.
+      start: the edges: "noise", a random simple graph with as many edges as the reference, or
+        "rewired", one with the reference's degrees.
+      directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
+
+    Raises:
+      InputError: an unknown start, or "reference", which would leave the edges as they are.
+
+    Example:
+      >>> FeaturesGivenEdges(start="rewired").edges.start
+      'rewired'
+    """
+
+    features: Parameterization = ContinuousFeatures()
+    start: Literal["noise", "rewired"] = "noise"
+    directed: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.start not in ("noise", "rewired"):
+            raise unknown_name("`start`", self.start, ("noise", "rewired"))
+        _check_parts(self.features, self.edges)
+
+    @property
+    def edges(self) -> BinaryEdges:
+        """How edges are drawn."""
+        return BinaryEdges(start=self.start, directed=self.directed)
+
+    def check(self, reference: jraph.GraphsTuple) -> None:
+        """Raise `InputError` where features or edges of this reference cannot vary so."""
+        self.features.check(reference)
+        self.edges.check(reference)
+
+
+Structure = BinaryEdges | FeaturesAndEdges | FeaturesGivenEdges
+
+STRUCTURES = {
+    "binary_edges": BinaryEdges,
+    "features_and_edges": FeaturesAndEdges,
+    "features_given_edges": FeaturesGivenEdges,
+}
+
+
+def is_directed(reference: jraph.GraphsTuple, asked: bool | None = None) -> bool:
+    """Return whether (i, j) and (j, i) are two edges: as asked, or as the reference has it.
+
+    Example:
+      >>> from jmetamer.graphs import make_graph
+      >>> is_directed(make_graph(np.eye(2), [0], [1]))
+      True
+    """
+    return not is_symmetric(reference) if asked is None else asked
+
+
+def most_pairs(num_nodes: int, directed: bool) -> int:
+    """Return the number of pairs of different nodes.
+
+    Example:
+      >>> most_pairs(4, directed=False), most_pairs(100_000, directed=False)
+      (6, 4999950000)
+    """
+    return num_nodes * (num_nodes - 1) // (1 if directed else 2)
+
+
+def check_simple(reference: jraph.GraphsTuple, directed: bool | None) -> int:
+    """Return the number of pairs that are edges; refuse what is no simple graph, or has none.
+
+    Args:
+      reference: concrete arrays.
+      directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
+
+    Raises:
+      InputError: weights other than 0 and 1, edge features, an edge stored twice, no edge.
+
+    Example:
+      >>> from jmetamer.graphs import make_graph
+      >>> check_simple(make_graph(np.eye(2), [0, 1], [1, 0]), None)
+      1
+    """
+    pairs = pairs_of_graph(reference, directed=is_directed(reference, directed))
+    if pairs.senders.size == 0:
+        raise InputError(
+            "`graph` has no edges between different nodes, so there is nothing to move; vary its "
+            "features, or give a reference with edges"
+        )
+    return int(pairs.senders.size)
+
+
+def _check_parts(features: Any, edges: Any) -> None:
+    if not isinstance(edges, BinaryEdges):
+        raise InputError(f"`edges` is {edges!r}; allowed are settings `BinaryEdges(...)`")
+    if isinstance(features, Structure | EdgeWeights) or not hasattr(features, "decode"):
+        raise InputError(
+            f"`features` is {features!r}; allowed is a parameterization of features, such as "
+            "`ContinuousFeatures()` or `BinaryFeatures()`"
+        )

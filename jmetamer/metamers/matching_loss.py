@@ -1,0 +1,45 @@
+"""How far activations are from their targets: the number to minimize, and the one to report."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer.metamers.problem import Arrays, Matching, select
+
+
+def matching_loss(
+    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+) -> tuple[jax.Array, jax.Array]:
+    """Return the objective and L_act; differentiable.
+
+    The objective is the mean over the matched layers of `|residual|^2 / |h|^2` with the problem's
+    residual; reported is `L_act = |h' - h|^2 / |h|^2` of the layer where it is largest.
+
+    Args:
+      found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
+      matching: layers and loss.
+      arrays: target nodes, targets and their squared norms.
+
+    Returns:
+      Two scalars.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="logits")
+      >>> found = {"logits": 2 * problem.arrays.targets["logits"]}
+      >>> [round(float(x), 5) for x in matching_loss(found, problem.matching, problem.arrays)]
+      [1.0, 1.0]
+    """
+    objective, match = jnp.zeros(()), jnp.zeros(())
+    for layer in matching.layers:
+        target, scale = arrays.targets[layer], arrays.scales[layer]
+        nonlinearity = matching.model.nonlinearity(layer)
+        post = select(found[layer], arrays.nodes)
+        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
+        residual = matching.loss.residual(pre, post, target, nonlinearity)
+        objective += jnp.sum(jnp.square(residual)) / scale / len(matching.layers)
+        match = jnp.maximum(match, jnp.sum(jnp.square(post - target)) / scale)
+    return objective, match

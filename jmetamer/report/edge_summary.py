@@ -1,0 +1,108 @@
+"""The edges of a cell's metamers in a few numbers, and in words."""
+
+import dataclasses
+
+import numpy as np
+import xarray as xr
+
+from jmetamer.report.wording import number, plural
+
+_ROWS = {
+    "loss_relaxed": "loss with weights between 0 and 1",
+    "loss_rounded": "loss after rounding",
+    "loss_flipped": "loss after flips of single pairs",
+    "num_flips": "flips of single pairs",
+    "num_moves": "moves of the search",
+    "num_changed": "pairs changed since the start",
+    "edges_added": "edges added to the reference's",
+    "edges_removed": "edges of the reference removed",
+    "edge_jaccard": "Jaccard distance of the edge sets",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class EdgeNumber:
+    """One number of every metamer.
+
+    Attributes:
+      label: what it is.
+      median, low, high: median, 10th and 90th percentile over metamers.
+      chance: level of unrelated graphs; NaN where there is none.
+    """
+
+    label: str
+    median: float
+    low: float
+    high: float
+    chance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class EdgeSummary:
+    """Metamers whose edges vary.
+
+    Attributes:
+      features_stay: whether edges alone vary.
+      are_weights: whether edges have real weights, instead of being there or not.
+      numbers: name of the variable -> its spread, for those that the cell holds.
+    """
+
+    features_stay: bool
+    are_weights: bool
+    numbers: dict[str, EdgeNumber]
+
+    def median(self, name: str) -> float:
+        """Return a median; NaN where the cell does not hold the number."""
+        return self.numbers[name].median if name in self.numbers else float("nan")
+
+
+def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
+    """Return the numbers of edges that vary, or None where they stay.
+
+    Args:
+      data: variables of the cell; scalars in its attributes.
+    """
+    are_weights = "edge_weight" in data
+    if not are_weights and "edge_jaccard" not in data:
+        return None
+    found = {}
+    for name, label in _ROWS.items():
+        values = np.asarray(data[name].values, float) if name in data else np.zeros(0)
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, median, high = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
+            chance = data.attrs.get(f"{name}_chance")
+            level = float("nan") if chance is None else float(chance)
+            found[name] = EdgeNumber(label, median, low, high, level)
+    return EdgeSummary("features" not in data, are_weights, found)
+
+
+def edge_sentences(edges: EdgeSummary) -> list[str]:
+    """Say how the edges became hard, and how far they are from the reference's."""
+    return [text for text in (_hardening(edges), _distance(edges)) if text]
+
+
+def _hardening(edges: EdgeSummary) -> str:
+    if "loss_relaxed" in edges.numbers:
+        flips = round(edges.median("num_flips"))
+        return (
+            f"From weights between 0 and 1 to edges (medians): loss "
+            f"{number(edges.median('loss_relaxed'))} relaxed, "
+            f"{number(edges.median('loss_rounded'))} after rounding, "
+            f"{number(edges.median('loss_flipped'))} after {plural(flips, 'flip')} of single pairs."
+        )
+    if "num_moves" in edges.numbers:
+        return f"The search over edges made {number(edges.median('num_moves'))} moves (median)."
+    return ""
+
+
+def _distance(edges: EdgeSummary) -> str:
+    if "edge_jaccard" not in edges.numbers:
+        return ""
+    jaccard = edges.numbers["edge_jaccard"]
+    chance = "" if np.isnan(jaccard.chance) else f" (chance level {number(jaccard.chance)})"
+    return (
+        f"A metamer adds {number(edges.median('edges_added'))} edges to the reference and removes "
+        f"{number(edges.median('edges_removed'))} of its own (medians); the median Jaccard "
+        f"distance of the edge sets is {number(jaccard.median)}{chance}."
+    )

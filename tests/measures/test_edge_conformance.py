@@ -1,0 +1,160 @@
+"""What every measure of edges in the table promises, checked for all of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jmetamer as jm
+from jmetamer.measures import MEASURES, edge_deviations, edge_set
+from jmetamer.measures.table import EDGE_KINDS
+
+OF_EDGES = {name: m for name, m in MEASURES.items() if m.reads == "edges"}
+CASES = [
+    pytest.param(measure, kind, id=f"{name}-{kind}")
+    for name, measure in OF_EDGES.items()
+    for kind in measure.applies_to
+]
+
+
+def draw(kind, seed, num_nodes, density=None, directed=False):
+    """Draw a graph with isolated nodes, self loops and absent edges, weighted as its kind is."""
+    rng = np.random.default_rng(seed)
+    density = rng.choice([0.0, 0.2, 0.6]) if density is None else density
+    table = np.triu(rng.uniform(size=(num_nodes, num_nodes)) < density, 1)
+    table = table | ((rng.uniform(size=table.shape) < density) & ~np.eye(num_nodes, dtype=bool)
+                     if directed else table.T)  # fmt: skip
+    senders, receivers = np.nonzero(table)
+    size = (num_nodes, num_nodes)
+    weights = np.ones(size) if kind == "simple_edges" else 10.0 ** rng.integers(-2, 3, size)
+    if not directed:
+        weights = np.triu(weights) + np.triu(weights, 1).T
+    loops = np.arange(num_nodes // 2)
+    weight = np.concatenate([weights[senders, receivers], np.ones(loops.size)])
+    return jm.make_graph(
+        np.zeros((num_nodes, 1)), np.append(senders, loops), np.append(receivers, loops), weight
+    )
+
+
+def renamed(graph, order):
+    """The same graph with other numbers of nodes."""
+    place = np.argsort(order)
+    return graph._replace(senders=place[graph.senders], receivers=place[graph.receivers])
+
+
+def value_of(measure, reference, metamer):
+    return measure.function(edge_set(reference), edge_set(metamer))
+
+
+@pytest.mark.parametrize(("measure", "kind"), CASES)
+def test_every_measure_keeps_what_it_declares(measure, kind):
+    @settings(max_examples=25, deadline=None)
+    @given(st.sampled_from([0, 1, 2, 7]), st.booleans(), st.integers(0, 10**6))
+    def check(num_nodes, directed, seed):
+        reference, metamer = (draw(kind, s, num_nodes, directed=directed) for s in (seed, seed + 1))
+        value = value_of(measure, reference, metamer)
+        assert isinstance(value, float)
+        assert value_of(measure, reference, reference) == 0, "identity"
+        assert measure.low <= value <= measure.high, "range"
+        if measure.symmetric:
+            assert value_of(measure, metamer, reference) == pytest.approx(value, abs=1e-12)
+        rng = np.random.default_rng(seed)
+        order, other = rng.permutation(num_nodes), rng.permutation(num_nodes)
+        both = renamed(reference, order), renamed(metamer, order)
+        assert value_of(measure, *both) == pytest.approx(value, abs=1e-12)
+        if measure.permutation == "separate":
+            apart = renamed(reference, order), renamed(metamer, other)
+            assert value_of(measure, *apart) == pytest.approx(value, abs=1e-12)
+
+    check()
+
+
+@pytest.mark.parametrize("name", OF_EDGES)
+def test_a_joint_measure_really_sees_a_separate_permutation(name):
+    measure = OF_EDGES[name]
+    path = jm.make_graph(np.zeros((4, 1)), [0, 1, 1, 2], [1, 0, 2, 1])
+    moved = value_of(measure, path, renamed(path, [3, 0, 1, 2]))
+    assert (moved == 0) == (measure.permutation == "separate")
+
+
+@pytest.mark.parametrize("name", OF_EDGES)
+def test_self_loops_and_absent_edges_change_nothing(name):
+    one, other = (draw("edge_weights", seed, 6, 0.5) for seed in (1, 2))
+    more = jm.make_graph(
+        other.nodes,
+        [*other.senders, 5, 0, 3],
+        [*other.receivers, 5, 4, 3],
+        [*other.edges.weight, 2.0, 0.0, 1.0],
+    )
+    assert value_of(OF_EDGES[name], one, more) == value_of(OF_EDGES[name], one, other)
+
+
+@pytest.mark.parametrize(("measure", "kind"), CASES)
+def test_batches_equal_one_at_a_time(measure, kind):
+    reference = draw(kind, 0, 7, 0.4)
+    metamers = [draw(kind, seed, 7, 0.4) for seed in range(1, 6)]
+    together = edge_deviations(reference, metamers, kind, [measure.name])
+    alone = [edge_deviations(reference, [m], kind, [measure.name]).values[0, 0] for m in metamers]
+    assert together.values[:, 0].tolist() == alone
+    assert together.chance[0] == measure.chance_at(reference)
+    assert (together.low[0], together.high[0]) == (measure.low, measure.high)
+
+
+@pytest.mark.parametrize("name", OF_EDGES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_metamer_that_is_not_finite_deviates_by_nan(name, bad):
+    reference = draw("edge_weights", 3, 5, 0.5)
+    weight = reference.edges.weight.copy()
+    weight[0] = bad
+    metamer = reference._replace(edges=reference.edges._replace(weight=weight))
+    assert np.isnan(value_of(OF_EDGES[name], reference, metamer))
+
+
+@pytest.mark.parametrize("directed", [False, True])
+@pytest.mark.parametrize(("measure", "kind"), CASES)
+def test_chance_is_the_mean_over_the_declared_null_within_its_standard_error(
+    measure, kind, directed
+):
+    assert "drawn at random" in measure.null
+    rng = np.random.default_rng(0)
+    reference = draw(kind, 5, 40, 0.15, directed)
+    edges = edge_set(reference)
+    senders, receivers = np.divmod(edges.numbers, 40)
+    weight = edges.weight if directed else edges.weight[senders < receivers]
+    pairs = [(i, j) for i in range(40) for j in range(40) if (i != j if directed else i < j)]
+    draws = []
+    for _ in range(300):
+        one, other = np.array(pairs)[rng.choice(len(pairs), weight.size, replace=False)].T
+        ways = (one, other, weight) if directed else (
+            np.append(one, other), np.append(other, one), np.append(weight, weight)
+        )  # fmt: skip
+        draws.append(value_of(measure, reference, jm.make_graph(np.zeros((40, 1)), *ways)))
+    error = np.std(draws) / np.sqrt(len(draws))
+    # A ratio of expectations, and an estimate from few draws.
+    inexact = {"structure/edge_jaccard": 1 / weight.size, "structure/degree_wasserstein": 0.1}
+    bias = inexact.get(measure.name, 0.0) * np.mean(draws)
+    assert abs(np.mean(draws) - measure.chance_at(reference)) <= 4 * error + bias
+
+
+@pytest.mark.parametrize(("measure", "kind"), CASES)
+def test_chance_lies_in_the_range_also_for_degenerate_references(measure, kind):
+    for num_nodes, density in ((0, 0.0), (1, 0.0), (4, 0.0), (2, 1.0), (5, 1.0)):
+        chance = measure.chance_at(draw(kind, 0, num_nodes, density))
+        assert isinstance(chance, float)
+        assert measure.low <= chance <= measure.high
+
+
+def test_misuse_is_refused_by_name():
+    pair, triple = draw("simple_edges", 0, 2, 1.0), draw("simple_edges", 0, 3, 1.0)
+    with pytest.raises(jm.InputError, match=r"unknown edge kind 'simple'; did you mean 'simple_e"):
+        edge_deviations(pair, [], "simple")
+    with pytest.raises(jm.InputError, match=r"`metamers` 1 has 3 nodes and `reference` 2"):
+        edge_deviations(pair, [pair, triple])
+    half = pair._replace(edges=pair.edges._replace(weight=np.array([0.5, 0.5, 1], np.float32)))
+    with pytest.raises(jm.InputError, match=r"an edge of weight 0\.5.*pass 'edge_weights'"):
+        edge_deviations(pair, [half])
+    with pytest.raises(jm.InputError, match=r"defined for edges and edge weights, but .*continuo"):
+        jm.deviations(np.eye(2), np.ones((1, 2, 2)), "continuous", ["structure/edge_f1"])
+    with pytest.raises(jm.InputError, match=r"unknown feature kind 'simple_edges'"):
+        jm.deviations(np.eye(2), np.ones((1, 2, 2)), EDGE_KINDS[0])
+    assert edge_deviations(pair, []).values.shape == (0, 3)
