@@ -14,6 +14,8 @@ from jmetamer.metamers.edges.swaps import drawn_slots, propose_swap, swapped
 from jmetamer.models.network import require_count, require_name
 
 MOVES = ("flip", "swap")
+# Pairs, which are present, and the loss; or whether a move to them is legal.
+_Judged = tuple[Pairs, jax.Array, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,21 +121,18 @@ def annealed(
     return Searched(*best, start, end.accepted, trace)
 
 
-def _chosen(condition: jax.Array, new: Any, old: Any) -> Any:
+def _chosen(condition: jax.Array, new: _Judged, old: _Judged) -> _Judged:
     return jax.tree.map(lambda one, other: jnp.where(condition, one, other), new, old)
 
 
-_Moved = tuple[Pairs, jax.Array, jax.Array]
-
-
-def _flip(key: jax.Array, pairs: Pairs, present: jax.Array) -> _Moved:
+def _flip(key: jax.Array, pairs: Pairs, present: jax.Array) -> _Judged:
     """Add or remove one pair of the list, each equally likely."""
     (slot,) = drawn_slots(key, pairs.is_pair, 1)
     return pairs, present.at[slot].set(~present[slot]), pairs.is_pair[slot]
 
 
-def _swap(directed: bool) -> Callable[[jax.Array, Pairs, jax.Array], _Moved]:
-    def propose(key: jax.Array, pairs: Pairs, present: jax.Array) -> _Moved:
+def _swap(directed: bool) -> Callable[[jax.Array, Pairs, jax.Array], _Judged]:
+    def propose(key: jax.Array, pairs: Pairs, present: jax.Array) -> _Judged:
         swap = propose_swap(key, pairs, present, directed)
         return swapped(pairs, swap), present, swap.is_legal
 

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import jraph
 import numpy as np
 
@@ -49,8 +48,8 @@ def edges_theta(pairs: Pairs, present: Any, features: Any = ()) -> EdgesTheta:
     return EdgesTheta(one, other, features)
 
 
-def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
-    """Return the legal simple graph, on the device.
+def host_graph(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
+    """Return the legal simple graph of NumPy arrays, but for features that stay.
 
     Args:
       problem: gives the features that stay, the self loops, and whether edges are directed.
@@ -64,7 +63,23 @@ def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
     directed = is_directed(reference, problem.vary.edges.directed)  # type: ignore[union-attr]
     graph = simple_graph(reference, pairs, pairs.is_pair, directed=directed)
     nodes = problem.arrays.graph.nodes if isinstance(theta.features, tuple) else theta.features
-    return jax.tree.map(jnp.asarray, graph._replace(nodes=nodes))
+    return graph._replace(nodes=nodes)
+
+
+def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
+    """Return the legal simple graph on the device; see `host_graph`.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges())
+      >>> theta = EdgesTheta(np.array([0, 2, 0]), np.array([5, 3, 0]))
+      >>> graph_of_theta(problem, theta).senders.tolist()
+      [5, 3, 2, 0]
+    """
+    # Not `jnp.asarray`, which compiles a program for every new number of edges.
+    return jax.device_put(host_graph(problem, theta))
 
 
 def padded_edges(graph: jraph.GraphsTuple, num_edges: int) -> jraph.GraphsTuple:

@@ -23,6 +23,7 @@ from jmetamer.metamers.edges.hard_graph import (
     EdgesTheta,
     edges_theta,
     graph_of_theta,
+    host_graph,
     padded_edges,
 )
 from jmetamer.metamers.edges.hardening import Hardened
@@ -278,7 +279,7 @@ class EdgeSynthesis:
     ) -> list[Finished]:
         """Return hard graphs, with features optimized on them where they vary, and verdicts."""
         thetas = [edges_theta(one.pairs, one.present) for one in edges]
-        padded = self._padded([graph_of_theta(self.problem, theta) for theta in thetas])
+        padded = self._padded([host_graph(self.problem, theta) for theta in thetas])
         if self.features is not None:
             start = None
             if edges[0].features is not None:

@@ -25,11 +25,13 @@ def squared_error(weight, matrix, aim):
     return jnp.sum(jnp.square(matrix @ weight - aim))
 
 
-@functools.partial(jax.jit, static_argnames="shortlist")
-def descend(matrix, aim, start, shortlist=SIZE, most=100, tolerance=0.0):
+@functools.partial(jax.jit, static_argnames=("shortlist", "widest"))
+def descend(matrix, aim, start, shortlist=SIZE, widest=SIZE, most=100, tolerance=0.0):
     loss = functools.partial(squared_error, matrix=matrix, aim=aim)
-    options = {"shortlist": shortlist, "most": most, "tolerance": tolerance}
-    return greedy_flips(start, jnp.asarray(IS_PAIR), loss, **options)
+    width = {"shortlist": shortlist, "widest": widest}
+    return greedy_flips(
+        start, jnp.asarray(IS_PAIR), loss, **width, most=most, tolerance=tolerance
+    )
 
 
 def by_trying_all(matrix, aim, start):
@@ -55,15 +57,35 @@ def test_makes_the_best_flip_until_none_lowers_the_loss(seed):
     assert int(found.num_flips) == len(path) > 0
 
 
-def test_tries_what_the_gradient_promises_most():
-    # One flip is tried: it is the one of most negative g (1 - 2 w), though another is better.
-    matrix = np.zeros((9, SIZE), np.float32)
-    matrix[0, :2] = [3.0, 2.0]
-    aim = np.zeros(9, np.float32)
-    aim[0] = 2.5
-    found = descend(matrix, aim, np.zeros(SIZE, np.float32), shortlist=1)
+def misleading():
+    """Edge 0 promises most and would overshoot; edge 1 is what is missing."""
+    matrix, aim = np.zeros((9, SIZE), np.float32), np.zeros(9, np.float32)
+    matrix[0, :2], aim[0] = [6.0, 2.0], 2.5
+    return matrix, aim, np.zeros(SIZE, np.float32)
+
+
+def test_tries_first_what_the_gradient_promises_most():
+    matrix, aim, start = misleading()
+    assert int(descend(matrix, aim, start, shortlist=1, widest=1).num_flips) == 0
+    matrix[0, 0] = 4.0  # now it helps, though edge 1 would help more
+    found = descend(matrix, aim, start, shortlist=1, widest=1)
     assert found.hard.tolist() == [1.0] + [0.0] * (SIZE - 1)
-    assert int(found.num_flips) == 1
+
+
+def test_tries_what_promises_less_where_the_best_promises_fail():
+    found = descend(*misleading(), shortlist=1, widest=2)
+    assert found.hard.tolist() == [0.0, 1.0] + [0.0] * (SIZE - 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shortlist", [1, 4, 5])  # 5 does not divide the number of edges
+def test_that_may_try_all_edges_ends_where_no_flip_lowers_the_loss(seed, shortlist):
+    matrix, aim, start = quadratic(seed)
+    found = descend(matrix, aim, start, shortlist)
+    hard = np.asarray(found.hard, np.float64)
+    flips = np.eye(SIZE)[IS_PAIR] * (1 - 2 * hard)
+    losses = np.sum(((hard + flips) @ matrix.T - aim) ** 2, axis=1)
+    assert losses.min() >= np.sum((matrix @ hard - aim) ** 2) - 1e-4
 
 
 @pytest.mark.parametrize("shortlist", [1, 3, SIZE, 100])

@@ -185,12 +185,15 @@ class TestTheSixRing:
             for graph, loss in zip(graphs(problem, made), made.loss_hardened, strict=True)
             if loss < 1e-10
         ]
-        assert len(exact) >= 4
+        assert len(exact) >= 2
         for graph in exact:
             assert is_legal(graph, ring)
             degree = np.bincount(graph.receivers, minlength=6)
-            if architecture in ("gcn", "gin"):
+            if architecture == "gin":
                 assert (degree == 2).all()
+            if architecture == "gcn":  # sum_j 1 / sqrt(deg_i deg_j) = 1: regular components
+                one, other = np.asarray(graph.senders), np.asarray(graph.receivers)
+                assert (degree[one] == degree[other]).all()
             if architecture == "sage":  # the mean of equal neighbors, however many
                 assert (degree > 0).all()
         assert len({frozenset(pairs_in(graph)) for graph in exact}) > 1
