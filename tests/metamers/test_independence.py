@@ -52,8 +52,13 @@ def assert_equal_at(one, place, other, place_of_other):
         if name in ("trace_step", "base_seed", "coordinates", "method"):
             assert np.array_equal(getattr(one, name), getattr(other, name)), name
         else:
-            first, second = getattr(one, name)[place], getattr(other, name)[place_of_other]
-            np.testing.assert_array_equal(first, second, err_msg=name)
+            first, second = (
+                jax.tree.leaves(jax.tree.map(lambda a, i=i: a[i], getattr(metamers, name)))
+                for metamers, i in ((one, place), (other, place_of_other))
+            )
+            assert len(first) == len(second), name
+            for mine, theirs in zip(first, second, strict=True):
+                np.testing.assert_array_equal(mine, theirs, err_msg=name)
 
 
 class TestASeed:

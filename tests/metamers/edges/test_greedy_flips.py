@@ -29,9 +29,7 @@ def squared_error(weight, matrix, aim):
 def descend(matrix, aim, start, shortlist=SIZE, widest=SIZE, most=100, tolerance=0.0):
     loss = functools.partial(squared_error, matrix=matrix, aim=aim)
     width = {"shortlist": shortlist, "widest": widest}
-    return greedy_flips(
-        start, jnp.asarray(IS_PAIR), loss, **width, most=most, tolerance=tolerance
-    )
+    return greedy_flips(start, jnp.asarray(IS_PAIR), loss, **width, most=most, tolerance=tolerance)
 
 
 def by_trying_all(matrix, aim, start):

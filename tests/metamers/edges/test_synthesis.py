@@ -79,7 +79,8 @@ class TestAMetamer:
         if name == "reference":
             pytest.skip("a walk pays for its distance")
         assert (made.details["loss_flipped"] <= made.details["loss_rounded"]).all()
-        assert (made.details["num_flips"] > 0).any()
+        if name != "budget":  # rounding may have spent all changes
+            assert (made.details["num_flips"] > 0).any()
         unflipped = made.details["num_flips"] == 0
         same = made.details["loss_flipped"] == made.details["loss_rounded"]
         assert same[unflipped].all()
