@@ -20,17 +20,29 @@ import jmetamer as jm
 from jmetamer.metamers.edges.absence import absence_bound
 from jmetamer.metamers.edges.enumeration import exact_set, graph_code
 from jmetamer.metamers.edges.planted import PlantedMetamer, planted_metamers
+from jmetamer.metamers.edges.swap_search import SwapSearch
 from jmetamer.metamers.edges.symmetry_classes import canonical_codes, metamer_classes, recall
 
 ENUMERATED = 6  # nodes, up to which every graph is tried
-COLUMNS = ("exact", "found", "planted", "converged", "trivial", "outside", "seconds")
+COLUMNS = ("exact", "found", "problems", "solved", "planted", "converged", "trivial", "outside",
+           "seconds")  # fmt: skip
 
 
 class Budget(NamedTuple):
-    """What one search may use."""
+    """What the search of one problem may use.
 
-    seeds: int
+    Attributes:
+      relaxed: seeds relaxed from random edges of any density.
+      swapped: seeds of a descent by double-edge swaps from rewired edges.
+      steps: largest number of steps of a seed.
+      kicks: largest number of kicks of a relaxed seed.
+      tolerance: L_act of a metamer.
+    """
+
+    relaxed: int
+    swapped: int
     steps: int
+    kicks: int
     tolerance: float
 
 
@@ -40,14 +52,16 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["random", "trained"])
     parser.add_argument("--layers", nargs="+", default=["conv1", "logits"])
     parser.add_argument("--hidden", type=int, default=16)
-    parser.add_argument("--seeds", type=int, default=64, help="seeds of one search")
-    parser.add_argument("--steps", type=int, default=400, help="largest number of steps of a seed")
+    parser.add_argument("--seeds", type=int, default=2048, help="relaxed, planted in six nodes")
+    parser.add_argument("--few-seeds", type=int, default=256, help="relaxed, elsewhere")
+    parser.add_argument("--swap-seeds", type=int, default=128, help="of swaps, everywhere")
+    parser.add_argument("--steps", type=int, default=100, help="largest number of steps of a seed")
+    parser.add_argument("--kicks", type=int, default=20, help="of a relaxed seed")
     parser.add_argument("--tolerance", type=float, default=1e-6)
     parser.add_argument("--sets", type=int, default=3, help="feature rows for the planted graphs")
     parser.add_argument("--problems", type=int, default=16, help="graphs of unlike nodes to search")
     parser.add_argument("--out", default="recall.json")
     arguments = parser.parse_args()
-    budget = Budget(arguments.seeds, arguments.steps, arguments.tolerance)
     data = jm.load_dataset("csbm", num_nodes=200)
     searches, bounds = [], []
     print("model weights layer graph", *COLUMNS, flush=True)
@@ -56,7 +70,7 @@ def main() -> None:
             trained = _network(name, weights, arguments.hidden, data)
             for layer in arguments.layers:
                 at = {"model": name, "weights": weights, "layer": layer}
-                rows = list(_searches(trained, layer, data, arguments, budget))
+                rows = list(_searches(trained, layer, data, arguments))
                 searches += [at | row for row in rows]
                 bounds.append(at | _absence(rows))
                 for line in _table(rows):
@@ -71,18 +85,25 @@ def _network(name: str, weights: str, hidden: int, data: Any) -> Any:
     return jm.train(jm.MODELS[name](hidden=hidden), data, settings=settings)
 
 
-def _searches(
-    trained: Any, layer: str, data: Any, arguments: Any, budget: Budget
-) -> Iterator[dict[str, Any]]:
+def _searches(trained: Any, layer: str, data: Any, arguments: Any) -> Iterator[dict[str, Any]]:
     """Search the planted problems, then graphs of unlike nodes, which may have no metamer."""
+    few = Budget(
+        arguments.few_seeds,
+        arguments.swap_seeds,
+        arguments.steps,
+        arguments.kicks,
+        arguments.tolerance,
+    )
+    many = few._replace(relaxed=arguments.seeds)
     nodes = np.asarray(data.graph.nodes)
     for number in range(arguments.sets):
         rows = np.random.default_rng(number).choice(nodes, 5, replace=False)
         for case in planted_metamers(rows):
             if case.holds_at(trained.model, layer):
-                yield _search(trained, layer, case, number, budget)
+                is_small = len(case.reference.nodes) <= ENUMERATED
+                yield _search(trained, layer, case, number, many if is_small else few)
     for number in range(arguments.problems):
-        yield _search(trained, layer, _unlike(nodes, number), number, budget)
+        yield _search(trained, layer, _unlike(nodes, number), number, few)
 
 
 def _unlike(nodes: np.ndarray, number: int) -> PlantedMetamer:
@@ -98,30 +119,46 @@ def _search(
     trained: Any, layer: str, case: PlantedMetamer, number: int, budget: Budget
 ) -> dict[str, Any]:
     """Search one problem within the budget, and hold what is found against what there is."""
-    problem = jm.Problem(
-        trained, case.reference, layer=layer, vary=jm.BinaryEdges(), nodes=case.nodes
-    )
-    made: dict[int, Any] = {}
     start = time.perf_counter()
-    metamers = jm.generate(
-        problem,
-        seeds=range(budget.seeds),
-        steps=budget.steps,
-        tolerance=budget.tolerance,
-        on_metamer=made.__setitem__,
-    )
+    graphs = list(_metamers(trained, layer, case, budget))
     seconds = time.perf_counter() - start
-    matched = metamers.seed_id[metamers.status == jm.Status.CONVERGED]
-    graphs = [jax.tree.map(np.asarray, made[int(seed)]) for seed in matched]
+    problem = _problem(trained, layer, case, jm.BinaryEdges())
     row = {
         "graph": case.name,
         "set": number,
         "nodes": len(case.reference.nodes),
         "seconds": seconds,
+        "budget": budget._asdict(),
+        "problems": 1,
         "converged": len(graphs),
     }
     few = len(case.reference.nodes) <= ENUMERATED
-    return row | (_enumerated(problem, case, graphs, budget) if few else _compared(case, graphs))
+    row |= _enumerated(problem, case, graphs, budget) if few else _compared(case, graphs)
+    return row | {"solved": int(row["found"] > 0)}
+
+
+def _problem(trained: Any, layer: str, case: PlantedMetamer, vary: jm.BinaryEdges) -> jm.Problem:
+    return jm.Problem(trained, case.reference, layer=layer, vary=vary, nodes=case.nodes)
+
+
+def _metamers(trained: Any, layer: str, case: PlantedMetamer, budget: Budget) -> Iterator[Any]:
+    """Yield the matching graphs that the whole budget gives."""
+    relaxed = jm.BinaryEdges(start="any_density", kicks=budget.kicks)
+    swapped = SwapSearch(steps=budget.steps)
+    for vary, seeds, how in (
+        (relaxed, budget.relaxed, {"steps": budget.steps}),
+        (jm.BinaryEdges(start="rewired"), budget.swapped, {"method": swapped}),
+    ):
+        made: dict[int, Any] = {}
+        metamers = jm.generate(
+            _problem(trained, layer, case, vary),
+            seeds=range(seeds),
+            tolerance=budget.tolerance,
+            on_metamer=made.__setitem__,
+            **how,
+        )
+        for seed in metamers.seed_id[metamers.loss_hardened <= budget.tolerance]:
+            yield jax.tree.map(np.asarray, made[int(seed)])
 
 
 def _enumerated(
@@ -146,20 +183,15 @@ def _enumerated(
 
 
 def _compared(case: PlantedMetamer, graphs: Sequence[Any]) -> dict[str, Any]:
-    """Tell the graphs found apart up to renaming; equal nodes have equal targets here."""
+    """Look for any metamer but the renamed reference, and for the planted one."""
     reference, planted = _colored(case.reference), _colored(case.metamer)
-    kinds: list[Any] = []
-    trivial = 0
-    for graph in map(_colored, graphs):
-        if _same(graph, reference):
-            trivial += 1
-        elif not any(_same(graph, kind) for kind in kinds):
-            kinds.append(graph)
+    found = [_colored(graph) for graph in graphs]
+    others = [graph for graph in found if not _same(graph, reference)]
     return {
         "exact": None,
-        "found": len(kinds),
-        "planted": int(any(_same(planted, kind) for kind in kinds)),
-        "trivial": trivial,
+        "found": int(bool(others)),
+        "planted": int(any(_same(planted, graph) for graph in others)),
+        "trivial": len(found) - len(others),
         "outside": 0,
     }
 
@@ -181,9 +213,9 @@ def _absence(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     unlike = [row for row in rows if row["graph"] == "unlike_6"]
     controls = [row for row in rows if row["graph"] != "unlike_6"]
     bound = absence_bound(
-        sum(row["found"] > 0 for row in unlike),
+        sum(row["solved"] for row in unlike),
         len(unlike),
-        sum(row["found"] > 0 for row in controls),
+        sum(row["solved"] for row in controls),
         len(controls),
     )
     return {
@@ -205,7 +237,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
         mine = [row for row in rows if row["graph"] == graph]
         known = mine[0]["exact"] is not None
         sums = [sum(row[name] or 0 for row in mine) for name in COLUMNS]
-        yield [graph, sums[0] if known else "-", *sums[1:-1], f"{sums[-1]:.1f}"]
+        classes = sums[:2] if known else ["-", "-"]
+        yield [graph, *classes, *sums[2:-1], f"{sums[-1]:.1f}"]
 
 
 def _circumstances(arguments: Any) -> dict[str, Any]:

@@ -120,8 +120,9 @@ class EdgeSettings:
 
     Attributes:
       start: all, also searches; a random simple graph with as many edges (noise) or with the
-        degrees of the reference (rewired), or the reference, to walk away from it [noise].
-        features_given_edges keeps this graph, so that it cannot be the reference.
+        degrees of the reference (rewired); and of what is relaxed also one of a random density
+        (any_density), where the block holds all pairs, or the reference, to walk away from it
+        [noise].
       block: edges, features_and_edges; candidate pairs beside the edges of the start [four times
         as many, at least 1,000].
       refill: edges, features_and_edges; candidates are found at random (uniform), or where an edge
@@ -136,6 +137,8 @@ class EdgeSettings:
       draws: edges, features_and_edges; random roundings, beside the threshold 1/2 and the largest
         weights [20].
       flips: edges, features_and_edges; largest number of single pairs flipped after rounding [100].
+      kicks: edges, features_and_edges; largest number of times that a few random pairs are flipped
+        where no single flip helps [20 where the block holds all pairs, else 0].
       learning_rate: features_and_edges; of Adam on the weights [0.05].
       feature_learning_rate: features_and_edges; of Adam on the features while edges are relaxed
         [0.05].
@@ -144,7 +147,7 @@ class EdgeSettings:
       candidates: edge_weights; pairs [[i, j], ...] that are no edges and may become some [none].
     """
 
-    start: Literal["noise", "rewired", "reference"] | None = None
+    start: Literal["noise", "any_density", "rewired", "reference"] | None = None
     block: Count | None = None
     refill: Literal["uniform", "gradient"] | None = None
     refill_every: Count | None = None
@@ -153,6 +156,7 @@ class EdgeSettings:
     distance: Annotated[float, Range(0, 1, open_low=True)] | None = None
     draws: Natural | None = None
     flips: Natural | None = None
+    kicks: Natural | None = None
     learning_rate: Positive | None = None
     feature_learning_rate: Positive | None = None
     directed: bool | None = None

@@ -27,6 +27,7 @@ APART = "remove it, or give each its own block under `runs`"
 _DRAWN = ("start", "directed")
 _RELAXED = (
     *_DRAWN, "block", "refill", "refill_every", "budget", "penalty", "distance", "draws", "flips",
+    "kicks",
 )  # fmt: skip
 _EDGES: Mapping[str, tuple[str, ...]] = {
     "edges": _RELAXED,
@@ -163,10 +164,11 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
         applies = field.name in names
         filled[field.name] = _first(value, defaults.get(field.name)) if applies else None
     edges = EdgeSettings(**filled)
-    if edges.start == "reference" and (searched or given.vary == "features_given_edges"):
+    kept = searched or given.vary == "features_given_edges"
+    if kept and edges.start not in ("noise", "rewired"):
         why = given.method if searched else given.vary
         raise ConfigError(
-            f"`metamers.edges.start` is 'reference', but with {why} edges start somewhere else; "
+            f"`metamers.edges.start` is {edges.start!r}, but with {why} edges start somewhere else; "
             "allowed: noise or rewired"
         )
     return edges

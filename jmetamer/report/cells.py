@@ -12,6 +12,7 @@ _IN_TITLE = (
 )  # fmt: skip
 _STARTS = {
     "noise": "from random edges",
+    "any_density": "from random edges of any density",
     "rewired": "from rewired edges",
     "reference": "from the reference",
 }

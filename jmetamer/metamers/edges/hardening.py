@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.greedy_flips import greedy_flips
-from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
+from jmetamer.metamers.edges.kicked_flips import kicked_flips
+from jmetamer.metamers.edges.pair_loss import loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.relaxation import PULL, Relaxed
 from jmetamer.metamers.edges.rounding import best_rounding
 
-# Rounding draws from the key of the seed folded with this; steps fold with numbers below.
-_ROUNDING = 2**30
+# Roundings and kicks draw from the key of the seed folded with these; steps fold with numbers below.
+_ROUNDING, _KICKS = 2**30, 2**30 + 1
 
 
 class Hardened(NamedTuple):
@@ -23,6 +23,7 @@ class Hardened(NamedTuple):
     Attributes:
       pairs: [m].
       hard: [m] 0 or 1; 0 at padding.
+      start: [m], 1 at the edges of the start.
       features: theta of the features.
       loss_relaxed: [] L_act of the best relaxed iterate.
       loss_rounded: [] L_act of the best rounding.
@@ -33,6 +34,7 @@ class Hardened(NamedTuple):
 
     pairs: Pairs
     hard: jax.Array
+    start: jax.Array
     features: Any
     loss_relaxed: jax.Array
     loss_rounded: jax.Array
@@ -51,10 +53,9 @@ def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Harden
       state: at the end of its relaxation.
       plan: what is matched, and the number of random roundings.
       data: of the reference.
-      numbers: budget, distance, largest number of flips, tolerance.
+      numbers: budget, distance, largest numbers of flips and kicks, tolerance.
     """
     pairs, weight, features, _, match, _ = state.best
-    from_start = is_from_start(data, plan)
 
     def both(weight: jax.Array) -> tuple[jax.Array, jax.Array]:
         return loss_of_pairs(pairs, weight, features, plan, data)
@@ -63,24 +64,30 @@ def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Harden
         # The number is L_act, its gradient that of the objective, which may have no dead zone.
         objective, found = both(hard)
         if plan.start == "reference":
-            lacking = PULL * shortfall(hard, from_start, numbers.distance)
+            lacking = PULL * shortfall(hard, state.start, numbers.distance)
             objective, found = objective + lacking, found + lacking
         if plan.has_budget:
-            changed = jnp.sum(jnp.abs(hard - from_start))
+            changed = jnp.sum(jnp.abs(hard - state.start))
             found = jnp.where(changed <= numbers.budget, found, jnp.inf)
         return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
 
-    allowed = _within(weight, from_start, numbers) if plan.has_budget else _unchanged
+    allowed = _within(weight, state.start, numbers) if plan.has_budget else _unchanged
     key = jax.random.fold_in(state.key, _ROUNDING)
     rounded = best_rounding(
         key, weight, pairs.is_pair, lambda hard: judged(allowed(hard)), plan.draws
     )
     start = allowed(rounded.hard)
-    flipped = greedy_flips(
-        start, pairs.is_pair, judged, most=numbers.flips, tolerance=numbers.tolerance
+    flipped = kicked_flips(
+        jax.random.fold_in(state.key, _KICKS),
+        start,
+        pairs.is_pair,
+        judged,
+        kicks=numbers.kicks,
+        most=numbers.flips,
+        tolerance=numbers.tolerance,
     )
     before, after = (both(hard)[1] for hard in (start, flipped.hard))
-    found = pairs, flipped.hard, features, match, before, after
+    found = pairs, flipped.hard, state.start, features, match, before, after
     return Hardened(*found, rounded.rule, flipped.num_flips)
 
 

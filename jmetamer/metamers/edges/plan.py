@@ -18,6 +18,8 @@ from jmetamer.metamers.solver import Solver
 
 # The block by default, in edges of the reference, and at least.
 _BLOCK_SHARE, _LEAST_BLOCK = 4, 1000
+# Kicks by default where the block holds all pairs; in larger graphs a random pair is of no account.
+_KICKS = 20
 
 
 class Plan(NamedTuple):
@@ -62,7 +64,8 @@ class Numbers(NamedTuple):
       penalty: [] last factor of the concave penalty.
       distance: [] Jaccard distance of the edges to reach; 0 for none.
       budget: [] largest number of changed pairs.
-      flips: [] int32 largest number of flips after rounding.
+      flips: [] int32 largest number of flips of one descent after rounding.
+      kicks: [] int32 largest number of random kicks out of local minima.
       tolerance: [] L_act at which hard weights are good enough.
       patience: [] int32 steps without improvement after which a seed has stalled.
       improvement: [] relative decrease that counts as improvement.
@@ -76,6 +79,7 @@ class Numbers(NamedTuple):
     distance: jax.Array
     budget: jax.Array
     flips: jax.Array
+    kicks: jax.Array
     tolerance: jax.Array
     patience: jax.Array
     improvement: jax.Array
@@ -115,6 +119,12 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     n, num_edges = num_nodes(reference), pairs.senders.size
     others = most_pairs(n, directed) - num_edges
     asked = edges.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
+    if edges.start == "any_density" and asked < others:
+        raise InputError(
+            f"`start='any_density'` needs all {most_pairs(n, directed)} pairs of {n} nodes, but "
+            f"`block` holds {asked} beside the {num_edges} edges; give `block={others}` if the "
+            "memory allows, or start from 'noise'"
+        )
     nothing = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
     optimizer = Optimizer("adam", edges.learning_rate)
     vary = problem.vary
@@ -150,6 +160,7 @@ def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbe
     edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
     # With features the relaxation is a schedule of its own; the solver's patience is theirs.
     alone = problem.vary is edges
+    kicks = (_KICKS if plan.holds_all else 0) if edges.kicks is None else edges.kicks
     return Numbers(
         jnp.int32(seed),
         jnp.float32(plan.optimizer.rate),
@@ -159,6 +170,7 @@ def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbe
         jnp.float32(edges.distance or 0),
         jnp.float32(np.inf if edges.budget is None else edges.budget),
         jnp.int32(edges.flips),
+        jnp.int32(kicks),
         jnp.float32(aim_of(solver)),
         jnp.int32(solver.patience if alone else np.iinfo(np.int32).max),
         jnp.float32(solver.improvement),

@@ -62,6 +62,7 @@ class Relaxed(NamedTuple):
       now: where it stands; `value` and `match` are those of the step before.
       moments: states of the optimizers of weights and features.
       best: iterate of the smallest value so far.
+      start: [E + B], 1 at the edges of the start.
       initial_loss: [] L_act of the start.
       mark_value, mark_step: [] value and step of the last improvement that counted.
       step: [] int32 steps taken.
@@ -72,6 +73,7 @@ class Relaxed(NamedTuple):
     now: Iterate
     moments: Any
     best: Iterate
+    start: jax.Array
     initial_loss: jax.Array
     mark_value: jax.Array
     mark_step: jax.Array
@@ -88,7 +90,7 @@ def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
       data: of the reference.
     """
     num_edges, n = data.pairs.senders.shape[0], num_nodes(data.arrays.graph)
-    if plan.start == "noise":
+    if plan.start in ("noise", "any_density"):
         return random_pairs(key, num_edges, n, plan.directed)
     if plan.start == "rewired":
         return rewired_pairs(key, data.pairs, _SWAPS * num_edges, plan.directed)
@@ -109,6 +111,11 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
     base = start_edges(key_start, plan, data)
     pairs = _joined(base, first_block(key_block, base, plan, data))
     from_start = is_from_start(data, plan)
+    if plan.start == "any_density":
+        key_density, key_edges = jax.random.split(key_nudge)
+        density = jax.random.uniform(key_density)
+        drawn = jax.random.bernoulli(key_edges, density, from_start.shape)
+        from_start = (drawn & pairs.is_pair).astype(from_start.dtype)
     weight = from_start
     if plan.start == "reference":
         share = data.pairs.senders.shape[0] / max(1, plan.num_block)
@@ -123,7 +130,8 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
     now = Iterate(pairs, weight, features, infinity, infinity, jnp.float32(0))
     status = jnp.int32(Status.RUNNING)
     best = jax.tree.map(jnp.copy, now)
-    return Relaxed(key, now, moments, best, jnp.float32(jnp.nan), infinity, zero, zero, status)
+    nan = jnp.float32(jnp.nan)
+    return Relaxed(key, now, moments, best, from_start, nan, infinity, zero, zero, status)
 
 
 def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
@@ -183,10 +191,9 @@ def _objective(
     progress = state.step / numbers.steps
     lacking, lacking_now = jnp.zeros(()), jnp.zeros(())
     if plan.start == "reference":
-        from_start = is_from_start(data, plan)
-        lacking = shortfall(weight, from_start, numbers.distance)
+        lacking = shortfall(weight, state.start, numbers.distance)
         asked = numbers.distance * jnp.minimum(1, progress / _WALK)
-        lacking_now = shortfall(weight, from_start, asked)
+        lacking_now = shortfall(weight, state.start, asked)
     penalty = numbers.penalty * concave + PULL * lacking
     is_settled = (jnp.max(between, initial=0) <= _HARD) & (lacking <= 0)
     current = objective + numbers.penalty * progress * concave + PULL * lacking_now
@@ -219,6 +226,7 @@ def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[R
         looked_at._replace(weight=weight, features=features),
         moments,
         best,
+        state.start,
         jnp.where(running & (state.step == 0), seen.match, state.initial_loss),
         jnp.where(counts, best.value, state.mark_value),
         mark_step,
@@ -246,7 +254,7 @@ def _moved(
         moments.append(memory)
     weight, features = moved
     if plan.has_budget:
-        weight = within_budget(weight, is_from_start(data, plan), numbers.budget)
+        weight = within_budget(weight, state.start, numbers.budget)
     weight = jnp.where(state.now.pairs.is_pair, jnp.clip(weight, 0, 1), 0)
     features = plan.matching.vary.project(features, data.arrays.graph)
     return weight, features, tuple(moments)

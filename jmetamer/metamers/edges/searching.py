@@ -53,10 +53,11 @@ def search_named(method: Any, problem: Problem) -> tuple[str, Search]:
             f"method {name!r} searches over edges alone, but `vary` is {vary!r}; use "
             "`BinaryEdges()`, or the method 'optimize'"
         )
-    if vary.start == "reference" or vary.budget is not None:
+    if vary.start not in ("noise", "rewired") or vary.budget is not None:
         raise InputError(
-            f"method {name!r} takes neither `start='reference'` nor `budget`, which only the "
-            "relaxation keeps; start from 'noise' or 'rewired', or use the method 'optimize'"
+            f"method {name!r} takes `start` 'noise' or 'rewired' and no `budget`, which only the "
+            f"relaxation keeps, but `start` is {vary.start!r} and `budget` {vary.budget}; change "
+            "them, or use the method 'optimize'"
         )
     return name, settings
 

@@ -18,7 +18,7 @@ from jmetamer.metamers.parameterizations import (
     Parameterization,
 )
 
-STARTS = ("noise", "rewired", "reference")
+STARTS = ("noise", "any_density", "rewired", "reference")
 REFILLS = ("uniform", "gradient")
 
 
@@ -82,8 +82,10 @@ class BinaryEdges:
     reference stay.
 
     Attributes:
-      start: "noise", a random simple graph with as many edges as the reference; "rewired", one with
-        the reference's degrees; "reference", the reference, to walk away from it.
+      start: "noise", a random simple graph with as many edges as the reference; "any_density", one
+        whose pairs are edges with a probability that is itself random, uniform in [0, 1], for
+        graphs so small that the block holds all pairs; "rewired", one with the reference's degrees;
+        "reference", the reference, to walk away from it.
       block: candidate pairs beside those of the start; None: four times the edges, at least 1,000;
         all other pairs where there are not more.
       refill: how candidates are found: "uniform" at random, or the pairs where "gradient" says that
@@ -95,7 +97,9 @@ class BinaryEdges:
         `1 - #(E and E') / #(E or E')`.
       directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
       draws: random roundings, beside the threshold 1/2 and the largest weights.
-      flips: largest number of single pairs flipped after rounding.
+      flips: largest number of single pairs flipped, one after the other, after rounding.
+      kicks: largest number of times that a few random pairs are flipped where no single flip helps,
+        to descend again from there; None: 20 where the block holds all pairs, else none.
       learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
         where edges alone vary.
 
@@ -107,7 +111,7 @@ class BinaryEdges:
       True
     """
 
-    start: Literal["noise", "rewired", "reference"] = "noise"
+    start: Literal["noise", "any_density", "rewired", "reference"] = "noise"
     block: int | None = None
     refill: Literal["uniform", "gradient"] = "uniform"
     refill_every: int = 25
@@ -117,6 +121,7 @@ class BinaryEdges:
     directed: bool | None = None
     draws: int = 20
     flips: int = 100
+    kicks: int | None = None
     learning_rate: float = 0.05
 
     def __post_init__(self) -> None:
@@ -125,9 +130,10 @@ class BinaryEdges:
         if self.refill not in REFILLS:
             raise unknown_name("`refill`", self.refill, REFILLS)
         for name, least in (
-            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0),
+            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0), ("kicks", 0),
         ):  # fmt: skip
-            _check_whole(name, getattr(self, name), least, optional=name in ("block", "budget"))
+            optional = name in ("block", "budget", "kicks")
+            _check_whole(name, getattr(self, name), least, optional=optional)
         if not self.penalty >= 0 or not self.learning_rate > 0:
             raise InputError(
                 f"`penalty`={self.penalty} must not be negative and "
@@ -149,7 +155,7 @@ class BinaryEdges:
         """Raise `InputError` unless the reference is a simple graph with an edge to move."""
         num_pairs = check_simple(reference, self.directed)
         n, directed = num_nodes(reference), is_directed(reference, self.directed)
-        if num_pairs == most_pairs(n, directed) and self.start != "reference":
+        if num_pairs == most_pairs(n, directed) and self.start in ("noise", "rewired"):
             raise InputError(
                 f"`graph` has all {num_pairs} pairs of its {n} nodes as edges, so that another "
                 "graph with as many edges does not exist; use `start='reference'` with `distance`"

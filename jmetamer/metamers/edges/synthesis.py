@@ -233,12 +233,10 @@ class EdgeSynthesis:
             "status": state.status,
         }
         found, ended = jax.device_get((hard._replace(features=()), ended))
-        num_edges = self.data.pairs.senders.shape[0]
         edges = []
         for place in range(len(seed_ids)):
             one: Hardened = jax.tree.map(lambda array: array[place], found)  # noqa: B023
             present = one.hard > 0.5
-            from_start = np.arange(present.size) < num_edges
             lane = {name: number[place] for name, number in ended.items()}
             lane["best_loss"] = one.loss_relaxed
             details = {
@@ -247,7 +245,7 @@ class EdgeSynthesis:
                 "loss_flipped": one.loss,
                 "rounding": one.rounding,
                 "num_flips": one.num_flips,
-                "num_changed": np.int32(np.sum(present != from_start)),
+                "num_changed": np.int32(np.sum(present != (one.start > 0.5))),
             }
             curve = curves[place, : int(lane["step"]) + 1]
             features = jax.tree.map(lambda array: array[place], hard.features)  # noqa: B023
