@@ -221,7 +221,7 @@ BAD = [
     ("{method: swap_search}", "searches over edges alone, but `metamers.vary` is 'continuous_fea"),
     (
         "{vary: edges, edges: {start: rewird}}",
-        "allowed: 'noise' or 'rewired' or 'reference' or nul",
+        "allowed: 'noise' or 'any_density' or 'rewired' or 'reference' or nul",
     ),
     (
         "{vary: edges, edges: {stat: noise}}",

@@ -168,8 +168,8 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
     if kept and edges.start not in ("noise", "rewired"):
         why = given.method if searched else given.vary
         raise ConfigError(
-            f"`metamers.edges.start` is {edges.start!r}, but with {why} edges start somewhere else; "
-            "allowed: noise or rewired"
+            f"`metamers.edges.start` is {edges.start!r}, but with {why} edges start somewhere "
+            "else; allowed: noise or rewired"
         )
     return edges
 

@@ -13,7 +13,7 @@ from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.relaxation import PULL, Relaxed
 from jmetamer.metamers.edges.rounding import best_rounding
 
-# Roundings and kicks draw from the key of the seed folded with these; steps fold with numbers below.
+# Roundings and kicks draw from the seed's key folded with these; steps fold with numbers below.
 _ROUNDING, _KICKS = 2**30, 2**30 + 1
 
 

@@ -130,7 +130,8 @@ class BinaryEdges:
         if self.refill not in REFILLS:
             raise unknown_name("`refill`", self.refill, REFILLS)
         for name, least in (
-            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0), ("kicks", 0),
+            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0),
+            ("kicks", 0),
         ):  # fmt: skip
             optional = name in ("block", "budget", "kicks")
             _check_whole(name, getattr(self, name), least, optional=optional)
