@@ -49,6 +49,7 @@ _HOMES = {
         "BinaryEdges",
         "BinaryFeatures",
         "Box",
+        "ColorSwaps",
         "Complementarity",
         "ContinuousFeatures",
         "EdgeWeights",

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.provenance import provenance
 from jmetamer.config import (
     CellSettings,
@@ -31,8 +30,7 @@ from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
-from jmetamer.metamers.edges.seeds_at_once import bytes_of_seed, seeds_at_once
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.edges.footprint import edge_footprint
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
@@ -254,10 +252,7 @@ def estimate(cell: CellSettings) -> Estimate:
 def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
     """Return the number of lanes, and the bytes that they need on one device."""
     if edges_that_vary(problem.vary) == "simple_edges":
-        seeds = EdgeSynthesis(problem, 0, solver)
-        given = seeds.plan, seeds.data, seeds.numbers
-        width = seeds_at_once(*given, solver, count)
-        return width, tree_bytes(seeds.data) + width * bytes_of_seed(*given)
+        return edge_footprint(problem, solver, count)
     lanes = fit(problem, solver, count, keep_theta=False).lanes or 1
     each = -(-lanes // jax.local_device_count())
     return lanes, memory_of(problem, solver, lanes=each).on_device(each)

@@ -119,8 +119,15 @@ class TestWhatVaries:
         solver = config.build_solver(cell, problem)
         assert (solver.steps, solver.tolerance) == (7, 1e-2)
         assert solver.optimizer == Optimizer("adam", 0.05, "constant")
-        searched = read("{vary: edges, method: swap_search}")[0]
-        assert config.build_solver(searched, problem).method == "swap_search"
+        for method in ("swap_search", "color_swaps"):
+            searched = read(f"{{vary: edges, method: {method}}}")[0]
+            assert config.build_solver(searched, problem).method == method
+
+    def test_of_exact_swaps_has_directions_alone(self, read, karate):
+        (cell,) = read("{vary: edges, method: color_swaps, edges: {directed: true}}")
+        given = dataclasses.asdict(cell.metamers.edges)
+        assert {name for name, value in given.items() if value is not None} == {"directed"}
+        assert built(cell, karate) == jm.BinaryEdges(directed=True)
 
     def test_is_named_in_the_cell(self, read):
         assert "-conv1-edges-" in read("{vary: edges}")[0].id
@@ -212,6 +219,14 @@ BAD = [
         "{vary: edges, method: annealing, steps: 3}",
         "but `metamers.steps` is 3: it would be ignored",
     ),
+    ("{vary: edges, method: color_swaps, steps: 3}", "`metamers.steps` is 3: it would be ignored"),
+    (
+        "{vary: edges, method: color_swaps, edges: {start: rewired}}",
+        "'color_swaps', which swaps ed",
+    ),
+    ("{vary: edges, method: color_swaps, edges: {budget: 3}}", "`metamers.edges.budget` is 3, but"),
+    ("{vary: features_and_edges, method: color_swaps}", "searches over edges alone, but `metamers"),
+    ("{method: color_swaps}", "searches over edges alone, but `metamers.vary` is 'continuous_feat"),
     ("{vary: edges, method: annealing, optimizer: adam}", "`metamers.optimizer` is 'adam': it wo"),
     ("{vary: edges, method: annealing, edges: {flips: 3}}", "which relaxes nothing: it would be"),
     (

@@ -253,7 +253,7 @@ def test_an_unknown_key_ends_with_code_2_and_nothing_written(desk):
     assert out == ""
     assert err.startswith(
         "error: unknown setting `runs[1].metamers.toleranse`; "
-        "did you mean `runs[1].metamers.tolerance`? Allowed in `runs[1].metamers`: vary, layer, "
+        "did you mean `runs[1].metamers.tolerance`? Allowed in `runs[1].metamers`: vary, "
     )
     assert err.count("\n") == 1
     assert sorted(desk.rglob("*")) == before

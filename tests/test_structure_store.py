@@ -94,6 +94,47 @@ def test_every_stored_metamer_is_a_legal_simple_graph(run, grid, name):
             np.testing.assert_array_equal(graph.nodes, reference.nodes)
 
 
+def adjacency(graph, num_nodes):
+    """[n, n] weights, counted once for each time that an edge is stored."""
+    table = np.zeros((num_nodes, num_nodes))
+    assert min(graph.senders.min(), graph.receivers.min()) >= 0  # else they count from the end
+    np.add.at(table, (graph.receivers, graph.senders), np.asarray(graph.edges.weight))
+    return table
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_stored_flips_turn_entries_of_the_adjacency_matrix(run, grid, name):
+    """Without the library's own flips: the stored rows applied to a dense matrix."""
+    data, reference = arrays(run, grid, name), run.reference(grid[name].id)
+    n = len(reference.nodes)
+    before = adjacency(reference, n)
+    assert (before == before.T).all()
+    for seed, graph in zip(data["stored_seed_id"].values, run.metamers(grid[name].id), strict=True):
+        mine = data["flip_seed_id"].values == seed
+        i, j = data["flip_sender"].values[mine], data["flip_receiver"].values[mine]
+        added = data["flip_added"].values[mine]
+        assert (i < j).all()
+        assert (j < n).all()
+        np.testing.assert_array_equal(before[i, j], ~added)
+        expected = before.copy()
+        expected[i, j] = expected[j, i] = added
+        np.testing.assert_array_equal(adjacency(graph, n), expected)
+
+
+def test_stored_weights_are_one_for_both_directions_of_each_edge(run, grid):
+    reference = run.reference(grid["weights"].id)
+    n = len(reference.nodes)
+    for graph in run.metamers(grid["weights"].id):
+        listed = graph.senders.astype(int) * n + graph.receivers
+        assert np.unique(listed).size == listed.size
+        assert max(graph.senders.max(), graph.receivers.max()) < n
+        table = adjacency(graph, n)
+        np.testing.assert_array_equal(table, table.T)
+        assert np.isfinite(table).all()
+        assert (table >= 0).all()
+        np.testing.assert_array_equal(graph.nodes, reference.nodes)
+
+
 @pytest.mark.parametrize("name", SIMPLE)
 def test_stored_flips_are_those_between_reference_and_metamer(run, grid, name):
     data, reference = arrays(run, grid, name), run.reference(grid[name].id)

@@ -116,7 +116,8 @@ class EdgeSettings:
 
     Each setting belongs to some values of `metamers.vary`, named first ("all": edges,
     features_and_edges and features_given_edges, with `metamers.method` optimize); given with
-    another it is refused. Null takes the default named in brackets.
+    another it is refused; of these, color_swaps keeps `directed` alone. Null takes the default
+    named in brackets.
 
     Attributes:
       start: all, also searches; a random simple graph with as many edges (noise) or with the
@@ -194,7 +195,7 @@ class MetamerSettings:
         a ReLU and is the plain residual elsewhere; with `identity_backward` relative_squared.
       method: optimize, or how continuous features with domain free are found without the search:
         reflect, replace, null_space, gauss_newton, walk or max_distance; or a discrete search over
-        edges: swap_search or annealing.
+        edges: swap_search, annealing, or color_swaps, which is exact.
       coordinates: coordinates in which features are searched: features, row_space, entry, or auto.
       identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
       optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see

@@ -25,6 +25,12 @@ _FEATURES = ("continuous_features", "binary_features")
 APART = "remove it, or give each its own block under `runs`"
 
 _DRAWN = ("start", "directed")
+# Of the settings of edges, those that a search keeps, and why it keeps no others.
+_SEARCHED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "swap_search": (_DRAWN, "which relaxes nothing"),
+    "annealing": (_DRAWN, "which relaxes nothing"),
+    "color_swaps": (("directed",), "which swaps edges of the reference itself"),
+}
 _RELAXED = (
     *_DRAWN, "block", "refill", "refill_every", "budget", "penalty", "distance", "draws", "flips",
     "kicks",
@@ -148,7 +154,7 @@ def _feature_defaults(given: MetamerSettings) -> dict[str, Any]:
 def _fill_edges(given: MetamerSettings) -> EdgeSettings:
     names = _EDGES.get(given.vary, ())
     searched = given.method in SEARCHES and given.vary == "edges"
-    names = _DRAWN if searched else names
+    names, why_not = _SEARCHED[given.method] if searched else (names, "")
     defaults = {field.name: field.default for field in dataclasses.fields(BinaryEdges)}
     defaults |= {"feature_learning_rate": _default_of(FeaturesAndEdges, "learning_rate")}
     filled: dict[str, Any] = {}
@@ -158,7 +164,7 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
             if searched:
                 raise ConfigError(
                     f"`metamers.edges.{field.name}` is {value!r}, but `metamers.method` is "
-                    f"{given.method!r}, which relaxes nothing: it would be ignored; leave it out"
+                    f"{given.method!r}, {why_not}: it would be ignored; leave it out"
                 )
             raise _not_of(f"edges.{field.name}", value, given.vary)
         applies = field.name in names

@@ -1,6 +1,7 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
 from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
+from jmetamer.metamers.exact.color_swaps import ColorSwaps
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
@@ -37,6 +38,7 @@ __all__ = [
     "BinaryEdges",
     "BinaryFeatures",
     "Box",
+    "ColorSwaps",
     "Complementarity",
     "ContinuousFeatures",
     "EdgeWeights",

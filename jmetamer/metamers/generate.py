@@ -18,10 +18,11 @@ from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
 from jmetamer.metamers.edges.hard_graph import graph_of_theta
-from jmetamer.metamers.edges.searching import SEARCHES
+from jmetamer.metamers.edges.searching import SEARCHES, makes_color_swaps
 from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.exact.methods import ExactSynthesis
+from jmetamer.metamers.exact.swap_synthesis import SwapSynthesis
 from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.result import Metamers, metamers_of, result_of
@@ -77,7 +78,8 @@ def generate(
         "gauss_newton", "walk", "max_distance" (searches), or a construction with settings of its
         own (`jmetamer.metamers.exact`). What they find may leave the range of the data. Of edges
         that come and go: "optimize", or a search over hard edges, "swap_search", "annealing" or
-        settings of one of them (`jmetamer.metamers.edges`).
+        settings of one of them (`jmetamer.metamers.edges`), or "color_swaps", random walks over
+        swaps of the reference's edges that are exact by construction, or `ColorSwaps(...)`.
       lanes: metamers optimized at once; does not change results. None takes as many as are
         useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
@@ -354,11 +356,13 @@ def _one_by_one(
     progress: Callable[[Progress], None] | None,
 ) -> Metamers:
     """Make metamers of one problem without the lanes of the loop."""
-    synthesis: EdgeSynthesis | ExactSynthesis
-    if isinstance(task.problem.vary, Structure):
-        synthesis = EdgeSynthesis(*task, trace_points)
-    else:
+    synthesis: EdgeSynthesis | ExactSynthesis | SwapSynthesis
+    if not isinstance(task.problem.vary, Structure):
         synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
+    elif makes_color_swaps(task.solver.method):
+        synthesis = SwapSynthesis(*task)
+    else:
+        synthesis = EdgeSynthesis(*task, trace_points)
     rows = []
     for finished in synthesis.finished(seed_ids, progress):
         rows.append(result_of(task, finished, synthesis.thinned(finished.curve), keep_theta))

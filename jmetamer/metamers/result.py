@@ -43,7 +43,9 @@ class Metamers(NamedTuple):
         of the relaxation, of the best rounding and after flips (`loss_relaxed`, `loss_rounded`,
         `loss_flipped`), which `rounding` was best (0 the threshold 1/2, 1 the largest weights, from
         2 on random draws), `num_flips`, and by how many pairs the edges differ from their start,
-        `num_changed`; of a search, its `num_moves`.
+        `num_changed`; of a search, its `num_moves`; of color-preserving swaps also `num_proposed`,
+        and `num_available`, the number of graphs one swap away: 0 says that this construction has
+        no metamer, and the status is UNCHANGED.
     """
 
     theta: Any
@@ -78,7 +80,9 @@ def result_of(
     """
     lane, verdict = finished.lane, finished.verdict
     status = int(lane.status)
-    if task.problem.zero_target:
+    if status == Status.UNCHANGED:
+        pass  # of the reference itself, whatever its loss
+    elif task.problem.zero_target:
         status = int(Status.ZERO_TARGET)
     elif verdict.loss <= task.solver.tolerance:
         status = int(Status.CONVERGED)  # the rebuilt graph decides, not the loop's memory of it

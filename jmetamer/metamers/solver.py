@@ -35,7 +35,7 @@ class Solver:
         losses are always computed at the highest.
       method: "optimize", or how metamers are made without the loop: a name of
         `jmetamer.metamers.exact.METHODS` or one of its constructions; of edges that come and go,
-        "swap_search", "annealing" or settings of one of them.
+        "swap_search", "annealing", "color_swaps" or settings of one of them.
 
     Raises:
       InputError: a number outside its range, with the allowed range.

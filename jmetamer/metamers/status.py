@@ -50,3 +50,8 @@ class Status(enum.IntEnum):
         "the target activation is all zero, so the relative loss is undefined",
         "choose another layer or other target nodes; the absolute norm is reported instead",
     )
+    UNCHANGED = (
+        6,
+        "the graph is the reference itself, as no edges were exchanged: this is no metamer",
+        "match a layer after fewer rounds of messages, or search with 'optimize' or 'swap_search'",
+    )

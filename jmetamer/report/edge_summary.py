@@ -12,7 +12,9 @@ _ROWS = {
     "loss_rounded": "loss after rounding",
     "loss_flipped": "loss after flips of single pairs",
     "num_flips": "flips of single pairs",
+    "num_available": "graphs one color-preserving swap away",
     "num_moves": "moves of the search",
+    "num_proposed": "swaps proposed",
     "num_changed": "pairs changed since the start",
     "edges_added": "edges added to the reference's",
     "edges_removed": "edges of the reference removed",
@@ -91,9 +93,26 @@ def _hardening(edges: EdgeSummary) -> str:
             f"{number(edges.median('loss_rounded'))} after rounding, "
             f"{number(edges.median('loss_flipped'))} after {plural(flips, 'flip')} of single pairs."
         )
+    if "num_available" in edges.numbers:
+        return _swaps(edges)
     if "num_moves" in edges.numbers:
         return f"The search over edges made {number(edges.median('num_moves'))} moves (median)."
     return ""
+
+
+def _swaps(edges: EdgeSummary) -> str:
+    available = edges.median("num_available")
+    if not available:
+        return (
+            "Swaps of edges that keep colors: 0 are available. So no structure metamer of the "
+            "matched layers exists by this construction; every graph of this cell is the reference "
+            "itself and counts as no success. Other graphs may still match: a search can tell."
+        )
+    return (
+        f"Swaps of edges that keep colors: {number(available)} graphs are one swap away from the "
+        f"reference. A metamer is the end of a random walk of {number(edges.median('num_moves'))} "
+        f"swaps out of {number(edges.median('num_proposed'))} proposed (medians)."
+    )
 
 
 def _distance(edges: EdgeSummary) -> str:

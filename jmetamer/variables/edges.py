@@ -25,6 +25,8 @@ _DETAILS: dict[str, dict[str, Any]] = {
     "num_flips": {"meaning": "single pairs flipped after rounding"},
     "num_changed": {"meaning": "pairs by which the edges differ from those of the start"},
     "num_moves": {"meaning": "moves that a search over hard edges made"},
+    "num_proposed": {"meaning": "color-preserving swaps that were tried"},
+    "num_available": {"meaning": "graphs one color-preserving swap away; 0: there is no metamer"},
 }
 
 

@@ -118,7 +118,7 @@ class TestActivations:
 
     @pytest.mark.parametrize("name", MODELS)
     def test_stay_on_a_directed_graph_with_loops(self, name, directed):
-        made = metamer(name, directed, "conv1", ColorSwaps(directed=True))
+        made = metamer(name, directed, "conv1")
         found = difference(name, directed, made.graph)
         assert found["conv1"] <= EXACT
         assert found["conv2"] > 1e-3
@@ -169,7 +169,7 @@ class TestTheSwapsAvailable:
         one, other = np.array(made.edges).T
         graph = jm.make_graph(np.ones((60, 2)), np.r_[one, other], np.r_[other, one])
         found = metamer("gcn", graph, "logits")
-        assert found[1:] == (0, 0, 0)
+        assert found[2:] == (0, 0, 0)
         assert not flips_between(graph, found.graph, directed=False).added.size
 
     def test_are_all_that_keep_degrees_where_no_message_is_sent(self, regular):
@@ -180,7 +180,7 @@ class TestASeed:
     def test_has_a_metamer_of_its_own(self, regular):
         one, again, other = (metamer("gin", regular, "conv1", seed=seed) for seed in (0, 0, 1))
         np.testing.assert_array_equal(one.graph.senders, again.graph.senders)
-        assert one[1:] == again[1:]
+        assert one[2:] == again[2:]
         assert not np.array_equal(one.graph.senders, other.graph.senders)
         np.testing.assert_array_equal(one.graph.nodes, regular.nodes)
 
@@ -231,7 +231,11 @@ class TestSettings:
         with pytest.raises(InputError, match="leave `target` out"):
             ColorSwaps().prepare(problem)
 
-    def test_refuse_a_directed_graph_unless_told(self, directed):
-        problem = jm.Problem(trained("gcn"), directed, "conv1")
-        with pytest.raises(InputError, match="allowed with `directed=True`"):
-            ColorSwaps().prepare(problem)
+    def test_take_directions_from_what_varies(self, regular):
+        problems = [
+            jm.Problem(trained("gin"), regular, "conv1", vary=jm.BinaryEdges(directed=asked))
+            for asked in (None, False, True)
+        ]
+        found = [ColorSwaps().prepare(problem) for problem in problems]
+        assert [space.directed for space in found] == [False, False, True]
+        assert [space.pairs.senders.size for space in found] == [90, 90, 180]

@@ -114,6 +114,7 @@ class TestRemedies:
             "STEPS_EXHAUSTED",
             "NON_FINITE",
             "ZERO_TARGET",
+            "UNCHANGED",
         ]
         for status in Status:
             assert len(status.message) > 10
@@ -126,10 +127,11 @@ class TestRemedies:
             (Status.STEPS_EXHAUSTED, "`steps`"),
             (Status.NON_FINITE, "learning rate"),
             (Status.ZERO_TARGET, "another layer"),
+            (Status.UNCHANGED, "'swap_search'"),
         ],
     )
     def test_remedies_name_what_to_change(self, status, remedy):
         assert remedy in status.remedy
 
     def test_codes_are_what_was_stored_in_earlier_runs(self):
-        assert [int(status) for status in Status] == [0, 1, 2, 3, 4, 5]
+        assert [int(status) for status in Status] == [0, 1, 2, 3, 4, 5, 6]

@@ -54,6 +54,20 @@ def test_edges_that_are_only_drawn_have_no_relaxation_to_tell_of(made):
     assert "made 2.5 moves" in edge_sentences(summarize_edges(searched))[0]
 
 
+def test_exact_swaps_are_told_with_the_number_available(made):
+    drawn = made["data"].drop_vars(["loss_relaxed", "loss_rounded", "loss_flipped", "num_flips"])
+    numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 1250}
+    told = {name: ("metamer", np.full(6, value)) for name, value in numbers.items()}
+    text = edge_sentences(summarize_edges(drawn.assign(told)))[0]
+    assert "1,250 graphs are one swap away" in text
+    assert "40 swaps out of 61 proposed" in text
+    none = {name: ("metamer", np.zeros(6, int)) for name in numbers}
+    text = edge_sentences(summarize_edges(drawn.assign(none)))[0]
+    assert "0 are available" in text
+    assert "no structure metamer of the matched layers exists by this construction" in text
+    assert "no success" in text
+
+
 def test_cells_whose_edges_stay_say_nothing_of_edges(cell, digits):
     made = cell(digits)
     assert summarize_edges(made["data"]) is None

@@ -1,5 +1,6 @@
 """Discrete searches over edges by name, and the compiled function that runs them."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,17 +21,19 @@ from jmetamer.metamers.edges.relaxation import first_block, start_edges
 from jmetamer.metamers.edges.searched import Searched
 from jmetamer.metamers.edges.settings import BinaryEdges
 from jmetamer.metamers.edges.swap_search import SwapSearch, swap_search
+from jmetamer.metamers.exact.color_swaps import ColorSwaps
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver
 
 Search = SwapSearch | Annealing
 
 SEARCHES: Mapping[str, type[Any]] = MappingProxyType(
-    {"swap_search": SwapSearch, "annealing": Annealing}
+    {"swap_search": SwapSearch, "annealing": Annealing, "color_swaps": ColorSwaps}
 )
 
 
-def search_named(method: Any, problem: Problem) -> tuple[str, Search]:
-    """Return the name and the settings of a discrete search.
+def search_named(method: Any, problem: Problem) -> tuple[str, Search | ColorSwaps]:
+    """Return the name and the settings of a search over hard edges.
 
     Args:
       method: a name of `SEARCHES`, or settings such as `SwapSearch(steps=500)`.
@@ -41,7 +44,7 @@ def search_named(method: Any, problem: Problem) -> tuple[str, Search]:
 
     Example:
       >>> sorted(SEARCHES)
-      ['annealing', 'swap_search']
+      ['annealing', 'color_swaps', 'swap_search']
     """
     name = next((n for n, kind in SEARCHES.items() if isinstance(method, kind)), method)
     if name not in SEARCHES:
@@ -53,13 +56,57 @@ def search_named(method: Any, problem: Problem) -> tuple[str, Search]:
             f"method {name!r} searches over edges alone, but `vary` is {vary!r}; use "
             "`BinaryEdges()`, or the method 'optimize'"
         )
-    if vary.start not in ("noise", "rewired") or vary.budget is not None:
+    if isinstance(settings, ColorSwaps):
+        _refuse_all_but_directions(vary)
+    elif vary.start not in ("noise", "rewired") or vary.budget is not None:
         raise InputError(
             f"method {name!r} takes `start` 'noise' or 'rewired' and no `budget`, which only the "
             f"relaxation keeps, but `start` is {vary.start!r} and `budget` {vary.budget}; change "
             "them, or use the method 'optimize'"
         )
     return name, settings
+
+
+def makes_color_swaps(method: Any) -> bool:
+    """Return whether a method is the exact one of edges.
+
+    Args:
+      method: of a solver.
+
+    Example:
+      >>> [makes_color_swaps(method) for method in ("color_swaps", ColorSwaps(3), SwapSearch())]
+      [True, True, False]
+    """
+    return isinstance(method, ColorSwaps) or method == "color_swaps"
+
+
+def refuse_coordinates(solver: Solver) -> None:
+    """Refuse coordinates of features where edges alone vary.
+
+    Raises:
+      InputError: the solver's coordinates are neither "auto" nor "features".
+    """
+    if solver.coordinates not in ("auto", "features"):
+        raise InputError(
+            f"`coordinates` is {solver.coordinates!r}, which are coordinates of features, but "
+            "only edges vary; leave it out"
+        )
+
+
+def _refuse_all_but_directions(vary: BinaryEdges) -> None:
+    """Refuse what exact swaps would ignore: they begin at the reference and relax nothing."""
+    fields = [field for field in dataclasses.fields(vary) if field.name != "directed"]
+    given = [
+        f"`{field.name}`={getattr(vary, field.name)!r}"
+        for field in fields
+        if getattr(vary, field.name) != field.default
+    ]
+    if given:
+        raise InputError(
+            f"method 'color_swaps' makes swaps of the reference's own edges and keeps only "
+            f"`directed` of `BinaryEdges`; it would ignore {', '.join(given)}; leave that out, or "
+            "use the method 'optimize'"
+        )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.devices import local_devices
@@ -30,9 +29,10 @@ from jmetamer.metamers.edges.hardening import Hardened
 from jmetamer.metamers.edges.plan import numbers_of, plan_of
 from jmetamer.metamers.edges.relaxation import Relaxed
 from jmetamer.metamers.edges.searched import Searched
-from jmetamer.metamers.edges.searching import search, search_named
+from jmetamer.metamers.edges.searching import Search, refuse_coordinates, search, search_named
 from jmetamer.metamers.edges.seeds_at_once import seeds_at_once
 from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesGivenEdges, Structure
+from jmetamer.metamers.exact.color_swaps import ColorSwaps
 from jmetamer.metamers.lanes import Lane
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import steps_together
@@ -116,16 +116,15 @@ class EdgeSynthesis:
         vary = problem.vary
         assert isinstance(vary, Structure)
         self.problem, self.seed, self.solver, self.vary = problem, int(seed), solver, vary
-        self.searched = None
+        self.searched: Search | None = None
         if solver.method != "optimize":
-            self.method, self.searched = search_named(solver.method, problem)
+            self.method, searched = search_named(solver.method, problem)
+            assert not isinstance(searched, ColorSwaps)  # `SwapSynthesis` makes them
+            self.searched = searched
         elif not isinstance(vary, FeaturesGivenEdges):
             require_edge_gradient(problem.trained.model, vary)
-        if isinstance(vary, BinaryEdges) and solver.coordinates not in ("auto", "features"):
-            raise InputError(
-                f"`coordinates` is {solver.coordinates!r}, which are coordinates of features, but "
-                "only edges vary; leave it out"
-            )
+        if isinstance(vary, BinaryEdges):
+            refuse_coordinates(solver)
         together = steps_together(local_devices()) if together is None else together
         self.plan, self.data = plan_of(problem, solver, together=together)
         self.numbers = numbers_of(problem, solver, self.seed, self.plan)

@@ -12,6 +12,7 @@ from jmetamer.graphs.colors import refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Pairs, pairs_of_graph, simple_graph
+from jmetamer.metamers.edges.settings import Structure, is_directed
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.gat import GAT
 from jmetamer.models.gin import GIN
@@ -31,25 +32,29 @@ class SwapSpace(NamedTuple):
       colors: [n] int64.
       available: number of graphs one swap away from the reference; 0: this construction has no
         metamer of it.
+      directed: whether the pair (i, j) differs from (j, i).
     """
 
     reference: jraph.GraphsTuple
     pairs: Pairs
     colors: np.ndarray
     available: int
+    directed: bool
 
 
 class Swapped(NamedTuple):
     """The metamer of one seed.
 
     Attributes:
-      graph: simple graph of host arrays; it has the reference's edges where `accepted` is 0.
+      graph: simple graph of host arrays.
+      pairs: [m] its edges, sorted; those of the reference where no swap was made.
       accepted: number of swaps made.
       proposed: number of swaps tried.
       available: as in `SwapSpace`.
     """
 
     graph: jraph.GraphsTuple
+    pairs: Pairs
     accepted: int
     proposed: int
     available: int
@@ -68,14 +73,14 @@ class ColorSwaps:
 
     Layers that divide by the degrees of both ends of an edge (GCN) need the degree in the initial
     color too. With it the construction is exact for every network of the built-in kinds; without
-    it there are more swaps.
+    it there are more swaps. Whether edges have a direction is said by the problem's `vary`, as in
+    `BinaryEdges(directed=True)`; else they have it where the reference is not symmetric.
 
     Args:
       swaps: accepted swaps a walk; None makes 10 for each edge of the reference.
       degree: whether the degree is part of the initial color; None leaves it out for `GIN`,
         `GraphSAGE` and `GAT`, and takes it in for all other models, known or not, subclasses
         included.
-      directed: whether the pair (i, j) differs from (j, i).
       max_proposals: proposals after which a walk ends early; None allows 100 a swap.
 
     Raises:
@@ -98,7 +103,6 @@ class ColorSwaps:
 
     swaps: int | None = None
     degree: bool | None = None
-    directed: bool = False
     max_proposals: int | None = None
 
     def __post_init__(self) -> None:
@@ -116,8 +120,7 @@ class ColorSwaps:
           problem: what to match; of several layers, the one that most rounds lead to decides.
 
         Raises:
-          InputError: the reference is not a simple graph, or is directed although `directed` is
-            False, or the problem has a target of its own.
+          InputError: the reference is not a simple graph, or the problem has a target of its own.
         """
         if problem.target is not None:
             raise InputError(
@@ -125,11 +128,13 @@ class ColorSwaps:
                 "its own; leave `target` out, or search for the edges by gradients"
             )
         model, reference = problem.trained.model, problem.graph
-        pairs = pairs_of_graph(reference, directed=self.directed)
+        asked = problem.vary.edges.directed if isinstance(problem.vary, Structure) else None
+        directed = is_directed(reference, asked)
+        pairs = pairs_of_graph(reference, directed=directed)
         hops = max(model.num_hops(layer) for layer in problem.layers)
         colors = hidden_colors(reference, hops, with_degree=self.takes_degree(model))
-        available = count_swaps(pairs, colors, directed=self.directed)
-        return SwapSpace(reference, pairs, colors, available)
+        available = count_swaps(pairs, colors, directed=directed)
+        return SwapSpace(reference, pairs, colors, available, directed)
 
     def make(self, space: SwapSpace, key: jax.Array) -> Swapped:
         """Return the metamer of one seed.
@@ -150,7 +155,7 @@ class ColorSwaps:
                 space.colors,
                 rng,
                 wanted,
-                directed=self.directed,
+                directed=space.directed,
                 max_proposals=self.max_proposals,
             )
             pairs, accepted = walked.pairs, accepted + walked.accepted
@@ -158,8 +163,8 @@ class ColorSwaps:
             back = walked.accepted and all(map(np.array_equal, pairs, space.pairs))
             wanted = 1 if back else 0
         present = np.ones(pairs.senders.size, bool)
-        graph = simple_graph(space.reference, pairs, present, directed=self.directed)
-        return Swapped(graph, accepted, proposed, space.available)
+        graph = simple_graph(space.reference, pairs, present, directed=space.directed)
+        return Swapped(graph, pairs, accepted, proposed, space.available)
 
     def takes_degree(self, model: Model) -> bool:
         """Return whether the degree is part of the initial color.
