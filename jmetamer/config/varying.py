@@ -171,7 +171,7 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
         filled[field.name] = _first(value, defaults.get(field.name)) if applies else None
     edges = EdgeSettings(**filled)
     kept = searched or given.vary == "features_given_edges"
-    if kept and edges.start not in ("noise", "rewired"):
+    if kept and edges.start not in (None, "noise", "rewired"):
         why = given.method if searched else given.vary
         raise ConfigError(
             f"`metamers.edges.start` is {edges.start!r}, but with {why} edges start somewhere "

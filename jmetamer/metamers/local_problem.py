@@ -19,6 +19,7 @@ whether they are lifted exactly, also where they changed edges between other nod
 """
 
 import dataclasses
+from typing import Any
 
 import jraph
 import numpy as np
@@ -28,6 +29,7 @@ from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.local_graph import LocalGraph, graph_with_local, local_graph
 from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges, is_directed
 from jmetamer.metamers.problem import Problem
 
 LAYERS = ("all", "matched")
@@ -116,8 +118,10 @@ def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> 
     has the activations at the targets that the lifted graph has. This holds for networks whose
     layers read of a node's neighbors the values of the layer before, and of every node the weights
     of the edges that arrive (GCN, GAT, GraphSAGE, GIN). Which edges may change, and how large the
-    part is, is at the top of this file. Starts that are drawn from the statistics of the
-    reference's features are drawn from those of the part.
+    part is, is at the top of this file. Where edges vary (`BinaryEdges`, `FeaturesAndEdges`) they
+    come and go between the nodes `inner` alone, or those of them that `nodes` of the setting names;
+    numbers of edges, `block` and `distance` are those of edges between these nodes. Starts that are
+    drawn from the statistics of the reference's features are drawn from those of the part.
 
     Args:
       problem: with `nodes`. Its graph is not put on a device.
@@ -127,7 +131,8 @@ def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> 
         the match of later layers and `agreement` are those of the part; judge the lifted graph.
 
     Raises:
-      InputError: all nodes are targets, or an argument is out of range.
+      InputError: all nodes are targets, an argument is out of range, or edges are to vary that the
+        part cannot vary.
 
     Example:
       >>> import jmetamer as jm
@@ -157,5 +162,39 @@ def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> 
         problem.graph, np.asarray(problem.nodes), max(radius, hops - 1 + max(radius, 1))
     )
     places = np.searchsorted(local.node_ids, problem.nodes).tolist()
-    near = dataclasses.replace(problem, graph=local.graph, nodes=places)
+    vary = _within(problem, local, radius)
+    near = dataclasses.replace(problem, graph=local.graph, nodes=places, vary=vary)
     return LocalProblem(problem, near, local, radius, hops)
+
+
+def _within(problem: Problem, local: LocalGraph, radius: int) -> Any:
+    """Return what varies on the part: edges between the inner nodes alone."""
+    vary = problem.vary
+    if isinstance(vary, FeaturesAndEdges):
+        return dataclasses.replace(vary, edges=_edges_within(vary.edges, problem, local, radius))
+    if isinstance(vary, BinaryEdges):
+        return _edges_within(vary, problem, local, radius)
+    return vary
+
+
+def _edges_within(
+    edges: BinaryEdges, problem: Problem, local: LocalGraph, radius: int
+) -> BinaryEdges:
+    inner = np.flatnonzero(local.distance <= radius)
+    if inner.size < 2:
+        raise InputError(
+            f"only node {local.node_ids[inner[0]]} is at most {radius} steps from the targets, so "
+            "that no edges can come and go; allowed: a `radius` that reaches another node"
+        )
+    if edges.nodes is not None:
+        beyond = np.setdiff1d(edges.nodes, local.node_ids[inner])
+        if beyond.size:
+            raise InputError(
+                f"`nodes` of the edges names node {beyond[0]} (and {beyond.size - 1} more), which "
+                f"is more than `radius`={radius} steps from the targets; name nodes nearer to "
+                "them, or raise `radius`"
+            )
+        inner = np.searchsorted(local.node_ids, edges.nodes)
+    # A part of a directed graph may look undirected.
+    directed = is_directed(problem.graph, edges.directed)
+    return dataclasses.replace(edges, nodes=inner.tolist(), directed=directed)

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.pair_gradient import best_pairs, pair_factors, sampled_gradient
+from jmetamer.metamers.edges.movable import named
+from jmetamer.metamers.edges.pair_gradient import (
+    PairFactors,
+    best_pairs,
+    pair_factors,
+    sampled_gradient,
+)
 from jmetamer.metamers.edges.pair_loss import loss_of_pairs, weighted_graph
 from jmetamer.metamers.edges.plan import Data, Plan
 from jmetamer.metamers.matching_loss import matching_loss
@@ -45,7 +51,10 @@ def best_candidates(
         identity_backward=matching.identity_backward,
     )
     if factors is not None:
-        best = best_pairs(factors, plan.num_block, directed=plan.directed).pairs
+        if data.nodes is not None:
+            factors = PairFactors(*(factor[data.nodes] for factor in factors))
+        found = best_pairs(factors, plan.num_block, directed=plan.directed).pairs
+        best = named(found, data.nodes)
         return Pairs(*(jnp.concatenate(sides) for sides in zip(best, drawn, strict=True)))
 
     def of_pairs(pairs: Pairs, weight: jax.Array) -> jax.Array:

@@ -1,13 +1,16 @@
 """The graph of hard edges: as it is kept, as it is handed out, and as compiled code reads it."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jraph
 import numpy as np
 
-from jmetamer.graphs.graph import Edges
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.graph import Edges, num_nodes
 from jmetamer.graphs.pairs import Pairs, simple_graph
+from jmetamer.metamers.edges.movable import are_inside, movable_edges
 from jmetamer.metamers.edges.settings import is_directed
 from jmetamer.metamers.problem import Problem
 
@@ -17,7 +20,7 @@ class EdgesTheta(NamedTuple):
 
     Attributes:
       senders: [m] int32, sorted; of an undirected edge the smaller node. Behind the last edge both
-        ends are 0.
+        ends are 0. Edges that may not move are the reference's, and not among them.
       receivers: [m] int32.
       features: [n, d] float32, or () where the reference's stay.
     """
@@ -58,9 +61,11 @@ def host_graph(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
     Raises:
       InputError: theta is not of a graph of this problem.
     """
-    reference = problem.graph
+    reference, edges = problem.graph, problem.vary.edges  # type: ignore[union-attr]
     pairs = Pairs(np.asarray(theta.senders), np.asarray(theta.receivers))
-    directed = is_directed(reference, problem.vary.edges.directed)  # type: ignore[union-attr]
+    directed = is_directed(reference, edges.directed)
+    if edges.nodes is not None:
+        pairs = _with_fixed(reference, pairs, edges.nodes, directed)
     graph = simple_graph(reference, pairs, pairs.is_pair, directed=directed)
     nodes = problem.arrays.graph.nodes if isinstance(theta.features, tuple) else theta.features
     return graph._replace(nodes=nodes)
@@ -80,6 +85,21 @@ def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
     """
     # Not `jnp.asarray`, which compiles a program for every new number of edges.
     return jax.device_put(host_graph(problem, theta))
+
+
+def _with_fixed(
+    reference: jraph.GraphsTuple, pairs: Pairs, nodes: Sequence[int], directed: bool
+) -> Pairs:
+    """Return the pairs and the edges that stay; refuse pairs that may not be edges."""
+    outside = pairs.is_pair & ~are_inside(pairs, nodes, num_nodes(reference))
+    if outside.any():
+        at = int(np.argmax(outside))
+        raise InputError(
+            f"`theta` holds the edge ({pairs.senders[at]}, {pairs.receivers[at]}), but edges come "
+            "and go between the `nodes` of the problem alone; give the problem that it was made for"
+        )
+    fixed = movable_edges(reference, nodes, directed=directed).fixed
+    return Pairs(*(np.concatenate(sides) for sides in zip(pairs, fixed, strict=True)))
 
 
 def padded_edges(graph: jraph.GraphsTuple, num_edges: int) -> jraph.GraphsTuple:

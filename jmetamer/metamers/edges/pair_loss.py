@@ -34,7 +34,11 @@ def loss_of_pairs(
 def weighted_graph(
     pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
 ) -> jraph.GraphsTuple:
-    """Return the graph that the network sees."""
+    """Return the graph that the network sees: weighted pairs, and the edges that stay."""
+    num_fixed = data.fixed.senders.shape[0]
+    if num_fixed:
+        pairs = Pairs(*(jnp.concatenate(sides) for sides in zip(pairs, data.fixed, strict=True)))
+        weight = jnp.concatenate([weight, jnp.ones(num_fixed, weight.dtype)])
     seen = plan.matching.vary.decode(features, data.arrays.graph)
     return graph_of_pairs_and_loops(seen, pairs, weight, data.loops, directed=plan.directed)
 

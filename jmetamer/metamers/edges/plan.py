@@ -8,7 +8,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
-from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph, pairs_of_graph
+from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph
+from jmetamer.metamers.edges.movable import movable_edges, named
 from jmetamer.metamers.edges.refill import all_other_pairs
 from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges, is_directed, most_pairs
 from jmetamer.metamers.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
@@ -90,15 +91,24 @@ class Data(NamedTuple):
 
     Attributes:
       arrays: data half of the problem.
-      pairs: [E] edges of the reference.
+      pairs: [E] edges of the reference that may go.
       loops: its self loops.
-      listed: [P] all pairs of the graph where the block can hold them, else [0].
+      listed: [P] all pairs that may be edges where the block can hold them, else [0].
+      fixed: [F] edges of the reference that stay.
+      nodes: [p] int32 ascending, between which edges may come and go; None: all.
     """
 
     arrays: Arrays
     pairs: Pairs
     loops: Loops
     listed: Pairs
+    fixed: Pairs
+    nodes: jax.Array | None
+
+    @property
+    def num_joinable(self) -> int:
+        """Number p of nodes between which edges may come and go, static."""
+        return num_nodes(self.arrays.graph) if self.nodes is None else self.nodes.shape[0]
 
 
 def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, Data]:
@@ -115,14 +125,15 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
     reference = problem.graph
     directed = is_directed(reference, edges.directed)
-    pairs = pairs_of_graph(reference, directed=directed)
-    n, num_edges = num_nodes(reference), pairs.senders.size
-    others = most_pairs(n, directed) - num_edges
+    nodes, pairs, fixed = movable_edges(reference, edges.nodes, directed=directed)
+    num_edges = pairs.senders.size
+    num_joinable = num_nodes(reference) if nodes is None else nodes.size
+    others = most_pairs(num_joinable, directed) - num_edges
     asked = edges.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
     if edges.start == "any_density" and asked < others:
         raise InputError(
-            f"`start='any_density'` needs all {most_pairs(n, directed)} pairs of {n} nodes, but "
-            f"`block` holds {asked} beside the {num_edges} edges; give `block={others}` if the "
+            f"`start='any_density'` needs all {num_edges + others} pairs of {num_joinable} nodes, "
+            f"but `block` holds {asked} beside the {num_edges} edges; give `block={others}` if the "
             "memory allows, or start from 'noise'"
         )
     nothing = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
@@ -143,8 +154,11 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
         together,
         solver.precision,
     )
-    listed = all_other_pairs(nothing, n, directed) if plan.holds_all else nothing
-    on_device = jax.tree.map(jnp.asarray, (pairs, loops_of_graph(reference), listed))
+    listed = nothing
+    if plan.holds_all:
+        listed = named(all_other_pairs(nothing, num_joinable, directed), nodes)
+    on_host = pairs, loops_of_graph(reference), listed, fixed, nodes
+    on_device = jax.tree.map(jnp.asarray, on_host)
     return plan, Data(problem.arrays, *on_device)
 
 

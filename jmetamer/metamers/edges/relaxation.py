@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import optax
 
 from jmetamer._base.keys import seed_key
-from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.budget import within_budget
 from jmetamer.metamers.edges.candidates import best_candidates
+from jmetamer.metamers.edges.movable import named
 from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.refill import refilled, uniform_pairs
@@ -89,9 +89,10 @@ def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
       plan: says which start.
       data: of the reference.
     """
-    num_edges, n = data.pairs.senders.shape[0], num_nodes(data.arrays.graph)
+    num_edges = data.pairs.senders.shape[0]
     if plan.start in ("noise", "any_density"):
-        return random_pairs(key, num_edges, n, plan.directed)
+        drawn = random_pairs(key, num_edges, data.num_joinable, plan.directed)
+        return named(drawn, data.nodes)
     if plan.start == "rewired":
         return rewired_pairs(key, data.pairs, _SWAPS * num_edges, plan.directed)
     return data.pairs
@@ -155,7 +156,7 @@ def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
 def _drawn(key: jax.Array, plan: Plan, data: Data) -> Pairs:
     # A few more than needed, because some are drawn twice or are there already.
     num = plan.num_block + plan.num_block // 8 + 8
-    return uniform_pairs(key, num, num_nodes(data.arrays.graph), plan.directed)
+    return named(uniform_pairs(key, num, data.num_joinable, plan.directed), data.nodes)
 
 
 def _built(plan: Plan, numbers: Numbers) -> tuple[Any, Any]:

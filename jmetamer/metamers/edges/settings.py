@@ -1,6 +1,7 @@
 """What may vary where edges come and go: the edges alone, or features and edges."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -10,8 +11,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.graphs.graph import num_nodes
-from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.graphs.symmetry import is_symmetric
+from jmetamer.metamers.edges.movable import movable_edges
 from jmetamer.metamers.parameterizations import (
     ContinuousFeatures,
     EdgeWeights,
@@ -79,7 +80,8 @@ class BinaryEdges:
     2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
     `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
     rounding is improved by flips of single pairs, and the hard graph is judged. Self loops of the
-    reference stay.
+    reference stay. With `nodes` edges come and go between these alone, and all others stay: "edges"
+    below are those that may move.
 
     Attributes:
       start: "noise", a random simple graph with as many edges as the reference; "any_density", one
@@ -94,7 +96,7 @@ class BinaryEdges:
       budget: largest number of pairs by which a metamer may differ from its start; None: any.
       penalty: last lambda of the concave penalty.
       distance: of a walk from the reference, the Jaccard distance of the edge sets to reach,
-        `1 - #(E and E') / #(E or E')`.
+        `1 - #(E and E') / #(E or E')`; of the edges that may move.
       directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
       draws: random roundings, beside the threshold 1/2 and the largest weights.
       flips: largest number of single pairs flipped, one after the other, after rounding.
@@ -102,6 +104,8 @@ class BinaryEdges:
         to descend again from there; None: 20 where the block holds all pairs, else none.
       learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
         where edges alone vary.
+      nodes: numbers of the nodes between which edges come and go, kept as an ascending tuple; None:
+        all. `local_problem` takes those near the targets.
 
     Raises:
       InputError: a number outside its range, or settings that do not go together.
@@ -123,8 +127,11 @@ class BinaryEdges:
     flips: int = 100
     kicks: int | None = None
     learning_rate: float = 0.05
+    nodes: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        if self.nodes is not None:
+            object.__setattr__(self, "nodes", _ascending(self.nodes))
         if self.start not in STARTS:
             raise unknown_name("`start`", self.start, STARTS)
         if self.refill not in REFILLS:
@@ -154,12 +161,16 @@ class BinaryEdges:
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` unless the reference is a simple graph with an edge to move."""
-        num_pairs = check_simple(reference, self.directed)
-        n, directed = num_nodes(reference), is_directed(reference, self.directed)
+        num_pairs = check_simple(reference, self.directed, self.nodes)
+        n = num_nodes(reference) if self.nodes is None else len(self.nodes)
+        directed = is_directed(reference, self.directed)
         if num_pairs == most_pairs(n, directed) and self.start in ("noise", "rewired"):
+            which = "its" if self.nodes is None else "the"
+            where = "" if self.nodes is None else " in `nodes`"
             raise InputError(
-                f"`graph` has all {num_pairs} pairs of its {n} nodes as edges, so that another "
-                "graph with as many edges does not exist; use `start='reference'` with `distance`"
+                f"`graph` has all {num_pairs} pairs of {which} {n} nodes{where} as edges, so that "
+                "another graph with as many edges does not exist; use `start='reference'` with "
+                "`distance`"
             )
         if self.budget is not None and self.distance is not None:
             reached = min(1.0, self.budget / num_pairs)
@@ -287,28 +298,56 @@ def most_pairs(num_nodes: int, directed: bool) -> int:
     return num_nodes * (num_nodes - 1) // (1 if directed else 2)
 
 
-def check_simple(reference: jraph.GraphsTuple, directed: bool | None) -> int:
-    """Return the number of pairs that are edges; refuse what is no simple graph, or has none.
+def check_simple(
+    reference: jraph.GraphsTuple, directed: bool | None, nodes: Sequence[int] | None = None
+) -> int:
+    """Return the number of edges that may go; refuse what is no simple graph, or has none.
 
     Args:
       reference: concrete arrays.
       directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
+      nodes: those between which edges may go, ascending; None: all.
 
     Raises:
-      InputError: weights other than 0 and 1, edge features, an edge stored twice, no edge.
+      InputError: weights other than 0 and 1, edge features, an edge stored twice, an unknown node,
+        no edge.
 
     Example:
       >>> from jmetamer.graphs import make_graph
       >>> check_simple(make_graph(np.eye(2), [0, 1], [1, 0]), None)
       1
     """
-    pairs = pairs_of_graph(reference, directed=is_directed(reference, directed))
-    if pairs.senders.size == 0:
+    found = movable_edges(reference, nodes, directed=is_directed(reference, directed))
+    num_pairs = int(found.pairs.senders.size)
+    if num_pairs == 0 and nodes is not None:
+        raise InputError(
+            f"`graph` has no edges between the {len(nodes)} different nodes in `nodes`, so there "
+            f"is nothing to move, though it has {found.fixed.senders.size} edges elsewhere; name "
+            "nodes that are joined, such as the targets and their neighbors"
+        )
+    if num_pairs == 0:
         raise InputError(
             "`graph` has no edges between different nodes, so there is nothing to move; vary its "
             "features, or give a reference with edges"
         )
-    return int(pairs.senders.size)
+    return num_pairs
+
+
+def _ascending(nodes: Any) -> tuple[int, ...]:
+    """Return node numbers as an ascending tuple, which is hashable and equal for equal sets."""
+    given = np.asarray(nodes)
+    if given.ndim != 1 or given.size < 2 or given.dtype.kind not in "iu":
+        raise InputError(
+            "`nodes` must be a list of at least two node numbers, because an edge has two ends, or "
+            f"None for all nodes; got {nodes!r}"
+        )
+    ordered = np.sort(given)
+    if ordered[0] < 0:
+        raise InputError(f"`nodes` names node {ordered[0]}; allowed are node numbers from 0")
+    twice = np.flatnonzero(np.diff(ordered) == 0)
+    if twice.size:
+        raise InputError(f"`nodes` names node {ordered[twice[0]]} twice; name each once")
+    return tuple(ordered.tolist())
 
 
 def _check_parts(features: Any, edges: Any) -> None:

@@ -306,8 +306,9 @@ class EdgeSynthesis:
         """
         ways = 1 if self.plan.directed else 2
         num_pairs, loops = self.data.pairs.senders.shape[0], self.data.loops.nodes.shape[0]
-        size = ways * (num_pairs + self.plan.num_block) + loops
-        few = ways * 2 * num_pairs + loops
+        stay = ways * self.data.fixed.senders.shape[0] + loops
+        size = ways * (num_pairs + self.plan.num_block) + stay
+        few = ways * 2 * num_pairs + stay
         if self.features is not None and max(len(graph.senders) for graph in graphs) <= few:
             size = min(size, few)
         return [padded_edges(graph, size) for graph in graphs]
