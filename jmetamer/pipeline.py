@@ -34,7 +34,7 @@ from jmetamer.metamers.edges.footprint import edge_footprint
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
-from jmetamer.models import TrainedModel, train
+from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.saving import Saving
 from jmetamer.variables import metamer_variables, survey_variables
@@ -218,7 +218,11 @@ def complete(
         scalars=scalars | seconds,
         status_counts=status_counts,
         provenance=provenance(solver.precision)
-        | {"dataset": vars(data.provenance), "solver": solver.described()},
+        | {
+            "dataset": vars(data.provenance),
+            "solver": solver.described(),
+            "model_folder": model_folder(prepared.trained),
+        },
         reference=reference.digest,
     )
     return record, reference

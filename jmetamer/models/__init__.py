@@ -8,7 +8,7 @@ from jmetamer.models.gin import GIN
 from jmetamer.models.graphsage import GraphSAGE
 from jmetamer.models.network import Convolution, Network
 from jmetamer.models.protocol import Model, Params
-from jmetamer.models.storage import load_model, save_model
+from jmetamer.models.storage import load_model, model_folder, save_model
 from jmetamer.models.trained_model import TrainedModel
 from jmetamer.models.training import TrainSettings, default_settings, train
 
@@ -27,6 +27,7 @@ __all__ = [
     "TrainedModel",
     "default_settings",
     "load_model",
+    "model_folder",
     "save_model",
     "train",
 ]

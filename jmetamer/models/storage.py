@@ -1,4 +1,8 @@
-"""Trained models on disk: parameters with orbax, the record as JSON, a checksum over both."""
+"""Trained models on disk: parameters with orbax, the record as JSON, a checksum over both.
+
+The parameters are written a second time as `weights.npz`, for readers that have NumPy alone: one
+array each, named by its place in the tree, as "params/conv1/kernel". Nothing here reads that copy.
+"""
 
 import dataclasses
 import hashlib
@@ -23,6 +27,7 @@ from jmetamer.models.trained_model import TrainedModel
 FORMAT_VERSION = 1
 _RECORD = "model.json"
 _PARAMS = "params"
+_WEIGHTS = "weights.npz"
 
 
 def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Path:
@@ -66,6 +71,7 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
         draft.mkdir(parents=True)
         with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
             writer.save(draft / _PARAMS, params)
+        np.savez(draft / _WEIGHTS, **_named(params))  # type: ignore[arg-type]
         (draft / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
         _put_in_place(draft, target, unique)
     except OSError as error:
@@ -147,10 +153,35 @@ def cache_folder(
       dataset: name of the dataset, only to make the folder's name readable.
       dataset_digest: SHA-256 of the dataset's arrays.
     """
+    return pathlib.Path(cache).absolute() / _folder_name(
+        model, settings, seed, dataset, dataset_digest
+    )
+
+
+def model_folder(trained: TrainedModel) -> str:
+    """Return the name of a model's folder in a cache; see `cache_folder`.
+
+    Args:
+      trained: as `train` returned it.
+
+    Example:
+      >>> from jmetamer.graphs import load_dataset
+      >>> from jmetamer.models import GCN, TrainSettings, train
+      >>> trained = train(GCN(hidden=4), load_dataset("karate"), settings=TrainSettings(epochs=0))
+      >>> model_folder(trained)[:13]
+      'karate-gcn-0-'
+    """
+    made = trained.settings, trained.seed, trained.dataset, trained.dataset_digest
+    return _folder_name(trained.model, *made)
+
+
+def _folder_name(
+    model: Network, settings: TrainSettings, seed: int, dataset: str, dataset_digest: str
+) -> str:
     identity = json.dumps(_identity(model, settings, seed, dataset_digest), sort_keys=True)
     digest = hashlib.sha256(f"{FORMAT_VERSION}|{identity}".encode()).hexdigest()[:16]
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in dataset)
-    return pathlib.Path(cache).absolute() / f"{readable}-{architecture_name(model)}-{seed}-{digest}"
+    return f"{readable}-{architecture_name(model)}-{seed}-{digest}"
 
 
 def _identity(
@@ -168,6 +199,12 @@ def _identity(
 
 def _options(model: Any) -> dict[str, Any]:
     return model.options() if hasattr(model, "options") else {"repr": repr(model)}
+
+
+def _named(params: Any) -> dict[str, np.ndarray]:
+    """Return the path of each array in the tree -> the array."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def _record_digest(record: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import xarray as xr
 import zarr
 
 from jmetamer._base.errors import StoreError, unknown_name
+from jmetamer.results.export import export_metamers
 from jmetamer.results.reference import Reference
 from jmetamer.results.store import read_failures, read_order
 from jmetamer.results.stored_metamers import StoredMetamers, as_graph
@@ -120,6 +121,23 @@ class Run:
           reference raises `StoreError`.
         """
         return StoredMetamers(self._group(cell), self.reference_data(cell))
+
+    def export(self, cell: str, path: str | os.PathLike[str]) -> Path:
+        """Write the stored metamers of a cell, their reference and their network into one file.
+
+        Args:
+          cell: one of `cells`.
+          path: file to write; `.npz` for plain arrays (layout: `jmetamer/results/export.py`), `.pt`
+            for a list of PyTorch Geometric `Data`, the reference first.
+
+        Returns:
+          The path.
+
+        Raises:
+          InputError: another ending, no such cell, or torch_geometric is missing for `.pt`.
+          StoreError: the cell cannot be read, or the file cannot be written.
+        """
+        return export_metamers(self, cell, path)
 
     def verify(self, cell: str) -> bool:
         """Return whether the arrays on disk still have the checksum they were written with."""

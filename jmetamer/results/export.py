@@ -1,0 +1,164 @@
+"""`export_metamers`: the metamers of a cell in one file, for people who do not have jmetamer.
+
+A `.npz` file holds plain arrays; nothing in it is unpickled:
+
+    about              [] text, JSON: format, cell, settings (all of them), model (architecture and
+                       options), directed
+    seed_id            [b] int, seeds of the stored metamers
+    loss_hardened      [b] L_act = |h' - h|^2 / |h|^2 of the matched layers over the target nodes
+    class_agreement    [b] share of target nodes whose predicted class is the reference's
+    status             [b] text
+    reference_nodes    [n, d] float32, features of the reference
+    reference_senders, reference_receivers   [e] int32, its edges, both directions where undirected
+    reference_weight   [e] float32
+    labels             [n] int32
+    nodes              [b, n, d] float32, features of the metamers; only where features vary
+    edge_start         [b + 1] int64; metamer i has the edges from edge_start[i] up to, and without,
+                       edge_start[i + 1]; only where edges vary
+    senders, receivers, weight               [all edges], of the metamers one after the other
+    weights/...        parameters of the network, as "weights/params/conv1/kernel"
+
+A `.pt` file is a list of PyTorch Geometric `Data`, the reference first: `x`, `edge_index`,
+`edge_weight`, `y`, and of metamers `seed_id` and `loss`. Read it with `torch.load(path,
+weights_only=False)`.
+"""
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jmetamer._base.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    import jraph
+
+    from jmetamer.results.run import Run
+
+FORMAT = "jmetamer metamers, version 1"
+_SUFFIXES = (".npz", ".pt")
+
+
+def export_metamers(run: "Run", cell: str, path: str | os.PathLike[str]) -> Path:
+    """Write the stored metamers of a cell, their reference and their network into one file.
+
+    Args:
+      run: where the cell is.
+      cell: one of `run.cells`.
+      path: file to write, ending in `.npz` (layout at the top of this file) or in `.pt` (a list of
+        PyTorch Geometric `Data`, which needs torch_geometric); an existing one is replaced.
+
+    Returns:
+      The path.
+
+    Raises:
+      InputError: another ending, no such cell, or torch_geometric is missing.
+      StoreError: the cell cannot be read, or the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix not in _SUFFIXES:
+        raise InputError(
+            f"`path` is {str(path)!r}; allowed endings are {' and '.join(_SUFFIXES)}: NumPy "
+            "arrays, or a list of PyTorch Geometric graphs"
+        )
+    write = _write_npz if target.suffix == ".npz" else _write_pyg
+    draft = target.with_name(f".{target.name}.draft-{os.getpid()}{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(run, cell, draft)
+        os.replace(draft, target)
+    except OSError as error:
+        raise StoreError(
+            f"`{target}` cannot be written: {error}; choose a folder that is writable and has space"
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def _write_npz(run: "Run", cell: str, path: Path) -> None:
+    reference, metamers = run.reference_data(cell), run.metamers(cell)
+    results = run.dataset(cell)
+    places = _stored_places(results)
+    arrays: dict[str, Any] = {
+        "seed_id": results["seed_id"].values[places],
+        "loss_hardened": results["loss_hardened"].values[places],
+        "class_agreement": results["class_agreement"].values[places],
+        "status": _status_names(results)[places],
+        "reference_nodes": reference.nodes,
+        "reference_senders": reference.senders,
+        "reference_receivers": reference.receivers,
+        "reference_weight": reference.weight,
+        "labels": reference.labels,
+    }
+    graphs = list(metamers)
+    if "features" in results:
+        arrays["nodes"] = np.stack([graph.nodes for graph in graphs])
+    if "flip_seed_id" in results or "edge_weight" in results:
+        arrays["edge_start"] = np.cumsum([0, *(len(graph.senders) for graph in graphs)])
+        for name in ("senders", "receivers"):
+            arrays[name] = np.concatenate([getattr(graph, name) for graph in graphs])
+        arrays["weight"] = np.concatenate([graph.edges.weight for graph in graphs])
+    model, weights = _network(run, cell)
+    arrays |= {f"weights/{name}": array for name, array in weights.items()}
+    about = {"format": FORMAT, "cell": cell, "settings": run.settings(cell), "model": model}
+    np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
+
+
+def _write_pyg(run: "Run", cell: str, path: Path) -> None:
+    try:
+        torch = importlib.import_module("torch")
+        data = importlib.import_module("torch_geometric.data")
+    except ImportError as error:
+        raise InputError(
+            f"a `.pt` file needs PyTorch Geometric, which cannot be imported ({error}); install "
+            "torch and torch_geometric, or write a `.npz` file, which needs neither"
+        ) from error
+    results, labels = run.dataset(cell), run.reference_data(cell).labels
+
+    def as_data(graph: "jraph.GraphsTuple", **own: Any) -> Any:
+        ends = np.stack([graph.senders, graph.receivers]).astype(np.int64)
+        return data.Data(
+            x=torch.tensor(np.array(graph.nodes)),
+            edge_index=torch.tensor(ends),
+            edge_weight=torch.tensor(np.array(graph.edges.weight)),
+            y=torch.tensor(labels.astype(np.int64)),
+            **own,
+        )
+
+    graphs = [as_data(run.reference(cell))]
+    for place, graph in zip(_stored_places(results), run.metamers(cell), strict=True):
+        seed, loss = (results[name].values[place].item() for name in ("seed_id", "loss_hardened"))
+        graphs.append(as_data(graph, seed_id=seed, loss=loss))
+    torch.save(graphs, path)
+
+
+def _stored_places(results: Any) -> np.ndarray:
+    """Return where the stored metamers stand among all."""
+    place_of = {seed: place for place, seed in enumerate(results["seed_id"].values.tolist())}
+    return np.array([place_of[seed] for seed in results["stored_seed_id"].values.tolist()], int)
+
+
+def _status_names(results: Any) -> np.ndarray:
+    codes = results["status"].values
+    names = {int(code): name for code, name in results["status"].attrs["table"].items()}
+    return np.array([names[int(code)] for code in codes])
+
+
+def _network(run: "Run", cell: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the architecture with its options, and its parameters by name."""
+    name = run.provenance(cell).get("model_folder")
+    folder = run.folder / "models" / str(name)
+    try:
+        record = json.loads((folder / "model.json").read_text())
+        with np.load(folder / "weights.npz") as stored:
+            weights = {key: stored[key] for key in stored.files}
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"the network of cell `{cell}` should be in `{folder}` but cannot be read ({error}); "
+            "copy the run folder again with models/, or make the cell again with this version"
+        ) from error
+    return {"architecture": record["model"], "options": record["options"]}, weights
