@@ -52,7 +52,7 @@ def loss_curves(data: xr.Dataset, tolerance: float) -> Figure | None:
     axes.plot(steps, median, color=BLUE, lw=2, label="median" if len(held) > 1 else "the metamer")
     if np.isfinite(tolerance) and tolerance > 0:
         axes.axhline(tolerance, color=ORANGE, ls="--", label="tolerance")
-        low = np.minimum(low, tolerance)
+        low, high = np.minimum(low, tolerance), np.maximum(high, tolerance)
     log_axis(axes, float(low.min()), float(high.max()))
     axes.set_xlabel("optimization step")
     axes.set_ylabel("loss (squared relative difference)")
