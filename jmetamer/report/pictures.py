@@ -129,14 +129,15 @@ def _edge_picture(
         )
     elif shown and shown[0].targets.any() and not shown[0].targets.all():
         part = " Nodes with a heavy circle are the target nodes, whose activations must match."
+    looks = "Thin lines are in both graphs; dashed lines are removed, heavy lines added."
     if are_weights:
-        part = f" Every line is as wide as the weight of its edge.{part}"
+        looks = "Every line is as wide as the weight of its edge; dashed: removed, blue: added."
     return drawn(
         prefix, "Edges beside those of the reference", edges.edge_drawings(shown),
         f"Edges of the reference on the left and of metamers on the right: {told}.",
         f"Of {plural(num_stored, 'stored metamer')} the {len(shown)} with the lowest loss; nodes "
-        "lie at the same places on both sides. Thin lines are in both graphs; dashed lines are "
-        f"removed, heavy lines added. Self loops and directions are not drawn.{part}",
+        f"lie at the same places on both sides. {looks} Self loops and directions are not drawn."
+        f"{part}",
         wide=True,
     )  # fmt: skip
 

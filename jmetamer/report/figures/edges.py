@@ -21,7 +21,7 @@ _REMOVED: dict[str, Any] = {"lw": 1.5, "color": ORANGE, "ls": (0, (3.0, 1.6))}
 _ADDED: dict[str, Any] = {"lw": 2.4, "color": BLUE}
 _LEAST_WIDTH = 0.15  # of a weighted edge, relative to the largest
 _WEIGHTED = 3.0  # times the width of an edge of weight 1: thin lines all look the same
-_MANY = 60  # changed edges of a drawing from which on lines get thinner, so as not to cover all
+_MANY = 30  # changed edges of a drawing from which on lines get thinner, so as not to cover all
 _SEED = 0  # of the layout
 
 

@@ -46,6 +46,7 @@ def loss_curves(data: xr.Dataset, tolerance: float) -> Figure | None:
             steps, low, high, color=BLUE, alpha=0.22, lw=0, label="10–90% of metamers"
         )
         picks = np.unique(np.linspace(0, len(own) - 1, _NUM_INDIVIDUAL).round().astype(int))
+        low, high = np.minimum(low, held[picks].min()), np.maximum(high, held[picks].max())
         for row, pick in enumerate(picks):
             label = "single metamers" if row == 0 else None
             axes.plot(steps, own[pick], color=INK, lw=0.5, alpha=0.55, label=label)
