@@ -118,8 +118,8 @@ def _swaps(edges: EdgeSummary) -> str:
             "itself and counts as no success. Other graphs may still match: a search can tell."
         )
     return (
-        f"Swaps of edges that keep colors: {number(edges.median('num_available'))} graphs are one swap away from the "
-        f"reference. A metamer is the end of a random walk of {number(edges.median('num_moves'))} "
+        f"Swaps of edges that keep colors: {round(edges.median('num_available')):,} graphs are one "
+        f"swap away from the reference. A metamer is the end of a random walk of {number(edges.median('num_moves'))} "
         f"swaps out of {number(edges.median('num_proposed'))} proposed (medians)."
     )
 

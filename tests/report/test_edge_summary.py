@@ -56,10 +56,10 @@ def test_edges_that_are_only_drawn_have_no_relaxation_to_tell_of(made):
 
 def test_exact_swaps_are_told_with_the_number_available(made):
     drawn = made["data"].drop_vars(["loss_relaxed", "loss_rounded", "loss_flipped", "num_flips"])
-    numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 1250}
+    numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 139_437_290}
     told = {name: ("metamer", np.full(6, value)) for name, value in numbers.items()}
     text = edge_sentences(summarize_edges(drawn.assign(told)))[0]
-    assert "1,250 graphs are one swap away" in text
+    assert "139,437,290 graphs are one swap away" in text
     assert "40 swaps out of 61 proposed" in text
     none = {name: ("metamer", np.zeros(6, int)) for name in numbers}
     text = edge_sentences(summarize_edges(drawn.assign(none)))[0]
@@ -106,6 +106,9 @@ def test_names_say_what_varies_and_where_edges_start():
     assert vary(
         vary="features_and_edges", features="binary_features", edges={"start": "rewired"}
     ) == "features and edges, binary features, from rewired edges"  # fmt: skip
+    assert vary(vary="edges", method="color_swaps", edges={"start": None}) == (
+        "edges, by color-preserving swaps"
+    )
     assert vary(vary="edge_weights", domain="non_negative", edges={"start": None}) == (
         "edge weights, non negative"
     )
