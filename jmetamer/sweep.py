@@ -10,13 +10,14 @@ JMETAMER_COMPILATION_CACHE names another folder, or "off".
 """
 
 import functools
+import os
 import shlex
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonargparse
 
@@ -39,6 +40,7 @@ from jmetamer.progress import Terminal
 from jmetamer.results import RunStore, open_run
 
 _POLL_SECONDS = 1.0
+_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) -> int:
@@ -111,7 +113,7 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
         return 1
     except KeyboardInterrupt:
         print(f"\ninterrupted; finished cells are kept, continue with: {command}", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
 
 
 def _parser() -> jsonargparse.ArgumentParser:
@@ -229,5 +231,17 @@ def _conclude(
     return 0
 
 
+def command_line() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    code = main()
+    if code == _INTERRUPTED:
+        # An interrupt that met the compiler can leave it in a state in which Python's own way out
+        # ends with a segmentation fault, now and then. Everything is on disk already.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line()

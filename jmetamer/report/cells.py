@@ -167,4 +167,6 @@ def _vary_text(settings: Mapping[str, Any]) -> str:
     start = setting(settings, "metamers.edges.start")
     if start is not None:
         words.append(_STARTS.get(start, str(start)))
+    if setting(settings, "metamers.method") == "color_swaps":
+        words.append("by color-preserving swaps")
     return ", ".join(words).replace("_", " ")

@@ -56,7 +56,8 @@ def choose_edge_examples(
     """Choose the stored metamers with the lowest loss, and what of their edges is shown.
 
     Graphs of up to 60 nodes are shown whole. Of larger ones, what the target node that most changed
-    edges meet has within two hops in either graph, changed edges first, up to 60 nodes.
+    edges meet (or its neighbors) has within two hops in either graph, changed edges first, up to 60
+    nodes.
 
     Args:
       data: variables of the cell; `stored_seed_id` and `loss_hardened` rank the metamers.
@@ -103,7 +104,7 @@ def _example(
     changed = (both[0] == 0) != (both[1] == 0)
     center, nodes = None, np.arange(n)
     if n > MAX_NODES:
-        center = _most_changed(pairs[changed], is_target)
+        center = _most_changed(pairs, changed, is_target)
         nodes = _around(center, pairs, changed)
     shown = np.isin(pairs, nodes).all(axis=1)
     return EdgeExample(
@@ -119,10 +120,13 @@ def _example(
     )
 
 
-def _most_changed(pairs: np.ndarray, is_target: np.ndarray) -> int:
-    """Return the target node that most changed pairs meet, the first of equals."""
-    met = np.bincount(pairs.ravel(), minlength=is_target.size)
-    return int(np.argmax(np.where(is_target, met, -1)))
+def _most_changed(pairs: np.ndarray, changed: np.ndarray, is_target: np.ndarray) -> int:
+    """Return the target node that most changed pairs meet, or else its neighbors do."""
+    n = is_target.size
+    met = np.bincount(pairs[changed].ravel(), minlength=n)
+    one, other = pairs.T
+    near = np.bincount(one, met[other], n) + np.bincount(other, met[one], n)
+    return int(np.lexsort((-np.arange(n), near, met, is_target))[-1])
 
 
 def _around(center: int, pairs: np.ndarray, changed: np.ndarray) -> np.ndarray:

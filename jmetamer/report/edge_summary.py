@@ -57,6 +57,16 @@ class EdgeSummary:
         """Return a median; NaN where the cell does not hold the number."""
         return self.numbers[name].median if name in self.numbers else float("nan")
 
+    @property
+    def by_swaps(self) -> bool:
+        """Whether edges changed by swaps that keep colors, and not by what the loss said."""
+        return "num_available" in self.numbers
+
+    @property
+    def none_exists(self) -> bool:
+        """Whether no such swap is available, so that every graph is the reference itself."""
+        return self.by_swaps and self.median("num_available") == 0
+
 
 def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
     """Return the numbers of edges that vary, or None where they stay.
@@ -93,7 +103,7 @@ def _hardening(edges: EdgeSummary) -> str:
             f"{number(edges.median('loss_rounded'))} after rounding, "
             f"{number(edges.median('loss_flipped'))} after {plural(flips, 'flip')} of single pairs."
         )
-    if "num_available" in edges.numbers:
+    if edges.by_swaps:
         return _swaps(edges)
     if "num_moves" in edges.numbers:
         return f"The search over edges made {number(edges.median('num_moves'))} moves (median)."
@@ -101,22 +111,21 @@ def _hardening(edges: EdgeSummary) -> str:
 
 
 def _swaps(edges: EdgeSummary) -> str:
-    available = edges.median("num_available")
-    if not available:
+    if edges.none_exists:
         return (
             "Swaps of edges that keep colors: 0 are available. So no structure metamer of the "
             "matched layers exists by this construction; every graph of this cell is the reference "
             "itself and counts as no success. Other graphs may still match: a search can tell."
         )
     return (
-        f"Swaps of edges that keep colors: {number(available)} graphs are one swap away from the "
-        f"reference. A metamer is the end of a random walk of {number(edges.median('num_moves'))} "
+        f"Swaps of edges that keep colors: {round(edges.median('num_available')):,} graphs are one "
+        f"swap away from the reference. A metamer is the end of a random walk of {number(edges.median('num_moves'))} "
         f"swaps out of {number(edges.median('num_proposed'))} proposed (medians)."
     )
 
 
 def _distance(edges: EdgeSummary) -> str:
-    if "edge_jaccard" not in edges.numbers:
+    if "edge_jaccard" not in edges.numbers or edges.none_exists:
         return ""
     jaccard = edges.numbers["edge_jaccard"]
     chance = "" if np.isnan(jaccard.chance) else f" (chance level {number(jaccard.chance)})"

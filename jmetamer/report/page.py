@@ -188,8 +188,16 @@ def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
         missing["Edges beside those of the reference"] = (
             "No drawing of edges: no metamers of this cell were stored."
         )
+        if summary.edges.none_exists:
+            missing["Edges beside those of the reference"] = (
+                "No drawing of edges: every graph is the reference itself."
+            )
         if summary.edges.features_stay:
             del missing["Reference against metamers"]
+        if summary.edges.by_swaps:
+            missing["Loss during the optimization"] = (
+                "No loss curve: swaps are made at random and never look at the loss."
+            )
     notes = [text for title, text in missing.items() if title not in drawn]
     if any(status.name == "ZERO_TARGET" for status in summary.statuses):
         notes.insert(

@@ -78,6 +78,8 @@ def _shortened(title: str, limit: int = 56) -> str:
 
 
 def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
+    if summary.edges is not None and summary.edges.by_swaps:
+        return None
     figure = losses.loss_curves(data, summary.tolerance)
     alt = (
         f"Loss against optimization step for {plural(summary.count, 'metamer')} on a log axis; "
@@ -104,13 +106,16 @@ def _beside_the_reference(
     if summary.edges is None or not summary.edges.features_stay:
         shown = choose_examples(data, reference, metamers, targets)
         found.append(None if shown is None else _example_picture(prefix, shown, reference))
-    if summary.edges is not None:
+    if summary.edges is not None and not summary.edges.none_exists:
         examples_of_edges = choose_edge_examples(data, reference, metamers, targets)
-        found.append(_edge_picture(prefix, examples_of_edges, len(metamers)))
+        weights = summary.edges.are_weights
+        found.append(_edge_picture(prefix, examples_of_edges, len(metamers), weights))
     return found
 
 
-def _edge_picture(prefix: str, shown: list[EdgeExample], num_stored: int) -> Picture | None:
+def _edge_picture(
+    prefix: str, shown: list[EdgeExample], num_stored: int, are_weights: bool
+) -> Picture | None:
     told = "; ".join(
         f"{one.name} removes {one.num_removed:,} of them and adds {one.num_added:,}"
         for one in shown
@@ -119,17 +124,20 @@ def _edge_picture(prefix: str, shown: list[EdgeExample], num_stored: int) -> Pic
     if shown and shown[0].center is not None:
         part = (
             f" The graph is too large to be shown whole: up to {MAX_NODES} nodes within two hops "
-            "of the target node that the most changed edges meet (heavy circle)."
+            "of the target node that the most changed edges meet (heaviest circle; other target "
+            "nodes have a lighter one)."
         )
     elif shown and shown[0].targets.any() and not shown[0].targets.all():
         part = " Nodes with a heavy circle are the target nodes, whose activations must match."
+    looks = "Thin lines are in both graphs; dashed lines are removed, heavy lines added."
+    if are_weights:
+        looks = "Every line is as wide as the weight of its edge; dashed: removed, blue: added."
     return drawn(
         prefix, "Edges beside those of the reference", edges.edge_drawings(shown),
         f"Edges of the reference on the left and of metamers on the right: {told}.",
         f"Of {plural(num_stored, 'stored metamer')} the {len(shown)} with the lowest loss; nodes "
-        "lie at the same places on both sides. Thin lines are in both graphs; dashed lines are "
-        "removed, heavy lines added. Self loops and directions are not drawn. Numbers in the "
-        f"titles count all edges of the graph.{part}",
+        f"lie at the same places on both sides. {looks} Self loops and directions are not drawn."
+        f"{part}",
         wide=True,
     )  # fmt: skip
 

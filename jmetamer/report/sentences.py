@@ -49,6 +49,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
         f"{_success(cell)} The median loss of the stored graphs is {number(cell.loss)} "
         f"(tolerance {number(cell.tolerance)})."
     ]
+    if cell.edges is not None and cell.edges.none_exists:
+        sentences = [f"No metamer: {plural(cell.count, 'seed')} gave the reference itself."]
     if cell.num_loose:
         sentences.append(
             f"Careful: {plural(cell.num_loose, 'metamer')} marked as converged "

@@ -82,6 +82,8 @@ class TestOfALargeGraph:
         assert self.shown(ring, changed_edges, added, removed, [10, 11, 5]).center == 10
         assert self.shown(ring, changed_edges, [], []).center == 0
         assert self.shown(ring, changed_edges, added, [], [150, 160]).center == 150
+        # Of targets that no changed edge meets, one whose neighbor does.
+        assert self.shown(ring, changed_edges, added, removed, [120, 71]).center == 71
 
     def test_its_neighborhood_in_either_graph_is_shown(self, ring, changed_edges):
         added, removed = [(10, 90), (10, 120)], [(10, 11)]

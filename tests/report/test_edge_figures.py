@@ -86,9 +86,24 @@ def test_weighted_edges_are_as_wide_as_their_weight(ring, changed_edges):
 
     shown = choose_edge_examples(xr.Dataset(), reference, [metamer])
     left, right = edges.edge_drawings(shown).axes
-    base = edges._KEPT["lw"]
+    base = edges._WEIGHTED * edges._KEPT["lw"]
     assert set(lines_of(left, style.INK).get_linewidths()) == {base / 4}
     assert sorted(set(lines_of(right, style.INK).get_linewidths())) == [base / 4, base]
+
+
+def test_many_changed_edges_are_drawn_in_thinner_lines(ring, changed_edges):
+    import xarray as xr
+
+    reference = ring()
+    pairs = [(i, j) for i in range(12) for j in range(i + 2, 12) if (i, j) != (0, 11)]
+    many = [changed_edges(reference, pairs, []), changed_edges(reference, pairs[:5], [])]
+    shown = choose_edge_examples(xr.Dataset(), reference, many)
+    panels = edges.edge_drawings(shown).axes
+    widths = [lines_of(axes, style.BLUE).get_linewidths()[0] for axes in panels[1::2]]
+    full = edges._ADDED["lw"]
+    assert sorted(widths) == pytest.approx([full * np.sqrt(edges._MANY / len(pairs)), full])
+    same = [axes.collections[-1].get_offsets() for axes in panels]
+    np.testing.assert_array_equal(same[0], same[3])  # both rows, as the reference is whole
 
 
 def test_a_graph_without_edges_can_be_drawn(ring, changed_edges):
@@ -102,6 +117,40 @@ def test_a_graph_without_edges_can_be_drawn(ring, changed_edges):
     metamer.edges.weight = metamer.edges.weight[:0]
     (shown,) = choose_edge_examples(xr.Dataset(), reference, [metamer])
     assert len(edges.edge_drawings([shown]).axes) == 2
+
+
+def test_a_part_of_a_graph_is_laid_out_and_counted_by_what_is_shown(ring, changed_edges):
+    import xarray as xr
+
+    reference = ring(100)
+    hub = [(50, node) for node in (2, 10, 20, 30, 70, 80)]
+    metamer = changed_edges(reference, [*hub, (5, 15)], [(50, 51), (90, 91)])
+    (shown,) = choose_edge_examples(xr.Dataset(), reference, [metamer], targets=[50])
+    with style.styled():
+        left, right = edges.edge_drawings([shown]).axes
+    titles = [axes.get_title(loc="left") for axes in (left, right)]
+    assert titles == [
+        "reference around node 50: 1 of 2 edges removed",
+        "metamer 0 around node 50: 6 of 7 edges added",
+    ]
+    places = edges.positions(shown)
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    assert apart[~np.eye(len(places), dtype=bool)].min() > 0.05 * apart.max()
+
+
+def test_a_target_without_edges_can_be_drawn_in_a_large_graph(ring, changed_edges):
+    import xarray as xr
+
+    reference = ring(100)
+    lonely = changed_edges(reference, [], [(49, 50), (50, 51)])
+    alone = reference._replace(
+        senders=np.asarray(lonely.senders),
+        receivers=np.asarray(lonely.receivers),
+        weight=np.ones(len(lonely.senders)),
+    )
+    (shown,) = choose_edge_examples(xr.Dataset(), alone, [lonely], targets=[50])
+    assert shown.nodes.tolist() == [50]
+    assert edges.positions(shown).shape == (1, 2)
 
 
 def test_nothing_to_show_draws_nothing():

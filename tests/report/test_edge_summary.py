@@ -56,16 +56,30 @@ def test_edges_that_are_only_drawn_have_no_relaxation_to_tell_of(made):
 
 def test_exact_swaps_are_told_with_the_number_available(made):
     drawn = made["data"].drop_vars(["loss_relaxed", "loss_rounded", "loss_flipped", "num_flips"])
-    numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 1250}
+    numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 139_437_290}
     told = {name: ("metamer", np.full(6, value)) for name, value in numbers.items()}
     text = edge_sentences(summarize_edges(drawn.assign(told)))[0]
-    assert "1,250 graphs are one swap away" in text
+    assert "139,437,290 graphs are one swap away" in text
     assert "40 swaps out of 61 proposed" in text
     none = {name: ("metamer", np.zeros(6, int)) for name in numbers}
     text = edge_sentences(summarize_edges(drawn.assign(none)))[0]
     assert "0 are available" in text
     assert "no structure metamer of the matched layers exists by this construction" in text
     assert "no success" in text
+    assert edge_sentences(summarize_edges(drawn.assign(none))) == [text]
+
+
+def test_the_page_draws_neither_loss_nor_edges_where_every_graph_is_the_reference(
+    make_run, edge_cell, ring
+):
+    cell = edge_cell(ring(), [([], []), ([], [])])
+    told = {name: ("metamer", np.zeros(6, int)) for name in ("num_available", "num_moves")}
+    cell["data"] = cell["data"].assign(told)
+    text, titles = page(make_run, a=cell)
+    assert "No drawing of edges: every graph is the reference itself." in text
+    assert "No loss curve: swaps are made at random" in text
+    assert "No metamer: 6 seeds gave the reference itself." in text
+    assert not {"Edges beside those of the reference", "Loss during the optimization"} & {*titles}
 
 
 def test_cells_whose_edges_stay_say_nothing_of_edges(cell, digits):
@@ -92,6 +106,9 @@ def test_names_say_what_varies_and_where_edges_start():
     assert vary(
         vary="features_and_edges", features="binary_features", edges={"start": "rewired"}
     ) == "features and edges, binary features, from rewired edges"  # fmt: skip
+    assert vary(vary="edges", method="color_swaps", edges={"start": None}) == (
+        "edges, by color-preserving swaps"
+    )
     assert vary(vary="edge_weights", domain="non_negative", edges={"start": None}) == (
         "edge weights, non negative"
     )
@@ -127,5 +144,6 @@ def test_the_page_says_why_edges_are_not_drawn(make_run, edge_cell, ring):
 def test_the_page_draws_a_part_of_a_large_graph(make_run, edge_cell, ring):
     made = edge_cell(ring(100), [([(0, 50)], [])])
     text, _ = page(make_run, a=made)
-    assert "reference around node 0: 0 edges removed" in text
+    assert "reference around node 0: 0 of 0 edges removed" in text
+    assert "metamer 0 around node 0: 1 of 1 edges added" in text
     assert "too large to be shown whole" in text

@@ -20,14 +20,17 @@ _KEPT: dict[str, Any] = {"lw": 0.9, "color": INK, "alpha": 0.4}
 _REMOVED: dict[str, Any] = {"lw": 1.5, "color": ORANGE, "ls": (0, (3.0, 1.6))}
 _ADDED: dict[str, Any] = {"lw": 2.4, "color": BLUE}
 _LEAST_WIDTH = 0.15  # of a weighted edge, relative to the largest
+_WEIGHTED = 3.0  # times the width of an edge of weight 1: thin lines all look the same
+_MANY = 30  # changed edges of a drawing from which on lines get thinner, so as not to cover all
 _SEED = 0  # of the layout
 
 
 def edge_drawings(examples: Sequence[EdgeExample]) -> Figure | None:
     """Draw one row a metamer: the reference on the left, the metamer on the right.
 
-    Nodes lie where the edges of the reference put them, the same in both panels. A weighted edge is
-    as wide as its weight, relative to the largest.
+    Nodes lie where the edges of the reference put them, the same in both panels and in all drawings
+    of a whole graph. A weighted edge is as wide as its weight, relative to the largest. Lines are
+    the thinner, the more of them changed.
 
     Args:
       examples: what to draw.
@@ -45,16 +48,17 @@ def edge_drawings(examples: Sequence[EdgeExample]) -> Figure | None:
     panels = figure.subplots(rows, 2, squeeze=False, gridspec_kw={"wspace": 0.03})
     for (left, right), example in zip(panels, examples, strict=True):
         places = positions(example)
-        where = "" if example.center is None else f" around node {example.center}"
-        left.set_title(f"reference{where}: {plural(example.num_removed, 'edge')} removed")
-        right.set_title(f"{example.name}{where}: {plural(example.num_added, 'edge')} added")
+        left.set_title(_title("reference", "removed", example, example.removed))
+        right.set_title(_title(example.name, "added", example, example.added))
         lines, unit = places[example.pairs], _largest(example)
+        kept = _KEPT | {"lw": _KEPT["lw"] * (1 if _all_equal(example) else _WEIGHTED)}
+        thin = _thinness(example)
         for axes, weight, changed, look in (
             (left, example.reference / unit, example.removed, _REMOVED),
             (right, example.metamer / unit, example.added, _ADDED),
         ):
-            _draw_edges(axes, lines, np.where(changed, 0, weight), _KEPT)
-            _draw_edges(axes, lines, np.where(changed, weight, 0), look)
+            _draw_edges(axes, lines, np.where(changed, 0, weight), kept, thin)
+            _draw_edges(axes, lines, np.where(changed, weight, 0), look, thin)
         for axes in (left, right):
             _draw_nodes(axes, example, places)
             axes.set_axis_off()
@@ -74,26 +78,54 @@ def positions(example: EdgeExample) -> np.ndarray:
     """Return where the nodes are drawn, [k, 2], by the springs of the reference's edges.
 
     Args:
-      example: its nodes and pairs; an added edge pulls a little, so that nodes without an edge of
-        the reference do not fly away.
+      example: its nodes and pairs. Where the reference falls into parts, added edges pull a little,
+        so that the parts do not fly apart. Of a part of a graph all edges count alike, since most
+        of its nodes may be there by an added edge alone.
     """
+    ours = example.pairs[example.reference != 0].tolist()
     graph = nx.Graph()
     graph.add_nodes_from(range(len(example.nodes)))
-    for (one, other), present in zip(example.pairs.tolist(), example.reference != 0, strict=True):
-        graph.add_edge(one, other, weight=1.0 if present else 0.05)
+    if example.center is not None:
+        graph.add_edges_from(example.pairs.tolist())
+        found = nx.kamada_kawai_layout(graph)
+        return np.array([found[node] for node in range(len(example.nodes))]).reshape(-1, 2)
+    graph.add_edges_from(ours, weight=1.0)
+    if len(example.nodes) and not nx.is_connected(graph):
+        graph.add_edges_from(example.pairs[example.reference == 0].tolist(), weight=0.05)
     found = nx.spring_layout(graph, seed=_SEED, iterations=200)
     return np.array([found[node] for node in range(len(example.nodes))]).reshape(-1, 2)
+
+
+def _title(name: str, change: str, example: EdgeExample, shown: np.ndarray) -> str:
+    """Say how many edges changed; of a part of a graph, also how many of them are drawn."""
+    total = example.num_removed if change == "removed" else example.num_added
+    if example.center is None:
+        return f"{name}: {plural(total, 'edge')} {change}"
+    return f"{name} around node {example.center}: {np.sum(shown):,} of {total:,} edges {change}"
 
 
 def _largest(example: EdgeExample) -> float:
     return float(max(example.reference.max(initial=0), example.metamer.max(initial=0))) or 1.0
 
 
-def _draw_edges(axes: Axes, lines: np.ndarray, weight: np.ndarray, look: dict[str, Any]) -> None:
+def _all_equal(example: EdgeExample) -> bool:
+    weights = np.concatenate([example.reference, example.metamer])
+    return np.unique(weights[weights != 0]).size < 2
+
+
+def _thinness(example: EdgeExample) -> float:
+    """Return the factor of all widths of a row, 1 where few edges changed."""
+    most = max(np.sum(example.added), np.sum(example.removed), 1)
+    return float(np.clip(np.sqrt(_MANY / most), 0.3, 1))
+
+
+def _draw_edges(
+    axes: Axes, lines: np.ndarray, weight: np.ndarray, look: dict[str, Any], thin: float
+) -> None:
     """Draw the lines [p, 2, 2] of positive weight [p], relative to the largest weight."""
     shown = weight > 0
     if shown.any():
-        widths = look["lw"] * np.maximum(weight[shown], _LEAST_WIDTH)
+        widths = thin * look["lw"] * np.maximum(weight[shown], _LEAST_WIDTH)
         axes.add_collection(LineCollection(list(lines[shown]), **look | {"lw": widths}))
 
 
@@ -104,6 +136,7 @@ def _draw_nodes(axes: Axes, example: EdgeExample, places: np.ndarray) -> None:
         heavy[np.searchsorted(example.nodes, example.center)] = 2.6
     x, y = places.T
     widths = heavy.tolist()
-    axes.scatter(x, y, s=95, facecolors=RULE, edgecolors=INK, linewidths=widths, zorder=3)
+    size = 95 if example.nodes.max(initial=0) < 1000 else 150  # room for four digits
+    axes.scatter(x, y, s=size, facecolors=RULE, edgecolors=INK, linewidths=widths, zorder=3)
     for node, (x, y) in zip(example.nodes.tolist(), places, strict=True):
         axes.text(x, y, str(node), ha="center", va="center", fontsize=5.5, zorder=4)

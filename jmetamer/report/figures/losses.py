@@ -46,13 +46,14 @@ def loss_curves(data: xr.Dataset, tolerance: float) -> Figure | None:
             steps, low, high, color=BLUE, alpha=0.22, lw=0, label="10–90% of metamers"
         )
         picks = np.unique(np.linspace(0, len(own) - 1, _NUM_INDIVIDUAL).round().astype(int))
+        low, high = np.minimum(low, held[picks].min()), np.maximum(high, held[picks].max())
         for row, pick in enumerate(picks):
             label = "single metamers" if row == 0 else None
             axes.plot(steps, own[pick], color=INK, lw=0.5, alpha=0.55, label=label)
     axes.plot(steps, median, color=BLUE, lw=2, label="median" if len(held) > 1 else "the metamer")
     if np.isfinite(tolerance) and tolerance > 0:
         axes.axhline(tolerance, color=ORANGE, ls="--", label="tolerance")
-        low = np.minimum(low, tolerance)
+        low, high = np.minimum(low, tolerance), np.maximum(high, tolerance)
     log_axis(axes, float(low.min()), float(high.max()))
     axes.set_xlabel("optimization step")
     axes.set_ylabel("loss (squared relative difference)")
