@@ -5,6 +5,7 @@ from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.measure import Measure
+from jmetamer.measures.null_test import NullTest, null_test
 from jmetamer.measures.predictions import (
     PredictionAgreement,
     agreement_chance,
@@ -19,6 +20,7 @@ __all__ = [
     "Deviations",
     "EdgeSet",
     "Measure",
+    "NullTest",
     "PredictionAgreement",
     "agreement_chance",
     "class_agreement",
@@ -27,6 +29,7 @@ __all__ = [
     "edge_deviations",
     "edge_set",
     "measures_for",
+    "null_test",
     "prediction_agreement",
     "relative_squared_error",
     "snr_db",
