@@ -13,6 +13,7 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
+from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Measure",
     "NullTest",
     "PredictionAgreement",
+    "Success",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
@@ -33,5 +35,6 @@ __all__ = [
     "prediction_agreement",
     "relative_squared_error",
     "snr_db",
+    "success_bits",
     "worst_node_error",
 ]

@@ -167,8 +167,8 @@ class TestTheVerdict:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"metamers": NEAR[:, 1:]}, r"`metamers` has shape \(6, 39\)"),
-        ({"metamers": REFERENCE}, r"`metamers` has shape \(40,\)"),
+        ({"metamers": NEAR[:, 1:]}, r"`metamers` has shape \(6, 29\)"),
+        ({"metamers": REFERENCE}, r"`metamers` has shape \(30,\)"),
         ({"others": OTHERS[:1]}, "`others` holds 1 references"),
         ({"others": OTHERS * np.nan}, "`others` is not finite"),
         ({"reference": REFERENCE * np.inf}, "`reference` is not finite"),
