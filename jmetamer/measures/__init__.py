@@ -5,6 +5,7 @@ from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.measure import Measure
+from jmetamer.measures.null_test import NullTest, null_test
 from jmetamer.measures.predictions import (
     PredictionAgreement,
     agreement_chance,
@@ -12,6 +13,7 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
+from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "Deviations",
     "EdgeSet",
     "Measure",
+    "NullTest",
     "PredictionAgreement",
+    "Success",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
@@ -27,8 +31,10 @@ __all__ = [
     "edge_deviations",
     "edge_set",
     "measures_for",
+    "null_test",
     "prediction_agreement",
     "relative_squared_error",
     "snr_db",
+    "success_bits",
     "worst_node_error",
 ]

@@ -1,10 +1,15 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
+from jmetamer.results.holm import holm
+from jmetamer.results.median_interval import median_interval
+from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.progress import Progress
 from jmetamer.results.record import Record, Variable, check_record, hash_settings
 from jmetamer.results.reference import Reference, arrays_digest, make_reference
 from jmetamer.results.run import Run, open_run
+from jmetamer.results.seed_interval import t_interval
+from jmetamer.results.sign_flip import SignFlip, sign_flip_test
 from jmetamer.results.statistics import clopper_pearson_interval, wilson_interval
 from jmetamer.results.store import RunStore
 from jmetamer.results.stored_metamers import StoredMetamers
@@ -16,13 +21,20 @@ __all__ = [
     "Reference",
     "Run",
     "RunStore",
+    "SignFlip",
     "StoredMetamers",
     "Variable",
+    "add_one_p_value",
     "arrays_digest",
     "check_record",
     "clopper_pearson_interval",
     "hash_settings",
+    "holm",
     "make_reference",
+    "median_interval",
+    "monte_carlo_p_value",
     "open_run",
+    "sign_flip_test",
+    "t_interval",
     "wilson_interval",
 ]

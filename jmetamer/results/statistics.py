@@ -4,6 +4,7 @@ import math
 from statistics import NormalDist
 
 from jmetamer._base.errors import InputError
+from jmetamer.results.levels import check_level
 
 
 def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
@@ -85,8 +86,4 @@ def _check(successes: int, total: int, level: float) -> None:
             f"`successes` is {successes} and `total` is {total}: a proportion needs "
             "0 <= `successes` <= `total`; count both over the same metamers."
         )
-    if not 0.0 < level < 1.0:
-        raise InputError(
-            f"`level` is {level}, allowed are numbers strictly between 0 and 1, because it is a "
-            "coverage probability; give 0.95 for a 95% interval."
-        )
+    check_level(level)

@@ -1,0 +1,217 @@
+"""The null-distribution test: does a metamer match better than random pairs of references do?"""
+
+import functools
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.measures.match_statistics import (
+    STATISTICS,
+    MatchForms,
+    match_forms,
+    match_statistics,
+)
+from jmetamer.results.p_values import add_one_p_value
+
+MIN_WIDTH = 30  # entries; on fewer, random pairs reach correlations of 1
+PASS_BYTES = 2**26  # bytes of activations gathered for the pairs of one pass
+MAX_PAIRS = 2**30  # they are counted in int32
+
+Convention = Literal["power", "feather"]
+_State = tuple[jax.Array, jax.Array, jax.Array]
+
+
+class NullTest(NamedTuple):
+    """Match of b metamers with their reference, against random pairs of different references.
+
+    Attributes:
+      names: the three statistics, larger meaning a better match; the columns below.
+      values: [b, 3] of each metamer; NaN where its activations are not finite.
+      p_values: [b, 3] add-one p-values (1 + #{null >= value}) / (1 + N); NaN where not used.
+      null_max: [3] the best of the null; NaN where not used.
+      used: [3] bool, the statistics that count: all, or the SNR alone below 30 entries.
+      p_value: [b] the largest of the used p-values, the p-value of "better in every one". As all
+        of them are needed, three statistics call for no correction.
+      beats_all: [b] bool, every used statistic is above the whole null, the criterion of Feather
+        et al. (2023).
+      num_pairs: N, random pairs.
+      num_others: r, references that they were drawn from.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    p_values: np.ndarray
+    null_max: np.ndarray
+    used: np.ndarray
+    p_value: np.ndarray
+    beats_all: np.ndarray
+    num_pairs: int
+    num_others: int
+
+
+def null_test(
+    reference: Any,
+    metamers: Any,
+    others: Any,
+    *,
+    num_pairs: int,
+    key: jax.Array,
+    convention: Convention = "power",
+    pass_bytes: int = PASS_BYTES,
+) -> NullTest:
+    """Compare each metamer's match with that of random pairs of different references.
+
+    Activations are compared as vectors of all their q entries, a of the reference and b of the
+    metamer: Spearman's and Pearson's correlation, and SNR = -10 log10(|a - b|^2 / |a|^2) in dB,
+    after Feather, Leclerc, Madry and McDermott, Nature Neuroscience 26 (2023). A constant vector
+    correlates 0 with any, and an all-zero one has SNR 0 with any.
+
+    Below 30 entries the SNR alone counts, since correlations of so few say little: random pairs of
+    nodes of a trained GCN reached 1.0 in 4 entries. There is a better way, to concatenate the
+    activations of all target nodes.
+
+    Pairs are drawn with replacement, the k-th from the k-th fold of `key`, and only counted, so
+    memory does not grow with N and `pass_bytes` changes no pair. If reference, metamer and others
+    are independent draws of one distribution, the p-values are uniform in the limit of many
+    others. No number of pairs makes up for few others: r of them hold r (r - 1) different pairs.
+
+    Args:
+      reference: [q], or [t, c] of t target nodes, or any shape; finite.
+      metamers: [b, ...], one more axis in front.
+      others: [r, ...] activations of r >= 2 other references, finite; for a node, of other nodes.
+      num_pairs: N, from 1 to 2^30; p-values are multiples of 1 / (1 + N).
+      key: of the pairs.
+      convention: "power" for dB of power, "feather" for half of them, 10 log10(|a| / |a - b|), as
+        in the code released with the paper; p-values are the same.
+      pass_bytes: upper bound of the bytes of activations gathered at a time.
+
+    Returns:
+      `NullTest`.
+
+    Raises:
+      InputError: shapes disagree, the reference or the others are not finite, there are too few
+        others or pairs, or the convention is unknown.
+
+    Example:
+      >>> nodes = jax.random.normal(jax.random.key(0), (100, 40))
+      >>> test = null_test(
+      ...     nodes[0], nodes[:2] + 0.01, nodes[2:], num_pairs=999, key=jax.random.key(1)
+      ... )
+      >>> test.beats_all, float(test.p_value[0])
+      (array([ True, False]), 0.001)
+    """
+    if convention not in ("power", "feather"):
+        raise unknown_name("convention", convention, ("power", "feather"))
+    vectors = _flattened(reference, metamers, others)
+    num_others, width = vectors[2].shape
+    _check_counts(num_others, num_pairs)
+    # A pair gathers two vectors in three forms, and is compared with every metamer.
+    per_pair = 6 * width * vectors[2].dtype.itemsize + 3 * len(vectors[1])
+    per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
+    values, exceeding, null_max = map(
+        np.asarray, _tested(*vectors, key, num_pairs, per_pass, num_others**2 <= num_pairs)
+    )
+    used = np.array([width >= MIN_WIDTH, width >= MIN_WIDTH, True])
+    p_values = np.where(used, add_one_p_value(exceeding, num_pairs), np.nan)
+    units = np.array([1, 1, 0.5 if convention == "feather" else 1], values.dtype)
+    return NullTest(
+        names=STATISTICS,
+        values=values * units,
+        p_values=p_values,
+        null_max=np.where(used, null_max * units, np.nan),
+        used=used,
+        p_value=p_values[:, used].max(1),
+        beats_all=np.all((values > null_max)[:, used], axis=1),
+        num_pairs=num_pairs,
+        num_others=num_others,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("per_pass", "tabulate"))
+def _tested(
+    reference: jax.Array,
+    metamers: jax.Array,
+    others: jax.Array,
+    key: jax.Array,
+    num_pairs: jax.Array | int,
+    per_pass: int,
+    tabulate: bool,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return [b, 3] statistics, [b, 3] counts of pairs as good, and the [3] best of all pairs.
+
+    Where there are more draws than different pairs, those are made once and looked up (`tabulate`).
+    """
+    forms = match_forms(jnp.concatenate([reference[None], metamers, others]))
+    end = 1 + len(metamers)
+    values = jax.vmap(match_statistics, (None, 0))(_at(forms, 0), _at(forms, slice(1, end)))
+    pool = _at(forms, slice(end, None))
+    table = _all_pairs(pool) if tabulate else None
+
+    def one_pass(state: _State) -> _State:
+        start, exceeding, best = state
+        number = start + jnp.arange(per_pass, dtype=jnp.int32)
+        left, right = jax.vmap(_pair, (None, 0, None))(key, number, len(others))
+        if table is None:
+            null = jax.vmap(match_statistics)(_at(pool, left), _at(pool, right))
+        else:
+            null = table[left, right]
+        drawn = (number < num_pairs)[:, None]  # the last pass may go beyond
+        # "Not below" rather than "at least": a metamer that is not finite is better than no pair.
+        as_good = ~(null[:, None] < values) & drawn[:, None]
+        best = jnp.maximum(best, jnp.where(drawn, null, -jnp.inf).max(0))
+        return start + per_pass, exceeding + as_good.sum(0, dtype=jnp.int32), best
+
+    counts = jnp.zeros(values.shape, jnp.int32)
+    initial = (jnp.int32(0), counts, jnp.full(3, -jnp.inf, values.dtype))
+    _, counts, best = jax.lax.while_loop(lambda state: state[0] < num_pairs, one_pass, initial)
+    return values, counts, best
+
+
+def _pair(key: jax.Array, number: jax.Array, num_others: int) -> tuple[jax.Array, jax.Array]:
+    """Return the two different references of one draw, each ordered pair equally likely."""
+    own = jax.random.fold_in(key, number)
+    left, step = jax.random.randint(own, (2,), jnp.array([0, 1]), num_others)
+    return left, (left + step) % num_others
+
+
+def _all_pairs(pool: MatchForms) -> jax.Array:
+    """Return the statistics [r, r, 3] of all ordered pairs, one row at a time to save memory."""
+    return jax.lax.map(lambda left: jax.vmap(match_statistics, (None, 0))(left, pool), pool)
+
+
+def _at(forms: MatchForms, index: jax.Array | slice | int) -> MatchForms:
+    return jax.tree.map(lambda form: form[index], forms)
+
+
+def _flattened(reference: Any, metamers: Any, others: Any) -> tuple[jax.Array, ...]:
+    """Return the activations as vectors [q], [b, q] and [r, q] of one floating-point type."""
+    given = [jnp.asarray(array) for array in (reference, metamers, others)]
+    shape = given[0].shape
+    if any(array.shape[1:] != shape or array.ndim == 0 for array in given[1:]) or 0 in shape:
+        raise InputError(
+            f"`metamers` has shape {given[1].shape}, `others` {given[2].shape} and `reference` "
+            f"{shape}; the first two need one axis more than the reference, and all the same "
+            "entries, at least one."
+        )
+    for name, array in (("reference", given[0]), ("others", given[2])):
+        if not bool(jnp.isfinite(array).all()):
+            raise InputError(f"`{name}` is not finite; a match with it is not defined.")
+    dtype = jnp.result_type(jnp.float32, *given)
+    first, *rest = (array.astype(dtype) for array in given)
+    return first.ravel(), *(array.reshape(len(array), first.size) for array in rest)
+
+
+def _check_counts(num_others: int, num_pairs: int) -> None:
+    if num_others < 2:
+        raise InputError(
+            f"`others` holds {num_others} references; a pair needs two different ones, and a null "
+            "distribution far more."
+        )
+    if not 1 <= num_pairs <= MAX_PAIRS:
+        raise InputError(
+            f"`num_pairs` is {num_pairs}, allowed are 1 to {MAX_PAIRS}; the smallest p-value is "
+            "1 / (1 + num_pairs), so 999 are enough for 0.001."
+        )

@@ -1,0 +1,181 @@
+"""The null-distribution test: statistics against SciPy, p-values by counting and by simulation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from jmetamer._base.errors import InputError
+from jmetamer.measures import null_test, relative_squared_error, snr_db
+from jmetamer.measures.null_test import _tested
+
+KEY = jax.random.key(5)
+WIDTH = 30  # the least at which correlations count
+RNG = np.random.default_rng(0)
+# References in groups of three, so that some random pairs match and most do not.
+OTHERS = (RNG.normal(size=(8, 1, WIDTH)) + 0.5 * RNG.normal(size=(8, 3, WIDTH))).reshape(24, WIDTH)
+REFERENCE = OTHERS[0] + 0.5 * RNG.normal(size=WIDTH)
+NEAR = np.stack([REFERENCE + size * RNG.normal(size=WIDTH) for size in (0, 0.1, 0.5, 1, 2, 5)])
+
+
+def by_scipy(reference, other):
+    snr = 10 * np.log10(np.sum(reference**2) / np.sum((reference - other) ** 2))
+    return stats.spearmanr(reference, other)[0], stats.pearsonr(reference, other)[0], snr
+
+
+def run(reference=REFERENCE, metamers=NEAR, others=OTHERS, num_pairs=99, key=KEY, **options):
+    return null_test(reference, metamers, others, num_pairs=num_pairs, key=key, **options)
+
+
+def values_of(reference, metamers):
+    filled = np.concatenate([metamers, NEAR])[: len(NEAR)]  # one shape, so one compiled program
+    return run(reference, filled).values[: len(metamers)]
+
+
+class TestStatistics:
+    @settings(max_examples=40, deadline=None)
+    @given(arrays(np.float64, (2, WIDTH), elements=st.integers(-4, 4)))
+    def test_equal_scipys_with_many_ties(self, pair):
+        if any(np.ptp(row) == 0 for row in pair) or (pair[0] == pair[1]).all():
+            return
+        found = values_of(pair[0], pair[1:])
+        np.testing.assert_allclose(found[0], by_scipy(*pair), atol=2e-5)
+
+    @pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+    def test_equal_scipys_without_ties_at_any_scale(self, scale):
+        found = values_of(REFERENCE * scale, NEAR[1:] * scale)
+        expected = [by_scipy(REFERENCE, metamer) for metamer in NEAR[1:]]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+    def test_of_an_exact_match_are_exact(self):
+        assert values_of(REFERENCE, NEAR[:1]).tolist() == [[1.0, 1.0, np.inf]]
+
+    def test_of_constant_and_silent_vectors_are_zero(self):
+        constant, silent = np.full(WIDTH, 0.1), np.zeros(WIDTH)
+        assert values_of(REFERENCE, constant[None])[0, :2].tolist() == [0, 0]
+        assert values_of(constant, REFERENCE[None])[0, :2].tolist() == [0, 0]
+        assert values_of(constant, constant[None])[0].tolist() == [0, 0, np.inf]
+        assert values_of(REFERENCE, silent[None])[0].tolist() == [0, 0, 0]
+        assert values_of(silent, np.stack([REFERENCE, silent])).tolist() == [[0, 0, 0]] * 2
+
+    def test_signal_to_noise_is_that_of_the_loss_or_half_of_it(self):
+        losses = jax.vmap(relative_squared_error, (None, 0))(jnp.asarray(REFERENCE), NEAR)
+        np.testing.assert_allclose(values_of(REFERENCE, NEAR)[:, 2], snr_db(losses), rtol=1e-5)
+        tests = [run(convention=convention) for convention in ("power", "feather")]
+        np.testing.assert_array_equal(tests[1].values, tests[0].values * [1, 1, 0.5])
+        np.testing.assert_array_equal(tests[1].null_max, tests[0].null_max * [1, 1, 0.5])
+        np.testing.assert_array_equal(tests[1].p_values, tests[0].p_values)
+        norms = np.linalg.norm(REFERENCE), np.linalg.norm(NEAR[2] - REFERENCE)
+        halved = 10 * np.log10(norms[0] / norms[1])  # the formula of the released code
+        assert tests[1].values[2, 2] == pytest.approx(halved, rel=1e-5)
+
+
+class TestTheNull:
+    @pytest.mark.parametrize("num_pairs", [400, 20_000])  # fewer and more than 24^2 pairs
+    def test_is_that_of_all_ordered_pairs_of_different_references(self, num_pairs):
+        pairs = [(a, b) for a in range(24) for b in range(24) if a != b]
+        null = np.array([by_scipy(OTHERS[a], OTHERS[b]) for a, b in pairs])
+        result = run(num_pairs=num_pairs)
+        exact = np.mean(null[:, None] >= result.values, axis=0)
+        error = 4 * np.sqrt(exact * (1 - exact) / num_pairs) + 2 / num_pairs
+        assert (np.abs(result.p_values - exact) <= error).all()
+        assert np.sum((exact > 0.01) & (exact < 0.95)) > 6  # the comparison says something
+        assert (result.null_max <= null.max(0) + 1e-5).all()
+        if num_pairs > 10_000:  # each of 552 pairs has then been drawn
+            np.testing.assert_allclose(result.null_max, null.max(0), rtol=1e-5)
+
+    def test_is_the_same_in_parts_at_once_or_looked_up(self):
+        arrays = [jnp.asarray(array, jnp.float32) for array in (REFERENCE, NEAR, OTHERS)]
+        expected = _tested(*arrays, KEY, 1000, 1000, False)
+        for per_pass, tabulate in ((300, False), (1000, True)):
+            found = _tested(*arrays, KEY, 1000, per_pass, tabulate)
+            np.testing.assert_array_equal(found[1], expected[1])
+            np.testing.assert_allclose(found[2], expected[2], rtol=1e-6)
+
+    def test_is_the_same_in_little_memory(self):
+        np.testing.assert_array_equal(run().p_values, run(pass_bytes=1).p_values)
+
+    def test_follows_the_key(self):
+        one, two = (run(key=jax.random.key(seed)) for seed in (1, 2))
+        assert (one.p_values != two.p_values).any()
+
+    def test_gives_uniform_p_values_where_the_metamer_is_another_reference(self):
+        # Every repetition has its own reference, metamer and others: 400 independent p-values.
+        repetitions, num_others, num_pairs = 400, 120, 99
+        generator = np.random.default_rng(11)
+        groups = generator.normal(size=(4, WIDTH))
+        found = []
+        for repetition in range(repetitions):
+            which = generator.integers(0, 4, num_others + 2)
+            nodes = groups[which] + 1.5 * generator.normal(size=(num_others + 2, WIDTH))
+            key = jax.random.key(repetition)
+            test = null_test(nodes[0], nodes[1:2], nodes[2:], num_pairs=num_pairs, key=key)
+            found.append(test.p_values[0])
+        p_values = np.array(found)
+        # p lies on steps of 1 / (1 + N); filled up within its step it is uniform on [0, 1].
+        smoothed = p_values - generator.random((repetitions, 1)) / (num_pairs + 1)
+        for column, filled in zip(p_values.T, smoothed.T, strict=True):
+            assert stats.kstest(filled, "uniform").pvalue > 0.01
+            assert stats.kstest(column, "uniform", alternative="greater").pvalue > 0.01
+
+
+class TestTheVerdict:
+    def test_needs_every_statistic_to_beat_every_pair(self):
+        result = run(num_pairs=20_000)
+        assert result.names == ("spearman", "pearson", "snr_db")
+        assert result.used.all()
+        np.testing.assert_array_equal(result.beats_all, (result.values > result.null_max).all(1))
+        assert result.beats_all[:2].all()
+        assert not result.beats_all[3:].any()
+        np.testing.assert_array_equal(result.p_value, result.p_values.max(1))
+        assert result.p_value[0] == 1 / 20_001
+        assert (result.num_pairs, result.num_others) == (20_000, 24)
+
+    def test_of_narrow_targets_rests_on_the_signal_to_noise_alone(self):
+        narrow = run(REFERENCE[:29], NEAR[:, :29], OTHERS[:, :29])
+        assert narrow.used.tolist() == [False, False, True]
+        assert np.isnan(narrow.p_values[:, :2]).all()
+        assert np.isnan(narrow.null_max[:2]).all()
+        np.testing.assert_array_equal(narrow.p_value, narrow.p_values[:, 2])
+        np.testing.assert_array_equal(narrow.beats_all, narrow.values[:, 2] > narrow.null_max[2])
+        assert np.isfinite(narrow.values[1:]).all()  # told nevertheless
+
+    def test_joins_the_target_nodes_to_one_vector(self):
+        arrays = REFERENCE.reshape(10, 3), NEAR.reshape(-1, 10, 3), OTHERS.reshape(-1, 10, 3)
+        for one, other in zip(run(*arrays), run(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_never_favors_a_metamer_that_is_not_finite(self):
+        broken = NEAR.copy()
+        broken[0, 3], broken[1, 7] = np.nan, np.inf
+        result = run(metamers=broken)
+        assert np.isnan(result.values[:2]).all()
+        assert (result.p_value[:2] == 1).all()
+        assert not result.beats_all[:2].any()
+        np.testing.assert_array_equal(result.values[2:], run().values[2:])
+
+    def test_of_no_metamers_is_empty(self):
+        result = run(metamers=NEAR[:0])
+        assert result.p_values.shape == (0, 3)
+        assert result.p_value.shape == result.beats_all.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metamers": NEAR[:, 1:]}, r"`metamers` has shape \(6, 29\)"),
+        ({"metamers": REFERENCE}, r"`metamers` has shape \(30,\)"),
+        ({"others": OTHERS[:1]}, "`others` holds 1 references"),
+        ({"others": OTHERS * np.nan}, "`others` is not finite"),
+        ({"reference": REFERENCE * np.inf}, "`reference` is not finite"),
+        ({"num_pairs": 0}, "`num_pairs` is 0, allowed are 1 to"),
+        ({"convention": "amplitude"}, "unknown convention 'amplitude'"),
+    ],
+)
+def test_misuse_is_refused_by_name(change, message):
+    with pytest.raises(InputError, match=message):
+        run(**change)

@@ -1,0 +1,100 @@
+"""Intervals of means over seeds and of medians: formulas against SciPy, coverage by simulation.
+
+A simulated share of S draws is off by less than 4 standard errors sqrt(p (1 - p) / S), but for one
+simulation in 16000; the seeds are fixed, so a test that passes once always passes.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from jmetamer._base.errors import InputError
+from jmetamer.results import median_interval, t_interval
+
+SIMULATIONS = 20_000
+
+
+def standard_error(share):
+    return np.sqrt(share * (1 - share) / SIMULATIONS)
+
+
+def coverage(limits, truth):
+    low, high = limits
+    return np.mean((low <= truth) & (truth <= high))
+
+
+@given(arrays(np.float64, st.integers(2, 12), elements=st.floats(-1e3, 1e3)), st.floats(0.01, 0.99))
+def test_t_interval_equals_scipys(values, level):
+    scale = stats.sem(values)
+    if scale == 0:
+        scale = 1e-300  # SciPy has no limits without spread; ours are the mean itself
+    expected = stats.t.interval(level, len(values) - 1, values.mean(), scale)
+    np.testing.assert_allclose(t_interval(values, level), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5, 8])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_t_interval_covers_the_mean_as_often_as_it_says(num_seeds, level):
+    seeds = np.random.default_rng(num_seeds).normal(0.7, 0.08, (SIMULATIONS, num_seeds))
+    covered = coverage(t_interval(seeds, level), 0.7)
+    assert covered == pytest.approx(level, abs=4 * standard_error(level))
+
+
+def test_an_interval_over_the_nodes_of_each_seed_would_not_cover():
+    # Why the unit is the seed: nodes share their model, so 3 x 50 nodes are not 150 draws.
+    generator = np.random.default_rng(0)
+    models = generator.normal(0.7, 0.08, (2000, 3, 1))
+    nodes = models + generator.normal(0, 0.3, (2000, 3, 50))
+    assert coverage(t_interval(nodes.reshape(2000, -1)), 0.7) < 0.7
+    assert coverage(t_interval(nodes.mean(-1)), 0.7) > 0.93
+
+
+@pytest.mark.parametrize("count", [6, 9, 30])
+@pytest.mark.parametrize("draw", ["exponential", "standard_cauchy", "random"])
+def test_median_interval_covers_the_median_of_any_distribution(count, draw):
+    median = {"exponential": np.log(2), "standard_cauchy": 0.0, "random": 0.5}[draw]
+    values = getattr(np.random.default_rng(count), draw)(size=(SIMULATIONS, count))
+    covered = coverage(median_interval(values), median)
+    rank = int(np.searchsorted(np.sort(values[0]), median_interval(values)[0][0])) + 1
+    exact = 1 - 2 * stats.binom.cdf(rank - 1, count, 0.5)
+    assert covered == pytest.approx(exact, abs=4 * standard_error(exact))
+    assert exact >= 0.95
+    assert 1 - 2 * stats.binom.cdf(rank, count, 0.5) < 0.95  # and it is the shortest such interval
+
+
+@given(
+    arrays(np.float64, st.integers(6, 40), elements=st.floats(-1e3, 1e3), unique=True),
+    st.sampled_from([0.8, 0.9, 0.95]),
+)
+def test_median_interval_equals_the_inverted_sign_test(values, level):
+    # Inside are exactly the medians that a two-sided sign test does not reject.
+    low, high = median_interval(values, level)
+    ordered = np.sort(values)
+    middles = (ordered[1:] + ordered[:-1]) / 2
+    for middle in middles[(middles > ordered[:-1]) & (middles < ordered[1:])]:
+        p_value = stats.binomtest(int(np.sum(values > middle)), len(values)).pvalue
+        assert (low < middle < high) == (p_value > 1 - level + 1e-12)
+
+
+def test_too_few_values_leave_everything_possible():
+    assert t_interval([0.3]) == (-np.inf, np.inf)
+    assert median_interval(np.arange(5)) == (-np.inf, np.inf)
+    assert median_interval(np.arange(6)) == (0, 5)
+    assert median_interval([]) == (-np.inf, np.inf)
+
+
+def test_seeds_that_agree_leave_no_doubt():
+    assert t_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("interval", [t_interval, median_interval])
+def test_misuse_is_refused(interval):
+    with pytest.raises(InputError, match="`level` is 95, allowed are numbers strictly"):
+        interval([1.0, 2.0], 95)
+    with pytest.raises(InputError, match="`values`"):
+        interval([1.0, np.nan])
+    with pytest.raises(InputError, match="`values`"):
+        interval(1.0)
