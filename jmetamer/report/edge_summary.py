@@ -120,7 +120,8 @@ def _swaps(edges: EdgeSummary) -> str:
     return (
         f"Swaps of edges that keep colors: {round(edges.median('num_available')):,} graphs are one "
         "swap away from the reference. A metamer is the end of a random walk of "
-        f"{number(edges.median('num_moves'))} swaps out of {number(edges.median('num_proposed'))} proposed (medians)."
+        f"{number(edges.median('num_moves'))} swaps out of "
+        f"{number(edges.median('num_proposed'))} proposed (medians)."
     )
 
 
