@@ -117,11 +117,11 @@ def _swaps(edges: EdgeSummary) -> str:
             "matched layers exists by this construction; every graph of this cell is the reference "
             "itself and counts as no success. Other graphs may still match: a search can tell."
         )
+    moves, proposed = (number(edges.median(name)) for name in ("num_moves", "num_proposed"))
     return (
         f"Swaps of edges that keep colors: {round(edges.median('num_available')):,} graphs are one "
-        "swap away from the reference. A metamer is the end of a random walk of "
-        f"{number(edges.median('num_moves'))} swaps out of "
-        f"{number(edges.median('num_proposed'))} proposed (medians)."
+        f"swap away from the reference. A metamer is the end of a random walk of {moves} swaps out "
+        f"of {proposed} proposed (medians)."
     )
 
 

@@ -57,7 +57,7 @@ def edge_drawings(examples: Sequence[EdgeExample]) -> Figure | None:
             (left, example.reference / unit, example.removed, _REMOVED),
             (right, example.metamer / unit, example.added, _ADDED),
         ):
-            _draw_edges(axes, lines, np.where(changed, 0, weight), kept, thin)
+            _draw_edges(axes, lines, np.where(changed, 0, weight), kept, max(thin, 0.7))
             _draw_edges(axes, lines, np.where(changed, weight, 0), look, thin)
         for axes in (left, right):
             _draw_nodes(axes, example, places)
