@@ -52,6 +52,6 @@ class Status(enum.IntEnum):
     )
     UNCHANGED = (
         6,
-        "the graph is the reference itself, as no edges were exchanged: this is no metamer",
-        "match a layer after fewer rounds of messages, or search with 'optimize' or 'swap_search'",
+        "the graph is the reference itself: this is no metamer",
+        "use more seeds, start from 'reference' to walk away, or match an earlier layer",
     )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer.graphs.flips import flips_between
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.devices import local_devices
@@ -295,8 +296,15 @@ class EdgeSynthesis:
             # Judged with the padding, so that graphs of all seeds share one compiled program.
             verdict = jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
             lane = _lane(int(seed_id), theta, one.lane, verdict.loss, self.solver.tolerance)
+            if self.features is None and self._is_reference(seen):
+                lane = lane._replace(status=np.int32(Status.UNCHANGED))
             found.append(Finished(lane, one.curve, graph, verdict, one.details))
         return found
+
+    def _is_reference(self, graph: jraph.GraphsTuple) -> bool:
+        """Return whether a graph has the reference's edges, so that it is no metamer of it."""
+        flips = flips_between(self.problem.graph, graph, directed=self.plan.directed)
+        return flips.added.size == 0
 
     def _padded(self, graphs: list[jraph.GraphsTuple]) -> list[jraph.GraphsTuple]:
         """Return the graphs with as many edges as there may be.
