@@ -127,7 +127,7 @@ class TestRemedies:
             (Status.STEPS_EXHAUSTED, "`steps`"),
             (Status.NON_FINITE, "learning rate"),
             (Status.ZERO_TARGET, "another layer"),
-            (Status.UNCHANGED, "'swap_search'"),
+            (Status.UNCHANGED, "earlier layer"),
         ],
     )
     def test_remedies_name_what_to_change(self, status, remedy):
