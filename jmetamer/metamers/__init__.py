@@ -1,6 +1,7 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
 from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
+from jmetamer.metamers.folded_problem import FoldedProblem, folded_problem
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
@@ -42,6 +43,7 @@ __all__ = [
     "EdgeWeights",
     "FeaturesAndEdges",
     "FeaturesGivenEdges",
+    "FoldedProblem",
     "Free",
     "GlobalNoise",
     "LocalProblem",
@@ -55,6 +57,7 @@ __all__ = [
     "Solver",
     "Status",
     "default_solver",
+    "folded_problem",
     "generate",
     "generate_each",
     "local_problem",
