@@ -103,7 +103,7 @@ def folded_problem(problem: Problem, *, radius: int = 1) -> FoldedProblem:
       >>> settings = jm.TrainSettings(epochs=0)
       >>> trained = jm.train(jm.GCN(hidden=4, layers=3), data, settings=settings)
       >>> whole = jm.Problem(trained, data.graph, "logits", jm.BinaryEdges(), nodes=[3, 14])
-      >>> folded = jm.folded_problem(whole)
+      >>> folded = folded_problem(whole)
       >>> folded.problem.graph.senders.size < data.graph.senders.size / 3
       True
     """
