@@ -36,6 +36,7 @@ ROOMS = {
 # Classes without an example of their own: errors, the protocol, and results that a function makes.
 MADE_BY_OTHERS = {
     "Dataset": "load_dataset",
+    "FoldedProblem": "folded_problem",
     "LocalProblem": "local_problem",
     "MapCorrelations": "map_correlations",
     "Metamers": "generate",

@@ -50,7 +50,8 @@ class TestWhatVaries:
         assert built(cell, karate) == jm.BinaryEdges()
         own = {f.name: f.default for f in dataclasses.fields(jm.BinaryEdges)}
         given = dataclasses.asdict(cell.metamers.edges)
-        given |= {"learning_rate": own["learning_rate"]}  # that of `metamers.learning_rate`
+        # The rate is that of `metamers.learning_rate`; nodes are named by `local_problem`.
+        given |= {"learning_rate": own["learning_rate"], "nodes": own["nodes"]}
         assert {name: given[name] for name in own} == own
 
     def test_is_edges_with_everything_that_was_said(self, read, karate):

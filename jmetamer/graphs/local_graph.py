@@ -71,7 +71,7 @@ def local_graph(whole: jraph.GraphsTuple, nodes: Any, hops: int) -> LocalGraph:
     distance = hop_distances(whole, nodes, hops)[node_ids]
     missing = _missing(whole, node_ids)
     cut = np.flatnonzero(missing > 0).astype(np.int32)
-    weight = _loop_weights(ego)[cut] + missing[cut]
+    weight = loop_weights(ego)[cut] + missing[cut]
     features = ego.edges.features
     if features is not None:
         features = np.concatenate([features, np.zeros((cut.size, features.shape[1]), np.float32)])
@@ -150,8 +150,14 @@ def _missing(whole: jraph.GraphsTuple, node_ids: np.ndarray) -> np.ndarray:
     return found.astype(np.float32)
 
 
-def _loop_weights(graph: jraph.GraphsTuple) -> np.ndarray:
-    """Return the largest positive weight of each node's self loops, 1 where it has none, [m]."""
+def loop_weights(graph: jraph.GraphsTuple) -> np.ndarray:
+    """Return the largest positive weight of each node's self loops, 1 where it has none, [m].
+
+    Example:
+      >>> from jmetamer.graphs.graph import make_graph
+      >>> loop_weights(make_graph(np.eye(2), [1, 1], [1, 1], [0.5, 3.0])).tolist()
+      [1.0, 3.0]
+    """
     weight = np.asarray(graph.edges.weight, np.float64)
     loops = np.flatnonzero((graph.senders == graph.receivers) & (weight > 0))
     largest = np.zeros(num_nodes(graph))

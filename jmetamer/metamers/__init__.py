@@ -2,6 +2,7 @@
 
 from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
 from jmetamer.metamers.exact.color_swaps import ColorSwaps
+from jmetamer.metamers.folded_problem import FoldedProblem, folded_problem
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.initialization import (
     INITIALIZATIONS,
@@ -44,6 +45,7 @@ __all__ = [
     "EdgeWeights",
     "FeaturesAndEdges",
     "FeaturesGivenEdges",
+    "FoldedProblem",
     "Free",
     "GlobalNoise",
     "LocalProblem",
@@ -57,6 +59,7 @@ __all__ = [
     "Solver",
     "Status",
     "default_solver",
+    "folded_problem",
     "generate",
     "generate_each",
     "local_problem",

@@ -171,30 +171,43 @@ def _within(problem: Problem, local: LocalGraph, radius: int) -> Any:
     """Return what varies on the part: edges between the inner nodes alone."""
     vary = problem.vary
     if isinstance(vary, FeaturesAndEdges):
-        return dataclasses.replace(vary, edges=_edges_within(vary.edges, problem, local, radius))
+        edges = edges_within(vary.edges, problem, local.node_ids, local.distance, radius)
+        return dataclasses.replace(vary, edges=edges)
     if isinstance(vary, BinaryEdges):
-        return _edges_within(vary, problem, local, radius)
+        return edges_within(vary, problem, local.node_ids, local.distance, radius)
     return vary
 
 
-def _edges_within(
-    edges: BinaryEdges, problem: Problem, local: LocalGraph, radius: int
+def edges_within(
+    edges: BinaryEdges, problem: Problem, node_ids: np.ndarray, distance: np.ndarray, radius: int
 ) -> BinaryEdges:
-    inner = np.flatnonzero(local.distance <= radius)
+    """Return how edges vary on a part: between its inner nodes alone.
+
+    Args:
+      edges: how they vary on the whole graph.
+      problem: on the whole graph.
+      node_ids: [m] number in the whole graph of each node of the part, ascending.
+      distance: [m] steps to the nearest target.
+      radius: edges may come and go between nodes at most that many steps from the targets.
+
+    Raises:
+      InputError: fewer than two nodes so near, or nodes to vary that are farther away.
+    """
+    inner = np.flatnonzero(distance <= radius)
     if inner.size < 2:
         raise InputError(
-            f"only node {local.node_ids[inner[0]]} is at most {radius} steps from the targets, so "
+            f"only node {node_ids[inner[0]]} is at most {radius} steps from the targets, so "
             "that no edges can come and go; allowed: a `radius` that reaches another node"
         )
     if edges.nodes is not None:
-        beyond = np.setdiff1d(edges.nodes, local.node_ids[inner])
+        beyond = np.setdiff1d(edges.nodes, node_ids[inner])
         if beyond.size:
             raise InputError(
                 f"`nodes` of the edges names node {beyond[0]} (and {beyond.size - 1} more), which "
                 f"is more than `radius`={radius} steps from the targets; name nodes nearer to "
                 "them, or raise `radius`"
             )
-        inner = np.searchsorted(local.node_ids, edges.nodes)
+        inner = np.searchsorted(node_ids, edges.nodes)
     # A part of a directed graph may look undirected.
     directed = is_directed(problem.graph, edges.directed)
     return dataclasses.replace(edges, nodes=inner.tolist(), directed=directed)

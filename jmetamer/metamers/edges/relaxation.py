@@ -17,7 +17,7 @@ from jmetamer.metamers.edges.candidates import best_candidates
 from jmetamer.metamers.edges.movable import named
 from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
-from jmetamer.metamers.edges.refill import refilled, uniform_pairs
+from jmetamer.metamers.edges.refill import refilled, uniform_pairs, unseen
 from jmetamer.metamers.edges.rewired import random_pairs, rewired_pairs
 from jmetamer.metamers.status import Status
 
@@ -144,13 +144,12 @@ def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
       plan: says how many.
       data: of the reference.
     """
-    nothing = jnp.zeros(plan.num_block, jnp.int32)
-    empty = Pairs(nothing, nothing)
-    if plan.num_block == 0:
-        return empty
-    key_fresh, key_ties = jax.random.split(key)
+    key_fresh, _ = jax.random.split(key)
     fresh = data.listed if plan.holds_all else _drawn(key_fresh, plan, data)
-    return refilled(key_ties, empty, jnp.zeros(plan.num_block), fresh, base).block
+    usable = unseen(fresh, [base])
+    # Not `filled_slots` of an empty block, whose places XLA would count as it compiles.
+    first = jnp.argsort(~usable, stable=True)[: plan.num_block]
+    return Pairs(*(jnp.where(usable[first], side[first], 0) for side in fresh))
 
 
 def _drawn(key: jax.Array, plan: Plan, data: Data) -> Pairs:
