@@ -1,4 +1,4 @@
-"""From relaxed weights to a hard graph: the best rounding, then flips of single pairs."""
+"""From relaxed weights to a hard graph: the best rounding; `flip_rounds` goes on from there."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.greedy_flips import greedy_flips
 from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.relaxation import PULL, Relaxed
@@ -41,47 +40,61 @@ class Hardened(NamedTuple):
     num_flips: jax.Array
 
 
-def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardened:
-    """Return the hard graph of one seed.
-
-    Roundings are compared, and flips accepted, by L_act plus what a walk lacks of its distance;
-    no graph beyond the budget is accepted.
+def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardened:
+    """Return the best rounding of one seed; no graph beyond the budget is accepted.
 
     Args:
       state: at the end of its relaxation.
       plan: what is matched, and the number of random roundings.
       data: of the reference.
-      numbers: budget, distance, largest number of flips, tolerance.
+      numbers: budget and distance.
     """
     pairs, weight, features, _, match, _ = state.best
     from_start = is_from_start(data, plan)
-
-    def both(weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return loss_of_pairs(pairs, weight, features, plan, data)
-
-    def judged(hard: jax.Array) -> jax.Array:
-        # The number is L_act, its gradient that of the objective, which may have no dead zone.
-        objective, found = both(hard)
-        if plan.start == "reference":
-            lacking = PULL * shortfall(hard, from_start, numbers.distance)
-            objective, found = objective + lacking, found + lacking
-        if plan.has_budget:
-            changed = jnp.sum(jnp.abs(hard - from_start))
-            found = jnp.where(changed <= numbers.budget, found, jnp.inf)
-        return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
-
     allowed = _within(weight, from_start, numbers) if plan.has_budget else _unchanged
+
+    def loss(hard: jax.Array) -> jax.Array:
+        hard = allowed(hard)
+        return criterion(pairs, hard, hard, features, plan, data, numbers)
+
     key = jax.random.fold_in(state.key, _ROUNDING)
-    rounded = best_rounding(
-        key, weight, pairs.is_pair, lambda hard: judged(allowed(hard)), plan.draws
-    )
-    start = allowed(rounded.hard)
-    flipped = greedy_flips(
-        start, pairs.is_pair, judged, most=numbers.flips, tolerance=numbers.tolerance
-    )
-    before, after = (both(hard)[1] for hard in (start, flipped.hard))
-    found = pairs, flipped.hard, features, match, before, after
-    return Hardened(*found, rounded.rule, flipped.num_flips)
+    best = best_rounding(key, weight, pairs.is_pair, loss, plan.draws)
+    hard = allowed(best.hard)
+    found = loss_of_pairs(pairs, hard, features, plan, data)[1]
+    return Hardened(pairs, hard, features, match, found, found, best.rule, jnp.int32(0))
+
+
+def criterion(
+    pairs: Pairs,
+    hard: jax.Array,
+    all_hard: jax.Array,
+    features: Any,
+    plan: Plan,
+    data: Data,
+    numbers: Numbers,
+) -> jax.Array:
+    """Return the number by which hard graphs are compared, [].
+
+    It is L_act plus what a walk lacks of its distance, infinite beyond the budget; its gradient is
+    that of the objective, which may have no dead zone.
+
+    Args:
+      pairs: [c], all that are present among them.
+      hard: [c].
+      all_hard: [E + B] of all pairs, the start's edges first.
+      features: theta of the features.
+      plan, data: what is matched.
+      numbers: budget and distance.
+    """
+    objective, found = loss_of_pairs(pairs, hard, features, plan, data)
+    from_start = is_from_start(data, plan)
+    if plan.start == "reference":
+        lacking = PULL * shortfall(all_hard, from_start, numbers.distance)
+        objective, found = objective + lacking, found + lacking
+    if plan.has_budget:
+        changed = jnp.sum(jnp.abs(all_hard - from_start))
+        found = jnp.where(changed <= numbers.budget, found, jnp.inf)
+    return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
 
 
 def _unchanged(hard: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph, pairs_of_graph
 from jmetamer.metamers.edges.refill import all_other_pairs
@@ -15,6 +16,7 @@ from jmetamer.metamers.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
 from jmetamer.metamers.problem import Arrays, Matching, Problem
 from jmetamer.metamers.program import aim_of
 from jmetamer.metamers.solver import Solver
+from jmetamer.models.network import Network
 
 # The block by default, in edges of the reference, and at least.
 _BLOCK_SHARE, _LEAST_BLOCK = 4, 1000
@@ -89,12 +91,15 @@ class Data(NamedTuple):
       pairs: [E] edges of the reference.
       loops: its self loops.
       listed: [P] all pairs of the graph where the block can hold them, else [0].
+      entry: [n, m] product of fixed features with the network's first matrices, which is the same
+        at every step; None where features vary, or are used without a matrix.
     """
 
     arrays: Arrays
     pairs: Pairs
     loops: Loops
     listed: Pairs
+    entry: jax.Array | None
 
 
 def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, Data]:
@@ -135,7 +140,17 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     )
     listed = all_other_pairs(nothing, n, directed) if plan.holds_all else nothing
     on_device = jax.tree.map(jnp.asarray, (pairs, loops_of_graph(reference), listed))
-    return plan, Data(problem.arrays, *on_device)
+    return plan, Data(problem.arrays, *on_device, _entry(problem))
+
+
+def _entry(problem: Problem) -> jax.Array | None:
+    model, arrays = problem.trained.model, problem.arrays
+    fixed = isinstance(problem.vary, BinaryEdges) and isinstance(model, Network)
+    weights = model.entry_weights(arrays.params) if fixed else None
+    if weights is None or weights.shape[1] > arrays.graph.nodes.shape[1]:
+        return None  # wider than the features: messages would be longer
+    with highest_precision():
+        return arrays.graph.nodes @ weights
 
 
 def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbers:
