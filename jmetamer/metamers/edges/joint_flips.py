@@ -10,30 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-# Columns of the residual that a sketch keeps apart; of more it holds random combinations.
-_COLUMNS = 16
-# Two flips are taken together if they act on the same target: homes, in [-1, 1], this near.
-_SAME_HOME = 1e-3
-
-
-class Sketch(NamedTuple):
-    """What each flip does to the residual, to first order.
-
-    Attributes:
-      linear: [m] gradient of the loss along the flip.
-      effect: [k, m] change of the residual; of a flip that acts on one target node, up to a sign
-        that belongs to the node, the change itself.
-      home: [m] number that belongs to the node on which the flip acts; of several, between theirs.
-    """
-
-    linear: jax.Array
-    effect: jax.Array
-    home: jax.Array
-
-    @property
-    def single(self) -> jax.Array:
-        """[m] change of the loss by each flip alone, to second order."""
-        return self.linear + jnp.sum(jnp.square(self.effect), axis=0)
+from jmetamer.metamers.edges.flip_sketch import SAME_HOME, Sketch, sketched
+from jmetamer.metamers.edges.moves_by_target import moved_together, moves_by_target
 
 
 class JointFlips(NamedTuple):
@@ -50,12 +28,16 @@ class JointFlips(NamedTuple):
     num_flips: jax.Array
 
 
+_Now = tuple[jax.Array, jax.Array, jax.Array]
+
+
 class _State(NamedTuple):
     key: jax.Array
     hard: jax.Array
     value: jax.Array
     num_flips: jax.Array
     num_vain: jax.Array
+    step: jax.Array
 
 
 def joint_flips(
@@ -67,6 +49,8 @@ def joint_flips(
     *,
     shortlist: int = 32,
     rows: int = 256,
+    each: int = 8,
+    steps: int = 1000,
     most: int | jax.Array = 200,
     patience: int = 4,
     tolerance: jax.Array | float = 0.0,
@@ -108,93 +92,54 @@ def joint_flips(
       >>> found.hard.tolist(), int(found.num_flips)  # an edge has moved
       ([0.0, 1.0, 0.0], 2)
     """
-    rows = min(rows, hard.size)
+    rows, each = min(rows, hard.size), min(each, hard.size)
     shortlist = min(shortlist, rows)
 
     def going(state: _State) -> jax.Array:
-        hopeful = state.num_vain < patience
+        hopeful = (state.num_vain < patience) & (state.step < steps)
         return hopeful & (state.num_flips < most) & (state.value > tolerance)
 
-    def step(state: _State) -> _State:
-        key, key_sketch, key_rows = jax.random.split(state.key, 3)
-        sketch = sketched(key_sketch, state.hard, loss, residual)
-        one, other = _moves(key_rows, sketch, is_pair, rows, shortlist)
-
-        def tried(
-            now: tuple[jax.Array, jax.Array, jax.Array], move: tuple[jax.Array, jax.Array]
-        ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], None]:
+    def one_by_one(key: jax.Array, sketch: Sketch, acts: jax.Array, now: _Now) -> _Now:
+        def tried(now: _Now, move: tuple[jax.Array, jax.Array]) -> tuple[_Now, None]:
             hard, value, num_flips = now
             moved = _flipped(hard, *move)
             found = loss(moved)
-            better = (found < value) & is_pair[move[0]]
-            hard = jnp.where(better, moved, hard)
+            better = (found < value) & acts[move[0]]
             num_flips += jnp.where(better, 1 + (move[0] != move[1]), 0)
-            return (hard, jnp.where(better, found, value), num_flips), None
+            return (jnp.where(better, moved, hard), jnp.where(better, found, value), num_flips), None
 
-        now = state.hard, state.value, state.num_flips
-        (hard, value, num_flips), _ = jax.lax.scan(tried, now, (one, other))
+        return jax.lax.scan(tried, now, _moves(key, sketch, acts, rows, shortlist))[0]
+
+    def step(state: _State) -> _State:
+        key, key_sketch, key_moves = jax.random.split(state.key, 3)
+        sketch = sketched(key_sketch, state.hard, loss, residual)
+        acts = is_pair & (jnp.sum(jnp.abs(sketch.effect), axis=0) > 0)
+        moves = moves_by_target(key_moves, sketch, acts, each)
+        hard, value, flips = moved_together(state.hard, state.value, moves, loss, residual)
+        now = hard, value, state.num_flips + flips
+        hard, value, num_flips = jax.lax.cond(
+            value < state.value, lambda: now, lambda: one_by_one(key_moves, sketch, acts, now)
+        )
         num_vain = jnp.where(value < state.value, 0, state.num_vain + 1)
-        return _State(key, hard, value, num_flips, num_vain)
+        return _State(key, hard, value, num_flips, num_vain, state.step + 1)
 
     # Through the same map as the trials, so that equal graphs have equal losses.
     value = jax.lax.map(loss, hard[None])[0]
-    state = _State(key, hard, value, jnp.int32(0), jnp.int32(0))
+    state = _State(key, hard, value, jnp.int32(0), jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(going, step, state)
     return JointFlips(end.hard, end.value, end.num_flips)
 
 
-def sketched(
-    key: jax.Array,
-    hard: jax.Array,
-    loss: Callable[[jax.Array], jax.Array],
-    residual: Callable[[jax.Array], jax.Array],
-) -> Sketch:
-    """Return what each flip does to the residual.
-
-    Args:
-      key: typed random key.
-      hard: [m] 0 or 1.
-      loss: from weights [m] to a scalar.
-      residual: from weights [m] to [t, c].
-
-    Example:
-      >>> def residual(weight):
-      ...     return 2 * weight[:, None] - 1
-      >>> sketch = sketched(jax.random.key(0), jnp.ones(2), lambda w: jnp.sum(residual(w) ** 2),
-      ...     residual)
-      >>> sketch.single.tolist(), bool(sketch.home[0] == sketch.home[1])
-      ([0.0, 0.0], False)
-    """
-    along = 1 - 2 * hard
-    found, backward = jax.vjp(residual, hard)
-    num_targets, width = found.shape
-    key_sign, key_place, key_columns = jax.random.split(key, 3)
-    columns = jnp.eye(width)
-    if width > _COLUMNS:
-        columns = jax.random.normal(key_columns, (_COLUMNS, width)) / jnp.sqrt(_COLUMNS)
-    sign = jax.random.rademacher(key_sign, (num_targets,), found.dtype)
-    place = jax.random.uniform(key_place, (num_targets,), found.dtype, -1, 1)
-
-    def effects(of_targets: jax.Array) -> jax.Array:
-        return jax.lax.map(lambda c: along * backward(of_targets[:, None] * c)[0], columns)
-
-    effect, placed = effects(sign), effects(sign * place)
-    size = jnp.sum(jnp.square(effect), axis=0)
-    home = jnp.sum(effect * placed, axis=0) / jnp.where(size > 0, size, 1)
-    return Sketch(along * jax.grad(loss)(hard), effect, home)
-
-
 def _moves(
-    key: jax.Array, sketch: Sketch, is_pair: jax.Array, rows: int, shortlist: int
+    key: jax.Array, sketch: Sketch, acts: jax.Array, rows: int, shortlist: int
 ) -> tuple[jax.Array, jax.Array]:
     """Return the two flips [shortlist] of each move that promises most; equal where it is one."""
-    acts = is_pair & (jnp.sum(jnp.abs(sketch.effect), axis=0) > 0)
     single = jnp.where(acts, sketch.single, jnp.inf)
     best = _in_turn(single, sketch.home, rows - rows // 2)
     lots = jnp.where(acts, jax.random.uniform(key, single.shape), -1)
     chosen = jnp.concatenate([best, jax.lax.top_k(lots, rows // 2)[1]])
     joint = 2 * sketch.effect[:, chosen].T @ sketch.effect + single[chosen][:, None] + single
-    apart = jnp.abs(sketch.home[chosen][:, None] - sketch.home) > _SAME_HOME
+    apart = jnp.abs(sketch.home[chosen][:, None] - sketch.home) > SAME_HOME
     joint = jnp.where(apart, jnp.inf, joint)
     joint = joint.at[jnp.arange(rows), chosen].set(single[chosen])
     partner = jnp.argmin(joint, axis=1)
@@ -211,7 +156,7 @@ def _in_turn(promised: jax.Array, home: jax.Array, num: int) -> jax.Array:
 
     Moves on different targets hardly meet, so that many of them may be made at once.
     """
-    group = jnp.round(home / _SAME_HOME)
+    group = jnp.round(home / SAME_HOME)
     place = jnp.arange(home.size, dtype=jnp.int32)
     group, promised, place = jax.lax.sort((group, promised, place), num_keys=2)
     is_first = jnp.concatenate([jnp.ones(1, bool), group[1:] != group[:-1]])
