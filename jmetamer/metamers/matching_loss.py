@@ -43,3 +43,36 @@ def matching_loss(
         objective += jnp.sum(jnp.square(residual)) / scale / len(matching.layers)
         match = jnp.maximum(match, jnp.sum(jnp.square(post - target)) / scale)
     return objective, match
+
+
+def matching_residual(
+    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+) -> jax.Array:
+    """Return the residuals of all matched layers side by side, [t, c], in units of their targets.
+
+    The sum of their squares is the objective of `matching_loss`.
+
+    Args:
+      found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
+      matching: layers and loss.
+      arrays: target nodes, targets and their squared norms.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="logits")
+      >>> found = {"logits": 2 * problem.arrays.targets["logits"]}
+      >>> residual = matching_residual(found, problem.matching, problem.arrays)
+      >>> residual.shape, round(float(jnp.sum(residual**2)), 5)
+      ((34, 2), 1.0)
+    """
+    residuals = []
+    for layer in matching.layers:
+        target, share = arrays.targets[layer], arrays.scales[layer] * len(matching.layers)
+        nonlinearity = matching.model.nonlinearity(layer)
+        post = select(found[layer], arrays.nodes)
+        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
+        residual = matching.loss.residual(pre, post, target, nonlinearity)
+        residuals.append(residual / jnp.sqrt(share))
+    return jnp.concatenate(residuals, axis=1)

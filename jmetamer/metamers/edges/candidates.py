@@ -48,6 +48,7 @@ def best_candidates(
         data.arrays.params,
         weighted_graph(pairs, weight, features, plan, data),
         of_activations,
+        entry=data.entry,
         identity_backward=matching.identity_backward,
     )
     if factors is not None:

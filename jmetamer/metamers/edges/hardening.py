@@ -1,4 +1,4 @@
-"""From relaxed weights to a hard graph: the best rounding, then flips of single pairs."""
+"""From relaxed weights to a hard graph: the best rounding; `flip_rounds` goes on from there."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.kicked_flips import kicked_flips
 from jmetamer.metamers.edges.pair_loss import loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.relaxation import PULL, Relaxed
 from jmetamer.metamers.edges.rounding import best_rounding
 
-# Roundings and kicks draw from the seed's key folded with these; steps fold with numbers below.
-_ROUNDING, _KICKS = 2**30, 2**30 + 1
+# Rounding draws from the key of the seed folded with this; steps fold with numbers below.
+_ROUNDING = 2**30
 
 
 class Hardened(NamedTuple):
@@ -43,52 +42,62 @@ class Hardened(NamedTuple):
     num_flips: jax.Array
 
 
-def hardened(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardened:
-    """Return the hard graph of one seed.
-
-    Roundings are compared, and flips accepted, by L_act plus what a walk lacks of its distance;
-    no graph beyond the budget is accepted.
+def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardened:
+    """Return the best rounding of one seed; no graph beyond the budget is accepted.
 
     Args:
       state: at the end of its relaxation.
       plan: what is matched, and the number of random roundings.
       data: of the reference.
-      numbers: budget, distance, largest numbers of flips and kicks, tolerance.
+      numbers: budget and distance.
     """
     pairs, weight, features, _, match, _ = state.best
-
-    def both(weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return loss_of_pairs(pairs, weight, features, plan, data)
-
-    def judged(hard: jax.Array) -> jax.Array:
-        # The number is L_act, its gradient that of the objective, which may have no dead zone.
-        objective, found = both(hard)
-        if plan.start == "reference":
-            lacking = PULL * shortfall(hard, state.start, numbers.distance)
-            objective, found = objective + lacking, found + lacking
-        if plan.has_budget:
-            changed = jnp.sum(jnp.abs(hard - state.start))
-            found = jnp.where(changed <= numbers.budget, found, jnp.inf)
-        return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
-
     allowed = _within(weight, state.start, numbers) if plan.has_budget else _unchanged
+
+    def loss(hard: jax.Array) -> jax.Array:
+        hard = allowed(hard)
+        return criterion(pairs, hard, hard, state.start, features, plan, data, numbers)
+
     key = jax.random.fold_in(state.key, _ROUNDING)
-    rounded = best_rounding(
-        key, weight, pairs.is_pair, lambda hard: judged(allowed(hard)), plan.draws
-    )
-    start = allowed(rounded.hard)
-    flipped = kicked_flips(
-        jax.random.fold_in(state.key, _KICKS),
-        start,
-        pairs.is_pair,
-        judged,
-        kicks=numbers.kicks,
-        most=numbers.flips,
-        tolerance=numbers.tolerance,
-    )
-    before, after = (both(hard)[1] for hard in (start, flipped.hard))
-    found = pairs, flipped.hard, state.start, features, match, before, after
-    return Hardened(*found, rounded.rule, flipped.num_flips)
+    best = best_rounding(key, weight, pairs.is_pair, loss, plan.draws)
+    hard = allowed(best.hard)
+    found = loss_of_pairs(pairs, hard, features, plan, data)[1]
+    kept = pairs, hard, state.start, features, match, found, found
+    return Hardened(*kept, best.rule, jnp.int32(0))
+
+
+def criterion(
+    pairs: Pairs,
+    hard: jax.Array,
+    all_hard: jax.Array,
+    start: jax.Array,
+    features: Any,
+    plan: Plan,
+    data: Data,
+    numbers: Numbers,
+) -> jax.Array:
+    """Return the number by which hard graphs are compared, [].
+
+    It is L_act plus what a walk lacks of its distance, infinite beyond the budget; its gradient is
+    that of the objective, which may have no dead zone.
+
+    Args:
+      pairs: [c], all that are present among them.
+      hard: [c].
+      all_hard: [E + B] of all pairs.
+      start: [E + B], 1 at the edges of the start.
+      features: theta of the features.
+      plan, data: what is matched.
+      numbers: budget and distance.
+    """
+    objective, found = loss_of_pairs(pairs, hard, features, plan, data)
+    if plan.start == "reference":
+        lacking = PULL * shortfall(all_hard, start, numbers.distance)
+        objective, found = objective + lacking, found + lacking
+    if plan.has_budget:
+        changed = jnp.sum(jnp.abs(all_hard - start))
+        found = jnp.where(changed <= numbers.budget, found, jnp.inf)
+    return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
 
 
 def _unchanged(hard: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """The loss of weighted pairs: what a graph of them gives the network, and how far it has walked."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import jraph
 
 from jmetamer.graphs.pairs import Pairs, graph_of_pairs_and_loops
 from jmetamer.metamers.edges.plan import Data, Plan
-from jmetamer.metamers.matching_loss import matching_loss
+from jmetamer.metamers.matching_loss import matching_loss, matching_residual
 
 
 def loss_of_pairs(
@@ -23,12 +24,35 @@ def loss_of_pairs(
       plan: what is matched.
       data: of the reference.
     """
-    matching, arrays = plan.matching, data.arrays
-    graph = weighted_graph(pairs, weight, features, plan, data)
-    found = matching.model.activations(
-        arrays.params, graph, identity_backward=matching.identity_backward
+    found = _found(pairs, weight, features, plan, data)
+    return matching_loss(found, plan.matching, data.arrays)
+
+
+def residual_of_pairs(
+    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+) -> jax.Array:
+    """Return the residuals of all matched layers side by side, [t, c]; their squares add up to the
+    objective of `loss_of_pairs`.
+
+    Args:
+      pairs, weight, features, plan, data: as for `loss_of_pairs`.
+    """
+    found = _found(pairs, weight, features, plan, data)
+    return matching_residual(found, plan.matching, data.arrays)
+
+
+def _found(
+    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+) -> Mapping[str, jax.Array]:
+    matching = plan.matching
+    # A network of the user's own has no entry to give.
+    given = {} if data.entry is None else {"entry": data.entry}
+    return matching.model.activations(
+        data.arrays.params,
+        weighted_graph(pairs, weight, features, plan, data),
+        identity_backward=matching.identity_backward,
+        **given,
     )
-    return matching_loss(found, matching, arrays)
 
 
 def weighted_graph(

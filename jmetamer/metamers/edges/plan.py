@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph
 from jmetamer.metamers.edges.movable import movable_edges, named
@@ -16,6 +17,7 @@ from jmetamer.metamers.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
 from jmetamer.metamers.problem import Arrays, Matching, Problem
 from jmetamer.metamers.program import aim_of
 from jmetamer.metamers.solver import Solver
+from jmetamer.models.network import Network
 
 # The block by default, in edges of the reference, and at least.
 _BLOCK_SHARE, _LEAST_BLOCK = 4, 1000
@@ -96,6 +98,8 @@ class Data(NamedTuple):
       listed: [P] all pairs that may be edges where the block can hold them, else [0].
       fixed: [F] edges of the reference that stay.
       nodes: [p] int32 ascending, between which edges may come and go; None: all.
+      entry: [n, m] product of fixed features with the network's first matrices, which is the same
+        at every step; None where features vary, or are used without a matrix.
     """
 
     arrays: Arrays
@@ -104,6 +108,7 @@ class Data(NamedTuple):
     listed: Pairs
     fixed: Pairs
     nodes: jax.Array | None
+    entry: jax.Array | None
 
     @property
     def num_joinable(self) -> int:
@@ -130,6 +135,11 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     num_joinable = num_nodes(reference) if nodes is None else nodes.size
     others = most_pairs(num_joinable, directed) - num_edges
     asked = edges.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
+    if edges.kicks and asked < others:
+        raise InputError(
+            f"`kicks` is {edges.kicks}, but kicks are for graphs whose pairs are all candidates: "
+            f"`block` holds {asked} of {others}; leave `kicks` out, or give `block={others}`"
+        )
     if edges.start == "any_density" and asked < others:
         raise InputError(
             f"`start='any_density'` needs all {num_edges + others} pairs of {num_joinable} nodes, "
@@ -157,9 +167,19 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
     listed = nothing
     if plan.holds_all:
         listed = named(all_other_pairs(nothing, num_joinable, directed), nodes)
-    on_host = pairs, loops_of_graph(reference), listed, fixed, nodes
+    on_host = pairs, loops_of_graph(reference), listed, fixed, nodes, _entry(problem)
     on_device = jax.tree.map(jnp.asarray, on_host)
     return plan, Data(problem.arrays, *on_device)
+
+
+def _entry(problem: Problem) -> jax.Array | None:
+    model, arrays = problem.trained.model, problem.arrays
+    fixed = isinstance(problem.vary, BinaryEdges) and isinstance(model, Network)
+    weights = model.entry_weights(arrays.params) if fixed else None
+    if weights is None or weights.shape[1] > arrays.graph.nodes.shape[1]:
+        return None  # wider than the features: messages would be longer
+    with highest_precision():
+        return arrays.graph.nodes @ weights
 
 
 def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbers:

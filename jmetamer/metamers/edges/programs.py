@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision, loop_precision
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.hardening import Hardened, hardened
+from jmetamer.metamers.edges.flip_rounds import flipped, length_of_list
+from jmetamer.metamers.edges.hardening import Hardened, rounded
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.relaxation import Relaxed, begun, exchanged, start_edges, stepped
 
@@ -74,11 +75,35 @@ def exchange(plan: Plan, state: Relaxed, data: Data) -> Relaxed:
         return each(plan, lambda state: exchanged(state, plan, data), state)
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
-    """Return the hard graphs of seeds [s], at the highest matmul precision."""
+    """Return the hard graphs of seeds [s], at the highest matmul precision.
+
+    Most candidates are absent by then; flips run on lists that are as short as the graphs allow.
+    """
+    hard = round_weights(plan, state, data, numbers)
+    if int(numbers.flips) == 0:
+        return hard
+    most = int(jnp.max(jnp.sum(hard.hard > 0, axis=1)))
+    length = length_of_list(most, data.pairs.senders.shape[0], hard.hard.shape[1])
+    return flip_pairs(plan, length, state.key, hard, data, numbers)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def round_weights(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
+    """Return the best roundings of seeds [s]."""
     with highest_precision():
-        return each(plan, lambda state: hardened(state, plan, data, numbers), state)
+        return each(plan, lambda state: rounded(state, plan, data, numbers), state)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def flip_pairs(
+    plan: Plan, length: int, keys: jax.Array, hard: Hardened, data: Data, numbers: Numbers
+) -> Hardened:
+    """Return what flips make of the hard graphs of seeds [s]."""
+    with highest_precision():
+        return each(
+            plan, lambda one: flipped(one[0], one[1], length, plan, data, numbers), (keys, hard)
+        )
 
 
 @functools.partial(jax.jit, static_argnums=0)

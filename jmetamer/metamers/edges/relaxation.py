@@ -15,6 +15,7 @@ from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.budget import within_budget
 from jmetamer.metamers.edges.candidates import best_candidates
 from jmetamer.metamers.edges.movable import named
+from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
 from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.refill import refilled, uniform_pairs, unseen
@@ -32,6 +33,8 @@ _NUDGE = 0.1
 _WALK = 0.5
 # Weights nearer than this to 0 and 1 count as hard.
 _HARD = 1e-3
+# Weights from this on count as edges where it is asked what a target sees.
+_PRESENT = 0.1
 
 
 class Iterate(NamedTuple):
@@ -266,9 +269,7 @@ def exchanged(state: Relaxed, plan: Plan, data: Data) -> Relaxed:
     key = jax.random.fold_in(state.key, 3 + state.step)
     key_fresh, key_ties = jax.random.split(key)
     base, block = (Pairs(*(side[part] for side in now.pairs)) for part in _parts(num_edges))
-    fresh = _drawn(key_fresh, plan, data)
-    if plan.refill == "gradient":
-        fresh = best_candidates(now.pairs, now.weight, now.features, fresh, plan, data)
+    fresh = fresh_candidates(key_fresh, now.pairs, now.weight, now.features, plan, data)
     after = refilled(key_ties, block, now.weight[num_edges:], fresh, base)
     forgotten = jnp.concatenate([jnp.zeros(num_edges, bool), after.replaced])
 
@@ -281,6 +282,28 @@ def exchanged(state: Relaxed, plan: Plan, data: Data) -> Relaxed:
         now=now._replace(pairs=_joined(base, after.block), weight=weight),
         moments=(jax.tree.map(reset, of_weights), of_features),
     )
+
+
+def fresh_candidates(
+    key: jax.Array, pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+) -> Pairs:
+    """Return candidates for a block, best first, and some more of them than it holds.
+
+    Args:
+      key: typed random key.
+      pairs: [m] of the graph as it is.
+      weight: [m].
+      features: theta of the features.
+      plan: says how candidates are found.
+      data: of the reference.
+    """
+    drawn = _drawn(key, plan, data)
+    if plan.refill == "near":
+        near = near_nodes(pairs, weight >= _PRESENT, plan, data)
+        return near_pairs(key, drawn.senders.size, near, plan.directed, data.nodes)
+    if plan.refill == "gradient":
+        return best_candidates(pairs, weight, features, drawn, plan, data)
+    return drawn
 
 
 def _parts(num_edges: int) -> tuple[slice, slice]:

@@ -20,7 +20,7 @@ from jmetamer.metamers.parameterizations import (
 )
 
 STARTS = ("noise", "any_density", "rewired", "reference")
-REFILLS = ("uniform", "gradient")
+REFILLS = ("uniform", "near", "gradient")
 
 
 def _check_whole(name: str, given: Any, least: int, *, optional: bool) -> None:
@@ -90,8 +90,9 @@ class BinaryEdges:
         "reference", the reference, to walk away from it.
       block: candidate pairs beside those of the start; None: four times the edges, at least 1,000;
         all other pairs where there are not more.
-      refill: how candidates are found: "uniform" at random, or the pairs where "gradient" says that
-        an edge would lower the loss most.
+      refill: how candidates are found: "uniform" at random; "near", at random among the pairs whose
+        edge a target would see; or the pairs where "gradient" says that an edge would lower the
+        loss most.
       refill_every: steps between two exchanges of candidates.
       budget: largest number of pairs by which a metamer may differ from its start; None: any.
       penalty: last lambda of the concave penalty.
@@ -117,7 +118,7 @@ class BinaryEdges:
 
     start: Literal["noise", "any_density", "rewired", "reference"] = "noise"
     block: int | None = None
-    refill: Literal["uniform", "gradient"] = "uniform"
+    refill: Literal["uniform", "near", "gradient"] = "uniform"
     refill_every: int = 25
     budget: int | None = None
     penalty: float = 0.3

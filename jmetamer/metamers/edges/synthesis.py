@@ -295,9 +295,10 @@ class EdgeSynthesis:
             graph = graph_of_theta(self.problem, theta)
             # Judged with the padding, so that graphs of all seeds share one compiled program.
             verdict = jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
-            lane = _lane(int(seed_id), theta, one.lane, verdict.loss, self.solver.tolerance)
+            numbers = one.lane
             if self.features is None and self._is_reference(seen):
-                lane = lane._replace(status=np.int32(Status.UNCHANGED))
+                numbers = numbers | {"status": Status.UNCHANGED}
+            lane = _lane(int(seed_id), theta, numbers, verdict.loss, self.solver.tolerance)
             found.append(Finished(lane, one.curve, graph, verdict, one.details))
         return found
 

@@ -1,0 +1,143 @@
+"""Flips of a hard graph: with kicks among all pairs, or in rounds, each among other candidates."""
+
+import os
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.edges.hardening import Hardened, criterion
+from jmetamer.metamers.edges.joint_flips import joint_flips
+from jmetamer.metamers.edges.kicked_flips import kicked_flips
+from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
+from jmetamer.metamers.edges.pair_loss import loss_of_pairs, residual_of_pairs
+from jmetamer.metamers.edges.plan import Data, Numbers, Plan
+from jmetamer.metamers.edges.refill import filled_slots, unseen
+
+# Flips draw from the key of the seed folded with this; other draws fold with numbers below.
+_FLIPS = 2**30 + 1
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+PATIENCE = int(os.environ.get("PATIENCE", "2"))
+# Candidates of a round, in edges of the reference, and at least.
+_SHARE, _LEAST = 1.0, 1000
+
+
+class _Round(NamedTuple):
+    """A hard graph between two rounds."""
+
+    pairs: Pairs
+    hard: jax.Array
+    loss: jax.Array
+    num_flips: jax.Array
+    number: jax.Array
+
+
+def length_of_list(num_present: int, num_edges: int, num_pairs: int) -> int:
+    """Return how many pairs a round looks at: those present, and candidates.
+
+    Args:
+      num_present: largest number of edges of a graph that is to be improved.
+      num_edges: of the reference.
+      num_pairs: present or not.
+
+    Example:
+      >>> length_of_list(5100, 5000, 25_000), length_of_list(7, 7, 15)
+      (12500, 15)
+    """
+    # In coarse steps, because each length is compiled for.
+    step = max(1, num_edges // 2)
+    room = -(-num_present // step) * step
+    return min(num_pairs, room + max(_LEAST, int(_SHARE * num_edges)))
+
+
+def flipped(
+    key: jax.Array, start: Hardened, length: int, plan: Plan, data: Data, numbers: Numbers
+) -> Hardened:
+    """Improve the hard graph of one seed by flips. What counts is `criterion`.
+
+    Where the block holds all pairs, single flips with kicks out of local minima. Elsewhere rounds:
+    one looks at the graph's edges and at candidates that its targets would see; the next has
+    other candidates.
+
+    Args:
+      key: of the seed.
+      start: the best rounding.
+      length: of the list of a round, from `length_of_list`, static.
+      plan, data: what is matched.
+      numbers: largest number of flips and of kicks, tolerance, budget, distance.
+    """
+    key = jax.random.fold_in(key, _FLIPS)
+
+    def judged(pairs: Pairs, hard: jax.Array, all_hard: jax.Array) -> jax.Array:
+        return criterion(pairs, hard, all_hard, start.start, start.features, plan, data, numbers)
+
+    if plan.holds_all:
+        kicked = kicked_flips(
+            key,
+            start.hard,
+            start.pairs.is_pair,
+            lambda hard: judged(start.pairs, hard, hard),
+            kicks=numbers.kicks,
+            most=numbers.flips,
+            tolerance=numbers.tolerance,
+        )
+        return _ended(start, start.pairs, kicked.hard, kicked.num_flips, plan, data)
+
+    def flipping(now: _Round) -> _Round:
+        key_block, key_list, key_flips = jax.random.split(jax.random.fold_in(key, now.number), 3)
+        near = near_nodes(now.pairs, now.hard > 0, plan, data)
+        pairs = _fresh(key_block, now, near, plan, data)
+        place = _listed(key_list, pairs, now.hard, length, data.pairs.senders.shape[0])
+        few = Pairs(*(side[place] for side in pairs))
+        found = joint_flips(
+            key_flips,
+            now.hard[place],
+            few.is_pair,
+            lambda hard: judged(few, hard, now.hard.at[place].set(hard)),
+            lambda hard: residual_of_pairs(few, hard, start.features, plan, data),
+            most=numbers.flips - now.num_flips,
+            patience=PATIENCE,
+            **globals().get("KW", {}),
+            tolerance=numbers.tolerance,
+        )
+        hard = now.hard.at[place].set(found.hard)
+        return _Round(pairs, hard, found.loss, now.num_flips + found.num_flips, now.number + 1)
+
+    def going(now: _Round) -> jax.Array:
+        fits = jnp.sum(now.hard > 0) <= length
+        unmatched = now.loss > numbers.tolerance
+        return fits & unmatched & (now.number < ROUNDS) & (now.num_flips < numbers.flips)
+
+    value = judged(start.pairs, start.hard, start.hard)
+    begin = _Round(start.pairs, start.hard, value, jnp.int32(0), jnp.int32(0))
+    end = jax.lax.while_loop(going, flipping, begin)
+    return _ended(start, end.pairs, end.hard, end.num_flips, plan, data)
+
+
+def _ended(
+    start: Hardened, pairs: Pairs, hard: jax.Array, num_flips: jax.Array, plan: Plan, data: Data
+) -> Hardened:
+    loss = loss_of_pairs(pairs, hard, start.features, plan, data)[1]
+    return start._replace(pairs=pairs, hard=hard, loss=loss, num_flips=num_flips)
+
+
+def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data) -> Pairs:
+    """Return the pairs with fresh candidates in the place of the block's absent ones."""
+    num_edges, num_fresh = data.pairs.senders.shape[0], plan.num_block + plan.num_block // 8 + 8
+    fresh = near_pairs(key, num_fresh, near, plan.directed, data.nodes)
+    stays = (now.hard > 0) | (jnp.arange(now.hard.size) < num_edges)
+    staying = Pairs(*(jnp.where(stays, side, 0) for side in now.pairs))
+    return filled_slots(staying, fresh, unseen(fresh, [staying]))
+
+
+def _listed(
+    key: jax.Array, pairs: Pairs, hard: jax.Array, length: int, num_edges: int
+) -> jax.Array:
+    """Return the places [length] of all present pairs, then of some of the block's, then others."""
+    if length == hard.size:
+        return jnp.arange(length)
+    lots = jax.random.uniform(key, hard.shape)
+    absent = jnp.where(jnp.arange(hard.size) < num_edges, 1, 2)
+    rank = jnp.where(hard > 0, 3, jnp.where(pairs.is_pair, absent, 0)) + lots
+    return jax.lax.top_k(rank, length)[1]
