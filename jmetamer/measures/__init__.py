@@ -13,8 +13,10 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
+from jmetamer.measures.recognition import Recognition, recognition
 from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for
+from jmetamer.measures.transfer import Transfer, transfer
 
 __all__ = [
     "MEASURES",
@@ -23,7 +25,9 @@ __all__ = [
     "Measure",
     "NullTest",
     "PredictionAgreement",
+    "Recognition",
     "Success",
+    "Transfer",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
@@ -33,8 +37,10 @@ __all__ = [
     "measures_for",
     "null_test",
     "prediction_agreement",
+    "recognition",
     "relative_squared_error",
     "snr_db",
     "success_bits",
+    "transfer",
     "worst_node_error",
 ]
