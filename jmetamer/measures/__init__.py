@@ -1,6 +1,7 @@
 """How far a metamer is from its reference: features, edges, predictions, activations."""
 
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
+from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
@@ -37,6 +38,8 @@ __all__ = [
     "measures_for",
     "null_test",
     "prediction_agreement",
+    "random_displacement",
+    "random_flips",
     "recognition",
     "relative_squared_error",
     "snr_db",
