@@ -158,6 +158,24 @@ class TestTheVerdict:
         assert not result.beats_all[:2].any()
         np.testing.assert_array_equal(result.values[2:], run().values[2:])
 
+    def test_passes_metamers_and_fails_noise(self):
+        # One ReLU layer of mean aggregation sees features X only through X W: replacing what W
+        # does not see leaves activations alone, replacing all of X by rows of X does not.
+        features, weights = RNG.normal(size=(250, 12)), RNG.normal(size=(12, 3))
+        adjacency = (RNG.random((250, 250)) < 0.02) + np.eye(250)
+        seen = weights @ np.linalg.pinv(weights)
+        shuffled = [RNG.permutation(features) for _ in range(3)]
+        metamers = [features @ seen + noise @ (np.eye(12) - seen) for noise in shuffled]
+        mean = adjacency / adjacency.sum(1, keepdims=True)
+        hidden, *changed = (
+            np.maximum(mean @ x @ weights, 0).reshape(25, 10, 3)
+            for x in (features, *metamers, *shuffled)
+        )
+        result = run(hidden[0], np.stack([each[0] for each in changed]), hidden[1:])
+        assert result.beats_all.tolist() == [True] * 3 + [False] * 3
+        assert (result.p_value[:3] == 0.01).all()
+        assert (result.p_value[3:] > 0.05).all()
+
     def test_of_no_metamers_is_empty(self):
         result = run(metamers=NEAR[:0])
         assert result.p_values.shape == (0, 3)
