@@ -8,7 +8,7 @@ from jmetamer.results.progress import Progress
 from jmetamer.results.record import Record, Variable, check_record, hash_settings
 from jmetamer.results.reference import Reference, arrays_digest, make_reference
 from jmetamer.results.run import Run, open_run
-from jmetamer.results.seed_interval import t_interval
+from jmetamer.results.seed_interval import SeedSummary, seed_summary, t_interval
 from jmetamer.results.sign_flip import SignFlip, sign_flip_test
 from jmetamer.results.statistics import clopper_pearson_interval, wilson_interval
 from jmetamer.results.store import RunStore
@@ -21,6 +21,7 @@ __all__ = [
     "Reference",
     "Run",
     "RunStore",
+    "SeedSummary",
     "SignFlip",
     "StoredMetamers",
     "Variable",
@@ -34,6 +35,7 @@ __all__ = [
     "median_interval",
     "monte_carlo_p_value",
     "open_run",
+    "seed_summary",
     "sign_flip_test",
     "t_interval",
     "wilson_interval",

@@ -1,6 +1,6 @@
 """Confidence limits of a mean over training seeds."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,3 +53,47 @@ def t_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.ndarray
     quantile = special.stdtrit(num_seeds - 1, 0.5 + level / 2)
     half_width = quantile * means.std(-1, ddof=1) / np.sqrt(num_seeds)
     return mean - half_width, mean + half_width
+
+
+class SeedSummary(NamedTuple):
+    """A quantity over training seeds.
+
+    Attributes:
+      mean: over seeds; NaN where none has a value.
+      low, high: limits of its t-interval; NaN likewise, infinite for one seed.
+      num_seeds: seeds with a value.
+    """
+
+    mean: float
+    low: float
+    high: float
+    num_seeds: int
+
+
+def seed_summary(values: Any, level: float = 0.95) -> SeedSummary:
+    """Return the mean over training seeds and its t-interval.
+
+    Args:
+      values: [m], one for each seed; NaN for a seed without one, as where none of its metamers
+        passed. Such seeds are left out and `num_seeds` tells.
+      level: coverage, strictly between 0 and 1.
+
+    Returns:
+      `SeedSummary`.
+
+    Raises:
+      InputError: if `values` is no list, one is infinite or the level is out of range.
+
+    Example:
+      >>> print("{:.2f}, {:.3f} to {:.3f}, of {} seeds".format(*seed_summary([0.80, 0.84, 0.82])))
+      0.82, 0.770 to 0.870, of 3 seeds
+    """
+    seeds = np.asarray(values, np.float64)
+    if seeds.ndim != 1:
+        raise InputError(f"`values` has shape {seeds.shape}; one number a seed is needed, [m].")
+    known = seeds[~np.isnan(seeds)]
+    if len(known) == 0:
+        check_level(level)
+        return SeedSummary(np.nan, np.nan, np.nan, 0)
+    low, high = t_interval(known, level)
+    return SeedSummary(float(known.mean()), float(low), float(high), len(known))

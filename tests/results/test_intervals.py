@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from jmetamer._base.errors import InputError
-from jmetamer.results import median_interval, t_interval
+from jmetamer.results import median_interval, seed_summary, t_interval
 
 SIMULATIONS = 20_000
 
@@ -98,3 +98,20 @@ def test_misuse_is_refused(interval):
         interval([1.0, np.nan])
     with pytest.raises(InputError, match="`values`"):
         interval(1.0)
+
+
+class TestASummaryOfSeeds:
+    def test_leaves_out_seeds_without_a_value_and_counts_the_others(self):
+        summary = seed_summary([0.2, np.nan, 0.4, 0.9])
+        low, high = t_interval([0.2, 0.4, 0.9])
+        assert summary == (0.5, low, high, 3)
+
+    def test_of_no_or_one_seed_says_so(self):
+        nothing = seed_summary([np.nan])
+        assert np.isnan(nothing[:3]).all()
+        assert nothing.num_seeds == 0
+        assert seed_summary([0.3]) == (0.3, -np.inf, np.inf, 1)
+
+    def test_refuses_a_table(self):
+        with pytest.raises(InputError, match=r"`values` has shape \(1, 2\)"):
+            seed_summary([[1.0, 2.0]])
