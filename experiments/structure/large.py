@@ -272,12 +272,12 @@ def _plot(given: argparse.Namespace) -> None:
         found = json.loads(Path(path).read_text())
         for column, name in enumerate(SWEEPS):
             rows = found[name]
-            sizes = [row[name] for row in rows]
+            sizes = [row[name] / 1000 for row in rows]
             for row, quantity in enumerate(("processor_seconds_a_step", "peak_gigabytes")):
                 values = [one[quantity] for one in rows]
                 axes[row, column].plot(sizes, values, "o-", label=rows[0]["model"])
     for column, name in enumerate(SWEEPS):
-        axes[1, column].set_xlabel(LABELS[name])
+        axes[1, column].set_xlabel(f"{LABELS[name]} / 1,000")
     axes[0, 0].set_ylabel("processor seconds a step")
     axes[1, 0].set_ylabel("peak memory / GB")
     for axis in axes.flat:
