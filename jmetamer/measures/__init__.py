@@ -2,8 +2,17 @@
 
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
 from jmetamer.measures.deviation import Deviations, deviations
+from jmetamer.measures.diversity import (
+    Diversity,
+    diversity,
+    edge_diversity,
+    effective_number,
+    feature_diversity,
+)
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
+from jmetamer.measures.edit_distance import graph_edit_distance
+from jmetamer.measures.homophily import Homophily, HomophilyChange, homophily, homophily_change
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.predictions import (
     PredictionAgreement,
@@ -12,23 +21,41 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
+from jmetamer.measures.probe import ProbeDeviation, probe_deviation
+from jmetamer.measures.row_space import SplitDeviations, split_deviations
 from jmetamer.measures.table import MEASURES, measures_for
+from jmetamer.measures.weisfeiler_leman import wl_distance
 
 __all__ = [
     "MEASURES",
     "Deviations",
+    "Diversity",
     "EdgeSet",
+    "Homophily",
+    "HomophilyChange",
     "Measure",
     "PredictionAgreement",
+    "ProbeDeviation",
+    "SplitDeviations",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
     "deviations",
+    "diversity",
     "edge_deviations",
+    "edge_diversity",
     "edge_set",
+    "effective_number",
+    "feature_diversity",
+    "graph_edit_distance",
+    "homophily",
+    "homophily_change",
     "measures_for",
     "prediction_agreement",
+    "probe_deviation",
     "relative_squared_error",
     "snr_db",
+    "split_deviations",
+    "wl_distance",
     "worst_node_error",
 ]
