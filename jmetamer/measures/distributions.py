@@ -13,7 +13,7 @@ import numpy as np
 
 from jmetamer.measures.features import unless_nonfinite
 from jmetamer.measures.measure import Measure
-from jmetamer.measures.pairs_of_rows import check_pairs, squared_distances
+from jmetamer.measures.pairs_of_rows import check_pairs, median_of_positive, squared_distances
 
 # Drawn for a chance level: the second number above so many nodes, where draws vary less.
 _DRAWS, _MANY_NODES, _SEED = (16, 4), 500, 0
@@ -99,10 +99,7 @@ def _mmd_squared(reference: Any, metamer: Any, xp: Any) -> Any:
     if not n:
         return xp.zeros(())
     within = squared_distances(reference, reference)
-    distances = xp.sqrt(within)
-    different = distances > 0
-    unused = xp.where(different.any(), xp.nan, 1.0)  # 1 is the median where no rows differ
-    gamma = 1 / (2 * xp.nanmedian(xp.where(different, distances, unused)) ** 2)
+    gamma = 1 / (2 * median_of_positive(xp.sqrt(within), xp) ** 2)
     others = squared_distances(metamer, metamer)
     across = squared_distances(reference, metamer)
     # Summed pair by pair, so that equal rows give exactly 0.

@@ -11,7 +11,7 @@ import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
 from jmetamer.measures.cka import cka_chance, cka_distance
 from jmetamer.measures.distributions import feature_wasserstein, mmd_squared
-from jmetamer.measures.pairs_of_rows import MAX_NODES, squared_distances
+from jmetamer.measures.pairs_of_rows import MAX_NODES, median_of_positive, squared_distances
 
 rng = np.random.default_rng(0)
 LEFT, RIGHT = rng.normal(size=(2, 9, 6))
@@ -69,6 +69,18 @@ def test_distances_of_equal_rows_are_exactly_zero():
     found = np.asarray(squared_distances(jnp.asarray(rows), jnp.asarray(rows)))
     assert (np.diag(found) == 0).all()
     assert np.allclose(found, np.square(rows[:, None] - rows[None]).sum(-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 6, 40])
+def test_the_median_of_positive_numbers_is_numpys(count, bits):
+    values = rng.lognormal(sigma=20, size=(2, count)) * (rng.uniform(size=(2, count)) < 0.7)
+    values = np.concatenate([values, -0.0 * values], axis=1).astype(f"float{bits}")
+    expected = np.median(values[values > 0]) if (values > 0).any() else 1.0
+    with float64_on_host():
+        found = median_of_positive(jnp.asarray(values), jnp)
+    assert float(found) == pytest.approx(expected, rel=1e-6 if bits == 32 else 1e-15)
+    assert median_of_positive(values, np) == expected
 
 
 def u_centered(products):
