@@ -93,7 +93,7 @@ def test_continuous_distances_are_those_of_the_formula(block_bytes):
 
 
 def test_continuous_distances_do_not_suffer_from_a_common_offset():
-    rows = REALS[3:] / 100 + 1e4
+    rows = REALS[3:] / 100 + 1e6
     found = feature_diversity(rows, "continuous")
     expected = np.linalg.norm(rows[0] - rows[1]) / np.linalg.norm(rows, axis=(1, 2)).sum()
     assert found.mean == pytest.approx(expected, rel=1e-7)

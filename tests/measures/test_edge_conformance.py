@@ -136,7 +136,7 @@ def test_chance_is_the_mean_over_the_declared_null_within_its_standard_error(
     weight = edges.weight if directed else edges.weight[senders < receivers]
     pairs = [(i, j) for i in range(40) for j in range(40) if (i != j if directed else i < j)]
     draws = []
-    for _ in range(300):
+    for _ in range(150):
         one, other = np.array(pairs)[rng.choice(len(pairs), weight.size, replace=False)].T
         ways = (one, other, weight) if directed else (
             np.append(one, other), np.append(other, one), np.append(weight, weight)
