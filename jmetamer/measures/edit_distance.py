@@ -16,8 +16,9 @@ def graph_edit_distance(reference: EdgeSet, metamer: EdgeSet, labels: Any = None
 
     `min_pi #(pi(E) symmetric difference E') + #{v: y_v != y_pi(v)}` over all orders pi of the
     nodes; an undirected edge counts once. Both graphs have equally many nodes, so removing a node
-    and adding another never costs less than keeping it. A metric on graphs up to their numbering;
-    exact, hence for tiny graphs: it shows whether an edge Jaccard distance is only a renumbering.
+    and adding another never costs less than keeping it. A metric on graphs up to their numbering,
+    unchanged when either is renumbered by itself; exact, hence for tiny graphs: it shows whether an
+    edge Jaccard distance is only a renumbering. At most the number of pairs, with labels n more.
 
     Args:
       reference: its edges; weights are ignored.

@@ -89,6 +89,8 @@ def homophily_change(
 ) -> HomophilyChange:
     """Compare the homophily of metamers with that of their reference, on the host.
 
+    Deviations are symmetric and unchanged by the same reordering of all nodes.
+
     Args:
       reference: graph of n nodes.
       metamers: graphs of the same nodes, one at a time where they come from a store.

@@ -79,8 +79,9 @@ def probe_deviation(
     """Compare what a graph-free classifier fitted on the reference reads in metamers and in it.
 
     A metamer whose classes it cannot read any more differs from the reference in what is common
-    knowledge of the features, not in details. Not symmetric; fitted and tested on the same nodes,
-    since it describes features and predicts nothing.
+    knowledge of the features, not in details. Not symmetric; unchanged by the same reordering of
+    all nodes. Fitted and tested on the same nodes, since it describes features and predicts
+    nothing.
 
     Args:
       reference_features: [n, d], finite.

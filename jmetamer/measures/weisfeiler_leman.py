@@ -29,7 +29,8 @@ def wl_distance(
     nodes of each color after t = 0, ..., h rounds (Shervashidze et al., 2011); of directed graphs,
     colors of what arrives. All nodes start with one color, which does not tell degrees, or with
     labels. Take h above the depth of the network: what it sees in h layers has distance 0. Weights
-    are ignored.
+    are ignored. It sees no more than message passing does, so it is never enough on its own: see
+    the spectral measures and the clustering beside it.
 
     Args:
       reference: its edges.

@@ -51,6 +51,15 @@ class TestProbe:
         assert abs(found.deviation.mean() - found.chance) <= 4 * error
         assert probe_deviation(rows, rows[None], labels).deviation == 0, "identity"
 
+    def test_the_same_order_of_all_nodes_changes_nothing(self):
+        labels, rows = np.arange(12) % 3, rng.normal(size=(3, 12, 4))
+        order = rng.permutation(12)
+        found = probe_deviation(rows[0], rows, labels)
+        moved = probe_deviation(rows[0, order], rows[:, order], labels[order])
+        assert np.allclose(found.deviation, moved.deviation, atol=1e-15)
+        assert (np.abs(found.deviation) <= 1).all()
+        assert moved.chance == pytest.approx(found.chance, abs=1e-15)
+
     def test_a_metamer_that_is_not_finite_has_none(self):
         found = probe_deviation(np.eye(2), [np.full((2, 2), np.nan), np.eye(2)], [0, 1])
         assert np.isnan(found.deviation).tolist() == [True, False]
@@ -161,6 +170,14 @@ class TestHomophily:
         assert there.edge_chance == pytest.approx(
             abs(there.reference.edge - there.reference.chance)
         )
+        order = rng.permutation(9)
+        moved = [
+            graph._replace(senders=np.argsort(order)[graph.senders],
+                           receivers=np.argsort(order)[graph.receivers])
+            for graph in (one, other)
+        ]  # fmt: skip
+        again = homophily_change(moved[0], moved, labels[order])
+        assert np.allclose(again.adjusted_deviation, there.adjusted_deviation, atol=1e-12)
         with pytest.raises(jm.InputError, match=r"`labels` has shape \(2,\).*each of 9 nodes"):
             homophily_change(one, [other], [0, 1])
 
