@@ -302,7 +302,8 @@ class Settings:
     Attributes:
       seed: base seed; the three seeds of the sections are this one unless they are given.
       dataset, model, training, metamers, geometry, store: see there.
-      measures: names of `MEASURES`, or "all".
+      measures: names of `MEASURES`, or "all": every one that applies and is not costly
+        (`Measure.default`); costly ones, as "structure/netlsd", are taken where they are named.
     """
 
     seed: Seed = 0

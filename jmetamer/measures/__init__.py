@@ -3,8 +3,17 @@
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.deviation import Deviations, deviations
+from jmetamer.measures.diversity import (
+    Diversity,
+    diversity,
+    edge_diversity,
+    effective_number,
+    feature_diversity,
+)
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
+from jmetamer.measures.edit_distance import graph_edit_distance
+from jmetamer.measures.homophily import Homophily, HomophilyChange, homophily, homophily_change
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.null_test import NullTest, null_test
 from jmetamer.measures.predictions import (
@@ -14,36 +23,54 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
+from jmetamer.measures.probe import ProbeDeviation, probe_deviation
 from jmetamer.measures.recognition import Recognition, recognition
+from jmetamer.measures.row_space import SplitDeviations, split_deviations
 from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for
 from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.measures.weisfeiler_leman import wl_distance
 
 __all__ = [
     "MEASURES",
     "Deviations",
+    "Diversity",
     "EdgeSet",
+    "Homophily",
+    "HomophilyChange",
     "Measure",
     "NullTest",
     "PredictionAgreement",
+    "ProbeDeviation",
     "Recognition",
+    "SplitDeviations",
     "Success",
     "Transfer",
     "agreement_chance",
     "class_agreement",
     "cohen_kappa",
     "deviations",
+    "diversity",
     "edge_deviations",
+    "edge_diversity",
     "edge_set",
+    "effective_number",
+    "feature_diversity",
+    "graph_edit_distance",
+    "homophily",
+    "homophily_change",
     "measures_for",
     "null_test",
     "prediction_agreement",
+    "probe_deviation",
     "random_displacement",
     "random_flips",
     "recognition",
     "relative_squared_error",
     "snr_db",
+    "split_deviations",
     "success_bits",
     "transfer",
+    "wl_distance",
     "worst_node_error",
 ]

@@ -52,7 +52,7 @@ def deviations(
       metamer_features: [b, n, d], or an iterable of arrays [b_i, n, d].
       feature_kind: "binary", "one_hot" or "continuous", of the metamers; real-valued metamers of a
         binary reference are "continuous".
-      names: keys of `MEASURES` in the order wanted, or None for all that apply.
+      names: keys of `MEASURES` in the order wanted, or None for all that apply and are cheap.
       block_bytes: upper bound of the bytes of metamers moved at a time (two metamers at least).
 
     Returns:

@@ -24,7 +24,7 @@ def edge_deviations(
       reference: graph of n nodes.
       metamers: graphs of the same nodes, one at a time where they come from a store.
       edge_kind: "simple_edges" (there or not) or "edge_weights".
-      names: keys of `MEASURES` in the order wanted, or None for all that apply.
+      names: keys of `MEASURES` in the order wanted, or None for all that apply and are cheap.
 
     Returns:
       `Deviations`, in the order of the metamers.

@@ -112,7 +112,7 @@ def jaccard(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     left, right = reference > 0.5, metamer > 0.5
     union = jnp.sum(left | right)
     differing = jnp.sum(left ^ right)
-    return _unless_nonfinite(differing / jnp.maximum(union, 1), reference, metamer)
+    return unless_nonfinite(differing / jnp.maximum(union, 1), reference, metamer)
 
 
 def hamming(reference: jax.Array, metamer: jax.Array) -> jax.Array:
@@ -134,7 +134,7 @@ def hamming(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     """
     differing = jnp.sum((reference > 0.5) ^ (metamer > 0.5))
     share = differing / max(reference.size, 1)
-    return _unless_nonfinite(share, reference, metamer)
+    return unless_nonfinite(share, reference, metamer)
 
 
 def cosine_chance(reference: np.ndarray) -> float:
@@ -308,7 +308,13 @@ def _mean(per_node: jax.Array) -> jax.Array:
     return jnp.sum(per_node) / max(per_node.size, 1)
 
 
-def _unless_nonfinite(value: jax.Array, *arrays: jax.Array) -> jax.Array:
+def unless_nonfinite(value: jax.Array, *arrays: jax.Array) -> jax.Array:
+    """Return the value, or NaN if an array has an entry that is not finite.
+
+    Example:
+      >>> unless_nonfinite(jnp.zeros(()), jnp.array([1.0, jnp.inf]))
+      Array(nan, dtype=float32)
+    """
     finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(array)) for array in arrays]))
     return jnp.where(finite, value, jnp.nan)
 

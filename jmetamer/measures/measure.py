@@ -34,6 +34,10 @@ class Measure:
         "separate" where each may be reordered by itself.
       formula: the definition in one line.
       reads: what of a graph it looks at, "features" or "edges".
+      default: whether it is taken where no measures are named; not so where its cost grows faster
+        than the graph, or where a sort or refinement makes it slower than the metamer.
+      may_be_missing: whether it is NaN for some finite graphs, as a correlation is without
+        variance.
 
     Example:
       >>> from jmetamer.measures import MEASURES
@@ -55,6 +59,8 @@ class Measure:
     permutation: Permutation
     formula: str
     reads: Reads = "features"
+    default: bool = True
+    may_be_missing: bool = False
 
     def chance_at(self, reference: jraph.GraphsTuple) -> float:
         """Return the chance level for a reference graph, whatever of it the measure reads.

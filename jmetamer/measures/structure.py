@@ -9,9 +9,7 @@ import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet, on_common_pairs
 from jmetamer.measures.measure import Measure
-
-# Graphs drawn for the chance level of degrees, and the seed of their generator.
-_DRAWS, _SEED = 32, 0
+from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
 
 
 def edge_jaccard_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
@@ -120,46 +118,7 @@ def degree_wasserstein_chance(reference: EdgeSet) -> float:
       >>> 0 < degree_wasserstein_chance(star) < 1
       True
     """
-    n = reference.num_nodes
-    if reference.weight.size == 0:
-        return 0.0
-    rng = np.random.default_rng(_SEED)
-    one, other = np.divmod(reference.numbers, n)
-    kept = np.ones(one.size, bool) if _is_directed(reference) else one < other
-    drawn = [
-        random_degrees(rng, n, reference.weight[kept], directed=bool(kept.all()))
-        for _ in range(_DRAWS)
-    ]
-    return float(np.mean([_sorted_distance(reference.degree, degrees) for degrees in drawn]))
-
-
-def random_degrees(
-    rng: np.random.Generator, num_nodes: int, weight: np.ndarray, *, directed: bool
-) -> np.ndarray:
-    """Return the degrees of a graph with given weights on different pairs drawn at random, [n].
-
-    Args:
-      rng: NumPy generator.
-      num_nodes: number of nodes n, at least 2.
-      weight: [m], at most as many as there are pairs.
-      directed: whether (i, j) and (j, i) are two pairs; arriving weights count then.
-
-    Example:
-      >>> rng = np.random.default_rng(0)
-      >>> random_degrees(rng, 3, np.ones(3), directed=False).tolist()
-      [2.0, 2.0, 2.0]
-    """
-    n = num_nodes
-    if directed:
-        chosen = rng.permutation(rng.choice(n * (n - 1), weight.size, replace=False))
-        one, rest = np.divmod(chosen, n - 1)
-        return np.bincount(rest + (rest >= one), weight, n)
-    # Pairs i < j are numbered row by row; row i begins where all rows before it end.
-    first = np.concatenate([[0], np.cumsum(np.arange(n - 1, 0, -1, dtype=np.int64))])
-    chosen = rng.permutation(rng.choice(first[-1], weight.size, replace=False))
-    one = np.searchsorted(first, chosen, side="right") - 1
-    other = chosen - first[one] + one + 1
-    return np.bincount(one, weight, n) + np.bincount(other, weight, n)
+    return mean_over_random_edges(degree_wasserstein, reference)
 
 
 def _share(part: np.ndarray, whole: float) -> float:
@@ -186,15 +145,6 @@ def _expected_shared(reference: EdgeSet) -> float:
     return float(count**2 / (n * (n - 1)) * mean_smaller)
 
 
-def _is_directed(edges: EdgeSet) -> bool:
-    one, other = np.divmod(edges.numbers, max(edges.num_nodes, 1))
-    back = other * edges.num_nodes + one
-    order = np.argsort(back)
-    same = np.array_equal(back[order], edges.numbers)
-    return not (same and np.array_equal(edges.weight[order], edges.weight))
-
-
-_RANDOM = "the reference's edges between pairs of nodes drawn at random"
 _ANY_EDGES = ("simple_edges", "edge_weights")
 
 STRUCTURE_MEASURES: tuple[Measure, ...] = (
@@ -202,7 +152,7 @@ STRUCTURE_MEASURES: tuple[Measure, ...] = (
         name="structure/edge_jaccard",
         function=edge_jaccard_distance,
         chance=edge_jaccard_chance,
-        null=_RANDOM,
+        null=RANDOM_EDGES,
         low=0.0,
         high=1.0,
         symmetric=True,
@@ -215,7 +165,7 @@ STRUCTURE_MEASURES: tuple[Measure, ...] = (
         name="structure/edge_f1",
         function=edge_f1_distance,
         chance=edge_f1_chance,
-        null=_RANDOM,
+        null=RANDOM_EDGES,
         low=0.0,
         high=1.0,
         symmetric=True,
@@ -228,7 +178,7 @@ STRUCTURE_MEASURES: tuple[Measure, ...] = (
         name="structure/degree_wasserstein",
         function=degree_wasserstein,
         chance=degree_wasserstein_chance,
-        null=_RANDOM,
+        null=RANDOM_EDGES,
         low=0.0,
         high=float("inf"),
         symmetric=True,

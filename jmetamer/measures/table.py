@@ -3,12 +3,28 @@
 from collections.abc import Sequence
 
 from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.measures.assortativity import ASSORTATIVITY_MEASURES
+from jmetamer.measures.cka import CKA_MEASURES
+from jmetamer.measures.clustering import CLUSTERING_MEASURES
+from jmetamer.measures.distributions import DISTRIBUTION_MEASURES
 from jmetamer.measures.features import FEATURE_MEASURES
 from jmetamer.measures.measure import Measure
+from jmetamer.measures.spectra import SPECTRAL_MEASURES
 from jmetamer.measures.structure import STRUCTURE_MEASURES
+from jmetamer.measures.weisfeiler_leman import WL_MEASURES
 
 MEASURES: dict[str, Measure] = {
-    measure.name: measure for measure in (*FEATURE_MEASURES, *STRUCTURE_MEASURES)
+    measure.name: measure
+    for measure in (
+        *FEATURE_MEASURES,
+        *DISTRIBUTION_MEASURES,
+        *CKA_MEASURES,
+        *STRUCTURE_MEASURES,
+        *CLUSTERING_MEASURES,
+        *ASSORTATIVITY_MEASURES,
+        *SPECTRAL_MEASURES,
+        *WL_MEASURES,
+    )
 }
 
 FEATURE_KINDS = ("binary", "one_hot", "continuous")
@@ -19,12 +35,13 @@ _WORDS = {"simple_edges": "edges", "edge_weights": "edge weights"}
 def measures_for(
     kinds: str | Sequence[str], names: Sequence[str] | None = None
 ) -> tuple[Measure, ...]:
-    """Return the measures of what varies, all of them or those that are named.
+    """Return the measures of what varies, the cheap ones or those that are named.
 
     Args:
       kinds: what varies of the metamers, one or both: features that are "binary", "one_hot" or
         "continuous"; edges that are "simple_edges" (there or not) or "edge_weights".
-      names: keys of `MEASURES` in the order wanted, or None for all that apply.
+      names: keys of `MEASURES` in the order wanted, or None for all that apply and are cheap
+        (`Measure.default`).
 
     Returns:
       The measures.
@@ -35,7 +52,7 @@ def measures_for(
     Example:
       >>> [measure.name for measure in measures_for("continuous")]
       ['features/cosine', 'features/log_norm', 'features/normalized_euclidean']
-      >>> [measure.name for measure in measures_for("simple_edges")]
+      >>> [measure.name for measure in measures_for("edge_weights")]
       ['structure/edge_jaccard', 'structure/edge_f1', 'structure/degree_wasserstein']
     """
     vary = (kinds,) if isinstance(kinds, str) else tuple(kinds)
@@ -43,7 +60,7 @@ def measures_for(
         if kind not in (*FEATURE_KINDS, *EDGE_KINDS):
             raise unknown_name("kind of features or edges", kind, (*FEATURE_KINDS, *EDGE_KINDS))
     if names is None:
-        return tuple(m for m in MEASURES.values() if set(vary) & set(m.applies_to))
+        return tuple(m for m in MEASURES.values() if m.default and set(vary) & set(m.applies_to))
     for name in names:
         if name not in MEASURES:
             raise unknown_name("measure", name, MEASURES)

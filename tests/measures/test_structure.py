@@ -9,7 +9,8 @@ from sklearn.metrics import f1_score
 
 import jmetamer as jm
 from jmetamer.graphs.flips import edge_jaccard, flips_between
-from jmetamer.measures import edge_set
+from jmetamer.measures import EdgeSet, edge_set
+from jmetamer.measures.random_edges import is_directed, random_edges
 from jmetamer.measures.structure import (
     degree_wasserstein,
     degree_wasserstein_chance,
@@ -17,7 +18,6 @@ from jmetamer.measures.structure import (
     edge_f1_distance,
     edge_jaccard_chance,
     edge_jaccard_distance,
-    random_degrees,
 )
 
 NUM_NODES = 23
@@ -120,20 +120,40 @@ def test_chance_of_degrees_is_that_of_random_graphs_with_as_many_edges():
 
 @pytest.mark.parametrize("directed", [False, True])
 @pytest.mark.parametrize("num_nodes", [2, 3, 6])
-def test_degrees_of_random_graphs_come_from_all_pairs_alike(num_nodes, directed):
+def test_random_edges_come_from_all_pairs_alike(num_nodes, directed):
     rng = np.random.default_rng(0)
-    most = num_nodes * (num_nodes - 1) // (1 if directed else 2)
-    full = random_degrees(rng, num_nodes, np.ones(most), directed=directed)
-    assert full.tolist() == [num_nodes - 1] * num_nodes, "every pair exactly once"
-    total = sum(random_degrees(rng, num_nodes, np.ones(1), directed=directed) for _ in range(6000))
-    share = (1 if directed else 2) / num_nodes
-    error = np.sqrt(share * (1 - share) / 6000)
-    assert np.abs(total / 6000 - share).max() <= 4 * error + 1e-12
+    table = np.ones((num_nodes, num_nodes)) - np.eye(num_nodes)
+    numbers = np.flatnonzero(table)
+    full = random_edges(rng, EdgeSet(num_nodes, numbers, np.ones(numbers.size)))
+    assert full.numbers.tolist() == numbers.tolist(), "every pair exactly once"
+    one = [1] if directed else [1, num_nodes]
+    single = EdgeSet(num_nodes, np.array(one), np.full(len(one), 2.0))
+    found = [random_edges(rng, single) for _ in range(3000)]
+    assert all(is_directed(edges) == directed for edges in found[:20])
+    counts = np.bincount(np.concatenate([e.numbers for e in found]), minlength=num_nodes**2)
+    share = len(one) / numbers.size
+    error = np.sqrt(share * (1 - share) / 3000)
+    assert np.abs(counts[numbers] / 3000 - share).max() <= 4.5 * error + 1e-12
+    assert counts.sum() == 3000 * len(one), "only between different nodes"
+    assert found[0].weight.tolist() == single.weight.tolist()
+
+
+def test_random_edges_keep_the_weights_and_sort_the_numbers():
+    _, (graph, _), _ = pair_of(5)
+    edges = edge_set(graph)
+    weighted = edges._replace(weight=1.0 + (edges.degree[edges.numbers % NUM_NODES]))
+    drawn = random_edges(np.random.default_rng(0), weighted)
+    assert (np.diff(drawn.numbers) > 0).all()
+    assert np.sort(drawn.weight).tolist() == np.sort(weighted.weight).tolist()
 
 
 def test_pairs_of_many_nodes_are_numbered_without_overflow():
-    degrees = random_degrees(np.random.default_rng(0), 100_000, np.ones(50), directed=False)
-    assert degrees.sum() == 100
+    n = 100_000
+    path = np.arange(50)
+    numbers = np.sort(np.append(path * n + path + 1, (path + 1) * n + path))
+    drawn = random_edges(np.random.default_rng(0), EdgeSet(n, numbers, np.ones(100)))
+    assert drawn.degree.sum() == 100
+    assert not is_directed(drawn)
     far = edge_set(jm.make_graph(np.zeros((70_000, 1)), [69_999], [69_998]))
     assert far.numbers.tolist() == [69_999 * 70_000 + 69_998]
 
