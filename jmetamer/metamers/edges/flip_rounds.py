@@ -1,6 +1,5 @@
 """Rounds of flips of a hard graph, each among other candidates."""
 
-import os
 from typing import NamedTuple
 
 import jax
@@ -9,21 +8,30 @@ import jax.numpy as jnp
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.hardening import Hardened, criterion
 from jmetamer.metamers.edges.joint_flips import joint_flips
+from jmetamer.metamers.edges.moves_by_target import Allowance, without_limit
 from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
-from jmetamer.metamers.edges.pair_loss import loss_of_pairs, residual_of_pairs
+from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, residual_of_pairs
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.edges.refill import filled_slots, unseen
 
 # Flips draw from the key of the seed folded with this; other draws fold with numbers below.
 _FLIPS = 2**30 + 1
-ROUNDS = int(os.environ.get("ROUNDS", "20"))
-PATIENCE = int(os.environ.get("PATIENCE", "2"))
+# Rounds, and steps in vain after which one ends.
+_ROUNDS, _PATIENCE = 20, 2
 # Candidates of a round, in edges of the reference, and at least.
 _SHARE, _LEAST = 1.0, 1000
 
 
 class _Round(NamedTuple):
-    """A hard graph between two rounds."""
+    """A hard graph between two rounds.
+
+    Attributes:
+      pairs: [E + B].
+      hard: [E + B].
+      loss: [] its `criterion`.
+      num_flips: [] int32 so far.
+      number: [] int32 rounds so far.
+    """
 
     pairs: Pairs
     hard: jax.Array
@@ -44,7 +52,7 @@ def length_of_list(num_present: int, num_edges: int, num_pairs: int) -> int:
       >>> length_of_list(5100, 5000, 25_000), length_of_list(7, 7, 15)
       (12500, 15)
     """
-    # In coarse steps, because each length is compiled for.
+    # In coarse steps, because every length is compiled for.
     step = max(1, num_edges // 2)
     room = -(-num_present // step) * step
     return min(num_pairs, room + max(_LEAST, int(_SHARE * num_edges)))
@@ -82,9 +90,9 @@ def flipped(
             few.is_pair,
             lambda hard: judged(few, hard, now.hard.at[place].set(hard)),
             lambda hard: residual_of_pairs(few, hard, start.features, plan, data),
+            lambda hard: _allowance(place, hard, now.hard.at[place].set(hard), plan, data, numbers),
             most=numbers.flips - now.num_flips,
-            patience=PATIENCE,
-            **globals().get("KW", {}),
+            patience=_PATIENCE,
             tolerance=numbers.tolerance,
         )
         hard = now.hard.at[place].set(found.hard)
@@ -93,13 +101,35 @@ def flipped(
     def going(now: _Round) -> jax.Array:
         fits = jnp.sum(now.hard > 0) <= length
         unmatched = now.loss > numbers.tolerance
-        return fits & unmatched & (now.number < ROUNDS) & (now.num_flips < numbers.flips)
+        return fits & unmatched & (now.number < _ROUNDS) & (now.num_flips < numbers.flips)
 
     value = judged(start.pairs, start.hard, start.hard)
     begin = _Round(start.pairs, start.hard, value, jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(going, flipping, begin)
     loss = loss_of_pairs(end.pairs, end.hard, start.features, plan, data)[1]
     return start._replace(pairs=end.pairs, hard=end.hard, loss=loss, num_flips=end.num_flips)
+
+
+def _allowance(
+    place: jax.Array,
+    hard: jax.Array,
+    all_hard: jax.Array,
+    plan: Plan,
+    data: Data,
+    numbers: Numbers,
+) -> Allowance:
+    """Return what flips may spend: changes of a budget, or what a walk has beyond its distance."""
+    from_start = is_from_start(data, plan)
+    # A flip away from the start costs one change, a flip back gives one.
+    change = jnp.where(hard == from_start[place], 1.0, -1.0)
+    if plan.has_budget:
+        return Allowance(change, numbers.budget - jnp.sum(jnp.abs(all_hard - from_start)))
+    if plan.start == "reference":
+        kept = jnp.sum(all_hard * from_start)
+        union = jnp.sum(from_start) + jnp.sum(all_hard * (1 - from_start))
+        # An edge taken back lowers the distance by 1 / union about.
+        return Allowance(-change, jnp.floor((1 - numbers.distance) * union - kept))
+    return without_limit(hard)
 
 
 def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data) -> Pairs:

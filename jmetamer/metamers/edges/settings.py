@@ -78,7 +78,7 @@ class BinaryEdges:
     memory goes with edges and block, never with the square of the nodes (after Geisler et al.
     2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
     `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
-    rounding is improved by flips of single pairs, and the hard graph is judged. Self loops of the
+    rounding is improved by flips of one pair or two at once, and the hard graph is judged. Self loops of the
     reference stay.
 
     Attributes:
@@ -96,7 +96,7 @@ class BinaryEdges:
         `1 - #(E and E') / #(E or E')`.
       directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
       draws: random roundings, beside the threshold 1/2 and the largest weights.
-      flips: largest number of single pairs flipped after rounding.
+      flips: number of pairs flipped after rounding, beyond which no more are.
       learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
         where edges alone vary.
 
@@ -117,7 +117,7 @@ class BinaryEdges:
     distance: float | None = None
     directed: bool | None = None
     draws: int = 20
-    flips: int = 100
+    flips: int = 1000
     learning_rate: float = 0.05
 
     def __post_init__(self) -> None:
