@@ -156,13 +156,16 @@ def _moves(
     """Return the two flips [shortlist] of each move that promises most; equal where it is one."""
     single = jnp.where(acts, sketch.single, jnp.inf)
     allowed = jnp.where(spending.toll <= spending.room, single, jnp.inf)
-    best = _in_turn(allowed, sketch.home, rows - rows // 2)
+    best = _in_turn(single, sketch.home, rows - rows // 2)
     lots = jnp.where(acts, jax.random.uniform(key, single.shape), -1)
     chosen = jnp.concatenate([best, jax.lax.top_k(lots, rows // 2)[1]])
-    joint = 2 * sketch.effect[:, chosen].T @ sketch.effect + single[chosen][:, None] + single
     apart = jnp.abs(sketch.home[chosen][:, None] - sketch.home) > SAME_HOME
+    # What acts on different targets adds up; it is joined only where one has to pay for the other.
+    together = jnp.where(apart, 0, 2 * sketch.effect[:, chosen].T @ sketch.effect)
+    joint = together + single[chosen][:, None] + single
     toll = spending.toll[chosen][:, None] + spending.toll
-    joint = jnp.where(apart | (toll > spending.room), jnp.inf, joint)
+    alone = spending.toll[chosen][:, None] <= spending.room
+    joint = jnp.where((apart & alone) | (toll > spending.room), jnp.inf, joint)
     joint = joint.at[jnp.arange(rows), chosen].set(allowed[chosen])
     partner = jnp.argmin(joint, axis=1)
     promised = jnp.min(joint, axis=1)
