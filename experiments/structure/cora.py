@@ -1,4 +1,4 @@
-"""Structure metamers of Cora with its features fixed, against straight-through top-k; see README.md.
+"""Structure metamers of Cora, features fixed, against straight-through top-k; see README.md.
 
 python experiments/structure/cora.py --out experiments/structure/cora.json
 """

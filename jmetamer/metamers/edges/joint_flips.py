@@ -1,4 +1,4 @@
-"""Descent over hard edges by flips of one pair or of two at once, found by a sketch of the Jacobian.
+"""Descent over hard edges by flips of one pair or of two, found by a sketch of the Jacobian.
 
 Where no single flip lowers the loss, two together often do, such as an edge that moves. Of all
 two flips of m pairs there are m^2 / 2; a sketch tells which of them may cancel the residual.
@@ -117,7 +117,11 @@ def joint_flips(
             found = loss(moved)
             better = (found < value) & acts[move[0]]
             num_flips += jnp.where(better, 1 + (move[0] != move[1]), 0)
-            return (jnp.where(better, moved, hard), jnp.where(better, found, value), num_flips), None
+            return (
+                jnp.where(better, moved, hard),
+                jnp.where(better, found, value),
+                num_flips,
+            ), None
 
         spending = allowance(now[0])
         moves = _moves(key, sketch, acts, spending, rows, shortlist)

@@ -139,8 +139,8 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
         solver.precision,
     )
     listed = all_other_pairs(nothing, n, directed) if plan.holds_all else nothing
-    on_device = jax.tree.map(jnp.asarray, (pairs, loops_of_graph(reference), listed))
-    return plan, Data(problem.arrays, *on_device, _entry(problem))
+    pairs, loops, listed = jax.tree.map(jnp.asarray, (pairs, loops_of_graph(reference), listed))
+    return plan, Data(problem.arrays, pairs, loops, listed, _entry(problem))
 
 
 def _entry(problem: Problem) -> jax.Array | None:

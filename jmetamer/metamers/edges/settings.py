@@ -78,8 +78,8 @@ class BinaryEdges:
     memory goes with edges and block, never with the square of the nodes (after Geisler et al.
     2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
     `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
-    rounding is improved by flips of one pair or two at once, and the hard graph is judged. Self loops of the
-    reference stay.
+    rounding is improved by flips of one pair or two at once, and the hard graph is judged.
+    Self loops of the reference stay.
 
     Attributes:
       start: "noise", a random simple graph with as many edges as the reference; "rewired", one with

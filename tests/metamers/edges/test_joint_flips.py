@@ -18,7 +18,7 @@ FREE = without_limit(jnp.zeros(SIZE))
 
 
 def problem(seed, shared=0):
-    """A linear residual [t, c]: pair e acts on target e mod t, the first `shared` on all targets."""
+    """Linear residual [t, c]: pair e acts on target e mod t, the first `shared` on all."""
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(TARGETS, COLUMNS, SIZE)).astype(np.float32)
     acts = (np.arange(SIZE) % TARGETS == np.arange(TARGETS)[:, None]) | (np.arange(SIZE) < shared)
@@ -101,7 +101,7 @@ def test_ends_where_neither_one_flip_nor_two_lower_the_loss(seed, shared):
     assert here == pytest.approx(float(loss_of(hard, matrix, aim)), rel=1e-4, abs=1e-4)
     assert set(np.unique(hard)) <= {0.0, 1.0}
     assert not hard[~IS_PAIR].any()
-    # Flips that act on several targets are told apart by chance, so that pairs of them may be missed.
+    # Two flips that act on several targets may be missed: they are told apart by chance.
     pairs = itertools.combinations_with_replacement(np.flatnonzero(IS_PAIR), 2)
     for e, f in pairs if shared == 0 else zip(*[np.flatnonzero(IS_PAIR)] * 2, strict=True):
         flipped = hard.copy()
