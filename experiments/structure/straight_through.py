@@ -50,8 +50,8 @@ def straight_through(
 
     Every pair has a real score. Forward, the k pairs of the largest scores are edges, with k the
     number of edges of the reference; backward, the gradient by the hard weights is taken for that
-    by the scores; Adam moves them. Start and candidates are those of jmetamer's search with this seed,
-    scores 1 at the edges of the start and 0 at candidates.
+    by the scores; Adam moves them. Start and candidates are those of jmetamer's search with this
+    seed, scores 1 at the edges of the start and 0 at candidates.
 
     Args:
       problem: its edges vary.
