@@ -49,9 +49,9 @@ def straight_through(
     """Return the best hard graph that straight-through top-k meets.
 
     Every pair has a real score. Forward, the k pairs of the largest scores are edges, with k the
-    number of edges of the reference; backward, the gradient by the hard weights is taken for that by the
-    scores; Adam moves them. Start and candidates are those of jmetamer's search with this seed,
-    scores 1 at the edges of the start and 0 at candidates.
+    number of edges of the reference; backward, the gradient by the hard weights is taken for that
+    by the scores; Adam moves them. Start and candidates are those of jmetamer's search with this
+    seed, scores 1 at the edges of the start and 0 at candidates.
 
     Args:
       problem: its edges vary.
@@ -65,7 +65,9 @@ def straight_through(
     plan, data = plan_of(problem, solver, together=False)
     numbers = numbers_of(problem, solver, 0, plan)
     return jax.device_get(
-        _descended(plan, steps, refill_every or 0, jnp.int32(seed_id), jnp.float32(rate), data, numbers)
+        _descended(
+            plan, steps, refill_every or 0, jnp.int32(seed_id), jnp.float32(rate), data, numbers
+        )
     )
 
 
@@ -116,7 +118,9 @@ def _descended(
             for part in (slice(num_edges), slice(num_edges, None))
         )
         key_fresh, key_ties = jax.random.split(jax.random.fold_in(key, index))
-        fresh = fresh_candidates(key_fresh, state.pairs, _hard(state.pairs, state.score, num_edges), (), plan, data)
+        fresh = fresh_candidates(
+            key_fresh, state.pairs, _hard(state.pairs, state.score, num_edges), (), plan, data
+        )
         after = refilled(key_ties, block, state.score[num_edges:], fresh, base)
         forgotten = jnp.concatenate([jnp.zeros(num_edges, bool), after.replaced])
         moments = jax.tree.map(

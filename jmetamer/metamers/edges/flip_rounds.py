@@ -1,6 +1,5 @@
 """Flips of a hard graph: with kicks among all pairs, or in rounds, each among other candidates."""
 
-import os
 from typing import NamedTuple
 
 import jax
@@ -10,6 +9,7 @@ from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.hardening import Hardened, criterion
 from jmetamer.metamers.edges.joint_flips import joint_flips
 from jmetamer.metamers.edges.kicked_flips import kicked_flips
+from jmetamer.metamers.edges.moves_by_target import Allowance, without_limit
 from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
 from jmetamer.metamers.edges.pair_loss import loss_of_pairs, residual_of_pairs
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
@@ -17,14 +17,22 @@ from jmetamer.metamers.edges.refill import filled_slots, unseen
 
 # Flips draw from the key of the seed folded with this; other draws fold with numbers below.
 _FLIPS = 2**30 + 1
-ROUNDS = int(os.environ.get("ROUNDS", "20"))
-PATIENCE = int(os.environ.get("PATIENCE", "2"))
+# Rounds, and steps in vain after which one ends.
+_ROUNDS, _PATIENCE = 20, 2
 # Candidates of a round, in edges of the reference, and at least.
 _SHARE, _LEAST = 1.0, 1000
 
 
 class _Round(NamedTuple):
-    """A hard graph between two rounds."""
+    """A hard graph between two rounds.
+
+    Attributes:
+      pairs: [E + B].
+      hard: [E + B].
+      loss: [] its `criterion`.
+      num_flips: [] int32 so far.
+      number: [] int32 rounds so far.
+    """
 
     pairs: Pairs
     hard: jax.Array
@@ -45,7 +53,7 @@ def length_of_list(num_present: int, num_edges: int, num_pairs: int) -> int:
       >>> length_of_list(5100, 5000, 25_000), length_of_list(7, 7, 15)
       (12500, 15)
     """
-    # In coarse steps, because each length is compiled for.
+    # In coarse steps, because every length is compiled for.
     step = max(1, num_edges // 2)
     room = -(-num_present // step) * step
     return min(num_pairs, room + max(_LEAST, int(_SHARE * num_edges)))
@@ -88,7 +96,7 @@ def flipped(
         key_block, key_list, key_flips = jax.random.split(jax.random.fold_in(key, now.number), 3)
         near = near_nodes(now.pairs, now.hard > 0, plan, data)
         pairs = _fresh(key_block, now, near, plan, data)
-        place = _listed(key_list, pairs, now.hard, length, data.pairs.senders.shape[0])
+        place = _listed(key_list, now.hard, _seen(pairs, near, plan, data), length)
         few = Pairs(*(side[place] for side in pairs))
         found = joint_flips(
             key_flips,
@@ -96,9 +104,11 @@ def flipped(
             few.is_pair,
             lambda hard: judged(few, hard, now.hard.at[place].set(hard)),
             lambda hard: residual_of_pairs(few, hard, start.features, plan, data),
+            lambda hard: _allowance(
+                place, hard, now.hard.at[place].set(hard), start.start, plan, numbers
+            ),
             most=numbers.flips - now.num_flips,
-            patience=PATIENCE,
-            **globals().get("KW", {}),
+            patience=_PATIENCE,
             tolerance=numbers.tolerance,
         )
         hard = now.hard.at[place].set(found.hard)
@@ -107,7 +117,7 @@ def flipped(
     def going(now: _Round) -> jax.Array:
         fits = jnp.sum(now.hard > 0) <= length
         unmatched = now.loss > numbers.tolerance
-        return fits & unmatched & (now.number < ROUNDS) & (now.num_flips < numbers.flips)
+        return fits & unmatched & (now.number < _ROUNDS) & (now.num_flips < numbers.flips)
 
     value = judged(start.pairs, start.hard, start.hard)
     begin = _Round(start.pairs, start.hard, value, jnp.int32(0), jnp.int32(0))
@@ -122,6 +132,27 @@ def _ended(
     return start._replace(pairs=pairs, hard=hard, loss=loss, num_flips=num_flips)
 
 
+def _allowance(
+    place: jax.Array,
+    hard: jax.Array,
+    all_hard: jax.Array,
+    from_start: jax.Array,
+    plan: Plan,
+    numbers: Numbers,
+) -> Allowance:
+    """Return what flips may spend: changes of a budget, or what a walk has beyond its distance."""
+    # A flip away from the start costs one change, a flip back gives one.
+    change = jnp.where(hard == from_start[place], 1.0, -1.0)
+    if plan.has_budget:
+        return Allowance(change, numbers.budget - jnp.sum(jnp.abs(all_hard - from_start)))
+    if plan.start == "reference":
+        kept = jnp.sum(all_hard * from_start)
+        union = jnp.sum(from_start) + jnp.sum(all_hard * (1 - from_start))
+        # An edge taken back lowers the distance by 1 / union about.
+        return Allowance(-change, jnp.floor((1 - numbers.distance) * union - kept))
+    return without_limit(hard)
+
+
 def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data) -> Pairs:
     """Return the pairs with fresh candidates in the place of the block's absent ones."""
     num_edges, num_fresh = data.pairs.senders.shape[0], plan.num_block + plan.num_block // 8 + 8
@@ -131,13 +162,20 @@ def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data)
     return filled_slots(staying, fresh, unseen(fresh, [staying]))
 
 
-def _listed(
-    key: jax.Array, pairs: Pairs, hard: jax.Array, length: int, num_edges: int
-) -> jax.Array:
-    """Return the places [length] of all present pairs, then of some of the block's, then others."""
+def _seen(pairs: Pairs, near: jax.Array, plan: Plan, data: Data) -> jax.Array:
+    """Return which pairs a target sees, [E + B] bool."""
+    if data.nodes is not None:
+        return pairs.is_pair  # they are near the targets by choice
+    seen = near[pairs.receivers]
+    if not plan.directed:
+        seen |= near[pairs.senders]
+    return pairs.is_pair & seen
+
+
+def _listed(key: jax.Array, hard: jax.Array, seen: jax.Array, length: int) -> jax.Array:
+    """Return the places [length] of all present pairs, then of drawn ones that a target sees."""
     if length == hard.size:
         return jnp.arange(length)
     lots = jax.random.uniform(key, hard.shape)
-    absent = jnp.where(jnp.arange(hard.size) < num_edges, 1, 2)
-    rank = jnp.where(hard > 0, 3, jnp.where(pairs.is_pair, absent, 0)) + lots
+    rank = jnp.where(hard > 0, 3, jnp.where(seen, 2, 0)) + lots
     return jax.lax.top_k(rank, length)[1]

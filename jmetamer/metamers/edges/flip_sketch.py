@@ -59,17 +59,19 @@ def sketched(
     along = 1 - 2 * hard
     found, backward = jax.vjp(residual, hard)
     num_targets, width = found.shape
-    key_sign, key_place, key_columns = jax.random.split(key, 3)
+    key_sign, key_place, key_columns, key_mixture = jax.random.split(key, 4)
     columns = jnp.eye(width)
     if width > _COLUMNS:
         columns = jax.random.normal(key_columns, (_COLUMNS, width)) / jnp.sqrt(_COLUMNS)
     sign = jax.random.rademacher(key_sign, (num_targets,), found.dtype)
     place = jax.random.uniform(key_place, (num_targets,), found.dtype, -1, 1)
 
-    def effects(of_targets: jax.Array) -> jax.Array:
-        return jax.lax.map(lambda c: along * backward(of_targets[:, None] * c)[0], columns)
+    def effect_of(rows: jax.Array, column: jax.Array) -> jax.Array:
+        return along * backward(rows[:, None] * column)[0]
 
-    effect, placed = effects(sign), effects(sign * place)
-    size = jnp.sum(jnp.square(effect), axis=0)
-    home = jnp.sum(effect * placed, axis=0) / jnp.where(size > 0, size, 1)
+    effect = jax.lax.map(lambda column: effect_of(sign, column), columns)
+    # One random mixture of the columns tells the place: its rows without and with the factors.
+    mixture = jax.random.normal(key_mixture, columns.shape[:1])
+    plain = mixture @ effect
+    home = effect_of(sign * place, mixture @ columns) / jnp.where(plain == 0, 1, plain)
     return Sketch(along * jax.grad(loss)(hard), effect, home, place)

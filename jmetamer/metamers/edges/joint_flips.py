@@ -1,4 +1,4 @@
-"""Descent over hard edges by flips of one or two pairs at once, found by a sketch of the Jacobian.
+"""Descent over hard edges by flips of one pair or of two, found by a sketch of the Jacobian.
 
 Where no single flip lowers the loss, two together often do, such as an edge that moves. Of all
 two flips of m pairs there are m^2 / 2; a sketch tells which of them may cancel the residual.
@@ -11,7 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer.metamers.edges.flip_sketch import SAME_HOME, Sketch, sketched
-from jmetamer.metamers.edges.moves_by_target import moved_together, moves_by_target
+from jmetamer.metamers.edges.moves_by_target import (
+    Allowance,
+    moved_together,
+    moves_by_target,
+    without_limit,
+)
 
 
 class JointFlips(NamedTuple):
@@ -32,12 +37,13 @@ _Now = tuple[jax.Array, jax.Array, jax.Array]
 
 
 class _State(NamedTuple):
+    """Where the descent stands, and how many steps were in vain since the last that was not."""
+
     key: jax.Array
     hard: jax.Array
     value: jax.Array
     num_flips: jax.Array
     num_vain: jax.Array
-    step: jax.Array
 
 
 def joint_flips(
@@ -46,11 +52,11 @@ def joint_flips(
     is_pair: jax.Array,
     loss: Callable[[jax.Array], jax.Array],
     residual: Callable[[jax.Array], jax.Array],
+    allowance: Callable[[jax.Array], Allowance] | None = None,
     *,
     shortlist: int = 32,
     rows: int = 256,
     each: int = 8,
-    steps: int = 1000,
     most: int | jax.Array = 200,
     patience: int = 4,
     tolerance: jax.Array | float = 0.0,
@@ -62,12 +68,14 @@ def joint_flips(
 
         D(e, f) = D(e) + D(f) + 2 <j_e, j_f>,   D(e) = 2 <r, j_e> + |j_e|^2.
 
-    The first term of D is a gradient; the j are read off 2 c backward passes, c the number of
-    columns, because most flips act on one target: the rows of all targets are added with random
-    signs, and once more with random factors, which tell the target. `rows` flips, the half of them
-    those of smallest D(e), the others drawn, look for their best partner among all m. The
-    `shortlist` best of these moves are made on trial; those that lower the loss are made together,
-    the best first, each if the loss still falls.
+    The first term of D is a gradient; the j are read off c + 1 backward passes, c the number
+    of columns, because most flips act on one target: the rows of all targets are added with random
+    signs, and once more with random factors, which tell the target.
+
+    A step makes the best move of every target at once and keeps those that helped their target,
+    then the next best, `each` times (`moves_by_target`). Where that does not lower the loss, `rows`
+    flips, the half of them those of smallest D(e), the others drawn, look for their best partner
+    among all m, and the `shortlist` best of these moves are tried one after the other.
 
     Args:
       key: typed random key.
@@ -75,8 +83,10 @@ def joint_flips(
       is_pair: [m] bool; False: padding, which is never flipped.
       loss: from weights [m] to a scalar, differentiable: what decides.
       residual: from weights [m] to [t, c], whose squares add up to about the loss.
-      shortlist: moves tried a step, static.
+      allowance: from weights [m] to what each flip costs and what may be spent; None: no limit.
+      shortlist: moves tried one after the other, static.
       rows: flips whose partners are looked for, static.
+      each: moves of each target tried in a step, static.
       most: number of flips after which the descent ends.
       patience: steps without a better graph after which it ends, static.
       tolerance: [] loss at which nothing is left to do.
@@ -92,11 +102,12 @@ def joint_flips(
       >>> found.hard.tolist(), int(found.num_flips)  # an edge has moved
       ([0.0, 1.0, 0.0], 2)
     """
+    allowance = allowance or without_limit
     rows, each = min(rows, hard.size), min(each, hard.size)
     shortlist = min(shortlist, rows)
 
     def going(state: _State) -> jax.Array:
-        hopeful = (state.num_vain < patience) & (state.step < steps)
+        hopeful = state.num_vain < patience
         return hopeful & (state.num_flips < most) & (state.value > tolerance)
 
     def one_by_one(key: jax.Array, sketch: Sketch, acts: jax.Array, now: _Now) -> _Now:
@@ -112,40 +123,54 @@ def joint_flips(
                 num_flips,
             ), None
 
-        return jax.lax.scan(tried, now, _moves(key, sketch, acts, rows, shortlist))[0]
+        spending = allowance(now[0])
+        moves = _moves(key, sketch, acts, spending, rows, shortlist)
+        return jax.lax.scan(tried, now, moves)[0]
 
     def step(state: _State) -> _State:
         key, key_sketch, key_moves = jax.random.split(state.key, 3)
         sketch = sketched(key_sketch, state.hard, loss, residual)
         acts = is_pair & (jnp.sum(jnp.abs(sketch.effect), axis=0) > 0)
-        moves = moves_by_target(key_moves, sketch, acts, each)
-        hard, value, flips = moved_together(state.hard, state.value, moves, loss, residual)
+        moves = moves_by_target(key_moves, sketch, acts, allowance(state.hard), each)
+        hard, value, flips = moved_together(
+            state.hard, state.value, moves, loss, residual, allowance
+        )
         now = hard, value, state.num_flips + flips
         hard, value, num_flips = jax.lax.cond(
             value < state.value, lambda: now, lambda: one_by_one(key_moves, sketch, acts, now)
         )
         num_vain = jnp.where(value < state.value, 0, state.num_vain + 1)
-        return _State(key, hard, value, num_flips, num_vain, state.step + 1)
+        return _State(key, hard, value, num_flips, num_vain)
 
     # Through the same map as the trials, so that equal graphs have equal losses.
     value = jax.lax.map(loss, hard[None])[0]
-    state = _State(key, hard, value, jnp.int32(0), jnp.int32(0), jnp.int32(0))
+    state = _State(key, hard, value, jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(going, step, state)
     return JointFlips(end.hard, end.value, end.num_flips)
 
 
 def _moves(
-    key: jax.Array, sketch: Sketch, acts: jax.Array, rows: int, shortlist: int
+    key: jax.Array,
+    sketch: Sketch,
+    acts: jax.Array,
+    spending: Allowance,
+    rows: int,
+    shortlist: int,
 ) -> tuple[jax.Array, jax.Array]:
     """Return the two flips [shortlist] of each move that promises most; equal where it is one."""
     single = jnp.where(acts, sketch.single, jnp.inf)
+    allowed = jnp.where(spending.toll <= spending.room, single, jnp.inf)
     best = _in_turn(single, sketch.home, rows - rows // 2)
     lots = jnp.where(acts, jax.random.uniform(key, single.shape), -1)
     chosen = jnp.concatenate([best, jax.lax.top_k(lots, rows // 2)[1]])
-    joint = 2 * sketch.effect[:, chosen].T @ sketch.effect + single[chosen][:, None] + single
     apart = jnp.abs(sketch.home[chosen][:, None] - sketch.home) > SAME_HOME
-    joint = jnp.where(apart, jnp.inf, joint)
-    joint = joint.at[jnp.arange(rows), chosen].set(single[chosen])
+    # What acts on different targets adds up; it is joined only where one has to pay for the other.
+    together = jnp.where(apart, 0, 2 * sketch.effect[:, chosen].T @ sketch.effect)
+    joint = together + single[chosen][:, None] + single
+    toll = spending.toll[chosen][:, None] + spending.toll
+    alone = spending.toll[chosen][:, None] <= spending.room
+    joint = jnp.where((apart & alone) | (toll > spending.room), jnp.inf, joint)
+    joint = joint.at[jnp.arange(rows), chosen].set(allowed[chosen])
     partner = jnp.argmin(joint, axis=1)
     promised = jnp.min(joint, axis=1)
     # A flip among the best ones may have been drawn too.

@@ -25,7 +25,26 @@ class Moves(NamedTuple):
     promised: jax.Array
 
 
-def moves_by_target(key: jax.Array, sketch: Sketch, usable: jax.Array, num: int) -> Moves:
+class Allowance(NamedTuple):
+    """What flips may spend of a limit, such as a budget of changes.
+
+    Attributes:
+      toll: [m] what each flip costs; negative where it gives back.
+      room: [] what may be spent; moves that cost more are not tried.
+    """
+
+    toll: jax.Array
+    room: jax.Array
+
+
+def without_limit(hard: jax.Array) -> Allowance:
+    """Return that every flip [m] is free."""
+    return Allowance(jnp.zeros_like(hard), jnp.float32(jnp.inf))
+
+
+def moves_by_target(
+    key: jax.Array, sketch: Sketch, usable: jax.Array, spending: Allowance, num: int
+) -> Moves:
     """Return the most promising moves of each target, [num, t].
 
     Of each target the same number of flips is compared, two by two: the one half those that promise
@@ -35,6 +54,7 @@ def moves_by_target(key: jax.Array, sketch: Sketch, usable: jax.Array, num: int)
       key: typed random key.
       sketch: of all flips.
       usable: [m] bool.
+      spending: moves beyond it are left out.
       num: moves of each target, static.
     """
     num_targets = sketch.places.size
@@ -45,8 +65,10 @@ def moves_by_target(key: jax.Array, sketch: Sketch, usable: jax.Array, num: int)
     effect = sketch.effect[:, listed]
     joint = 2 * jnp.einsum("kti,ktj->tij", effect, effect)
     joint += single[:, :, None] + single[:, None, :]
+    toll = spending.toll[listed]
+    joint = jnp.where(toll[:, :, None] + toll[:, None, :] > spending.room, jnp.inf, joint)
     alone = jnp.arange(width)
-    joint = joint.at[:, alone, alone].set(single)
+    joint = joint.at[:, alone, alone].set(jnp.where(toll > spending.room, jnp.inf, single))
     partner = jnp.argmin(joint, axis=2)
     promised = jnp.min(joint, axis=2)
     lowest, row = jax.lax.top_k(-promised, num)
@@ -91,6 +113,7 @@ def moved_together(
     moves: Moves,
     loss: Callable[[jax.Array], jax.Array],
     residual: Callable[[jax.Array], jax.Array],
+    allowance: Callable[[jax.Array], Allowance] = without_limit,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Make one move of every target, then the next, and keep what helped its target.
 
@@ -100,6 +123,7 @@ def moved_together(
       moves: [p, t].
       loss: from weights [m] to a scalar: what decides.
       residual: from weights [m] to [t, c].
+      allowance: from weights [m] to what each flip costs and what may be spent.
 
     Returns:
       (hard, loss, number of flips); the loss is never above the one given.
@@ -113,6 +137,10 @@ def moved_together(
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array, jax.Array], None]:
         hard, value, losses, num_flips = now
         hopeful = moves.promised < 0
+        toll, room = allowance(hard)
+        toll = toll[moves.one] + jnp.where(moves.one != moves.other, toll[moves.other], 0)
+        # All together must not cost too much, also without those that give back.
+        hopeful &= jnp.cumsum(jnp.where(hopeful, jnp.maximum(toll, 0), 0)) <= room
         after = of_targets(_flipped(hard, moves, hopeful))
         helped = hopeful & (after < losses)
         moved = _flipped(hard, moves, helped)

@@ -78,7 +78,7 @@ def exchange(plan: Plan, state: Relaxed, data: Data) -> Relaxed:
 def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
     """Return the hard graphs of seeds [s], at the highest matmul precision.
 
-    Most candidates are absent by then; flips run on lists that are as short as the graphs allow.
+    Most candidates are absent by then: flips run on lists as short as the graphs allow.
     """
     hard = round_weights(plan, state, data, numbers)
     if int(numbers.flips) == 0:
@@ -102,7 +102,9 @@ def flip_pairs(
     """Return what flips make of the hard graphs of seeds [s]."""
     with highest_precision():
         return each(
-            plan, lambda one: flipped(one[0], one[1], length, plan, data, numbers), (keys, hard)
+            plan,
+            lambda given: flipped(given[0], given[1], length, plan, data, numbers),
+            (keys, hard),
         )
 
 

@@ -79,7 +79,7 @@ class BinaryEdges:
     memory goes with edges and block, never with the square of the nodes (after Geisler et al.
     2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
     `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
-    rounding is improved by flips of single pairs, and the hard graph is judged. Self loops of the
+    rounding is improved by flips of one pair or two at once, and the hard graph is judged. Self loops of the
     reference stay. With `nodes` edges come and go between these alone, and all others stay: "edges"
     below are those that may move.
 
@@ -100,7 +100,7 @@ class BinaryEdges:
         `1 - #(E and E') / #(E or E')`; of the edges that may move.
       directed: whether (i, j) and (j, i) are two edges; None: as the reference has it.
       draws: random roundings, beside the threshold 1/2 and the largest weights.
-      flips: largest number of single pairs flipped, one after the other, after rounding.
+      flips: number of pairs flipped after rounding, beyond which no more are.
       kicks: largest number of times that a few random pairs are flipped where no single flip helps,
         to descend again from there; None: 20 where the block holds all pairs, else none.
       learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
@@ -125,7 +125,7 @@ class BinaryEdges:
     distance: float | None = None
     directed: bool | None = None
     draws: int = 20
-    flips: int = 100
+    flips: int = 1000
     kicks: int | None = None
     learning_rate: float = 0.05
     nodes: Sequence[int] | None = None

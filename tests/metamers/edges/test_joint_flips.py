@@ -10,14 +10,15 @@ import pytest
 
 from jmetamer.metamers.edges.flip_sketch import sketched
 from jmetamer.metamers.edges.joint_flips import joint_flips
-from jmetamer.metamers.edges.moves_by_target import moves_by_target
+from jmetamer.metamers.edges.moves_by_target import Allowance, moves_by_target, without_limit
 
 TARGETS, COLUMNS, SIZE = 4, 3, 24
 IS_PAIR = np.arange(SIZE) < SIZE - 2
+FREE = without_limit(jnp.zeros(SIZE))
 
 
 def problem(seed, shared=0):
-    """A linear residual [t, c]: pair e acts on target e mod t, the first `shared` on all targets."""
+    """Linear residual [t, c]: pair e acts on target e mod t, the first `shared` on all."""
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(TARGETS, COLUMNS, SIZE)).astype(np.float32)
     acts = (np.arange(SIZE) % TARGETS == np.arange(TARGETS)[:, None]) | (np.arange(SIZE) < shared)
@@ -78,7 +79,7 @@ def test_moves_of_a_target_are_the_best_of_all_its_pairs_of_flips(seed):
     sketch = sketched(
         jax.random.key(seed), jnp.asarray(start), loss, functools.partial(residual_of, **given)
     )
-    moves = moves_by_target(jax.random.key(1), sketch, jnp.asarray(IS_PAIR), 1)
+    moves = moves_by_target(jax.random.key(1), sketch, jnp.asarray(IS_PAIR), FREE, 1)
     here = float(loss(start))
     for target in range(TARGETS):
         mine = [e for e in range(SIZE) if e % TARGETS == target and IS_PAIR[e]]
@@ -100,7 +101,7 @@ def test_ends_where_neither_one_flip_nor_two_lower_the_loss(seed, shared):
     assert here == pytest.approx(float(loss_of(hard, matrix, aim)), rel=1e-4, abs=1e-4)
     assert set(np.unique(hard)) <= {0.0, 1.0}
     assert not hard[~IS_PAIR].any()
-    # Flips that act on several targets are told apart by chance, so that pairs of them may be missed.
+    # Two flips that act on several targets may be missed: they are told apart by chance.
     pairs = itertools.combinations_with_replacement(np.flatnonzero(IS_PAIR), 2)
     for e, f in pairs if shared == 0 else zip(*[np.flatnonzero(IS_PAIR)] * 2, strict=True):
         flipped = hard.copy()
@@ -114,6 +115,35 @@ def test_never_ends_above_its_start(rows):
     matrix, aim, start = problem(3, shared=4)
     found = descend(matrix, aim, start, rows=rows)
     assert float(found.loss) <= float(loss_of(start, matrix, aim))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shared", [0, SIZE])
+def test_at_a_limit_flips_are_exchanged_and_the_limit_is_kept(seed, shared):
+    matrix, aim, _ = problem(seed, shared)
+    start = (np.arange(SIZE) < 12).astype(np.float32)
+    given = {"matrix": matrix, "aim": aim}
+    loss = functools.partial(loss_of, **given)
+
+    def limited(hard):
+        return jnp.where(jnp.sum(hard) <= 12, loss(hard), jnp.inf) + loss(hard) * 0
+
+    def allowance(hard):
+        return Allowance(1 - 2 * hard, 12 - jnp.sum(hard))
+
+    residual = functools.partial(residual_of, **given)
+    here = joint_flips(
+        jax.random.key(0), jnp.asarray(start), jnp.asarray(IS_PAIR), limited, residual, allowance
+    )
+    assert np.asarray(here.hard).sum() <= 12
+    assert int(here.num_flips) >= 2
+    assert float(here.loss) < float(loss(start))
+    if shared == 0:
+        for e, f in itertools.combinations_with_replacement(np.flatnonzero(IS_PAIR), 2):
+            flipped = np.asarray(here.hard).copy()
+            for place in {e, f}:
+                flipped[place] = 1 - flipped[place]
+            assert float(limited(flipped)) >= float(here.loss) - 1e-3
 
 
 def test_does_nothing_at_the_tolerance_or_without_flips():
