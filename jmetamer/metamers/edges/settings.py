@@ -79,9 +79,9 @@ class BinaryEdges:
     memory goes with edges and block, never with the square of the nodes (after Geisler et al.
     2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
     `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
-    rounding is improved by flips of one pair or two at once, and the hard graph is judged. Self loops of the
-    reference stay. With `nodes` edges come and go between these alone, and all others stay: "edges"
-    below are those that may move.
+    rounding is improved by flips of one pair or two at once, and the hard graph is judged. Self
+    loops of the reference stay. With `nodes` edges come and go between these alone, and all others
+    stay: "edges" below are those that may move.
 
     Attributes:
       start: "noise", a random simple graph with as many edges as the reference; "any_density", one
