@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", default="cora")
     parser.add_argument("--models", nargs="+", default=["gcn", "gin"], choices=list(jm.MODELS))
     parser.add_argument("--targets", nargs="+", type=int, default=[10, 100])
+    parser.add_argument("--target-seed", type=int, default=1, help="of the draw of target nodes")
     parser.add_argument("--layer", default="logits")
     parser.add_argument("--start", default="noise", choices=["noise", "reference"])
     parser.add_argument("--distance", type=float, default=0.2, help="of a walk from the reference")
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=None, help="of training; None: the default")
     parser.add_argument("--refill", default=None, help="how our search finds candidates")
     parser.add_argument("--flipped", type=int, default=8, help="seeds of `top-k and our flips`")
-    parser.add_argument("--rates", nargs="+", type=float, default=[0.01, 0.05, 0.3])
+    parser.add_argument("--rates", nargs="+", type=float, default=[0.05, 0.3, 1.0])
     parser.add_argument(
         "--refills", nargs="+", default=["none", "uniform", "near", "gradient"],
         help="ways to find candidates that are tried for the baseline",
@@ -110,7 +111,8 @@ def _problem(
 ) -> jm.Problem:
     """Return a problem with random target nodes, the same for every network."""
     n = len(data.graph.nodes)
-    nodes = np.random.default_rng(number).choice(n, number, replace=False)
+    drawn = np.random.default_rng([number, arguments.target_seed])
+    nodes = drawn.choice(n, number, replace=False)
     edges = jm.BinaryEdges(
         start=arguments.start,
         distance=arguments.distance if arguments.start == "reference" else None,
