@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jmetamer import grouping, pipeline
+from jmetamer._base.compiled_programs import release_when_crowded
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import CellSettings
 from jmetamer.progress import Terminal
@@ -47,6 +48,7 @@ class Attempts:
 
     def alone(self, cell: CellSettings) -> Outcome:
         """Try one cell."""
+        release_when_crowded()
         with self.store.lock(cell.id) as mine:
             return self._known(cell, mine) or self._alone(cell)
 
@@ -59,6 +61,7 @@ class Attempts:
         outcomes: dict[str, Outcome] = {}
         waiting = list(cells)
         while waiting:
+            release_when_crowded()
             with contextlib.ExitStack() as locks:
                 group = self._gather(waiting, locks, outcomes)
                 if len(group) == 1:

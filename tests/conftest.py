@@ -15,6 +15,9 @@ os.environ.setdefault("JMETAMER_COMPILATION_CACHE", "off")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
+from jmetamer._base.compiled_programs import release_when_crowded  # noqa: E402, as it imports jax
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run tests that are marked `slow`")
 
@@ -33,3 +36,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, reason in reasons.items():
             if marker in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Give back compiled programs between files: a whole suite of them is more than Linux maps."""
+    yield
+    release_when_crowded(0.3)

@@ -55,6 +55,7 @@ def main() -> None:
                 at |= {"start": arguments.start, "steps": arguments.steps}
                 problem = _problem(trained, data, number, arguments, _refill(name, arguments))
                 tuned = _tuned(problem, at, report, trained, data, arguments)
+                out.write_text(json.dumps(report, indent=1))
                 key = at | {"seed": seed}
                 if any(row | key == row for row in report["runs"]):
                     continue
@@ -196,7 +197,8 @@ def _flipped(problem: jm.Problem, found: Found, seed: int, arguments: Any) -> Fo
     numbers = numbers_of(problem, solver, 0, plan)
     loss = jnp.float32(found.loss)
     zero = jnp.int32(0)
-    start = Hardened(found.pairs, found.hard, (), loss, loss, loss, zero, zero)
+    nowhere = jnp.zeros(found.hard.shape)  # a start matters to budgets and walks alone
+    start = Hardened(found.pairs, found.hard, nowhere, (), loss, loss, loss, zero, zero)
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], start)
     num_edges = data.pairs.senders.shape[0]
     length = length_of_list(int(found.hard.sum()), num_edges, found.hard.size)
