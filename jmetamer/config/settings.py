@@ -137,7 +137,8 @@ class EdgeSettings:
         to reach, above 0 and up to 1; must be given there.
       draws: edges, features_and_edges; random roundings, beside the threshold 1/2 and the largest
         weights [20].
-      flips: edges, features_and_edges; largest number of single pairs flipped after rounding [100].
+      flips: edges, features_and_edges; number of pairs flipped after rounding, beyond which no more
+        are [1000].
       kicks: edges, features_and_edges; largest number of times that a few random pairs are flipped
         where no single flip helps [20 where the block holds all pairs, else 0].
       learning_rate: features_and_edges; of Adam on the weights [0.05].

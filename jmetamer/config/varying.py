@@ -84,7 +84,7 @@ def fill_varying(given: MetamerSettings) -> dict[str, Any]:
 
     Example:
       >>> fill_varying(MetamerSettings(vary="edges"))["edges"].flips
-      100
+      1000
     """
     kind = features_of(given)
     if given.features is not None and given.vary not in JOINT:

@@ -72,7 +72,7 @@ class TestRefused:
     def test_is_a_search_that_would_ignore_a_setting(self, edge_problem, options):
         problem = edge_problem(**options)
         text = message(lambda: jm.generate(problem, count=1, method="swap_search"))
-        assert "takes neither `start='reference'` nor `budget`" in text
+        assert "takes `start` 'noise' or 'rewired' and no `budget`" in text
 
     @pytest.mark.parametrize("vary", [jm.BinaryEdges(), jm.FeaturesAndEdges()])
     def test_is_a_network_that_takes_the_maximum(self, graph, make_trained, vary):
