@@ -13,6 +13,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
+from jmetamer._base.interrupts import raise_if_interrupted
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.results.progress import Progress
 
@@ -111,6 +112,7 @@ class _PlainWatcher:
         self._stage, self._quarter, self._start = "", -1, 0.0
 
     def __call__(self, now: Progress) -> None:
+        raise_if_interrupted()
         if now.stage != self._stage:
             self._stage, self._quarter, self._start = now.stage, -1, time.monotonic()
         quarter = 4 * now.done // max(1, now.total)
@@ -132,6 +134,7 @@ class _BarWatcher:
         self._task = display.add_task(title, total=None, loss="-")
 
     def __call__(self, now: Progress) -> None:
+        raise_if_interrupted()
         if now.stage != self._stage:
             self._stage = now.stage
             self._display.reset(self._task, description=f"{self._title} · {now.stage}")

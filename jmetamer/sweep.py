@@ -24,6 +24,7 @@ import jsonargparse
 from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, StoreError
+from jmetamer._base.interrupts import interrupts_remembered
 from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
     CellSettings,
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
             tried_by_others=meeting is not None,
         )
         prepare = functools.partial(_prepare, store, run, command, forget=grid if meeting else ())
-        with join(meeting, store, prepare) as company:
+        with interrupts_remembered(), join(meeting, store, prepare) as company:
             terminal.greet(store.folder)
             if company.count > 1:
                 terminal.line(f"process {company.index} of {company.count}; cells are shared")

@@ -1,0 +1,49 @@
+"""An interrupt (Ctrl-C) that is not lost, wherever in the process it arrives."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+_seen = threading.Event()
+
+
+@contextlib.contextmanager
+def interrupts_remembered() -> Iterator[None]:
+    """Remember an interrupt while the context is open, beside raising `KeyboardInterrupt`.
+
+    Python drops exceptions in some places, as in callbacks of the garbage collector, of which jax
+    has one: an interrupt that arrives there would be printed as ignored, and the work would go on.
+    `raise_if_interrupted`, called now and then, raises it again. Outside of the main thread, where
+    signals cannot be handled, nothing is done.
+
+    Example:
+      >>> with interrupts_remembered():
+      ...     raise_if_interrupted()
+    """
+    _seen.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        _seen.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _seen.clear()
+
+
+def raise_if_interrupted() -> None:
+    """Raise `KeyboardInterrupt` if there was an interrupt since the context was opened.
+
+    Example:
+      >>> raise_if_interrupted()
+    """
+    if _seen.is_set():
+        raise KeyboardInterrupt
