@@ -251,7 +251,7 @@ class TestAProcessThatIsKilled:
 
 
 def test_two_sweeps_on_one_folder_share_the_cells_and_corrupt_nothing(desk, capsys):
-    other = start("--out", "shared", seconds=2)
+    other = start("--out", "shared", seconds=4)
     wait_until(computed)  # the other process holds its first cell from now on
     assert sweep.main(["tiny.yaml", "--out", "shared"], run_cell=desk) == 0
     _, complaints = other.communicate(timeout=120)
