@@ -37,14 +37,6 @@ NAMES = ("noise", "walk", "search", "joint", "given", "weights")
 SIMPLE, WITH_FEATURES = NAMES[:-1], ("joint", "given")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compile():
-    """Compile with little optimization: most of the time of these tests is compiling."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("structure")

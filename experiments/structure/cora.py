@@ -15,7 +15,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
 from straight_through import Found, straight_through
 
 import jmetamer as jm
@@ -28,6 +27,7 @@ from jmetamer.metamers.edges.flip_rounds import length_of_list
 from jmetamer.metamers.edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.edges.hardening import Hardened
 from jmetamer.metamers.edges.plan import numbers_of, plan_of
+from jmetamer.results.median_interval import median_interval
 from jmetamer.results.statistics import clopper_pearson_interval
 
 FLIPS = 5000  # of single pairs after rounding, ours alone
@@ -227,13 +227,13 @@ def _rows(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             | {
                 "seeds": len(mine),
                 "best": float(losses["ours"].min()),
-                "median": median_interval(losses["ours"]),
-                "relaxed": median_interval(relaxed),
-                "gap": median_interval(losses["ours"] - relaxed),
-                "hard_to_relaxed": median_interval(losses["ours"] / relaxed),
-                "jaccard": median_interval([run["jaccard"]["ours"] for run in mine]),
-                "baseline": median_interval(losses["baseline"]),
-                "with_flips": median_interval(losses["with_flips"]),
+                "median": _median(losses["ours"]),
+                "relaxed": _median(relaxed),
+                "gap": _median(losses["ours"] - relaxed),
+                "hard_to_relaxed": _median(losses["ours"] / relaxed),
+                "jaccard": _median([run["jaccard"]["ours"] for run in mine]),
+                "baseline": _median(losses["baseline"]),
+                "with_flips": _median(losses["with_flips"]),
                 "ratio_of_medians": ratio_interval(losses["baseline"], losses["ours"]),
                 "matched": matched,
                 "seconds": float(np.median([run["seconds"]["ours"] for run in mine])),
@@ -247,16 +247,11 @@ def _share(matched: np.ndarray) -> list[float]:
     return [float(matched.mean()), low, high]
 
 
-def median_interval(values: Any, level: float = 0.95) -> list[float]:
-    """Return (median, low, high): order statistics that hold the median with at least the level.
-
-    The number of values below the median is binomial with probability 1/2, so the interval from the
-    k-th smallest to the k-th largest holds it with probability `1 - 2 P(B < k)`. Of fewer than six
-    values not even the extremes reach 95 %; they are returned all the same.
-    """
-    ordered = np.sort(np.asarray(values, float))
-    k = max(1, int(scipy.stats.binom.ppf((1 - level) / 2, ordered.size, 0.5)))
-    return [float(np.median(ordered)), float(ordered[k - 1]), float(ordered[-k])]
+def _median(values: Any) -> list[float | None]:
+    """Return (median, low, high); no limits where there are too few values for 95 %."""
+    low, high = (float(limit) for limit in median_interval(values))
+    limits = [low, high] if np.isfinite(low) else [None, None]
+    return [float(np.median(np.asarray(values, float))), *limits]
 
 
 def ratio_interval(
@@ -285,8 +280,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _cell(values: Sequence[float]) -> str:
-    return "{:.2g} [{:.2g}, {:.2g}]".format(*values)
+def _cell(values: Sequence[float | None]) -> str:
+    center, low, high = values
+    return f"{center:.2g}" if low is None else f"{center:.2g} [{low:.2g}, {high:.2g}]"
 
 
 def _circumstances(arguments: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Deviation of how degrees go together in simple graphs: do hubs link to hubs?"""
 
+import functools
+
 import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet
@@ -62,24 +64,11 @@ def assortativity_change(reference: EdgeSet, metamer: EdgeSet) -> float:
     return abs(degree_assortativity(reference) - degree_assortativity(metamer))
 
 
-def assortativity_chance(reference: EdgeSet) -> float:
-    """Return the mean change of the reference's edges between pairs drawn at random.
-
-    Estimated from those of 32 graphs, always the same, where it is defined; NaN if none is.
-
-    Example:
-      >>> star = EdgeSet(4, np.array([1, 2, 3, 4, 8, 12]), np.ones(6))
-      >>> 0 <= assortativity_chance(star) <= 2
-      True
-    """
-    return mean_over_random_edges(assortativity_change, reference)
-
-
 ASSORTATIVITY_MEASURES = (
     Measure(
         name="structure/assortativity",
         function=assortativity_change,
-        chance=assortativity_chance,
+        chance=functools.partial(mean_over_random_edges, assortativity_change),
         null=RANDOM_EDGES,
         low=0.0,
         high=2.0,

@@ -1,5 +1,7 @@
 """Deviation of triangles in simple graphs, nodes aligned."""
 
+import functools
+
 import numpy as np
 import scipy.sparse
 
@@ -54,23 +56,11 @@ def clustering_deviation(reference: EdgeSet, metamer: EdgeSet) -> float:
     return float(gaps.mean()) if gaps.size else 0.0
 
 
-def clustering_chance(reference: EdgeSet) -> float:
-    """Return the mean deviation of the reference's edges between pairs drawn at random.
-
-    Estimated from 32 such graphs, always the same.
-
-    Example:
-      >>> clustering_chance(EdgeSet(3, np.array([1, 2, 3, 5, 6, 7]), np.ones(6)))
-      0.0
-    """
-    return mean_over_random_edges(clustering_deviation, reference)
-
-
 CLUSTERING_MEASURES = (
     Measure(
         name="structure/clustering",
         function=clustering_deviation,
-        chance=clustering_chance,
+        chance=functools.partial(mean_over_random_edges, clustering_deviation),
         null=RANDOM_EDGES,
         low=0.0,
         high=1.0,

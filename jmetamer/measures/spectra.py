@@ -6,6 +6,7 @@ one ring of six and two rings of three look the same to every message-passing ne
 """
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -92,31 +93,10 @@ def netlsd(reference: EdgeSet, metamer: EdgeSet) -> float:
     return float(np.linalg.norm(traces[0] - traces[1]))
 
 
-def spectrum_chance(reference: EdgeSet) -> float:
-    """Return the mean spectral distance of the reference's weights on pairs drawn at random.
-
-    Estimated from 16 graphs, always the same; from 2 above 500 nodes.
-
-    Example:
-      >>> star = EdgeSet(4, np.array([1, 2, 3, 4, 8, 12]), np.ones(6))
-      >>> 0 < spectrum_chance(star) < 1
-      True
-    """
+def _chance(distance: Callable[[EdgeSet, EdgeSet], float], reference: EdgeSet) -> float:
+    """Return the mean over a few graphs: spectra of large ones take seconds."""
     draws = _DRAWS[reference.num_nodes > _MANY_NODES]
-    return mean_over_random_edges(laplacian_spectrum_wasserstein, reference, draws)
-
-
-def netlsd_chance(reference: EdgeSet) -> float:
-    """Return the mean `netlsd` of the reference's weights on pairs drawn at random.
-
-    Estimated from 16 graphs, always the same; from 2 above 500 nodes.
-
-    Example:
-      >>> star = EdgeSet(4, np.array([1, 2, 3, 4, 8, 12]), np.ones(6))
-      >>> 0 < netlsd_chance(star) < 4
-      True
-    """
-    return mean_over_random_edges(netlsd, reference, _DRAWS[reference.num_nodes > _MANY_NODES])
+    return mean_over_random_edges(distance, reference, draws)
 
 
 # Both measures ask for the same spectra, and every metamer for that of its reference.
@@ -147,7 +127,7 @@ SPECTRAL_MEASURES = (
     Measure(
         name="structure/laplacian_spectrum",
         function=laplacian_spectrum_wasserstein,
-        chance=spectrum_chance,
+        chance=functools.partial(_chance, laplacian_spectrum_wasserstein),
         null=RANDOM_EDGES,
         low=0.0,
         high=2.0,
@@ -161,7 +141,7 @@ SPECTRAL_MEASURES = (
     Measure(
         name="structure/netlsd",
         function=netlsd,
-        chance=netlsd_chance,
+        chance=functools.partial(_chance, netlsd),
         null=RANDOM_EDGES,
         low=0.0,
         high=float(np.sqrt(_TIMES.size)),

@@ -5,6 +5,8 @@ below is a number of edges. Self loops are left out. A weight that is not finite
 deviate by NaN.
 """
 
+import functools
+
 import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet, on_common_pairs
@@ -104,23 +106,6 @@ def edge_f1_chance(reference: EdgeSet) -> float:
     return float(1 - _expected_shared(reference) / total) if total else 0.0
 
 
-def degree_wasserstein_chance(reference: EdgeSet) -> float:
-    """Return the mean distance of the reference's weights on pairs drawn at random.
-
-    Estimated from 32 such graphs, always the same; they are undirected where the reference is. The
-    relative standard error is a few percent and falls with the number of nodes.
-
-    Args:
-      reference: its edges.
-
-    Example:
-      >>> star = EdgeSet(4, np.array([1, 2, 3, 4, 8, 12]), np.ones(6))
-      >>> 0 < degree_wasserstein_chance(star) < 1
-      True
-    """
-    return mean_over_random_edges(degree_wasserstein, reference)
-
-
 def _share(part: np.ndarray, whole: float) -> float:
     if not np.isfinite(whole):
         return float("nan")
@@ -177,7 +162,7 @@ STRUCTURE_MEASURES: tuple[Measure, ...] = (
     Measure(
         name="structure/degree_wasserstein",
         function=degree_wasserstein,
-        chance=degree_wasserstein_chance,
+        chance=functools.partial(mean_over_random_edges, degree_wasserstein),
         null=RANDOM_EDGES,
         low=0.0,
         high=float("inf"),

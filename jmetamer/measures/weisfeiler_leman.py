@@ -5,6 +5,7 @@ than 1-WL does, so an exact metamer has distance 0 here by construction, however
 The spectral measures (`spectra`) and triangles (`clustering`) are what breaks this circle.
 """
 
+import functools
 from typing import Any
 
 import jraph
@@ -76,19 +77,6 @@ def wl_distance(
     return float(np.sqrt(max(2 - 2 * kernel, 0.0)))
 
 
-def wl_chance(reference: EdgeSet) -> float:
-    """Return the mean distance of the reference's edges between pairs drawn at random.
-
-    Estimated from 8 such graphs, always the same.
-
-    Example:
-      >>> star = EdgeSet(4, np.array([1, 2, 3, 4, 8, 12]), np.ones(6))
-      >>> 0 < wl_chance(star) < 1.5
-      True
-    """
-    return mean_over_random_edges(wl_distance, reference, _DRAWS)
-
-
 def _graph_of(edges: EdgeSet, labels: np.ndarray) -> jraph.GraphsTuple:
     graph = make_graph(labels[:, None], *np.divmod(edges.numbers, edges.num_nodes))
     return graph._replace(nodes=labels[:, None])  # integers, compared exactly
@@ -98,7 +86,7 @@ WL_MEASURES = (
     Measure(
         name="structure/weisfeiler_leman",
         function=wl_distance,
-        chance=wl_chance,
+        chance=functools.partial(mean_over_random_edges, wl_distance, draws=_DRAWS),
         null=RANDOM_EDGES,
         low=0.0,
         high=float(np.sqrt(2)),

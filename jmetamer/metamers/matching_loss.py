@@ -1,6 +1,7 @@
 """How far activations are from their targets: the number to minimize, and the one to report."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +35,9 @@ def matching_loss(
       [1.0, 1.0]
     """
     objective, match = jnp.zeros(()), jnp.zeros(())
-    for layer in matching.layers:
-        target, scale = arrays.targets[layer], arrays.scales[layer]
-        nonlinearity = matching.model.nonlinearity(layer)
-        post = select(found[layer], arrays.nodes)
-        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
-        residual = matching.loss.residual(pre, post, target, nonlinearity)
-        objective += jnp.sum(jnp.square(residual)) / scale / len(matching.layers)
-        match = jnp.maximum(match, jnp.sum(jnp.square(post - target)) / scale)
+    for seen in _layers(found, matching, arrays):
+        objective += jnp.sum(jnp.square(seen.residual)) / seen.scale / len(matching.layers)
+        match = jnp.maximum(match, jnp.sum(jnp.square(seen.difference)) / seen.scale)
     return objective, match
 
 
@@ -67,12 +63,26 @@ def matching_residual(
       >>> residual.shape, round(float(jnp.sum(residual**2)), 5)
       ((34, 2), 1.0)
     """
-    residuals = []
+    number = len(matching.layers)
+    residuals = [
+        seen.residual / jnp.sqrt(seen.scale * number) for seen in _layers(found, matching, arrays)
+    ]
+    return jnp.concatenate(residuals, axis=1)
+
+
+class _Seen(NamedTuple):
+    """One matched layer: the loss's residual, `h' - h` [t, c] each, and `|h|^2` []."""
+
+    residual: jax.Array
+    difference: jax.Array
+    scale: jax.Array
+
+
+def _layers(found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays) -> Iterator[_Seen]:
     for layer in matching.layers:
-        target, share = arrays.targets[layer], arrays.scales[layer] * len(matching.layers)
+        target = arrays.targets[layer]
         nonlinearity = matching.model.nonlinearity(layer)
         post = select(found[layer], arrays.nodes)
         pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
         residual = matching.loss.residual(pre, post, target, nonlinearity)
-        residuals.append(residual / jnp.sqrt(share))
-    return jnp.concatenate(residuals, axis=1)
+        yield _Seen(residual, post - target, arrays.scales[layer])

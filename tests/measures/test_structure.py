@@ -9,11 +9,10 @@ from sklearn.metrics import f1_score
 
 import jmetamer as jm
 from jmetamer.graphs.flips import edge_jaccard, flips_between
-from jmetamer.measures import EdgeSet, edge_set
+from jmetamer.measures import MEASURES, EdgeSet, edge_set
 from jmetamer.measures.random_edges import is_directed, random_edges
 from jmetamer.measures.structure import (
     degree_wasserstein,
-    degree_wasserstein_chance,
     edge_f1_chance,
     edge_f1_distance,
     edge_jaccard_chance,
@@ -114,8 +113,9 @@ def test_chance_of_degrees_is_that_of_random_graphs_with_as_many_edges():
         for s in range(400)
     ]
     error = np.std(draws) * (1 / np.sqrt(400) + 1 / np.sqrt(32))
-    assert abs(degree_wasserstein_chance(edges) - np.mean(draws)) <= 3 * error
-    assert degree_wasserstein_chance(edges) == degree_wasserstein_chance(edges)
+    chance = MEASURES["structure/degree_wasserstein"].chance
+    assert abs(chance(edges) - np.mean(draws)) <= 3 * error
+    assert chance(edges) == chance(edges)
 
 
 @pytest.mark.parametrize("directed", [False, True])

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from same_view import assert_same_view, seen_by_targets
 
 import jmetamer as jm
 from jmetamer._base.errors import InputError
@@ -14,7 +15,6 @@ from jmetamer.graphs.local_graph import graph_with_local
 from jmetamer.graphs.pairs import Pairs, pair_numbers, pairs_of_graph
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.local_problem import local_problem
-from jmetamer.metamers.problem import reference_activations
 
 NUM_NODES, WIDTH = 90, 6
 MODELS = {
@@ -42,18 +42,6 @@ def make_whole(wide_graph, make_trained):
         return jm.Problem(make_trained(model, graph), graph, layer, nodes=list(nodes), **options)
 
     return build
-
-
-def seen_by_targets(problem, graph):
-    found = reference_activations(problem.trained.model, problem.trained.params, graph)
-    return {name: np.asarray(values)[problem.nodes] for name, values in found.items()}
-
-
-def assert_same_view(near, graph, lifted):
-    here, there = seen_by_targets(near.problem, graph), seen_by_targets(near.whole, lifted)
-    assert here.keys() == there.keys()
-    for name in here:
-        np.testing.assert_allclose(here[name], there[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def swapped(graph, nodes, count, rng):

@@ -13,7 +13,7 @@ from jmetamer.metamers.edges.moves_by_target import Allowance, without_limit
 from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
 from jmetamer.metamers.edges.pair_loss import loss_of_pairs, residual_of_pairs
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
-from jmetamer.metamers.edges.refill import filled_slots, unseen
+from jmetamer.metamers.edges.refill import filled_slots, unseen, with_spares
 
 # Flips draw from the key of the seed folded with this; other draws fold with numbers below.
 _FLIPS = 2**30 + 1
@@ -155,8 +155,8 @@ def _allowance(
 
 def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data) -> Pairs:
     """Return the pairs with fresh candidates in the place of the block's absent ones."""
-    num_edges, num_fresh = data.pairs.senders.shape[0], plan.num_block + plan.num_block // 8 + 8
-    fresh = near_pairs(key, num_fresh, near, plan.directed, data.nodes)
+    num_edges = data.pairs.senders.shape[0]
+    fresh = near_pairs(key, with_spares(plan.num_block), near, plan.directed, data.nodes)
     stays = (now.hard > 0) | (jnp.arange(now.hard.size) < num_edges)
     staying = Pairs(*(jnp.where(stays, side, 0) for side in now.pairs))
     return filled_slots(staying, fresh, unseen(fresh, [staying]))

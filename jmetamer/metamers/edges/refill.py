@@ -35,6 +35,16 @@ class Refilled(NamedTuple):
     replaced: jax.Array
 
 
+def with_spares(num: int) -> int:
+    """Return how many pairs to draw where some are wanted: a few come twice or are there already.
+
+    Example:
+      >>> with_spares(80)
+      98
+    """
+    return num + num // 8 + 8
+
+
 def uniform_pairs(key: jax.Array, num: int, num_nodes: int, directed: bool) -> Pairs:
     """Draw pairs of different nodes, each pair equally likely, with replacement.
 

@@ -18,7 +18,7 @@ from jmetamer.metamers.edges.movable import named
 from jmetamer.metamers.edges.near_pairs import near_nodes, near_pairs
 from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
-from jmetamer.metamers.edges.refill import refilled, uniform_pairs, unseen
+from jmetamer.metamers.edges.refill import refilled, uniform_pairs, unseen, with_spares
 from jmetamer.metamers.edges.rewired import random_pairs, rewired_pairs
 from jmetamer.metamers.status import Status
 
@@ -156,8 +156,7 @@ def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
 
 
 def _drawn(key: jax.Array, plan: Plan, data: Data) -> Pairs:
-    # A few more than needed, because some are drawn twice or are there already.
-    num = plan.num_block + plan.num_block // 8 + 8
+    num = with_spares(plan.num_block)
     return named(uniform_pairs(key, num, data.num_joinable, plan.directed), data.nodes)
 
 

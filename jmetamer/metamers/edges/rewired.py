@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.refill import filled_slots, uniform_pairs, unseen
+from jmetamer.metamers.edges.refill import filled_slots, uniform_pairs, unseen, with_spares
 from jmetamer.metamers.edges.swaps import propose_swap, swapped
 
 
@@ -78,7 +78,7 @@ def random_pairs(key: jax.Array, num: int, num_nodes: int, directed: bool = Fals
     def draw(state: tuple[jax.Array, Pairs]) -> tuple[jax.Array, Pairs]:
         round_, pairs = state
         drawn = jax.random.fold_in(key, round_)
-        fresh = uniform_pairs(drawn, num + num // 8 + 8, num_nodes, directed)
+        fresh = uniform_pairs(drawn, with_spares(num), num_nodes, directed)
         return round_ + 1, filled_slots(pairs, fresh, unseen(fresh, [pairs]))
 
     def is_short(state: tuple[jax.Array, Pairs]) -> jax.Array:

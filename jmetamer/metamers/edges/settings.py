@@ -143,6 +143,11 @@ class BinaryEdges:
         ):  # fmt: skip
             optional = name in ("block", "budget", "kicks")
             _check_whole(name, getattr(self, name), least, optional=optional)
+        if self.kicks and not self.flips:
+            raise InputError(
+                f"`kicks` is {self.kicks}, but `flips` is 0, so that nothing would be flipped after "
+                "a kick; raise `flips`, or leave `kicks` out"
+            )
         if not self.penalty >= 0 or not self.learning_rate > 0:
             raise InputError(
                 f"`penalty`={self.penalty} must not be negative and "

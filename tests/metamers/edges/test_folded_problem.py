@@ -7,12 +7,12 @@ import jax
 import networkx as nx
 import numpy as np
 import pytest
+from same_view import assert_same_view, seen_by_targets
 
 import jmetamer as jm
 from jmetamer.graphs.flips import Flips, flipped, flips_between
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.problem import reference_activations
 
 MODELS = {
     "gcn": jm.GCN(hidden=5, layers=3, num_outputs=3),
@@ -51,18 +51,6 @@ def make_whole(make_trained):
         return jm.Problem(make_trained(MODELS[name], graph), graph, "logits", vary, nodes=nodes)
 
     return build
-
-
-def seen_by_targets(problem, graph):
-    found = reference_activations(problem.trained.model, problem.trained.params, graph)
-    return {name: np.asarray(values)[problem.nodes] for name, values in found.items()}
-
-
-def assert_same_view(folded, graph, lifted):
-    here, there = seen_by_targets(folded.problem, graph), seen_by_targets(folded.whole, lifted)
-    assert here.keys() == there.keys()
-    for name in here:
-        np.testing.assert_allclose(here[name], there[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def rewired(folded, count, rng):

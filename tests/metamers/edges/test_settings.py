@@ -24,6 +24,7 @@ def message(call):
         ({"draws": -1}, "`draws` is -1; allowed are whole numbers from 0"),
         ({"flips": True}, "`flips` is True; allowed are whole numbers from 0"),
         ({"kicks": -1}, "`kicks` is -1; allowed are whole numbers from 0, or None"),
+        ({"kicks": 3, "flips": 0}, "`kicks` is 3, but `flips` is 0"),
         ({"penalty": -0.1}, "`penalty`=-0.1 must not be negative"),
         ({"penalty": float("nan")}, "`penalty`=nan must not be negative"),
         ({"learning_rate": 0.0}, "`learning_rate`=0.0 must be positive"),
