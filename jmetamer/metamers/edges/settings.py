@@ -145,8 +145,8 @@ class BinaryEdges:
             _check_whole(name, getattr(self, name), least, optional=optional)
         if self.kicks and not self.flips:
             raise InputError(
-                f"`kicks` is {self.kicks}, but `flips` is 0, so that nothing would be flipped after "
-                "a kick; raise `flips`, or leave `kicks` out"
+                f"`kicks` is {self.kicks}, but `flips` is 0, so that nothing would be "
+                "flipped after a kick; raise `flips`, or leave `kicks` out"
             )
         if not self.penalty >= 0 or not self.learning_rate > 0:
             raise InputError(
