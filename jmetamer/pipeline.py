@@ -25,6 +25,7 @@ from jmetamer.config import (
     build_solver,
     build_train_settings,
 )
+from jmetamer.examining import examination, judged_variables
 from jmetamer.graphs import Dataset, content_digest
 from jmetamer.jacobians.survey import GeometrySurvey, survey
 from jmetamer.measures import Measure
@@ -149,10 +150,11 @@ def prepare(
     build_parameterization(cell, data).check(data.graph)
     trained = _train(cell, data, models, progress)
     problem = build_problem(cell, trained, data)
-    measures, count = build_measures(cell), cell.metamers.count
-    nodes = _geometry_nodes(cell, problem)
+    measures, nodes = build_measures(cell), _geometry_nodes(cell, problem)
     solver, seed = build_solver(cell, problem), cell.metamers.seed or 0
-    blocks = Blocks(problem, solver, seed, measures, count=count, keep=_kept(cell))
+    asked = examination(cell, data, trained, problem, models, progress)
+    count, keep = cell.metamers.count, _kept(cell)
+    blocks = Blocks(problem, solver, seed, measures, count=count, keep=keep, examination=asked)
     seconds = time.perf_counter() - started
     return PreparedCell(
         cell, data, trained, problem, measures, nodes, blocks.solver, blocks, seconds
@@ -200,10 +202,12 @@ def complete(
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
     found = metamer_variables(block, prepared.problem, measures, chance)
     variables, status_counts, scalars = found
+    judged = judged_variables(cell, block, prepared.blocks.examination)
+    variables |= judged.variables
     if geometry is not None:
         variables |= survey_variables(geometry)
-    scores = prepared.trained.scores
-    scalars |= {f"{name}_accuracy": float(score) for name, score in scores.items()}
+    scores = prepared.trained.scores.items()
+    scalars |= judged.scalars | {f"{name}_accuracy": float(score) for name, score in scores}
     seconds = {
         "seconds": prepared.seconds + seconds_metamers + time.perf_counter() - started,
         "seconds_training": prepared.seconds,
@@ -386,12 +390,7 @@ def _geometry(one: PreparedCell) -> tuple[GeometrySurvey | None, float]:
 
 def _reference(data: Dataset) -> Reference:
     graph = jax.tree.map(np.asarray, data.graph)
-    attrs = {
-        "name": data.name,
-        "feature_kind": data.feature_kind,
-        "feature_shape": data.feature_shape,
-        "feature_range": data.feature_range,
-        "num_classes": data.num_classes,
-    }
+    told = ("name", "feature_kind", "feature_shape", "feature_range", "num_classes")
+    attrs = {name: getattr(data, name) for name in told}
     weight = graph.edges.weight
     return make_reference(graph.nodes, graph.senders, graph.receivers, weight, data.labels, attrs)

@@ -1,7 +1,9 @@
 """Settings of a sweep: read strictly from YAML; names become objects here and nowhere else."""
 
 from jmetamer.config.building import (
+    JudgePlan,
     build_dataset,
+    build_judges,
     build_layers,
     build_loss,
     build_measures,
@@ -13,6 +15,7 @@ from jmetamer.config.building import (
 )
 from jmetamer.config.cell import CellSettings
 from jmetamer.config.grid import RunSettings, cells, read_config, take_shard
+from jmetamer.config.judging import RecognitionSettings, SuccessSettings
 from jmetamer.config.reading import dump_yaml, find_config, packaged_configs
 from jmetamer.config.settings import (
     DatasetSettings,
@@ -28,13 +31,17 @@ __all__ = [
     "CellSettings",
     "DatasetSettings",
     "GeometrySettings",
+    "JudgePlan",
     "MetamerSettings",
     "ModelSettings",
+    "RecognitionSettings",
     "RunSettings",
     "Settings",
     "StoreSettings",
+    "SuccessSettings",
     "TrainingSettings",
     "build_dataset",
+    "build_judges",
     "build_layers",
     "build_loss",
     "build_measures",

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer.config.cell import CellSettings
@@ -31,7 +31,14 @@ from jmetamer.metamers.parameterizations import (
 )
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings
+from jmetamer.models import (
+    MODELS,
+    Model,
+    Network,
+    TrainedModel,
+    TrainSettings,
+    default_settings,
+)
 
 ALL_LAYERS = "all"
 
@@ -104,6 +111,43 @@ def build_train_settings(cell: CellSettings) -> TrainSettings:
     if values["patience"] == "never":
         values["patience"] = None
     return TrainSettings(**values)
+
+
+class JudgePlan(NamedTuple):
+    """A judge that is to be trained.
+
+    Attributes:
+      model: the network.
+      settings: how it is trained.
+      seed: of its training.
+    """
+
+    model: Network
+    settings: TrainSettings
+    seed: int
+
+
+def build_judges(cell: CellSettings) -> list[JudgePlan]:
+    """Return the judges of the cell's metamers: default networks with as many layers as its own.
+
+    Args:
+      cell: resolved settings.
+
+    Example:
+      >>> from jmetamer.config.settings import RecognitionSettings
+      >>> cell = CellSettings(recognition=RecognitionSettings(judges=("gin",)))
+      >>> [judge.seed for judge in build_judges(cell)]
+      [1000, 1001]
+    """
+    given, plans = cell.recognition, []
+    for name in () if isinstance(given.judges, str) else given.judges:
+        settings = default_settings(name)
+        if given.epochs is not None:
+            settings = dataclasses.replace(settings, epochs=given.epochs)
+        model = MODELS[name](hidden=given.hidden or 64, layers=cell.model.layers)
+        seeds = range(given.seeds or 0)
+        plans += [JudgePlan(model, settings, (given.first_seed or 0) + seed) for seed in seeds]
+    return plans
 
 
 def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jmetamer.config.judging import RecognitionSettings, SuccessSettings
 from jmetamer.config.settings import (
     DatasetSettings,
     GeometrySettings,
@@ -22,8 +23,9 @@ class CellSettings:
     """What one cell computes. Made by `cells`, which fills in every default that it can know.
 
     Attributes:
-      dataset, model, training, metamers, geometry, store: see `jmetamer.config.settings`; the
-        three seeds are numbers, and settings that do not apply are None.
+      dataset, model, training, metamers, geometry, success, recognition, store: see
+        `jmetamer.config.settings`; the three seeds are numbers, and settings that do not apply are
+        None.
       measures: names of `MEASURES`.
 
     Example:
@@ -38,6 +40,8 @@ class CellSettings:
     metamers: MetamerSettings = dataclasses.field(default_factory=MetamerSettings)
     geometry: GeometrySettings = dataclasses.field(default_factory=GeometrySettings)
     measures: tuple[str, ...] = ()
+    success: SuccessSettings = dataclasses.field(default_factory=SuccessSettings)
+    recognition: RecognitionSettings = dataclasses.field(default_factory=RecognitionSettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
 
     @cached_property

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jmetamer._base.errors import ConfigError
-from jmetamer.config.settings import Range
+from jmetamer.config.ranges import Range
 
 
 def check_tree(tree: Any, settings: type, path: str = "") -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import inspect
+import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from jmetamer.config.building import (
 )
 from jmetamer.config.cell import CellSettings
 from jmetamer.config.checking import check_value, unknown_setting
+from jmetamer.config.judging import RecognitionSettings, SuccessSettings
 from jmetamer.config.settings import (
     DatasetSettings,
     GeometrySettings,
@@ -51,6 +53,8 @@ _OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
 # Zeros and ones do not reach what real numbers do.
 _TOLERANCE, _DISCRETE_TOLERANCE = 1e-4, 1e-2
 _PATIENCE = 200  # edges alone are moved through a whole schedule
+# The worst of many nodes is off by several times what all together are.
+_WORST = 10.0
 # Steps in features or weights and steps in logits have different sizes.
 _LEARNING_RATE, _LOGIT_RATE = 0.05, 0.1
 
@@ -72,13 +76,17 @@ def resolve(settings: Settings) -> CellSettings:
       >>> cell.metamers.seed, cell.metamers.tolerance
       (3, 0.0001)
     """
+    training = _training(settings.training, settings.model.architecture, settings.seed)
+    metamers = _metamers(settings.metamers, settings.seed)
     cell = CellSettings(
         dataset=_dataset(settings.dataset, settings.seed),
         model=_model(settings.model),
-        training=_training(settings.training, settings.model.architecture, settings.seed),
-        metamers=_metamers(settings.metamers, settings.seed),
+        training=training,
+        metamers=metamers,
         geometry=_geometry(settings.geometry),
         measures=_measures(settings.measures, settings.metamers),
+        success=_success(settings.success, metamers.tolerance),
+        recognition=_recognition(settings.recognition, training.seed),
         store=settings.store,
     )
     _check_layers(cell)
@@ -245,6 +253,35 @@ def _geometry(given: GeometrySettings) -> GeometrySettings:
                 "give a value, or write `enabled: false`"
             )
     return dataclasses.replace(given, ledger=0) if given.ledger is False else given
+
+
+def _success(given: SuccessSettings, tolerance: float | None) -> SuccessSettings:
+    largest = _WORST * math.sqrt(tolerance or 0.0)
+    return dataclasses.replace(given, worst_node=_first(given.worst_node, largest))
+
+
+def _recognition(given: RecognitionSettings, maker_seed: int | None) -> RecognitionSettings:
+    if given.judges == "none":
+        nothing = dict.fromkeys(("seeds", "first_seed", "hidden", "epochs", "controls"))
+        return RecognitionSettings(judges=(), **nothing)
+    judges = tuple(MODELS) if given.judges == "all" else tuple(given.judges)
+    for name in judges:
+        _check_name("recognition.judges", name, MODELS)
+    if len(set(judges)) < len(judges):
+        raise ConfigError(f"`recognition.judges` is {list(judges)}, which names one twice")
+    usual = RecognitionSettings()
+    values = {
+        field.name: _first(getattr(given, field.name), getattr(usual, field.name))
+        for field in dataclasses.fields(given)
+    }
+    first, seeds = values["first_seed"], values["seeds"]
+    if maker_seed is not None and first <= maker_seed < first + seeds:
+        raise ConfigError(
+            f"`training.seed` is {maker_seed}, and judges are trained with seeds {first} to "
+            f"{first + seeds - 1}: a judge of the same seed may share its first parameters with "
+            "the model whose metamers it reads; write another `recognition.first_seed`"
+        )
+    return RecognitionSettings(**values | {"judges": judges})
 
 
 def _measures(given: tuple[str, ...] | str, metamers: MetamerSettings) -> tuple[str, ...]:

@@ -2,35 +2,17 @@
 
 Any value may also be a list in a configuration file; the lists span the grid of cells. A setting
 whose value is itself a list (`metamers.nodes`, `metamers.bounds`, `metamers.edges.candidates`,
-`geometry.nodes`, `geometry.layers`, `geometry.channel`, `measures`) takes one list more for a grid.
+`geometry.nodes`, `geometry.layers`, `geometry.channel`, `measures`, `recognition.judges`) takes one
+list more for a grid.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
+from jmetamer.config.judging import RecognitionSettings, SuccessSettings
+from jmetamer.config.ranges import Count, Natural, NonNegative, Positive, Range, Seed
 
-class Range(NamedTuple):
-    """Allowed interval of a number.
-
-    Attributes:
-      low: smallest allowed value, or None.
-      high: largest allowed value, or None.
-      open_low: whether `low` itself is refused.
-      open_high: whether `high` itself is refused.
-    """
-
-    low: float | None = None
-    high: float | None = None
-    open_low: bool = False
-    open_high: bool = False
-
-
-Count = Annotated[int, Range(1)]
-Natural = Annotated[int, Range(0)]
-Seed = Annotated[int, Range(0, 2**31 - 1)]  # JAX reads seeds as int32
-Positive = Annotated[float, Range(0, open_low=True)]
-NonNegative = Annotated[float, Range(0)]
 # Does not change any number, so it is no part of a cell's identity.
 _INCIDENTAL = {"identity": False}
 
@@ -302,7 +284,7 @@ class Settings:
 
     Attributes:
       seed: base seed; the three seeds of the sections are this one unless they are given.
-      dataset, model, training, metamers, geometry, store: see there.
+      dataset, model, training, metamers, geometry, success, recognition, store: see there.
       measures: names of `MEASURES`, or "all": every one that applies and is not costly
         (`Measure.default`); costly ones, as "structure/netlsd", are taken where they are named.
     """
@@ -314,4 +296,6 @@ class Settings:
     metamers: MetamerSettings = dataclasses.field(default_factory=MetamerSettings)
     geometry: GeometrySettings = dataclasses.field(default_factory=GeometrySettings)
     measures: tuple[str, ...] | Literal["all"] = "all"
+    success: SuccessSettings = dataclasses.field(default_factory=SuccessSettings)
+    recognition: RecognitionSettings = dataclasses.field(default_factory=RecognitionSettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)

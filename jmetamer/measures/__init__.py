@@ -15,7 +15,7 @@ from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import graph_edit_distance
 from jmetamer.measures.homophily import Homophily, HomophilyChange, homophily, homophily_change
 from jmetamer.measures.measure import Measure
-from jmetamer.measures.null_test import NullTest, null_test
+from jmetamer.measures.null_test import NullTest, match_values, null_test, null_test_of
 from jmetamer.measures.predictions import (
     PredictionAgreement,
     agreement_chance,
@@ -24,7 +24,7 @@ from jmetamer.measures.predictions import (
     prediction_agreement,
 )
 from jmetamer.measures.probe import ProbeDeviation, probe_deviation
-from jmetamer.measures.recognition import Recognition, recognition
+from jmetamer.measures.recognition import Recognition, recognition, recognition_of_classes
 from jmetamer.measures.row_space import SplitDeviations, split_deviations
 from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for
@@ -59,13 +59,16 @@ __all__ = [
     "graph_edit_distance",
     "homophily",
     "homophily_change",
+    "match_values",
     "measures_for",
     "null_test",
+    "null_test_of",
     "prediction_agreement",
     "probe_deviation",
     "random_displacement",
     "random_flips",
     "recognition",
+    "recognition_of_classes",
     "relative_squared_error",
     "snr_db",
     "split_deviations",

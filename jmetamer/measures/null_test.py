@@ -105,51 +105,109 @@ def null_test(
       >>> test.beats_all, float(test.p_value[0])
       (array([ True, False]), 0.001)
     """
+    vectors = _flattened(reference, metamers, others)
+    return null_test_of(
+        match_values(*vectors[:2]),
+        vectors[2],
+        num_pairs=num_pairs,
+        key=key,
+        convention=convention,
+        pass_bytes=pass_bytes,
+    )
+
+
+@jax.jit
+def match_values(reference: jax.Array, metamers: jax.Array) -> jax.Array:
+    """Return the three statistics of vectors, each against the reference, pure jax.
+
+    Args:
+      reference: [q].
+      metamers: [b, q].
+
+    Returns:
+      [b, 3], in the order of `STATISTICS`; NaN where a vector is not finite.
+
+    Example:
+      >>> match_values(jnp.array([3.0, 4.0, 0.0]), jnp.array([[3.0, 4.5, 0.0]])).round(1)
+      Array([[ 1.,  1., 20.]], dtype=float32)
+    """
+    forms = match_forms(jnp.concatenate([reference[None], metamers]))
+    return jax.vmap(match_statistics, (None, 0))(_at(forms, 0), _at(forms, slice(1, None)))
+
+
+def null_test_of(
+    values: Any,
+    others: Any,
+    *,
+    num_pairs: int,
+    key: jax.Array,
+    convention: Convention = "power",
+    pass_bytes: int = PASS_BYTES,
+) -> NullTest:
+    """Make `null_test` of metamers whose statistics are at hand and whose activations are not.
+
+    Args:
+      values: [b, 3] of `match_values`, dB of power.
+      others: [r, q] activations of r >= 2 other references, finite.
+      num_pairs, key, convention, pass_bytes: as of `null_test`.
+
+    Returns:
+      `NullTest`.
+
+    Raises:
+      InputError: there are too few others or pairs, or the convention is unknown.
+
+    Example:
+      >>> others = jax.random.normal(jax.random.key(0), (30, 40))
+      >>> found = null_test_of(
+      ...     [[1.0, 1.0, 60.0]], others, num_pairs=999, key=jax.random.key(1)
+      ... )
+      >>> found.beats_all, float(found.p_value[0])
+      (array([ True]), 0.001)
+    """
     if convention not in ("power", "feather"):
         raise unknown_name("convention", convention, ("power", "feather"))
-    vectors = _flattened(reference, metamers, others)
-    num_others, width = vectors[2].shape
+    pool = jnp.asarray(others)
+    values = jnp.asarray(values, pool.dtype)
+    num_others, width = pool.shape
     _check_counts(num_others, num_pairs)
     # A pair gathers two vectors in three forms, and is compared with every metamer.
-    per_pair = 6 * width * vectors[2].dtype.itemsize + 3 * len(vectors[1])
+    per_pair = 6 * width * pool.dtype.itemsize + 3 * len(values)
     per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
-    values, exceeding, null_max = map(
-        np.asarray, _tested(*vectors, key, num_pairs, per_pass, num_others**2 <= num_pairs)
+    exceeding, null_max = map(
+        np.asarray, _counted(values, pool, key, num_pairs, per_pass, num_others**2 <= num_pairs)
     )
+    found = np.asarray(values)
     used = np.array([width >= MIN_WIDTH, width >= MIN_WIDTH, True])
     p_values = np.where(used, add_one_p_value(exceeding, num_pairs), np.nan)
-    units = np.array([1, 1, 0.5 if convention == "feather" else 1], values.dtype)
+    units = np.array([1, 1, 0.5 if convention == "feather" else 1], found.dtype)
     return NullTest(
         names=STATISTICS,
-        values=values * units,
+        values=found * units,
         p_values=p_values,
         null_max=np.where(used, null_max * units, np.nan),
         used=used,
         p_value=p_values[:, used].max(1),
-        beats_all=np.all((values > null_max)[:, used], axis=1),
+        beats_all=np.all((found > null_max)[:, used], axis=1),
         num_pairs=num_pairs,
         num_others=num_others,
     )
 
 
 @functools.partial(jax.jit, static_argnames=("per_pass", "tabulate"))
-def _tested(
-    reference: jax.Array,
-    metamers: jax.Array,
+def _counted(
+    values: jax.Array,
     others: jax.Array,
     key: jax.Array,
     num_pairs: jax.Array | int,
     per_pass: int,
     tabulate: bool,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return [b, 3] statistics, [b, 3] counts of pairs as good, and the [3] best of all pairs.
+) -> tuple[jax.Array, jax.Array]:
+    """Return [b, 3] counts of pairs as good as the values, and the [3] best of all pairs.
 
     Where there are more draws than different pairs, those are made once and looked up (`tabulate`).
     """
-    forms = match_forms(jnp.concatenate([reference[None], metamers, others]))
-    end = 1 + len(metamers)
-    values = jax.vmap(match_statistics, (None, 0))(_at(forms, 0), _at(forms, slice(1, end)))
-    pool = _at(forms, slice(end, None))
+    pool = match_forms(others)
     table = _all_pairs(pool) if tabulate else None
 
     def one_pass(state: _State) -> _State:
@@ -169,7 +227,7 @@ def _tested(
     counts = jnp.zeros(values.shape, jnp.int32)
     initial = (jnp.int32(0), counts, jnp.full(3, -jnp.inf, values.dtype))
     _, counts, best = jax.lax.while_loop(lambda state: state[0] < num_pairs, one_pass, initial)
-    return values, counts, best
+    return counts, best
 
 
 def _pair(key: jax.Array, number: jax.Array, num_others: int) -> tuple[jax.Array, jax.Array]:

@@ -8,6 +8,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 
+UNREAD = -1  # in place of a class where logits are not finite
+
 
 class PredictionAgreement(NamedTuple):
     """Agreement of b metamers with the reference, over the same nodes.
@@ -130,9 +132,54 @@ def prediction_agreement(
             f"{reference.shape}; [metamers, n, classes] and [n, classes] are needed."
         )
     chosen = _chosen_nodes(nodes, len(reference))
-    reference, metamers = reference[chosen], metamers[:, chosen]
-    classes = reference.argmax(-1)
-    rows = [_agreement_of(classes, logits) for logits in metamers]
+    return class_recognition(
+        predicted_classes(reference[chosen]), predicted_classes(metamers[:, chosen])
+    )
+
+
+def predicted_classes(logits: Any) -> np.ndarray:
+    """Return the class with the largest logit, the lowest of several; UNREAD where not finite.
+
+    Args:
+      logits: [..., n, c]; one that is not finite leaves all n nodes unread.
+
+    Returns:
+      [..., n] int64.
+
+    Example:
+      >>> predicted_classes([[[1.0, 2.0]], [[np.nan, 2.0]]])
+      array([[ 1],
+             [-1]])
+    """
+    values = np.asarray(logits)
+    finite = np.isfinite(values).all((-2, -1))[..., None]
+    return np.where(finite, values.argmax(-1), UNREAD)
+
+
+def class_recognition(reference_classes: Any, metamer_classes: Any) -> PredictionAgreement:
+    """Compare predicted classes of many metamers with those of the reference.
+
+    Args:
+      reference_classes: [n] integers, at least 0.
+      metamer_classes: [b, n] integers; UNREAD (-1) where logits were not finite.
+
+    Returns:
+      `PredictionAgreement`.
+
+    Raises:
+      InputError: if shapes disagree or there is no node.
+
+    Example:
+      >>> class_recognition([0, 1, 1, 0], [[0, 1, 1, 1]]).kappa
+      array([0.5])
+    """
+    reference, metamers = np.asarray(reference_classes), np.asarray(metamer_classes)
+    if metamers.ndim != 2 or metamers.shape[1:] != reference.shape or not reference.size:
+        raise InputError(
+            f"`metamer_classes` has shape {metamers.shape} and `reference_classes` "
+            f"{reference.shape}; [metamers, n] and [n] of the same nodes, at least one, are needed."
+        )
+    rows = [_agreement_of(reference, classes) for classes in metamers]
     agreement, chance, kappa, undefined = np.array(rows, np.float64).reshape(-1, 4).T
     return PredictionAgreement(agreement, chance, kappa, undefined.astype(bool))
 
@@ -155,10 +202,9 @@ def _chosen_nodes(nodes: Any, num_nodes: int) -> np.ndarray:
     return chosen
 
 
-def _agreement_of(classes: np.ndarray, logits: np.ndarray) -> tuple[float, float, float, bool]:
-    if not np.isfinite(logits).all():
+def _agreement_of(reference: np.ndarray, metamer: np.ndarray) -> tuple[float, float, float, bool]:
+    if (metamer == UNREAD).any() or (reference == UNREAD).any():
         return float("nan"), float("nan"), float("nan"), False
-    predicted = logits.argmax(-1)
-    agreement = float(np.mean(predicted == classes))
-    chance = agreement_chance(classes, predicted)
+    agreement = float(np.mean(metamer == reference))
+    chance = agreement_chance(reference, metamer)
     return agreement, chance, *cohen_kappa(agreement, chance)

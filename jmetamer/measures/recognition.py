@@ -5,7 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures.predictions import prediction_agreement
+from jmetamer.measures.predictions import (
+    UNREAD,
+    PredictionAgreement,
+    class_recognition,
+    predicted_classes,
+    prediction_agreement,
+)
 
 
 class Recognition(NamedTuple):
@@ -56,13 +62,12 @@ def recognition(
       (1.0, array([0.5]), array([0.]))
     """
     agreed = prediction_agreement(reference_logits, metamer_logits, nodes)  # checks the rest
-    reference, metamers = np.asarray(reference_logits), np.asarray(metamer_logits)
     chosen = slice(None) if nodes is None else np.asarray(nodes)
     truth = np.asarray(labels)
-    if truth.shape != reference.shape[:1]:
+    if truth.shape != np.shape(reference_logits)[:1]:
         raise InputError(
-            f"`labels` has shape {truth.shape}; one class for each of {len(reference)} nodes is "
-            "needed."
+            f"`labels` has shape {truth.shape}; one class for each of {len(reference_logits)} "
+            "nodes is needed."
         )
     truth = truth[chosen]
     if (truth < 0).any():
@@ -70,9 +75,45 @@ def recognition(
             f"`labels` hold {truth[truth < 0][0]} at a node that counts; choose labeled nodes by "
             "`nodes`."
         )
+    return _recognition(
+        predicted_classes(np.asarray(reference_logits)[chosen]),
+        predicted_classes(np.asarray(metamer_logits)[:, chosen]),
+        truth,
+        agreed,
+    )
+
+
+def recognition_of_classes(
+    reference_classes: Any, metamer_classes: Any, labels: Any
+) -> Recognition:
+    """Return `recognition` of classes that a judge predicted for the nodes that count.
+
+    Args:
+      reference_classes: [n] integers, of the judge on the reference.
+      metamer_classes: [b, n] integers, of the judge on the metamers; -1 where its logits were not
+        finite.
+      labels: [n] integer classes; nodes with a negative one count for agreement alone.
+
+    Raises:
+      InputError: if shapes disagree or there is no node.
+
+    Example:
+      >>> result = recognition_of_classes([0, 1], [[0, 0]], labels=[0, 1])
+      >>> result.reference_accuracy, result.accuracy, result.kappa
+      (1.0, array([0.5]), array([0.]))
+    """
+    agreed = class_recognition(reference_classes, metamer_classes)
+    return _recognition(
+        np.asarray(reference_classes), np.asarray(metamer_classes), np.asarray(labels), agreed
+    )
+
+
+def _recognition(
+    reference: np.ndarray, metamers: np.ndarray, labels: np.ndarray, agreed: PredictionAgreement
+) -> Recognition:
     return Recognition(
-        accuracy=_accuracy(metamers[:, chosen], truth),
-        reference_accuracy=float(_accuracy(reference[None, chosen], truth)[0]),
+        accuracy=_accuracy(metamers, labels),
+        reference_accuracy=float(_accuracy(reference[None], labels)[0]),
         agreement=agreed.agreement,
         chance=agreed.chance,
         kappa=agreed.kappa,
@@ -80,6 +121,8 @@ def recognition(
     )
 
 
-def _accuracy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    finite = np.isfinite(logits).all((-2, -1))
-    return np.where(finite, np.mean(logits.argmax(-1) == labels, axis=-1), np.nan)
+def _accuracy(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    labeled = labels >= 0
+    read = (classes != UNREAD).all(-1) & labeled.any()
+    right = (classes == labels)[:, labeled].sum(-1) / max(int(labeled.sum()), 1)
+    return np.where(read, right, np.nan)

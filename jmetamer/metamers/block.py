@@ -16,6 +16,7 @@ from jmetamer.measures import Measure
 from jmetamer.metamers.devices import local_devices
 from jmetamer.metamers.edge_columns import DETAIL, EdgeColumns, EdgeReference
 from jmetamer.metamers.edges.seeds_at_once import wanted_at_once
+from jmetamer.metamers.examination import Examination
 from jmetamer.metamers.generate import Metamers, generate_each
 from jmetamer.metamers.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
@@ -47,6 +48,7 @@ class Blocks:
       measures: deviations to take of every metamer.
       count: number of metamers in all; decides the size of a block.
       keep: features and edges that vary are kept of seeds below this number.
+      examination: what else every metamer is asked; None for nothing.
     """
 
     def __init__(
@@ -58,10 +60,11 @@ class Blocks:
         *,
         count: int,
         keep: int,
+        examination: Examination | None = None,
     ) -> None:
         self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
         self.solver = fit(problem, solver, count, keep_theta=False)
-        self.measures, self.keep = measures, keep
+        self.measures, self.keep, self.examination = measures, keep, examination
         self.size = block_size(self.solver.lanes or _seeds_at_once(problem, solver, count), count)
         self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
@@ -104,6 +107,7 @@ class _Measured:
         self.keeps_features = features_that_vary(blocks.problem.vary) is not None
         edges = blocks.edges
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
+        self.examined = blocks.examination.started() if blocks.examination else None
         self.deviation: dict[int, jax.Array] = {}
         self.features: dict[int, np.ndarray] = {}
         self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()
@@ -112,6 +116,8 @@ class _Measured:
         self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
         if self.edges is not None:
             self.edges.add(seed_id, graph)
+        if self.examined is not None:
+            self.examined.add(seed_id, graph)
         if self.keeps_features and seed_id < self.blocks.keep:
             graph.nodes.copy_to_host_async()
             self.coming.append((seed_id, graph.nodes))
@@ -127,6 +133,8 @@ class _Measured:
             of_edges = [self.edges.deviation[seed] for seed in seeds]
             deviation = np.concatenate([deviation, np.array(of_edges, np.float32)], axis=1)
             block |= self.edges.block(seeds)
+        if self.examined is not None:
+            block |= self.examined.columns(seeds)
         block["deviation"] = deviation[:, self.order]
         stored = [seed for seed in seeds if seed < self.blocks.keep]
         block["stored_seed_id"] = np.array(stored, np.int64)

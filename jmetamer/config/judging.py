@@ -1,0 +1,60 @@
+"""Settings of success and recognition: what a metamer must fulfill, and who else reads it."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+from jmetamer.config.ranges import Count, Natural, Positive, Range, Seed, Share
+from jmetamer.measures.success import MIN_DISTANCE
+
+
+@dataclasses.dataclass(frozen=True)
+class SuccessSettings:
+    """What a metamer must fulfill beside `metamers.tolerance`; every criterion is stored apart.
+
+    Attributes:
+      worst_node: largest relative error of one target node; null takes ten times the root of
+        `metamers.tolerance`, which is what all target nodes together may be off.
+      agreement: least share of target nodes that keep their predicted class; of thousands, single
+        ones that lie at a class boundary may change theirs.
+      distance: least distance of features (normalized Euclidean) or edges (Jaccard) from the
+        reference; what is nearer is trivial.
+      alpha: largest p-value of the null-distribution test.
+      null_pairs: random pairs of that test, so that p-values are multiples of 1 / (1 + pairs); 0
+        leaves it out.
+      null_others: other targets from which the pairs are drawn; of fewer than 30, p-values are too
+        small too often.
+    """
+
+    worst_node: Positive | None = None
+    agreement: Share = 1.0
+    distance: Share = MIN_DISTANCE
+    alpha: Annotated[float, Range(0, 1, open_low=True)] = 0.05
+    null_pairs: Annotated[int, Range(0, 2**30)] = 999
+    null_others: Annotated[int, Range(2)] = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognitionSettings:
+    """Which other models read the metamers. Without judges, the others are set to null.
+
+    Judges are trained on the cell's dataset and kept beside the run's models. What differs between
+    cells, as the activation of the model whose metamers they are, does not change the judges, so
+    that cells are comparable.
+
+    Attributes:
+      judges: architectures, names of `MODELS`; "all" of them or "none".
+      seeds: training seeds of each.
+      first_seed: the first of them; the others follow. No judge may have the seed of the model
+        whose metamers it reads.
+      hidden: width of the hidden layers of judges.
+      epochs: at most, of the training of judges; null takes the default of the architecture.
+      controls: for how many metamers controls are read too: the start, the reference moved as far
+        in random directions, nearest neighbors, what the first matrix cannot see, random edges.
+    """
+
+    judges: tuple[str, ...] | Literal["all", "none"] = "none"
+    seeds: Count | None = 2
+    first_seed: Seed | None = 1000
+    hidden: Count | None = 64
+    epochs: Natural | None = None
+    controls: Natural | None = 4

@@ -1,0 +1,198 @@
+"""`Examination`: what a finished metamer is asked beyond its loss, for success and recognition."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.precision import highest_precision
+from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
+from jmetamer.measures.features import normalized_euclidean
+from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
+from jmetamer.measures.structure import edge_jaccard_distance
+from jmetamer.metamers.control_graphs import ControlGraphs
+from jmetamer.metamers.other_targets import matched_vector
+from jmetamer.metamers.panel import Panel
+from jmetamer.metamers.problem import Arrays, Matching, Problem, select
+from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
+
+Columns = dict[str, np.ndarray]
+READINGS = ("accuracy", "agreement", "chance", "kappa", "undefined")
+
+
+class _Asked(NamedTuple):
+    """Numbers of one graph, asked of the device and not waited for.
+
+    Attributes:
+      statistics: [3] of `match_statistics` of the matched activations with the target.
+      feature_distance: [] normalized Euclidean distance of the features.
+      loss: [] L_act over the matched layers together.
+      classes: [1 + judges, t] that the panel reads; None without a panel.
+    """
+
+    statistics: jax.Array
+    feature_distance: jax.Array
+    loss: jax.Array
+    classes: jax.Array | None
+
+
+class Examination:
+    """Examines the metamers of one problem, and some controls beside them.
+
+    Args:
+      problem: what they match.
+      panel: who reads them; None for nobody.
+      labels: [t] of the nodes that the panel reads, negative where a node has none.
+      controls: graphs to read beside them; None for none.
+      num_controls: controls are made for seeds below this number.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data, untrained = jm.load_dataset("karate"), jm.TrainSettings(epochs=0)
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=untrained)
+      >>> problem = jm.Problem(trained, data.graph, layer="conv1")
+      >>> found = Examination(problem).started()
+      >>> found.add(0, problem.arrays.graph)
+      >>> found.columns([0])["match_statistic"]
+      array([[ 1.,  1., inf]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        panel: Panel | None = None,
+        labels: Any = None,
+        controls: ControlGraphs | None = None,
+        num_controls: int = 0,
+    ) -> None:
+        self.problem, self.panel = problem, panel
+        self.controls = controls if panel is not None and num_controls > 0 else None
+        self.num_controls = num_controls
+        self.forms = jax.tree.map(lambda form: form[0], match_forms(matched_vector(problem)[None]))
+        self.edges = None
+        if edges_that_vary(problem.vary) == "edge_weights":
+            self.edges = edge_set(problem.graph)
+        self.moves_features = features_that_vary(problem.vary) is not None
+        if panel is not None:
+            self.labels = np.asarray(labels)
+            self.read = np.asarray(panel.classes(problem.arrays.graph))
+
+    def ask(self, graph: jraph.GraphsTuple) -> _Asked:
+        """Start what is to be known of one graph.
+
+        Args:
+          graph: hard, on the device.
+        """
+        problem = self.problem
+        with highest_precision():
+            statistics, distance, loss = _asked(problem.matching, problem.arrays, self.forms, graph)
+        return _Asked(
+            statistics,
+            distance,
+            loss,
+            self.panel.classes(graph) if self.panel is not None else None,
+        )
+
+    def started(self) -> "Examined":
+        """Return an empty collection for the metamers of one block."""
+        return Examined(self)
+
+    def readings(self, classes: Sequence[np.ndarray]) -> Columns:
+        """Return how maker and judges read b graphs, [b, 1 + judges] of each of `READINGS`.
+
+        Args:
+          classes: of each graph, [1 + judges, t].
+        """
+        shape = (len(classes), *self.read.shape)
+        read = np.stack(classes) if len(classes) else np.zeros(shape, np.int16)
+        members = [
+            recognition_of_classes(own, read[:, place], self.labels)
+            for place, own in enumerate(self.read)
+        ]
+        return {
+            name: np.stack([getattr(one, name) for one in members], axis=1) for name in READINGS
+        }
+
+
+class Examined:
+    """What was asked of the metamers of one block.
+
+    Args:
+      examination: asks.
+    """
+
+    def __init__(self, examination: Examination) -> None:
+        self.by = examination
+        self.asked: dict[int, _Asked] = {}
+        self.controls: dict[int, list[_Asked]] = {}
+        self.weight_distance: dict[int, float] = {}
+
+    def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
+        """Ask about one metamer, and about its controls.
+
+        Args:
+          seed_id: of the metamer.
+          graph: its hard graph, on the device.
+        """
+        self.asked[seed_id] = self.by.ask(graph)
+        if self.by.edges is not None:
+            self.weight_distance[seed_id] = edge_jaccard_distance(self.by.edges, edge_set(graph))
+        if self.by.controls is not None and seed_id < self.by.num_controls:
+            made = self.by.controls.of(seed_id, graph)
+            self.controls[seed_id] = [self.by.ask(control) for control in made.values()]
+
+    def columns(self, seeds: Sequence[int]) -> Columns:
+        """Return the columns of a block, one row a metamer; of controls one row a seed with them.
+
+        Args:
+          seeds: all of its seed ids, in order.
+        """
+        asked = jax.device_get([self.asked[seed] for seed in seeds])
+        columns = {"match_statistic": _rows([one.statistics for one in asked], (3,))}
+        if self.by.moves_features:
+            distances = [one.feature_distance for one in asked]
+            columns["feature_distance"] = _rows(distances, ())
+        if self.by.edges is not None:
+            distances = [self.weight_distance[seed] for seed in seeds]
+            columns["weight_distance"] = np.array(distances, np.float32)
+        if self.by.panel is None:
+            return columns
+        read = self.by.readings([one.classes for one in asked])
+        columns |= {f"reading_{name}": value for name, value in read.items()}
+        return columns | self._of_controls([seed for seed in seeds if seed in self.controls])
+
+    def _of_controls(self, seeds: Sequence[int]) -> Columns:
+        """Return [k, controls] losses and [k, controls, 1 + judges] readings of k seeds."""
+        if self.by.controls is None:
+            return {}
+        count = len(self.by.controls.names)
+        asked = jax.device_get([self.controls[seed] for seed in seeds])
+        flat = [one for row in asked for one in row]
+        read = self.by.readings([one.classes for one in flat])
+        apart = (len(seeds), count)
+        columns = {
+            "control_seed_id": np.array(seeds, np.int64),
+            "control_loss": _rows([one.loss for one in flat], ()).reshape(apart),
+        }
+        whole = (*apart, len(self.by.read))
+        return columns | {f"control_{name}": rows.reshape(whole) for name, rows in read.items()}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _asked(
+    matching: Matching, arrays: Arrays, target: MatchForms, graph: jraph.GraphsTuple
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    found = matching.model.activations(arrays.params, graph)
+    rows = [select(found[name], arrays.nodes).ravel() for name in matching.layers]
+    vector = jnp.concatenate(rows)
+    own = jax.tree.map(lambda form: form[0], match_forms(vector[None]))
+    distance = normalized_euclidean(arrays.graph.nodes, graph.nodes)
+    return match_statistics(target, own), distance, relative_squared_error(target.plain, vector)
+
+
+def _rows(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
+    return np.array(values, np.float32).reshape(-1, *shape)

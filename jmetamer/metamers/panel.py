@@ -1,0 +1,126 @@
+"""`Panel`: the maker of metamers and its judges, and the classes that they predict."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer._base.precision import highest_precision
+from jmetamer.measures.predictions import UNREAD
+from jmetamer.metamers.problem import select
+from jmetamer.models import TrainedModel
+from jmetamer.models.architectures import architecture_name
+from jmetamer.models.protocol import Model, Params
+
+
+class _Models(NamedTuple):
+    """Trained models of one architecture with the same settings: one program, several parameters.
+
+    Attributes:
+      model: the network.
+      params: their parameters, with a leading axis.
+      places: of each in the panel.
+    """
+
+    model: Model
+    params: Params
+    places: tuple[int, ...]
+
+
+class Panel:
+    """Models that read the same graphs: the maker first, then its judges.
+
+    Args:
+      maker: the model whose metamers they are.
+      judges: other trained models of the same data; none shares its seed with the maker.
+      nodes: [t] nodes that are read, or None for all.
+
+    Raises:
+      InputError: two judges have one name, or a judge is of other data or of the maker's seed.
+
+    Attributes:
+      names: of the judges, "gcn/1000", architecture and training seed.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data, untrained = jm.load_dataset("karate"), jm.TrainSettings(epochs=0)
+      >>> maker, judge = (jm.train(jm.GCN(hidden=4), data, s, untrained) for s in (0, 1000))
+      >>> panel = Panel(maker, [judge], nodes=np.array([0, 33]))
+      >>> panel.names, panel.classes(jax.tree.map(jnp.asarray, data.graph)).shape
+      (['gcn/1000'], (2, 2))
+    """
+
+    def __init__(
+        self, maker: TrainedModel, judges: Sequence[TrainedModel], nodes: Any = None
+    ) -> None:
+        self.judges = list(judges)
+        self.names = [f"{architecture_name(one.model)}/{one.seed}" for one in judges]
+        _check(maker, self.judges, self.names)
+        self.nodes = None if nodes is None else jnp.asarray(nodes, jnp.int32)
+        members = [maker, *judges]
+        alike: dict[Any, list[int]] = {}
+        for place, one in enumerate(members):
+            alike.setdefault(one.model, []).append(place)
+        self._groups = [
+            _Models(model, _stacked([members[place].params for place in places]), tuple(places))
+            for model, places in alike.items()
+        ]
+        order = [place for group in self._groups for place in group.places]
+        self._order = np.argsort(order)
+
+    def classes(self, graph: jraph.GraphsTuple) -> jax.Array:
+        """Return the predicted class of every node that is read, asked of the device.
+
+        Args:
+          graph: on the device.
+
+        Returns:
+          [1 + judges, t] int16, the maker's first; -1 where a model's logits are not finite.
+        """
+        with highest_precision():
+            read = [
+                _classes(group.model, group.params, graph, self.nodes) for group in self._groups
+            ]
+        return jnp.concatenate(read)[self._order]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _classes(
+    model: Model, params: Params, graph: jraph.GraphsTuple, nodes: jax.Array | None
+) -> jax.Array:
+    """Return the classes [m, t] that m models of one program predict, one after the other."""
+
+    def one(params: Params) -> jax.Array:
+        logits = select(model.activations(params, graph)["logits"], nodes)
+        read = jnp.where(jnp.isfinite(logits).all(), logits.argmax(-1), UNREAD)
+        return read.astype(jnp.int16)
+
+    return jax.lax.map(one, params)
+
+
+def _stacked(params: Sequence[Params]) -> Params:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+
+
+def _check(maker: TrainedModel, judges: Sequence[TrainedModel], names: Sequence[str]) -> None:
+    for name, judge in zip(names, judges, strict=True):
+        if judge.seed == maker.seed:
+            raise InputError(
+                f"the judge {name} was trained with seed {judge.seed}, as the model whose metamers "
+                "it is to judge, so that the two may share their first parameters; train judges "
+                "with other seeds."
+            )
+        if judge.dataset_digest != maker.dataset_digest:
+            raise InputError(
+                f"the judge {name} was trained on {judge.dataset!r}, whose content is not that of "
+                f"{maker.dataset!r} which the maker saw; judges need the same data."
+            )
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"judges are {list(names)}; each needs an architecture and seed of its own"
+        )

@@ -1,0 +1,130 @@
+"""The arrays of success and recognition, with labelled axes."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer.measures import NullTest, Success
+from jmetamer.metamers.block import Block
+from jmetamer.metamers.control_graphs import CONTROLS
+from jmetamer.metamers.examination import Examination
+from jmetamer.models.architectures import architecture_name
+from jmetamer.results import Variable
+
+_BITS = {
+    "matches": "e_act, the root of L_act, is within the tolerance",
+    "matches_everywhere": "so is the worst target node, within its own",
+    "beats_null": "p-value of the null-distribution test, uncorrected, at most alpha",
+    "same_classes": "enough target nodes keep their predicted class",
+    "distinct": "features or edges are far enough from the reference",
+    "success": "all of the criteria that were tested",
+}
+_READINGS = {
+    "accuracy": "share of nodes read as their label",
+    "agreement": "share of nodes read as on the reference",
+    "chance": "agreement that the class frequencies alone would give",
+    "kappa": "(agreement - chance) / (1 - chance)",
+    "undefined": "chance is 1, kappa set to 0",
+}
+
+
+class Examined(NamedTuple):
+    """What is stored of one examination.
+
+    Attributes:
+      variables: by name.
+      scalars: by name.
+    """
+
+    variables: dict[str, Variable]
+    scalars: dict[str, Any]
+
+
+def success_variables(block: Block, bits: Success, null: NullTest | None) -> Examined:
+    """Return the criteria of success, and the null-distribution test where it was made.
+
+    Args:
+      block: arrays of all metamers.
+      bits: what each of them fulfills.
+      null: its test.
+    """
+    metamer = ("metamer",)
+    variables = {
+        "success" if name == "success" else f"success_{name}": Variable(
+            metamer, getattr(bits, name), {"meaning": text}
+        )
+        for name, text in _BITS.items()
+        if getattr(bits, name) is not None
+    }
+    for name in ("feature_distance", "weight_distance"):
+        if name in block:
+            variables[name] = Variable(metamer, block[name])
+    if null is None:
+        return Examined(variables, {})
+    variables["statistic"] = Variable(("statistic",), np.array(null.names))
+    variables["match_statistic"] = Variable(
+        ("metamer", "statistic"), null.values, {"meaning": "of all target activations together"}
+    )
+    variables["null_max"] = Variable(
+        ("statistic",), null.null_max, {"meaning": "best of the null; NaN where it is not used"}
+    )
+    variables["null_p_value"] = Variable(
+        metamer, null.p_value, {"formula": "largest of (1 + #{null >= value}) / (1 + pairs)"}
+    )
+    return Examined(variables, {"null_pairs": null.num_pairs, "null_others": null.num_others})
+
+
+def recognition_variables(block: Block, asked: Examination) -> Examined:
+    """Return how judges read metamers and controls.
+
+    Args:
+      block: arrays of all metamers.
+      asked: who read them.
+    """
+    panel = asked.panel
+    assert panel is not None
+    judge, each = ("judge",), ("metamer", "judge")
+    reference = asked.readings([asked.read])
+    variables = {
+        "judge": Variable(judge, np.array(panel.names)),
+        "judge_architecture": Variable(
+            judge, np.array([architecture_name(one.model) for one in panel.judges])
+        ),
+        "judge_seed": Variable(judge, np.array([one.seed for one in panel.judges], np.int64)),
+        "judge_test_accuracy": Variable(
+            judge, np.array([one.scores["test"] for one in panel.judges])
+        ),
+        "judge_reference_accuracy": Variable(judge, reference["accuracy"][0, 1:]),
+    }
+    for name, text in _READINGS.items():
+        values = block[f"reading_{name}"]
+        variables[f"recognition_{name}"] = Variable(each, values[:, 1:], {"meaning": text})
+    for name in ("accuracy", "kappa"):
+        variables[f"own_{name}"] = Variable(("metamer",), block[f"reading_{name}"][:, 0])
+    scalars = {"num_nodes_read": int(asked.labels.size)}
+    return Examined(variables | _control_variables(block, asked), scalars)
+
+
+def _control_variables(block: Block, asked: Examination) -> dict[str, Variable]:
+    if asked.controls is None:
+        return {}
+    axes = ("control", "sample")
+    names = asked.controls.names
+    variables = {
+        "control": Variable(
+            ("control",), np.array(names), {"meanings": {name: CONTROLS[name] for name in names}}
+        ),
+        "control_seed_id": Variable(("sample",), block["control_seed_id"]),
+        "control_loss": Variable(
+            axes, block["control_loss"].T, {"meaning": "L_act of the matched layers together"}
+        ),
+    }
+    for name, text in _READINGS.items():
+        if name == "undefined":
+            continue
+        values = np.swapaxes(block[f"control_{name}"], 0, 1)
+        variables[f"control_{name}"] = Variable(
+            (*axes, "judge"), values[..., 1:], {"meaning": text}
+        )
+    own = np.swapaxes(block["control_kappa"], 0, 1)[..., 0]
+    return variables | {"control_own_kappa": Variable(axes, own)}
