@@ -62,8 +62,9 @@ def main() -> None:
                 run = _run(problem, tuned, seed, trained, data, arguments)
                 report["runs"].append(key | run)
                 print(report["runs"][-1], flush=True)
-                report["rows"] = _rows(report["runs"])
                 out.write_text(json.dumps(report, indent=1))
+    report["rows"] = _rows(report["runs"])
+    out.write_text(json.dumps(report, indent=1))
     for line in _table(report["rows"]):
         print(line)
 
