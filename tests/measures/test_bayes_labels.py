@@ -1,4 +1,4 @@
-"""Bayes labels: enumeration, frequencies in simulation, the host's posterior; harmful and benign."""
+"""Bayes labels by enumeration and by frequencies in simulation; harmful and benign shares."""
 
 import itertools
 
