@@ -127,9 +127,7 @@ def _three(value: float) -> str:
 def _recognition(row: Numbers) -> Shown:
     if row["lowest"] is None:
         return _number(row["recognition"], _two)
-    return _number(
-        row["recognition"], _two, f"{_two(row['lowest'])}–{_two(row['highest'])} less one judge"
-    )
+    return _number(row["recognition"], _two, f"({_two(row['lowest'])} to {_two(row['highest'])})")
 
 
 def _random_change(row: Numbers) -> Shown:
@@ -137,7 +135,15 @@ def _random_change(row: Numbers) -> Shown:
     for name in ("displacement", "flips"):
         if name in row["controls"]:
             return _number(row["controls"][name], _two)
-    return Shown("n/a", reason=row["recognition"]["reason"] or "this control is not stored")
+    reason = row["recognition"]["reason"] or row["success"]["reason"]
+    return Shown("n/a", reason=reason or "this control is not stored")
+
+
+def _random_direction(row: Numbers) -> Shown:
+    """Show 1 - rank / p and, below, rank / p."""
+    ratio = row["rank_ratio"]["value"]
+    more = () if ratio is None else (f"rank/p {_three(ratio)}",)
+    return _number(row["nu_random"], _three, *more)
 
 
 def _success(row: Numbers) -> Shown:
@@ -192,7 +198,7 @@ COLUMNS = (
         "Shared recognition: how models of other architectures, each of the same weight, read the "
         "metamers. It is the mean of Cohen's kappa between their reading of the metamer and of "
         "the reference: 1 as before, 0 as by chance. Below it the 95% t-interval over seeds of "
-        "the maker, and the range of R with one judge architecture left out.",
+        "the maker and, in brackets, the range of R with one judge architecture left out.",
         _recognition,
     ),
     Column(
@@ -219,14 +225,9 @@ COLUMNS = (
     ),
     Column(
         "1 − rank/p",
-        "The blind fraction of a random direction: compare ν with it.",
-        lambda row: _number(row["nu_random"], _three),
-    ),
-    Column(
-        "rank/p",
-        "Rank of the layer's Jacobian by the number p of inputs in a node's sight, mean over "
-        "nodes.",
-        lambda row: _number(row["rank_ratio"], _three),
+        "The blind fraction of a random direction, mean over nodes: compare ν with it. Below it "
+        "rank/p: rank of the layer's Jacobian by the number p of inputs in a node's sight.",
+        _random_direction,
     ),
     Column(
         "Harmful",

@@ -32,6 +32,7 @@ _STARTS = {
     "per_feature": "started from noise with the mean and spread of each feature",
     "permuted": "started from the reference's rows in random order",
 }
+_WITHOUT_START = ("reflect", "walk")  # these go from the reference
 
 
 def dataset_of(cell: StoredCell) -> dict[str, Any]:
@@ -92,7 +93,8 @@ def recipe_words(settings: Mapping[str, Any]) -> str:
       matched at 2 nodes within a relative squared error of 0.25'
     """
     metamers = settings.get("metamers") or {}
-    method, start = str(metamers.get("method") or ""), str(metamers.get("initialization") or "")
+    method = str(metamers.get("method") or "")
+    start = "" if method in _WITHOUT_START else str(metamers.get("initialization") or "")
     nodes, tolerance = metamers.get("nodes"), metamers.get("tolerance")
     where = "all nodes" if nodes is None else f"{len(nodes)} nodes"
     parts = [
@@ -114,7 +116,7 @@ def _criteria(success: Mapping[str, Any]) -> str:
 
 
 def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Append to labels that are equal the settings in which their owners differ.
+    """Append to labels that are equal the settings in which their owners differ, if not none.
 
     Args:
       labels: one for each.
@@ -129,6 +131,7 @@ def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> 
         alike = [s for name, s in zip(labels, settings, strict=True) if name == label]
         keys = differing_settings(alike) if len(alike) > 1 else []
         flat = dict(flatten(own))
-        words = [f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {flat[key]}" for key in keys]
+        said = [key for key in keys if flat[key] not in ("none", False)]
+        words = [f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {flat[key]}" for key in said]
         longer.append(", ".join([label, *words]))
     return longer

@@ -168,7 +168,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         test_accuracy=nothing,
         cost=Cost(None, None, (), reason),
         cells=(),
-        notes=("mean of the judges' stored kappa",) if known else ("by definition",),
+        notes=("R is the mean kappa that is stored",) if known else ("R and ν by definition",),
     )
 
 

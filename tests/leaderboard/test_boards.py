@@ -42,8 +42,8 @@ def test_seeds_are_one_row_and_effort_is_another(read_back, cell):
     )  # fmt: skip
     (board,) = make_boards(cells)
     assert [name for name, _ in models(board)] == [
-        "gcn relu, perturbation none, steps 100",
-        "gcn relu, perturbation none, steps 500",
+        "gcn relu, steps 100",
+        "gcn relu, steps 500",
         "gcn relu, perturbation adversarial, steps 100",
         "gat relu",
         "the reference itself",

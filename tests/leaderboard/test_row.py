@@ -79,13 +79,14 @@ def test_a_cell_of_today_without_anything_new_says_why(read_back, cell):
 
 def test_where_no_metamer_succeeded_there_is_no_recognition(read_back, cell):
     kappa = {"gat/1000": (0.5, 0.5), "gin/1000": (0.5, 0.5), "gcn/1000": (0.5, 0.5)}
-    row = make_row(read_back(cell(success=(False, False), kappa=kappa, harmful=[0.5, 0.5])))
+    given = {"kappa": kappa, "harmful": [0.5, 0.5], "scalars": {"seconds_metamers": 1.0}}
+    row = make_row(read_back(cell(success=(False, False), **given)))
     found = row.recognized
     for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harmful):
         assert (estimate.value, estimate.reason) == (None, "no metamer succeeded")
     assert (found.lowest, found.highest, found.without) == (None, None, {})
     assert (row.success.count, row.success.value) == (0, 0.0)
-    assert row.cost.reason == "not stored" or row.cost.seconds_per_metamer is None
+    assert (row.cost.seconds_per_metamer, row.cost.reason) == (None, "no metamer succeeded")
 
 
 def test_a_judge_of_the_makers_own_seed_does_not_count(read_back, cell):
@@ -155,10 +156,10 @@ def test_controls_are_known_by_their_settings(training, control):
 def test_the_identity_is_read_as_before(read_back, cell):
     by_definition = identity_row(read_back(cell()))
     assert by_definition.recognized.recognition.value == 1.0
-    assert (by_definition.nu.value, by_definition.notes) == (0.0, ("by definition",))
+    assert (by_definition.nu.value, by_definition.notes) == (0.0, ("R and ν by definition",))
     # A judge that knows one class only has kappa 0 even there.
     stored = {"identity": {"gat/1": (1.0, 1.0), "gin/1": (0.0, 0.0)}}
     kappa = {"gat/1": (0.5, 0.5), "gin/1": (0.5, 0.5)}
     seen = identity_row(read_back(cell(kappa=kappa, controls=stored), name="stored"))
     assert seen.recognized.recognition.value == 0.5
-    assert seen.notes == ("mean of the judges' stored kappa",)
+    assert seen.notes == ("R is the mean kappa that is stored",)
