@@ -231,7 +231,7 @@ COLUMNS = (
     ),
     Column(
         "Harmful",
-        "Share of target nodes whose true (Bayes) class changed while the model's class stayed. "
+        "Share of target nodes whose most probable (Bayes) class changed while the model's stayed. "
         "Known where the graph comes from a generating model.",
         lambda row: _number(row["harmful"], percent),
     ),

@@ -229,7 +229,7 @@ def _harmful(cells: Sequence[StoredCell]) -> Estimate:
         chosen = chosen[np.isfinite(chosen)]
         passed = passed or bool(cell.success.any())
         values.append(float(chosen.mean()) if len(chosen) else np.nan)
-    reason = "the true classes of changed graphs are known for csbm only"
+    reason = "the Bayes classes of changed graphs are known for csbm only"
     if stored:
         reason = "undefined for all metamers" if passed else "no metamer succeeded"
     return over_seeds(_by_seed(cells, values), reason)

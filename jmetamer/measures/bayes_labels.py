@@ -75,9 +75,8 @@ def harmful_fraction(
 ) -> np.ndarray:
     """Return the share of nodes whose Bayes label changed while the model's class stayed.
 
-    There the model is blind to a change that matters. A metamer of a layer keeps all classes, so
-    this and `benign_fraction` are then 1 together; elsewhere they sum to the share of nodes whose
-    class stayed.
+    There the model is blind to a change that matters. This and `benign_fraction` sum to the share
+    of nodes whose class stayed, which is 1 for an exact metamer of all nodes.
 
     Args:
       reference_labels: [n] `bayes_labels` of the reference.
