@@ -21,7 +21,7 @@ LONG_FILES: dict[str, str] = {}
 # What may be imported where: a third party and the rooms (or files) that it may enter.
 ROOMS = {
     "flax": ("models",),
-    "jinja2": ("report",),
+    "jinja2": ("leaderboard", "report"),
     "jsonargparse": ("config", "sweep"),
     "matplotlib": ("report",),
     "networkx": ("graphs", "report"),

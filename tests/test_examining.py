@@ -8,6 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 
 import jmetamer as jm
 from jmetamer.config import cells, find_config, packaged_configs, read_config
+from jmetamer.graphs.block_model import class_posterior
 from jmetamer.pipeline import run_cell
 from jmetamer.results import RunStore, open_run
 
@@ -167,3 +168,26 @@ class TestSuccess:
         record, _ = run_cell(cell_of("success.null_pairs=0", "recognition.judges=none"))
         assert "success_beats_null" not in record.variables
         assert "null_pairs" not in record.scalars
+
+
+class TestHarm:
+    def test_is_the_share_of_nodes_whose_most_probable_class_changed_unseen(self, tmp_path):
+        options = "{num_nodes: 40, num_features: 16, signal: 2.0}"
+        cell = cell_of("dataset.name=csbm", f"dataset.options={options}", "recognition.judges=none")
+        record, reference = run_cell(cell, models=tmp_path)
+        store = RunStore(tmp_path)
+        store.write_reference(reference)
+        store.write(cell.id, record)
+        run = open_run(tmp_path)
+        data = jm.load_dataset("csbm", num_nodes=40, num_features=16, signal=2.0, seed=0)
+        trained = jm.load_model(next((tmp_path / "models").parent.rglob("model.json")).parent)
+        before = class_posterior(data.block_model, data.graph, data.labels).argmax(-1)
+        for row, graph in enumerate(run.metamers(cell.id)):
+            after = class_posterior(data.block_model, graph, data.labels).argmax(-1)
+            same = predicted(trained, graph) == predicted(trained, data.graph)
+            harmful = float(run.dataset(cell.id)["harmful_fraction"][row])
+            assert harmful == pytest.approx(np.mean((before != after) & same))
+
+    def test_is_not_stored_where_nobody_knows_the_truth(self, stored):
+        run, cell, _ = stored
+        assert "harmful_fraction" not in run.dataset(cell)

@@ -36,8 +36,8 @@ def csbm_model(
 ) -> BlockModel:
     """Return the generating model of `load_csbm` with the same arguments.
 
-    Use it with `block_model.class_posterior` to ask for the Bayes-optimal labels of a graph whose
-    features or edges were changed.
+    A loaded dataset holds it as `block_model`. Use it with `block_model.class_posterior` to ask for
+    the Bayes-optimal labels of a graph whose features or edges were changed.
 
     Args: see `load_csbm`.
 
@@ -115,5 +115,6 @@ def load_csbm(
             feature_kind="continuous",
             provenance=_PROVENANCE,
             oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+            block_model=model,
         )
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.block_model import BlockModel
 from jmetamer.graphs.graph import num_nodes, validate_graph
 
 FeatureKind = Literal["binary", "continuous", "one_hot"]
@@ -45,6 +46,8 @@ class Dataset:
       feature_range: (low, high) of legal feature values, or None where there is no bound.
       feature_shape: shape in which a feature row is a picture, as (8, 8), else None.
       oracle_labels: [n] int32 Bayes-optimal labels where the generating model is known, else None.
+      block_model: the model that generated the graph, to ask for the Bayes-optimal labels of a
+        graph that was changed (`measures.bayes_labels`); None where no block model did.
       task: "node".
     """
 
@@ -60,6 +63,7 @@ class Dataset:
     feature_range: tuple[float, float] | None = None
     feature_shape: tuple[int, ...] | None = None
     oracle_labels: Any = None
+    block_model: BlockModel | None = None
     task: Literal["node"] = "node"
 
 

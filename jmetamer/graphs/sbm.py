@@ -63,5 +63,6 @@ def load_sbm(
             provenance=_PROVENANCE,
             feature_range=(0.0, 1.0),
             oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+            block_model=model,
         )
     )

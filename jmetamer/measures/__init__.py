@@ -1,6 +1,7 @@
 """How far a metamer is from its reference: features, edges, predictions, activations."""
 
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
+from jmetamer.measures.bayes_labels import bayes_labels, benign_fraction, harmful_fraction
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.diversity import (
@@ -47,6 +48,8 @@ __all__ = [
     "Success",
     "Transfer",
     "agreement_chance",
+    "bayes_labels",
+    "benign_fraction",
     "class_agreement",
     "cohen_kappa",
     "deviations",
@@ -57,6 +60,7 @@ __all__ = [
     "effective_number",
     "feature_diversity",
     "graph_edit_distance",
+    "harmful_fraction",
     "homophily",
     "homophily_change",
     "match_values",

@@ -1,7 +1,7 @@
 """`Examination`: what a finished metamer is asked beyond its loss, for success and recognition."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
+from jmetamer.measures.bayes_labels import harmful_fraction
 from jmetamer.measures.features import normalized_euclidean
 from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
 from jmetamer.measures.structure import edge_jaccard_distance
@@ -31,12 +32,16 @@ class _Asked(NamedTuple):
       statistics: [3] of `match_statistics` of the matched activations with the target.
       feature_distance: [] normalized Euclidean distance of the features.
       loss: [] L_act over the matched layers together.
-      classes: [1 + judges, t] that the panel reads; None without a panel.
+      own: [t] class that the maker predicts at every target node.
+      bayes: [t] the Bayes-optimal class there; None where the graph has no known model.
+      classes: [1 + judges, t'] that the panel reads; None without a panel.
     """
 
     statistics: jax.Array
     feature_distance: jax.Array
     loss: jax.Array
+    own: jax.Array
+    bayes: jax.Array | None
     classes: jax.Array | None
 
 
@@ -46,9 +51,10 @@ class Examination:
     Args:
       problem: what they match.
       panel: who reads them; None for nobody.
-      labels: [t] of the nodes that the panel reads, negative where a node has none.
+      labels: [t'] of the nodes that the panel reads, negative where a node has none.
       controls: graphs to read beside them; None for none.
       num_controls: controls are made for seeds below this number.
+      bayes: graph -> [n] Bayes-optimal classes, pure jax; None where nobody knows them.
 
     Example:
       >>> import jmetamer as jm
@@ -68,6 +74,7 @@ class Examination:
         labels: Any = None,
         controls: ControlGraphs | None = None,
         num_controls: int = 0,
+        bayes: Callable[[jraph.GraphsTuple], jax.Array] | None = None,
     ) -> None:
         self.problem, self.panel = problem, panel
         self.controls = controls if panel is not None and num_controls > 0 else None
@@ -77,6 +84,7 @@ class Examination:
         if edges_that_vary(problem.vary) == "edge_weights":
             self.edges = edge_set(problem.graph)
         self.moves_features = features_that_vary(problem.vary) is not None
+        self.bayes = None if bayes is None else jax.jit(bayes)
         if panel is not None:
             self.labels = np.asarray(labels)
             self.read = np.asarray(panel.classes(problem.arrays.graph))
@@ -89,13 +97,13 @@ class Examination:
         """
         problem = self.problem
         with highest_precision():
-            statistics, distance, loss = _asked(problem.matching, problem.arrays, self.forms, graph)
-        return _Asked(
-            statistics,
-            distance,
-            loss,
-            self.panel.classes(graph) if self.panel is not None else None,
-        )
+            found = _asked(problem.matching, problem.arrays, self.forms, graph)
+        statistics, distance, loss, own = found
+        bayes = None
+        if self.bayes is not None:
+            bayes = select(self.bayes(graph), problem.arrays.nodes)
+        classes = self.panel.classes(graph) if self.panel is not None else None
+        return _Asked(statistics, distance, loss, own, bayes, classes)
 
     def started(self) -> "Examined":
         """Return an empty collection for the metamers of one block."""
@@ -159,11 +167,20 @@ class Examined:
         if self.by.edges is not None:
             distances = [self.weight_distance[seed] for seed in seeds]
             columns["weight_distance"] = np.array(distances, np.float32)
+        if self.by.bayes is not None:
+            columns["harmful_fraction"] = self._harmful(asked)
         if self.by.panel is None:
             return columns
         read = self.by.readings([one.classes for one in asked])
         columns |= {f"reading_{name}": value for name, value in read.items()}
         return columns | self._of_controls([seed for seed in seeds if seed in self.controls])
+
+    def _harmful(self, asked: Sequence[_Asked]) -> np.ndarray:
+        before = jax.device_get(self.by.ask(self.by.problem.arrays.graph))
+        size = (len(asked), before.own.size)
+        labels = np.reshape([one.bayes for one in asked], size)
+        classes = np.reshape([one.own for one in asked], size)
+        return harmful_fraction(before.bayes, labels, before.own, classes).astype(np.float32)
 
     def _of_controls(self, seeds: Sequence[int]) -> Columns:
         """Return [k, controls] losses and [k, controls, 1 + judges] readings of k seeds."""
@@ -185,13 +202,15 @@ class Examined:
 @functools.partial(jax.jit, static_argnums=0)
 def _asked(
     matching: Matching, arrays: Arrays, target: MatchForms, graph: jraph.GraphsTuple
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     found = matching.model.activations(arrays.params, graph)
     rows = [select(found[name], arrays.nodes).ravel() for name in matching.layers]
     vector = jnp.concatenate(rows)
     own = jax.tree.map(lambda form: form[0], match_forms(vector[None]))
     distance = normalized_euclidean(arrays.graph.nodes, graph.nodes)
-    return match_statistics(target, own), distance, relative_squared_error(target.plain, vector)
+    loss = relative_squared_error(target.plain, vector)
+    classes = select(found["logits"], arrays.nodes).argmax(-1)
+    return match_statistics(target, own), distance, loss, classes
 
 
 def _rows(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:

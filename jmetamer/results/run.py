@@ -93,9 +93,13 @@ class Run:
         """Return the reference graph of a cell, NumPy arrays inside."""
         return as_graph(self.reference_data(cell))
 
+    def reference_digest(self, cell: str) -> str:
+        """Return the digest of the reference graph of a cell; cells with the same share it."""
+        return str(self._document(cell)["reference"])
+
     def reference_data(self, cell: str) -> Reference:
         """Return the reference graph of a cell with labels and notes, as plain arrays."""
-        digest = self._document(cell)["reference"]
+        digest = self.reference_digest(cell)
         folder = self.folder / "references" / digest
         try:
             attrs = json.loads((folder / "reference.json").read_text())["attrs"]

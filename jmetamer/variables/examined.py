@@ -59,6 +59,11 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> Exa
     for name in ("feature_distance", "weight_distance"):
         if name in block:
             variables[name] = Variable(metamer, block[name])
+    if "harmful_fraction" in block:
+        meaning = "share of target nodes with another Bayes label and the same predicted class"
+        variables["harmful_fraction"] = Variable(
+            metamer, block["harmful_fraction"], {"meaning": meaning}
+        )
     if null is None:
         return Examined(variables, {})
     variables["statistic"] = Variable(("statistic",), np.array(null.names))

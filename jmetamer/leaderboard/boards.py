@@ -1,0 +1,110 @@
+"""`Board`: rows that may be compared, because reference and recipe are the same."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jmetamer.leaderboard.recipe import (
+    canonical,
+    dataset_of,
+    recipe_of,
+    recipe_words,
+    row_settings,
+    told_apart,
+)
+from jmetamer.leaderboard.row import Row, has_judges, identity_row, make_row
+from jmetamer.leaderboard.stored_cell import StoredCell
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """All models whose metamers were made of one reference by one recipe.
+
+    Attributes:
+      dataset: name in words.
+      recipe: how the metamers are made, in words.
+      dataset_settings, recipe_settings: what all rows share.
+      rows: by layer, the highest R first, those without R last, then the identity.
+      notes: what a reader should know.
+    """
+
+    dataset: str
+    recipe: str
+    dataset_settings: Mapping[str, Any]
+    recipe_settings: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
+    """Sort cells into boards and rows.
+
+    Rows of different references or recipes never meet on one board. A cell that is there twice,
+    as in two runs, counts once.
+
+    Args:
+      cells: of one or several runs, in any order.
+
+    Returns:
+      One board for each pair of reference and recipe, in order of appearance.
+    """
+    once: dict[str, StoredCell] = {}
+    for cell in cells:
+        once.setdefault(cell.identity, cell)
+    groups: dict[str, list[StoredCell]] = {}
+    for cell in once.values():
+        key = canonical([dataset_of(cell), recipe_of(cell)])
+        groups.setdefault(key, []).append(cell)
+    boards = [_board(group) for group in groups.values()]
+    datasets = told_apart(
+        [board.dataset for board in boards],
+        [{k: v for k, v in b.dataset_settings.items() if k != "reference"} for b in boards],
+    )
+    datasets = told_apart(datasets, [{"graph": _short(board)} for board in boards])
+    recipes = [board.recipe for board in boards]
+    pairs = [f"{dataset}\n{recipe}" for dataset, recipe in zip(datasets, recipes, strict=True)]
+    words = told_apart(pairs, [board.recipe_settings for board in boards])
+    return [
+        dataclasses.replace(board, dataset=dataset, recipe=text.split("\n", 1)[1])
+        for board, dataset, text in zip(boards, datasets, words, strict=True)
+    ]
+
+
+def _board(cells: Sequence[StoredCell]) -> Board:
+    groups: dict[str, list[StoredCell]] = {}
+    for cell in cells:
+        groups.setdefault(canonical(row_settings(cell)), []).append(cell)
+    rows = [make_row(group) for group in groups.values()]
+    kinds = [f"{row.model}|{row.control}|{row.layer}" for row in rows]
+    labels = told_apart(kinds, [row.settings for row in rows])
+    named = [
+        dataclasses.replace(row, model=row.model + label.removeprefix(kind))
+        for row, kind, label in zip(rows, kinds, labels, strict=True)
+    ]
+    layers = list(dict.fromkeys(row.layer for row in named))
+    named.sort(key=lambda row: (layers.index(row.layer), -_headline(row)))
+    return Board(
+        dataset=str(dataset_of(cells[0])["name"]),
+        recipe=recipe_words(recipe_of(cells[0])),
+        dataset_settings=dataset_of(cells[0]),
+        recipe_settings=recipe_of(cells[0]),
+        rows=(*named, identity_row(cells)),
+        notes=_notes(named),
+    )
+
+
+def _headline(row: Row) -> float:
+    value = row.recognized.recognition.value
+    return -float("inf") if value is None else value
+
+
+def _short(board: Board) -> str:
+    return str(board.dataset_settings["reference"])[:8]
+
+
+def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Say what makes rows of this board hard to compare."""
+    panels = {row.recognized.judges for row in rows if has_judges(row)}
+    if len(panels) < 2:
+        return ()
+    return ("Not all rows have the same judges; R of two rows is comparable only where they have.",)

@@ -1,0 +1,60 @@
+"""`Estimate`: a number over training seeds, or the reason why there is none."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from jmetamer.results import SeedSummary, seed_summary
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A mean over training seeds.
+
+    Attributes:
+      value: the mean; None where it is not known.
+      low, high: limits of its 95% t-interval; None where it is not known, and for one seed.
+      num_seeds: seeds with a value.
+      reason: why `value` is None; empty where it is not.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    num_seeds: int = 0
+    reason: str = ""
+
+
+def estimated(summary: SeedSummary, reason: str) -> Estimate:
+    """Return a summary over seeds, with `reason` where no seed has a value.
+
+    Args:
+      summary: from `seed_summary`.
+      reason: why there is no value, if there is none.
+
+    Example:
+      >>> estimated(seed_summary([0.5]), "")
+      Estimate(value=0.5, low=None, high=None, num_seeds=1, reason='')
+    """
+    if summary.num_seeds == 0:
+        return Estimate(reason=reason)
+    low, high = (limit if math.isfinite(limit) else None for limit in (summary.low, summary.high))
+    return Estimate(summary.mean, low, high, summary.num_seeds)
+
+
+def over_seeds(values: Iterable[float], reason: str) -> Estimate:
+    """Return the mean over seeds of one value each; NaN where a seed has none.
+
+    Args:
+      values: one number a seed.
+      reason: why there is no value, if there is none.
+
+    Example:
+      >>> over_seeds([0.25, float("nan"), 0.75], "not stored").num_seeds
+      2
+      >>> over_seeds([], "not stored").reason
+      'not stored'
+    """
+    return estimated(seed_summary(np.array([*values], np.float64)), reason)

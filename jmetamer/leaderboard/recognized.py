@@ -1,0 +1,192 @@
+"""R and its parts for the metamers of one kind of model, from stored kappa."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from jmetamer.leaderboard.estimate import Estimate, estimated, over_seeds
+from jmetamer.leaderboard.stored_cell import Judge, StoredCell
+from jmetamer.measures.transfer import Transfer, transfer
+
+NO_JUDGES = "no judge read these metamers"
+_NOT_STORED = "which metamers succeeded is not stored"
+_NONE_PASSED = "no metamer succeeded"
+_NONE_LEFT = "no metamer that succeeded can be read by all judges"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recognized:
+    """How other models read the metamers.
+
+    Attributes:
+      recognition: R, mean kappa of judges of other architectures, each of the same weight.
+      lowest, highest: range of R with one judge architecture left out; None with fewer than two.
+      without: judge architecture -> R without it.
+      seed_gap: I_seed.
+      architecture_gap: I_arch.
+      by_judge: architecture -> mean kappa.
+      controls: control -> R of what is no metamer, as the start.
+      judges: names, "architecture/seed".
+      notes: what was left out.
+    """
+
+    recognition: Estimate
+    lowest: float | None
+    highest: float | None
+    without: Mapping[str, float]
+    seed_gap: Estimate
+    architecture_gap: Estimate
+    by_judge: Mapping[str, Estimate]
+    controls: Mapping[str, Estimate]
+    judges: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def recognized(cells: Sequence[StoredCell]) -> Recognized:
+    """Return R, its parts and R of the controls, over the seeds of one kind of model.
+
+    Metamers with `success` count. Of a seed with several cells the metamers are put together; a
+    judge that only some cells have is left out.
+
+    Args:
+      cells: at least one; equal but for the training seed and the metamers' seed.
+    """
+    judged = [cell for cell in cells if cell.kappa is not None]
+    if not judged:
+        return unrecognized(NO_JUDGES)
+    shared = set(judged[0].judges).intersection(*(cell.judges for cell in judged))
+    judges = [judge for judge in judged[0].judges if judge in shared]
+    notes = _left_out(cells, judged, judges)
+    judged = [cell for cell in judged if cell.success is not None]
+    if not judged:
+        return dataclasses.replace(unrecognized(_NOT_STORED), notes=tuple(notes))
+    tables = [_columns(cell, cell.kappa, judges) for cell in judged]
+    passed = [np.asarray(cell.success, bool) for cell in judged]
+    readable = [_readable(c, t, judges) for c, t in zip(judged, tables, strict=True)]
+    unread = sum(int((p & ~r).sum()) for p, r in zip(passed, readable, strict=True))
+    if unread:
+        notes.append(f"{unread} metamers of which some judge's logits are not finite do not count")
+    counted = [p & r for p, r in zip(passed, readable, strict=True)]
+    names = tuple(f"{architecture}/{seed}" for architecture, seed in judges)
+    if why := _unusable(judged, judges):
+        return dataclasses.replace(unrecognized(why), judges=names, notes=tuple(notes))
+    found = _transfer(judged, tables, counted, judges)
+    reason = "" if any(one.any() for one in counted) else _NONE_LEFT if unread else _NONE_PASSED
+    alone = reason or "no judge of the own architecture with another seed"
+    return Recognized(
+        recognition=estimated(found.recognition, reason),
+        lowest=_known(found.lowest),
+        highest=_known(found.highest),
+        without={name: value for name, value in found.without.items() if np.isfinite(value)},
+        seed_gap=estimated(found.seed_gap, alone),
+        architecture_gap=estimated(found.architecture_gap, alone),
+        by_judge={name: over_seeds(each, alone) for name, each in found.by_judge.items()},
+        controls=_controls(judged, judges),
+        judges=names,
+        notes=tuple(notes),
+    )
+
+
+def unrecognized(reason: str) -> Recognized:
+    """Return what is known where nobody reads the metamers: the reason.
+
+    Args:
+      reason: why.
+
+    Example:
+      >>> unrecognized("no judges").recognition.reason
+      'no judges'
+    """
+    unknown = Estimate(reason=reason)
+    return Recognized(unknown, None, None, {}, unknown, unknown, {}, {}, (), ())
+
+
+def _left_out(
+    cells: Sequence[StoredCell], judged: Sequence[StoredCell], judges: Sequence[Judge]
+) -> list[str]:
+    """Say which seeds and judges R does not see."""
+    notes = []
+    missing = {cell.seed for cell in cells} - {cell.seed for cell in judged}
+    if missing:
+        notes.append(f"no judge read the metamers of the seeds {sorted(missing)}")
+    partial = {judge for cell in judged for judge in cell.judges} - set(judges)
+    if partial:
+        names = ", ".join(f"{architecture}/{seed}" for architecture, seed in sorted(partial))
+        notes.append(f"left out, because they read only some cells: {names}")
+    return notes
+
+
+def _unusable(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> str:
+    """Say why these judges give no R, or nothing."""
+    others = [judge for judge in judges if judge[0] != cells[0].architecture]
+    if not others:
+        return "no judge has another architecture than the model"
+    for name in dict.fromkeys(architecture for architecture, _ in others):
+        seeds = {seed for architecture, seed in others if architecture == name}
+        for cell in cells:
+            if seeds == {cell.seed}:
+                return f"the only judge {name}/{cell.seed} has the seed of a model that it judges"
+    return ""
+
+
+def _columns(cell: StoredCell, values: np.ndarray | None, judges: Sequence[Judge]) -> np.ndarray:
+    """Return [b, j] kappa with the judges in this order."""
+    assert values is not None
+    return values[:, [cell.judges.index(judge) for judge in judges]]
+
+
+def _readable(cell: StoredCell, table: np.ndarray, judges: Sequence[Judge]) -> np.ndarray:
+    """Return [b] whether every judge of another seed has a kappa."""
+    foreign = np.array([seed != cell.seed for _, seed in judges], bool)
+    return np.isfinite(table[:, foreign]).all(1)
+
+
+def _transfer(
+    cells: Sequence[StoredCell],
+    tables: Sequence[np.ndarray],
+    passed: Sequence[np.ndarray],
+    judges: Sequence[Judge],
+) -> Transfer:
+    """Arrange [b, j] tables of cells as `transfer` wants them, and ask it.
+
+    Seeds with fewer metamers than others are filled up with ones that do not count.
+    """
+    seeds = sorted({cell.seed for cell in cells})
+    own = cells[0].architecture
+    groups = [[place for place, cell in enumerate(cells) if cell.seed == seed] for seed in seeds]
+    width = max(sum(len(tables[place]) for place in group) for group in groups)
+    kappa = np.full((len(seeds), len(judges), width), np.nan)
+    counts = np.zeros((len(seeds), width), bool)
+    for row, group in enumerate(groups):
+        table = np.concatenate([tables[place] for place in group])
+        kappa[row, :, : len(table)] = table.T
+        counts[row, : len(table)] = np.concatenate([passed[place] for place in group])
+    architectures = list(dict.fromkeys(architecture for architecture, _ in judges))
+    columns = {
+        name: [place for place, (other, _) in enumerate(judges) if other == name]
+        for name in architectures
+    }
+    return transfer(
+        {name: kappa[:, places] for name, places in columns.items()},
+        own,
+        seeds,
+        {name: [judges[place][1] for place in places] for name, places in columns.items()},
+        passed=counts,
+    )
+
+
+def _controls(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> dict[str, Estimate]:
+    """Return R of every control that all cells have; all samples with a kappa count."""
+    names = [name for name in cells[0].controls if all(name in cell.controls for cell in cells)]
+    found = {}
+    for name in names:
+        tables = [_columns(cell, cell.controls[name], judges) for cell in cells]
+        known = [_readable(c, t, judges) for c, t in zip(cells, tables, strict=True)]
+        shared = _transfer(cells, tables, known, judges).recognition
+        found[name] = estimated(shared, "the control does not exist here")
+    return found
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

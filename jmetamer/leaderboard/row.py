@@ -1,0 +1,250 @@
+"""`Row`: one kind of model at one layer, over its training seeds."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from jmetamer.leaderboard.estimate import Estimate, over_seeds
+from jmetamer.leaderboard.recipe import row_settings
+from jmetamer.leaderboard.recognized import NO_JUDGES, Recognized, recognized, unrecognized
+from jmetamer.leaderboard.stored_cell import StoredCell
+from jmetamer.report.cells import setting
+from jmetamer.results import wilson_interval
+
+Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
+_NO_SUCCESS = "which metamers succeeded is not stored"
+_NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """A share of metamers with its 95% Wilson interval.
+
+    Attributes:
+      count, total: metamers that succeeded, and all.
+      value, low, high: the share and its limits; None where it is not known.
+      reason: why it is not known.
+    """
+
+    count: int | None = None
+    total: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What the metamers cost.
+
+    Attributes:
+      seconds_per_metamer: wall time of making metamers for each one that succeeded; None where it
+        is not known.
+      seconds: wall time of all cells of the row; None likewise.
+      devices: what computed them.
+      reason: why `seconds_per_metamer` is not known.
+    """
+
+    seconds_per_metamer: float | None
+    seconds: float | None
+    devices: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of a board.
+
+    Attributes:
+      model: name in words.
+      control: what kind of control the row is, or None.
+      layer: matched layer.
+      settings: of model, training, layer and search; empty for the identity.
+      seeds: training seeds of the models that made the metamers.
+      success: share of metamers that succeeded.
+      recognized: R and its parts.
+      map_layer: layer of which the next four are.
+      nu: blind fraction of the features, mean over nodes.
+      nu_centered: the same of the features less the mean of each.
+      nu_random: 1 - rank / inputs, the blind fraction of a random direction.
+      rank_ratio: rank / inputs, mean over nodes.
+      harmful: share of target nodes whose Bayes label changed while the class stayed.
+      test_accuracy: of the models.
+      cost: wall time.
+      cells: (run, cell) of each cell.
+      notes: what a reader should know.
+    """
+
+    model: str
+    control: Control | None
+    layer: str
+    settings: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    success: Rate
+    recognized: Recognized
+    map_layer: str
+    nu: Estimate
+    nu_centered: Estimate
+    nu_random: Estimate
+    rank_ratio: Estimate
+    harmful: Estimate
+    test_accuracy: Estimate
+    cost: Cost
+    cells: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def make_row(cells: Sequence[StoredCell]) -> Row:
+    """Put the cells of one kind of model together.
+
+    Args:
+      cells: at least one; equal but for the training seed and the metamers' seed and number.
+    """
+    first, found = cells[0], recognized(cells)
+    settings = row_settings(first)
+    maps = {
+        name: _by_seed(cells, [getattr(cell, name) for cell in cells])
+        for name in ("nu", "nu_centered", "rank_ratio")
+    }
+    return Row(
+        model=" ".join(
+            str(setting(first.settings, f"model.{key}") or "")
+            for key in ("architecture", "activation")
+        ).strip(),
+        control=control_of(first.settings),
+        layer=str(settings["layer"] or ""),
+        settings=settings,
+        seeds=tuple(sorted({cell.seed for cell in cells})),
+        success=_success(cells),
+        recognized=found,
+        map_layer=first.map_layer,
+        nu=over_seeds(maps["nu"], _NO_MAPS),
+        nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
+        nu_random=over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
+        rank_ratio=over_seeds(maps["rank_ratio"], _NO_MAPS),
+        harmful=_harmful(cells),
+        test_accuracy=over_seeds(
+            _by_seed(cells, [cell.test_accuracy for cell in cells]), "not stored"
+        ),
+        cost=_cost(cells),
+        cells=tuple((cell.run, cell.cell) for cell in cells),
+        notes=found.notes,
+    )
+
+
+def identity_row(cells: Sequence[StoredCell]) -> Row:
+    """Return the row of the reference itself, the metamer that changes nothing.
+
+    Its R is 1 by definition; where cells stored kappa of judges that read the reference again, it
+    is their mean, which is below 1 for judges that know one class only (their kappa is 0).
+
+    Args:
+      cells: all cells of the board.
+    """
+    stored = [cell for cell in cells if "identity" in cell.controls]
+    read = [kappa for cell in stored for kappa in cell.controls["identity"].ravel().tolist()]
+    known = [kappa for kappa in read if np.isfinite(kappa)]
+    shared = float(np.mean(known)) if known else 1.0
+    reason = "the reference is no metamer of itself"
+    nothing = Estimate(reason=reason)
+    blind = Estimate(value=0.0)
+    return Row(
+        model="the reference itself",
+        control="identity",
+        layer="any",
+        settings={},
+        seeds=(),
+        success=Rate(reason=reason),
+        recognized=dataclasses.replace(unrecognized(reason), recognition=Estimate(value=shared)),
+        map_layer="",
+        nu=blind,
+        nu_centered=blind,
+        nu_random=nothing,
+        rank_ratio=nothing,
+        harmful=nothing,
+        test_accuracy=nothing,
+        cost=Cost(None, None, (), reason),
+        cells=(),
+        notes=("R is the mean kappa that is stored",) if known else ("R and ν by definition",),
+    )
+
+
+def control_of(settings: Mapping[str, Any]) -> Control | None:
+    """Return which control a cell is by its settings, or None.
+
+    Args:
+      settings: resolved settings of a cell.
+
+    Example:
+      >>> control_of({"training": {"epochs": 0}}), control_of({"training": {"epochs": 9}})
+      ('untrained', None)
+    """
+    if setting(settings, "training.epochs") == 0:
+        return "untrained"
+    if setting(settings, "training.shuffle_labels"):
+        return "shuffled labels"
+    if setting(settings, "training.perturbation") == "random":
+        return "random perturbation"
+    return None
+
+
+def has_judges(row: Row) -> bool:
+    """Return whether any judge read the metamers of a row."""
+    return row.recognized.recognition.reason != NO_JUDGES
+
+
+def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float]:
+    """Return the mean of each seed's cells; NaN where none has a value."""
+    groups: dict[int, list[float]] = {}
+    for cell, value in zip(cells, values, strict=True):
+        groups.setdefault(cell.seed, []).append(value)
+    known = ([value for value in group if np.isfinite(value)] for group in groups.values())
+    return [float(np.mean(group)) if group else np.nan for group in known]
+
+
+def _success(cells: Sequence[StoredCell]) -> Rate:
+    total = sum(cell.num_metamers for cell in cells)
+    stored = [cell.success for cell in cells if cell.success is not None]
+    if not stored:
+        return Rate(total=total, reason=_NO_SUCCESS)
+    bits = np.concatenate(stored)
+    count = int(bits.sum())
+    low, high = wilson_interval(count, len(bits))
+    share = count / len(bits) if len(bits) else None
+    return Rate(count, len(bits), share, low, high, "" if len(bits) else "no metamers")
+
+
+def _harmful(cells: Sequence[StoredCell]) -> Estimate:
+    """Return the harmful fraction of the metamers that succeeded."""
+    values, stored, passed = [], False, False
+    for cell in cells:
+        stored = stored or cell.harmful is not None
+        if cell.harmful is None or cell.success is None:
+            values.append(np.nan)
+            continue
+        chosen = cell.harmful[cell.success]
+        chosen = chosen[np.isfinite(chosen)]
+        passed = passed or bool(cell.success.any())
+        values.append(float(chosen.mean()) if len(chosen) else np.nan)
+    reason = "the Bayes classes of changed graphs are known for csbm only"
+    if stored:
+        reason = "undefined for all metamers" if passed else "no metamer succeeded"
+    return over_seeds(_by_seed(cells, values), reason)
+
+
+def _cost(cells: Sequence[StoredCell]) -> Cost:
+    devices = tuple(dict.fromkeys(cell.device for cell in cells if cell.device))
+    total = sum(cell.seconds_total for cell in cells)
+    making = sum(cell.seconds_metamers for cell in cells)
+    verified = sum(int(cell.success.sum()) for cell in cells if cell.success is not None)
+    seconds = total if np.isfinite(total) else None
+    if any(cell.success is None for cell in cells):
+        return Cost(None, seconds, devices, _NO_SUCCESS)
+    if not np.isfinite(making):
+        return Cost(None, seconds, devices, "the seconds are not stored")
+    if verified == 0:
+        return Cost(None, seconds, devices, "no metamer succeeded")
+    return Cost(making / verified, seconds, devices)

@@ -1,0 +1,159 @@
+"""Invariance that is harmful or benign: did what is true change while the model saw no change?
+
+Where a block model generated the graph, the most probable class of a node is known for any features
+and any edges, so for a metamer too (Gosch, Sturm, Geisler and Guennemann 2023, Revisiting
+Robustness in Graph Machine Learning, arXiv:2305.00851).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+from jax.scipy.special import xlog1py, xlogy
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.block_model import BlockModel
+
+IMPOSSIBLE = -1  # label of a node whose features and edges have probability 0 in every class
+
+
+def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> jax.Array:
+    """Return the most probable class of every node given everything else, pure jax.
+
+        arg max_k  prior_k * Normal(x_v; means_k, noise^2 I)
+                   * prod over u != v of  P_kl^a_vu (1 - P_kl)^(1 - a_vu),  l = y_u,
+
+    which is the Bayes-optimal label of v given its features, its edges and the other nodes'
+    classes. `graphs.block_model.class_posterior` gives the probabilities, in float64 on the host;
+    here the scores have the type of the features, so that a near tie may fall otherwise.
+
+    Args:
+      model: the parameters that generated the reference (`Dataset.block_model`).
+      graph: undirected simple graph, both directions stored; an edge of weight above 0 is present,
+        self loops are ignored. With `model.means`, nodes are [n, d].
+      labels: [n] classes of the nodes; those of a metamer's nodes are the reference's.
+
+    Returns:
+      [n] int32; -1 where every class has probability 0 or the features are not finite.
+
+    Example:
+      >>> from jmetamer.graphs import load_dataset
+      >>> data = load_dataset("csbm", num_nodes=60, signal=5.0)
+      >>> found = jax.jit(bayes_labels)(data.block_model, data.graph, data.labels)
+      >>> bool((found == data.oracle_labels).all())
+      True
+    """
+    dtype = jnp.result_type(jnp.asarray(graph.nodes).dtype, jnp.float32)
+    prior, probability = (
+        jnp.asarray(given, dtype) for given in (model.class_prior, model.edge_probability)
+    )
+    classes = jax.nn.one_hot(labels, len(prior), dtype=dtype)
+    present = (graph.edges.weight > 0) & (graph.senders != graph.receivers)
+    joined = jax.ops.segment_sum(
+        present[:, None] * classes[graph.senders], graph.receivers, len(classes)
+    )
+    apart = classes.sum(0) - classes - joined  # [n, c]: other nodes that are not neighbors
+    pairs = xlogy(joined[:, None], probability) + xlog1py(apart[:, None], -probability)
+    score = jnp.log(prior) + pairs.sum(-1)
+    if model.means is not None:
+        means = jnp.asarray(model.means, dtype)
+        # Without |x|^2, which all classes share and which would cost digits far from the means.
+        inner = jnp.dot(graph.nodes, means.T, precision=jax.lax.Precision.HIGHEST)
+        score = score + (inner - (means**2).sum(-1) / 2) / model.noise**2
+    best = score.max(-1)
+    return jnp.where(jnp.isfinite(best), score.argmax(-1), IMPOSSIBLE).astype(jnp.int32)
+
+
+def harmful_fraction(
+    reference_labels: Any,
+    metamer_labels: Any,
+    reference_classes: Any,
+    metamer_classes: Any,
+    nodes: Any = None,
+) -> np.ndarray:
+    """Return the share of nodes whose Bayes label changed while the model's class stayed.
+
+    There the model is blind to a change that matters. This and `benign_fraction` sum to the share
+    of nodes whose class stayed, which is 1 for an exact metamer of all nodes.
+
+    Args:
+      reference_labels: [n] `bayes_labels` of the reference.
+      metamer_labels: [b, n] of the metamers.
+      reference_classes: [n] classes that the model predicts on the reference.
+      metamer_classes: [b, n] on the metamers.
+      nodes: the target nodes, as indices or as a mask [n]; None for all.
+
+    Returns:
+      [b] float64 in [0, 1]; NaN for a metamer with a target node whose Bayes label is -1.
+
+    Raises:
+      InputError: shapes disagree, a node does not exist, or none is left.
+
+    Example:
+      >>> harmful_fraction([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
+      array([0. , 0.5])
+    """
+    return _share_unseen(
+        True, reference_labels, metamer_labels, reference_classes, metamer_classes, nodes
+    )
+
+
+def benign_fraction(
+    reference_labels: Any,
+    metamer_labels: Any,
+    reference_classes: Any,
+    metamer_classes: Any,
+    nodes: Any = None,
+) -> np.ndarray:
+    """Return the share of nodes whose Bayes label stayed and whose class stayed too.
+
+    Args: see `harmful_fraction`.
+
+    Returns:
+      [b] float64 in [0, 1]; NaN as there.
+
+    Raises:
+      InputError: as there.
+
+    Example:
+      >>> benign_fraction([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
+      array([1., 0.])
+    """
+    return _share_unseen(
+        False, reference_labels, metamer_labels, reference_classes, metamer_classes, nodes
+    )
+
+
+def _share_unseen(
+    changed: bool, labels: Any, metamer_labels: Any, classes: Any, metamer_classes: Any, nodes: Any
+) -> np.ndarray:
+    """Return the share of nodes of one class whose label changed, or stayed."""
+    given = [np.asarray(one) for one in (labels, metamer_labels, classes, metamer_classes)]
+    total, count = given[0].shape[-1:], given[1].shape[:1]
+    if [one.shape for one in given] != [total, count + total] * 2 or given[0].ndim != 1:
+        raise InputError(
+            f"labels and classes have the shapes {[one.shape for one in given]}; [n], [b, n], [n] "
+            "and [b, n] of the same n nodes and b metamers are needed."
+        )
+    chosen = _chosen(nodes, total[0])
+    before, after, seen_before, seen_after = (one[..., chosen] for one in given)
+    unseen = (seen_before == seen_after) & ((before != after) == changed)
+    known = (before != IMPOSSIBLE).all() & (after != IMPOSSIBLE).all(-1)
+    return np.where(known, unseen.mean(-1), np.nan)
+
+
+def _chosen(nodes: Any, total: int) -> np.ndarray:
+    """Return the indices of the target nodes."""
+    everyone = np.arange(total)
+    try:
+        chosen = everyone if nodes is None else everyone[np.asarray(nodes)]
+    except IndexError as error:
+        raise InputError(
+            f"`nodes` cannot be used ({error}); indices from 0 to {total - 1}, or a mask of "
+            f"{total} nodes, are needed."
+        ) from error
+    if chosen.size == 0:
+        raise InputError("`nodes` selects no node; a share needs at least one target node.")
+    return chosen

@@ -1,0 +1,140 @@
+"""Tiny run folders with made-up numbers, written by the real store."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from jmetamer.leaderboard.stored_cell import read_cell
+from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
+
+SETTINGS = {
+    "dataset": {"name": "karate", "split": None, "seed": None, "options": {}},
+    "model": {"architecture": "gcn", "hidden": 8, "layers": 2, "activation": "relu"},
+    "training": {"epochs": 50, "seed": 0, "perturbation": "none", "shuffle_labels": False},
+    "metamers": {
+        "vary": "continuous_features", "domain": "free", "layer": "conv1", "nodes": None,
+        "method": "optimize", "initialization": "global", "tolerance": 1e-4, "steps": 100,
+        "count": 2, "seed": 0,
+    },
+    "success": {"worst_node": 0.01, "agreement": 1.0, "distance": 0.1},
+}  # fmt: skip
+
+
+def settings_of(changes):
+    """SETTINGS with dotted keys changed."""
+    settings = copy.deepcopy(SETTINGS)
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        place = settings
+        for name in path:
+            place = place[name]
+        place[last] = value
+    return settings
+
+
+def variables_of(success, kappa, controls, harmful, maps):
+    """Variables of a cell; what is None is not stored."""
+    found = {}
+    if success is not None:
+        found["success"] = Variable(("metamer",), np.array(success, bool))
+    if kappa is not None:
+        names = list(kappa)
+        pairs = [name.split("/") for name in names]
+        found["judge"] = Variable(("judge",), np.array(names))
+        found["judge_architecture"] = Variable(("judge",), np.array([one for one, _ in pairs]))
+        found["judge_seed"] = Variable(("judge",), np.array([int(seed) for _, seed in pairs]))
+        table = np.array([kappa[name] for name in names], float).T
+        found["recognition_kappa"] = Variable(("metamer", "judge"), table)
+    if controls is not None:
+        found["control"] = Variable(("control",), np.array(list(controls)))
+        table = np.array([list(one.values()) for one in controls.values()], float)
+        found["control_kappa"] = Variable(("control", "sample", "judge"), table.swapaxes(1, 2))
+    if harmful is not None:
+        found["harmful_fraction"] = Variable(("metamer",), np.array(harmful, float))
+    if maps is not None:
+        found["map_layer"] = Variable(("map_layer",), np.array(["conv1.pre", "conv1"]))
+        for name, values in maps.items():
+            rows = np.stack([np.full(len(values), 0.5), np.array(values, float)])
+            found[f"map_{name}"] = Variable(("map_layer", "node"), rows)
+    return found
+
+
+def make_cell(
+    success=(True, True), kappa=None, controls=None, harmful=None, maps=None, scalars=None,
+    device="1 x made-up (cpu)", graph=1.0, **changes,
+):  # fmt: skip
+    """A record and its reference graph; `changes` are dotted settings, with __ for the dots."""
+    settings = settings_of({key.replace("__", "."): value for key, value in changes.items()})
+    reference = make_reference([[graph], [2.0]], [0, 1], [1, 0], [1, 1], [0, 1], {"name": "tiny"})
+    table = next(iter(kappa.values())) if kappa else ()
+    count = len(success) if success is not None else max(len(table), 2)
+    record = Record(
+        settings=settings,
+        settings_hash=hash_settings(settings),
+        variables=variables_of(success, kappa, controls, harmful, maps),
+        scalars=scalars or {},
+        status_counts={"CONVERGED": count},
+        provenance={"device": device},
+        reference=reference.digest,
+    )
+    return record, reference
+
+
+@pytest.fixture(scope="session")
+def cell():
+    """The builder of cells."""
+    return make_cell
+
+
+@pytest.fixture
+def write_run(tmp_path):
+    """Write cells into a run folder and return its path."""
+
+    def write(*cells, name="run"):
+        store = RunStore(tmp_path / name)
+        store.register([f"c{i}" for i in range(len(cells))])
+        for i, (record, reference) in enumerate(cells):
+            store.write_reference(reference)
+            store.write(f"c{i}", record)
+        return store.folder
+
+    return write
+
+
+@pytest.fixture
+def read_back(write_run):
+    """Write cells and read them as a board does."""
+
+    def read(*cells, name="run"):
+        run = open_run(write_run(*cells, name=name))
+        return [read_cell(run, one) for one in run.cells]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def two_seeds():
+    """Two models of one kind whose numbers are worked out by hand in `test_row.py`."""
+    judges = ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
+    first = dict(zip(judges, [(0.9, 0.9), (0.6, 0.8), (0.4, 0.6), (0.2, 0.4)], strict=True))
+    second = dict(zip(judges, [(0.8, -1), (0.9, -1), (0.7, -1), (0.5, -1)], strict=True))
+    nodes = {"nu": [0.8, 0.9, np.nan, 0.7], "nu_centered": [0.5] * 4}
+    return (
+        make_cell(
+            kappa=first,
+            controls={"displacement": dict.fromkeys(judges, (0.1, 0.3))},
+            harmful=[0.25, 0.75],
+            maps=nodes | {"rank": [1, 2, 1, 0], "dimension": [3, 2, 3, 0]},
+            scalars={"test_accuracy": 0.8, "seconds_metamers": 6.0, "seconds": 10.0},
+        ),
+        make_cell(
+            success=(True, False),
+            kappa=second,
+            controls={"displacement": dict.fromkeys(judges, (0.3, 0.5))},
+            harmful=[0.1, 0.9],
+            maps=nodes | {"rank": [2, 2, 2, 2], "dimension": [2, 2, 2, 2]},
+            scalars={"test_accuracy": 0.9, "seconds_metamers": 3.0, "seconds": 5.0},
+            training__seed=1,
+        ),
+    )

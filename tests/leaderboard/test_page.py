@@ -1,0 +1,139 @@
+"""The page: complete, self-contained, nothing injected, and sortable in a real browser."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from jmetamer.leaderboard import document
+from jmetamer.leaderboard.page import COLUMNS, _fixed, render
+from jmetamer.results import open_run
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+class Page(HTMLParser):
+    """Checks that tags balance; collects links, anchors and the tables' bodies."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.stack, self.tags, self.links, self.ids, self.rows = [], [], [], [], []
+        self.feed(text)
+        assert not self.stack, self.stack
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        names = ("src", "href", "action", "data", "srcset", "poster")
+        self.links += [attrs[key] for key in names if key in attrs]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack[-1] == tag, f"</{tag}> closes <{self.stack[-1]}>"
+        self.stack.pop()
+
+    def handle_data(self, data):
+        if "td" in self.stack or "th" in self.stack:
+            self.rows[-1][-1] += data + " "
+
+
+@pytest.fixture
+def page(write_run, two_seeds, cell):
+    low = {"gat/1000": (0.1, 0.1), "gin/1000": (0.1, 0.1)}
+    others = (
+        cell(kappa=low, model__activation="elu"),
+        cell(training__epochs=0),
+        cell(metamers__method="reflect"),
+    )
+    return render(document([open_run(write_run(*two_seeds, *others))]))
+
+
+def test_the_page_is_balanced_and_loads_nothing(page):
+    parsed = Page(page)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert parsed.links
+    assert all(link.startswith("#") for link in parsed.links)
+    assert {link[1:] for link in parsed.links} <= set(parsed.ids)
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
+    assert parsed.tags.count("table") == parsed.tags.count("caption") == 2
+
+
+def test_numbers_stand_with_their_intervals_and_reasons(page):
+    parsed = Page(page)
+    lines = {row[0].strip(): dict(zip(COLUMNS, row, strict=True)) for row in parsed.rows[1:5]}
+    titles = {column.title: column for column in COLUMNS}
+    row = {title: lines["gcn relu"][column].split() for title, column in titles.items()}
+    assert row["R"] == ["0.55", "−0.72", "to", "1.82", "(0.40", "to", "0.70)"]
+    assert row["Success"] == ["75%", "30.1%", "to", "95.4%", "3", "of", "4"]
+    assert row["ν"] == ["0.800", "0.800", "to", "0.800"]
+    assert row["1 − rank/p"][0] == "0.583"
+    assert row["1 − rank/p"][-2:] == ["rank/p", "0.417"]
+    assert row["Time per metamer"] == ["3", "s"]
+    assert row["Total time"] == ["15", "s", "1", "x", "made-up", "(cpu)"]
+    assert row["R of random change"][0] == "0.30"
+    untrained = lines["gcn relu  untrained"]
+    assert untrained[titles["R"]].startswith("n/a")
+    assert "n/a: no judge read these metamers" in page
+    assert lines["the reference itself  control"][titles["R"]].strip() == "1.00"
+    assert '<span class="tag">untrained</span>' in page
+
+
+def test_each_board_says_its_recipe_in_words(page):
+    assert page.count("Recipe: continuous features, free;") == 2
+    assert "found by gradient search; started from noise" in page
+    assert "made by turning around what the first layer does not see; matched at" in page
+
+
+def test_settings_cannot_inject_markup(write_run, cell):
+    evil = '<script>alert("x")</script>'
+    run = open_run(write_run(cell(dataset__name="a" + evil, metamers__layer=evil, device=evil)))
+    text = render(document([run]))
+    assert Page(text).tags.count("script") == 1
+    assert "<script>alert" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.001, "0.00"), (0.0, "0.00"), (-0.25, "−0.25"), (1.0, "1.00")]
+)
+def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
+    assert _fixed(value, 2) == text
+
+
+def after(page, script, folder):
+    """The page's first table in a browser after a script: models in order, and the sorted head."""
+    path = folder / "page.html"
+    path.write_text(f"{page}<script>{script}</script>", encoding="utf-8")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"--user-data-dir={folder / 'profile'}", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    table = done.stdout[done.stdout.index("<tbody>") : done.stdout.index("</tbody>")]
+    return re.findall(r'<th scope="row" data-sort="([^"]*)"', table), re.findall(
+        r'aria-sort="(\w+)"><button type="button">([^<]*)<', done.stdout
+    )
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_a_click_on_a_head_sorts_and_what_is_unknown_stays_last(page, tmp_path):
+    heads = 'var h = document.querySelectorAll("table")[0].querySelectorAll("thead button");'
+    place = [column.title for column in COLUMNS].index("R")
+    models, head = after(page, f"{heads} h[{place}].click();", tmp_path)
+    assert models == ["the reference itself", "gcn relu", "gcn elu", "gcn relu"]
+    assert head == [("descending", "R")]
+    models, head = after(page, f"{heads} h[{place}].click(); h[{place}].click();", tmp_path)
+    assert models == ["gcn elu", "gcn relu", "the reference itself", "gcn relu"]
+    assert head == [("ascending", "R")]
+    # Words go up first; the head is a button, which takes the focus and so the keyboard.
+    models, head = after(page, f"{heads} h[0].focus(); document.activeElement.click();", tmp_path)
+    assert models == ["gcn elu", "gcn relu", "gcn relu", "the reference itself"]
+    assert head == [("ascending", "Model")]

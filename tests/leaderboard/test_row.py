@@ -1,0 +1,165 @@
+"""A row of a board: every number against one worked out by hand."""
+
+import numpy as np
+import pytest
+
+from jmetamer.leaderboard.row import control_of, identity_row, make_row
+
+T = 12.7062047362  # two-sided 95% quantile of Student's t with 1 degree of freedom
+
+
+def interval(low, high):
+    """Mean and t-interval of two seeds."""
+    mean, half = (low + high) / 2, T * abs(high - low) / 2
+    return pytest.approx((mean, mean - half, mean + half, 2))
+
+
+def numbers(estimate):
+    return estimate.value, estimate.low, estimate.high, estimate.num_seeds
+
+
+@pytest.fixture
+def row(read_back, two_seeds):
+    return make_row(read_back(*two_seeds))
+
+
+def test_recognition_and_its_parts(row):
+    # Seed 0: gat (0.6 + 0.8 + 0.4 + 0.6) / 4 = 0.6, gin 0.3. Seed 1, its first metamer alone:
+    # gat 0.8, gin 0.5. So R is 0.45 and 0.65.
+    found = row.recognized
+    assert numbers(found.recognition) == interval(0.45, 0.65)
+    assert (found.lowest, found.highest) == pytest.approx((0.4, 0.7))
+    assert found.without == pytest.approx({"gat": 0.4, "gin": 0.7})
+    assert numbers(found.seed_gap) == interval(0.1, 0.2)
+    assert numbers(found.architecture_gap) == interval(0.45, 0.15)
+    assert numbers(found.by_judge["gat"]) == interval(0.6, 0.8)
+    assert numbers(found.controls["displacement"]) == interval(0.2, 0.4)
+    assert found.judges == ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
+    assert found.notes == ()
+
+
+def test_success_with_its_wilson_interval(row):
+    # p = 3/4, n = 4, z = 1.959964: (p + z^2/8 -+ z sqrt(p (1-p) / 4 + z^2/64)) / (1 + z^2/4)
+    rate = row.success
+    assert (rate.count, rate.total, rate.value) == (3, 4, 0.75)
+    assert (rate.low, rate.high) == pytest.approx((0.30064, 0.95441), abs=1e-5)
+
+
+def test_blind_fraction_and_ranks_are_means_over_nodes_after_the_activation(row):
+    # Node 2 has no features and node 3 of seed 0 no inputs: they have no value.
+    assert row.map_layer == "conv1"
+    assert numbers(row.nu) == interval(0.8, 0.8)
+    assert numbers(row.nu_centered) == interval(0.5, 0.5)
+    assert numbers(row.rank_ratio) == interval((0.25 + 0.5 + 0.25) / 3, 0.5)
+    assert numbers(row.nu_random) == interval(2 / 3, 0.5)
+
+
+def test_harmful_counts_metamers_that_succeeded(row):
+    assert numbers(row.harmful) == interval(0.5, 0.1)
+
+
+def test_accuracy_cost_and_names(row):
+    assert numbers(row.test_accuracy) == interval(0.8, 0.9)
+    assert (row.cost.seconds_per_metamer, row.cost.seconds) == (3.0, 15.0)
+    assert row.cost.devices == ("1 x made-up (cpu)",)
+    assert (row.model, row.control, row.layer, row.seeds) == ("gcn relu", None, "conv1", (0, 1))
+    assert row.cells == (("run", "c0"), ("run", "c1"))
+
+
+def test_a_cell_of_today_without_anything_new_says_why(read_back, cell):
+    row = make_row(read_back(cell(success=None)))
+    assert row.success.value is None
+    assert row.success.reason == "which metamers succeeded is not stored"
+    assert row.recognized.recognition.reason == "no judge read these metamers"
+    assert "geometry.maps" in row.nu.reason
+    assert "known for csbm only" in row.harmful.reason
+    assert row.cost.reason == "which metamers succeeded is not stored"
+    assert row.test_accuracy.reason == "not stored"
+
+
+def test_where_no_metamer_succeeded_there_is_no_recognition(read_back, cell):
+    kappa = {"gat/1000": (0.5, 0.5), "gin/1000": (0.5, 0.5), "gcn/1000": (0.5, 0.5)}
+    given = {"kappa": kappa, "harmful": [0.5, 0.5], "scalars": {"seconds_metamers": 1.0}}
+    row = make_row(read_back(cell(success=(False, False), **given)))
+    found = row.recognized
+    for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harmful):
+        assert (estimate.value, estimate.reason) == (None, "no metamer succeeded")
+    assert (found.lowest, found.highest, found.without) == (None, None, {})
+    assert (row.success.count, row.success.value) == (0, 0.0)
+    assert (row.cost.seconds_per_metamer, row.cost.reason) == (None, "no metamer succeeded")
+
+
+def test_a_judge_of_the_makers_own_seed_does_not_count(read_back, cell):
+    kappa = {"gat/0": (np.nan, 1.0), "gat/7": (0.5, 0.3), "gcn/0": (1.0, 1.0)}
+    found = make_row(read_back(cell(kappa=kappa))).recognized
+    assert found.recognition.value == pytest.approx(0.4)
+    assert (found.recognition.low, found.recognition.num_seeds) == (None, 1)
+    assert found.seed_gap.reason == "no judge of the own architecture with another seed"
+    alone = make_row(read_back(cell(kappa={"gat/0": (1.0, 1.0)}), name="alone")).recognized
+    assert alone.recognition.reason == "the only judge gat/0 has the seed of a model that it judges"
+
+
+def test_judges_of_the_own_architecture_alone_give_no_recognition(read_back, cell):
+    found = make_row(read_back(cell(kappa={"gcn/1000": (0.9, 0.9)}))).recognized
+    assert found.recognition.reason == "no judge has another architecture than the model"
+
+
+def test_a_metamer_that_a_judge_cannot_read_is_left_out_and_counted(read_back, cell):
+    kappa = {"gat/1000": (np.nan, 0.4), "gin/1000": (0.9, 0.2)}
+    found = make_row(read_back(cell(kappa=kappa))).recognized
+    assert found.recognition.value == pytest.approx(0.3)
+    assert found.notes[0].startswith("1 metamers of which some judge's logits")
+    none = {"gat/1000": (np.nan, 0.4), "gin/1000": (0.9, np.nan)}
+    found = make_row(read_back(cell(kappa=none), name="none")).recognized
+    assert found.recognition.reason == "no metamer that succeeded can be read by all judges"
+
+
+def test_seeds_without_judges_and_judges_of_some_cells_are_said(read_back, cell):
+    one = cell(kappa={"gat/1000": (0.5, 0.5), "gin/1000": (0.1, 0.1)})
+    two = cell(kappa={"gin/1000": (0.3, 0.3)}, training__seed=1)
+    found = make_row(read_back(one, two, cell(training__seed=2))).recognized
+    assert numbers(found.recognition) == interval(0.1, 0.3)
+    assert found.notes == (
+        "no judge read the metamers of the seeds [2]",
+        "left out, because they read only some cells: gat/1000",
+    )
+
+
+def test_cells_of_one_seed_are_one_maker(read_back, cell):
+    # Three metamers of seed 0, in two cells; one of seed 1.
+    kappas = [{"gat/1000": values} for values in ((0.1, 0.2), (0.6,), (0.7,))]
+    row = make_row(
+        read_back(
+            cell(kappa=kappas[0]),
+            cell(success=(True,), kappa=kappas[1], metamers__seed=9),
+            cell(success=(True,), kappa=kappas[2], training__seed=1),
+        )
+    )
+    assert numbers(row.recognized.recognition) == interval(0.3, 0.7)
+    assert row.seeds == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("training", "control"),
+    [
+        ({"epochs": 0}, "untrained"),
+        ({"epochs": 5, "shuffle_labels": True}, "shuffled labels"),
+        ({"epochs": 5, "perturbation": "random"}, "random perturbation"),
+        ({"epochs": 5, "perturbation": "adversarial"}, None),
+        ({}, None),
+    ],
+)
+def test_controls_are_known_by_their_settings(training, control):
+    assert control_of({"training": training}) == control
+
+
+def test_the_identity_is_read_as_before(read_back, cell):
+    by_definition = identity_row(read_back(cell()))
+    assert by_definition.recognized.recognition.value == 1.0
+    assert (by_definition.nu.value, by_definition.notes) == (0.0, ("R and ν by definition",))
+    # A judge that knows one class only has kappa 0 even there.
+    stored = {"identity": {"gat/1": (1.0, 1.0), "gin/1": (0.0, 0.0)}}
+    kappa = {"gat/1": (0.5, 0.5), "gin/1": (0.5, 0.5)}
+    seen = identity_row(read_back(cell(kappa=kappa, controls=stored), name="stored"))
+    assert seen.recognized.recognition.value == 0.5
+    assert seen.notes == ("R is the mean kappa that is stored",)
