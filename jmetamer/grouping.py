@@ -54,7 +54,7 @@ def alike(cells: Sequence[CellSettings], most: int) -> list[list[CellSettings]]:
     """
     found: dict[str, list[CellSettings]] = {}
     for cell in cells:
-        found.setdefault(_program_settings(cell), []).append(cell)
+        found.setdefault(program_settings(cell), []).append(cell)
     return [
         same[first : first + most] for same in found.values() for first in range(0, len(same), most)
     ]
@@ -97,7 +97,18 @@ def _completion(*given: Any) -> Callable[[], tuple[Record, Reference]]:
     return lambda: complete(*given)
 
 
-def _program_settings(cell: CellSettings) -> str:
+def program_settings(cell: CellSettings) -> str:
+    """Return what a cell's programs and shapes depend on, as text: not seeds, not training.
+
+    Args:
+      cell: resolved settings.
+
+    Example:
+      >>> from jmetamer.config.settings import TrainingSettings
+      >>> other = CellSettings(training=TrainingSettings(seed=1))
+      >>> program_settings(CellSettings()) == program_settings(other)
+      True
+    """
     settings = {
         name: dict(value) if isinstance(value, dict) else value
         for name, value in cell.settings.items()

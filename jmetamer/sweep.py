@@ -150,9 +150,12 @@ def _origins(path: str, options: Any, everything: Sequence[CellSettings]) -> dic
 
 def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
     rows, code = [], 0
+    known: dict[str, pipeline.Estimate] = {}  # cells that differ in seeds alone need the same
     for cell in grid:
+        program = grouping.program_settings(cell)
         try:
-            rows.append((cell.id, pipeline.estimate(cell)))
+            known[program] = known.get(program) or pipeline.estimate(cell)
+            rows.append((cell.id, known[program]))
         except InputError as error:
             terminal.line(f"{cell.id}: {error}")
             code = 1

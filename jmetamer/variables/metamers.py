@@ -12,6 +12,7 @@ from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import reference_activations, select
 from jmetamer.metamers.what_varies import features_that_vary
 from jmetamer.results import Variable
+from jmetamer.variables.diversity import diversity_variables
 from jmetamer.variables.edges import edge_variables
 
 _L_ACT = "|h' - h|^2 / |h|^2"
@@ -69,10 +70,11 @@ def metamer_variables(
         axis = "packed_feature" if binary else "feature"
         variables["features"] = Variable(("stored", "node", axis), block["features"], packed)
     of_edges, scalars = edge_variables(block, problem)
+    spread, numbers = diversity_variables(block, problem)
     names_of = {int(status): status.name for status in Status}
     counts = collections.Counter(names_of[int(code)] for code in block["status"])
     scalars["class_agreement_chance"] = _agreement_chance(problem)
-    return variables | of_edges, dict(counts), scalars
+    return variables | of_edges | spread, dict(counts), scalars | numbers
 
 
 def _agreement_chance(problem: Problem) -> float:
