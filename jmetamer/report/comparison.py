@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jmetamer.report.cells import flatten, name_cells
+from jmetamer.report.cells import distinguishing, flatten, name_cells
 from jmetamer.report.makers import SEEDS, MadeCell, as_key, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
 from jmetamer.report.summary import CellSummary
@@ -111,8 +111,10 @@ def compare_runs(
     left_out = {*SEEDS, *of_runs}
     first = {key: next(iter(group.values()))[0].settings for key, group in groups.items()}
     names = name_cells({key: nested_without(found, left_out) for key, found in first.items()})
+    titles = distinguishing([name.title for name in names.values()])
+    told = {key: title or "all cells" for key, title in zip(names, titles, strict=True)}
     rows = [
-        _row(names[key].title or "all cells", label, own, len(group) == 1, summaries, readings)
+        _row(told[key], label, own, len(group) == 1, summaries, readings)
         for key, group in groups.items()
         for label, own in group.items()
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from jmetamer.report.cells import flatten, name_cells
+from jmetamer.report.cells import distinguishing, flatten, name_cells
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
 
@@ -92,8 +92,9 @@ def makers(cells: Iterable[MadeCell]) -> list[Maker]:
         groups.setdefault((made.run, as_key(without_seeds(made.settings))), []).append(made)
     nested = {str(place): group[0].settings for place, group in enumerate(groups.values())}
     names = name_cells({place: nested_without(one) for place, one in nested.items()})
+    titles = dict(zip(names, distinguishing([name.title for name in names.values()]), strict=True))
     return [
-        Maker(group[0].run, names[place].title, without_seeds(group[0].settings), tuple(group))
+        Maker(group[0].run, titles[place], without_seeds(group[0].settings), tuple(group))
         for place, group in zip(names, groups.values(), strict=True)
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jmetamer._base.errors import StoreError
 from jmetamer.report import section, wording
-from jmetamer.report.cells import CellName, flatten, is_in_title, name_cells
+from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
@@ -100,6 +100,8 @@ def render(runs: Sequence[Any]) -> str:
             overview=_overview(summaries),
             sections=sections,
             known=[one.sources for one in summaries],
+            checked=[one for one in sections if one.summary.success is not None],
+            short_titles=_short_titles(summaries),
             criteria_told=criteria_told([one.success for one in summaries]),
             rows=rows,
             judges=judge_architectures(rows),
@@ -114,6 +116,12 @@ def render(runs: Sequence[Any]) -> str:
             failures=failures,
         )
     )
+
+
+def _short_titles(summaries: Sequence[CellSummary]) -> dict[str, str]:
+    """Return cell -> the part of its title that not all cells share."""
+    titles = distinguishing([one.name.title for one in summaries]) if summaries else []
+    return {one.name.cell: title for one, title in zip(summaries, titles, strict=True)}
 
 
 def _opened(run: Any) -> Any:

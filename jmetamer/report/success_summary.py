@@ -175,10 +175,31 @@ def summarize_success(
     return SuccessSummary(criteria, null, mean)
 
 
-def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[Criterion]:
-    """Return one example of every criterion that any cell holds, in the usual order."""
-    found = {one.variable: one for cell in cells if cell is not None for one in cell.criteria}
-    return [found[variable] for variable, _, _ in _CRITERIA if variable in found]
+@dataclasses.dataclass(frozen=True)
+class ToldCriterion:
+    """A criterion as the table of all cells explains it.
+
+    Attributes:
+      variable, name, question: as in `Criterion`.
+      bounds: its different tolerances in the cells.
+    """
+
+    variable: str
+    name: str
+    question: str
+    bounds: tuple[str, ...]
+
+
+def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]:
+    """Return every criterion that any cell holds, in the usual order, with its tolerances."""
+    bounds: dict[str, dict[str, None]] = {}
+    for one in (one for cell in cells if cell is not None for one in cell.criteria):
+        bounds.setdefault(one.variable, {}).update({one.bound: None} if one.bound else {})
+    return [
+        ToldCriterion(variable, name, question, tuple(bounds[variable]))
+        for variable, name, question in _CRITERIA
+        if variable in bounds
+    ]
 
 
 def _bounds(settings: Mapping[str, Any]) -> dict[str, str]:
