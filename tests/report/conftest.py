@@ -267,7 +267,7 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
         "success_beats_null": np.ones(count, bool), "null_p_value": np.full(count, p),
         "own_accuracy": np.full(count, 0.95), "own_kappa": np.full(count, 0.99),
     }  # fmt: skip
-    variables = {name: (metamer, values) for name, values in of_metamer.items()}
+    variables = {name: (metamer, values.copy()) for name, values in of_metamer.items()}
     variables |= {name: (judge, values) for name, values in of_judge.items()}
     variables |= {
         "match_statistic": (("metamer", "statistic"), rng.normal([0.99, 0.995, 35], 1e-3,
