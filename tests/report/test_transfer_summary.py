@@ -142,6 +142,13 @@ def test_controls_are_averaged_and_absent_ones_left_out(made):
     assert controls["displacement"].own_kappa == pytest.approx(0.6)
 
 
+def test_a_judge_of_the_makers_seed_reads_no_control_either(made):
+    one = made(1, 0, [[0.2] * 3], judges=(("gcn", 0), ("gcn", 1), ("gat", 7)))
+    one.data["control_kappa"][1] = [[0.9, 0.3, 0.5]] * 3
+    (row,) = read(one)
+    assert row.controls[1].by_judge == pytest.approx({"gcn": 0.3, "gat": 0.5})
+
+
 def test_the_sentence_tells_makers_start_and_other_architectures(made):
     text = transfer_sentence(read(made(1, 0, kappa=0.4, gap=0.3)))
     assert "Other architectures read metamers with a mean kappa of 0.40" in text
