@@ -25,7 +25,7 @@ class CellName:
     Attributes:
       cell: identifier within the run.
       dataset, model, layer, vary: what was asked, each in a few words.
-      differences: dotted setting -> value, for the settings that differ between cells of the run.
+      differences: dotted setting -> value, for the settings that differ between cells of one run.
       run: name of the run; empty where the page is of one run.
     """
 
@@ -119,7 +119,11 @@ def name_cells(
       >>> print(name_cells({"c0": settings})["c0"].title)
       karate · layer conv1
     """
-    keys = differing_settings(list(all_settings.values()))
+    by_run: dict[str, list[Mapping[str, Any]]] = {}
+    for cell, settings in all_settings.items():
+        by_run.setdefault((runs or {}).get(cell, ""), []).append(settings)
+    # What tells whole runs apart is said by their names.
+    keys = {key for cells in by_run.values() for key in differing_settings(cells)}
     return {
         cell: CellName(
             cell=cell,

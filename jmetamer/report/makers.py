@@ -90,12 +90,15 @@ def makers(cells: Iterable[MadeCell]) -> list[Maker]:
     groups: dict[tuple[str, str], list[MadeCell]] = {}
     for made in cells:
         groups.setdefault((made.run, as_key(without_seeds(made.settings))), []).append(made)
-    nested = {str(place): group[0].settings for place, group in enumerate(groups.values())}
-    names = name_cells({place: nested_without(one) for place, one in nested.items()})
-    titles = dict(zip(names, distinguishing([name.title for name in names.values()]), strict=True))
+    nested = {str(place): group[0] for place, group in enumerate(groups.values())}
+    runs = {place: made.run for place, made in nested.items()}
+    settings = {place: nested_without(made.settings) for place, made in nested.items()}
+    # The run has a name of its own beside the title.
+    names = [dataclasses.replace(one, run="") for one in name_cells(settings, runs).values()]
+    titles = distinguishing([name.title for name in names]) if names else []
     return [
-        Maker(group[0].run, titles[place], without_seeds(group[0].settings), tuple(group))
-        for place, group in zip(names, groups.values(), strict=True)
+        Maker(group[0].run, title, without_seeds(group[0].settings), tuple(group))
+        for title, group in zip(titles, groups.values(), strict=True)
     ]
 
 

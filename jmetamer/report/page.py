@@ -19,7 +19,7 @@ from jmetamer.report.makers import MadeCell, makers
 from jmetamer.report.reading import values
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
-from jmetamer.report.sources import those_known
+from jmetamer.report.sources import OF_A_CELL, OF_THE_RUN, those_known
 from jmetamer.report.success_sentences import short
 from jmetamer.report.success_summary import criteria_told
 from jmetamer.report.summary import CellSummary, status_totals
@@ -99,6 +99,8 @@ def render(runs: Sequence[Any]) -> str:
             sentences=run_sentences(summaries, len(failures), sizes, rows),
             overview=_overview(summaries),
             sections=sections,
+            summary_sources=OF_THE_RUN,
+            cell_sources=OF_A_CELL,
             known=[one.sources for one in summaries],
             checked=[one for one in sections if one.summary.success is not None],
             short_titles=_short_titles(summaries),

@@ -18,6 +18,25 @@ _ALWAYS = (
     "reference.labels",
 )
 
+# What the sentences at the top of the page are made from.
+OF_THE_RUN = (
+    "status_counts", "settings.dataset.name", "settings.model.architecture",
+    "settings.metamers.layer", "test_accuracy", "reference.nodes", "success", "success_matches",
+    "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
+    "deviation", "deviation_chance", "class_agreement", "class_agreement_chance",
+    "recognition_kappa", "own_kappa", "control_kappa", "judge_architecture", "judge_seed",
+)  # fmt: skip
+# What the sentences of a cell are made from.
+OF_A_CELL = (
+    "status_counts", "settings.metamers.tolerance", "loss_hardened", "success", "success_matches",
+    "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
+    "null_p_value", "null_pairs", "null_others", "harmful_fraction", "class_agreement",
+    "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
+    "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
+    "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
+    "map_nu", "map_correlation", "map_correlation_low", "map_correlation_high", "ledger_node",
+    "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
+)  # fmt: skip
 _STORED = ("stored_seed_id", "seed_id", "loss_hardened")
 # Title of a figure -> what it reads where it is there.
 FIGURES: dict[str, tuple[str, ...]] = {

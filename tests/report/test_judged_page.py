@@ -15,7 +15,7 @@ ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
 
 
 class Sources(HTMLParser):
-    """Collects which names follow each table and stand in each figure."""
+    """Collects which names follow each table and stand in each figure or under sentences."""
 
     def __init__(self, text):
         super().__init__()
@@ -24,8 +24,9 @@ class Sources(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
-        if tag in ("table", "figure"):
-            self.found.append((tag, []))
+        words = attrs.get("class") in ("lead", "words")
+        if tag in ("table", "figure") or words:
+            self.found.append(("words" if words else tag, []))
         self.inside |= tag == "p" and attrs.get("class") == "from"
         self.code = tag == "code" and self.inside
 
@@ -77,7 +78,7 @@ def known(run):
 
 def test_every_table_and_figure_names_what_it_is_from_and_the_store_has_it(run, text):
     found = Sources(text).found
-    assert {tag for tag, _ in found} == {"table", "figure"}
+    assert {tag for tag, _ in found} == {"table", "figure", "words"}
     for tag, names in found:
         assert names, tag
         assert set(names) <= known(run)
