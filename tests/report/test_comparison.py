@@ -75,7 +75,7 @@ def test_cells_match_by_their_settings_without_seeds_and_what_tells_runs_apart(t
     assert [row[0] for row in rows] == ["1 , 2 , 3", "7 , 8", "4 , 5 , 6", "9 , 10"]
     assert rows[0][3].startswith("75% ")  # 18 of 24
     assert rows[1][4].startswith("50% ")  # 8 of 16
-    assert [row[-1].split()[0] for row in rows] == ["0.20", "0.60", "0.20", "0.60"]
+    assert [row[5].split()[0] for row in rows] == ["0.20", "0.60", "0.20", "0.60"]
 
 
 def test_every_table_over_cells_names_the_run(text):
@@ -114,6 +114,17 @@ def test_names_are_unique_and_cells_read_from_their_own_run(build):
     one = JoinedRuns([build("a", "none", 1)])
     assert one.cells == ("conv1-0", "logits-0")
     assert one.run_of == {}
+
+
+def test_runs_without_criteria_and_judges_have_no_such_columns(tmp_path, run_of, cell, digits):
+    plain = {"c": cell(digits, count=4, stored=0, with_geometry=False)}
+    runs = [run_of(tmp_path / name, plain) for name in ("a", "b")]
+    text = write_report(runs, tmp_path / "page.html").read_text()
+    assert "No setting differs between the runs." in text
+    assert "All criteria" not in text
+    rows = table(text, "Runs side by side")
+    assert [len(row) for row in rows] == [6 + 3, 6 + 3]
+    assert [row[2] for row in rows] == ["a", "b"]
 
 
 def test_failed_cells_of_all_runs_are_told(build, tmp_path):

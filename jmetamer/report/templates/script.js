@@ -3,8 +3,7 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
     var button = document.createElement("button");
     button.type = "button";
     button.title = "Sort by this column";
-    button.textContent = head.textContent;
-    head.textContent = "";
+    while (head.firstChild) button.appendChild(head.firstChild);
     head.appendChild(button);
     button.addEventListener("click", function () {
       var up = head.getAttribute("aria-sort") !== "ascending", body = table.tBodies[0];
