@@ -1,4 +1,7 @@
-"""`python -m jmetamer.report RUN [--out FILE]`: write the report of a finished run again."""
+"""`python -m jmetamer.report RUN [RUN ...] [--out FILE]`: write the report of finished runs again.
+
+Several runs are compared on one page.
+"""
 
 import argparse
 import sys
@@ -15,14 +18,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
       arguments: command line without the program name; by default the process's own.
 
     Returns:
-      Exit code: 0, or 2 if the run cannot be read or the page cannot be written.
+      Exit code: 0, or 2 if a run cannot be read or the page cannot be written.
     """
     parser = argparse.ArgumentParser(prog="python -m jmetamer.report", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="folder of a run")
-    parser.add_argument("--out", metavar="FILE", help="page to write (default: RUN/report.html)")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="folder of a run")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="page to write (default: RUN/report.html; for several runs comparison.html beside the "
+        "first RUN)",
+    )
     options = parser.parse_args(arguments)
     try:
-        print(write_report(options.run, options.out))
+        print(write_report(options.runs, options.out))
     except JmetamerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -25,7 +25,8 @@ class CellName:
     Attributes:
       cell: identifier within the run.
       dataset, model, layer, vary: what was asked, each in a few words.
-      differences: dotted setting -> value, for the settings that differ between cells of the run.
+      differences: dotted setting -> value, for the settings that differ between cells of one run.
+      run: name of the run; empty where the page is of one run.
     """
 
     cell: str
@@ -34,11 +35,13 @@ class CellName:
     layer: str
     vary: str
     differences: Mapping[str, Any]
+    run: str = ""
 
     @property
     def title(self) -> str:
         """Headline of the cell; settings that no other column shows are appended."""
-        parts = [self.dataset, self.model, f"layer {self.layer}" if self.layer else "", self.vary]
+        layer = f"layer {self.layer}" if self.layer else ""
+        parts = [self.run, self.dataset, self.model, layer, self.vary]
         for key, value in self.differences.items():
             if not is_in_title(key):
                 parts.append(f"{key.rsplit('.', 1)[-1]} {_text(value)}")
@@ -99,11 +102,14 @@ def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in applying if len({_canonical(each[key]) for each in flat}) > 1]
 
 
-def name_cells(all_settings: Mapping[str, Mapping[str, Any]]) -> dict[str, CellName]:
+def name_cells(
+    all_settings: Mapping[str, Mapping[str, Any]], runs: Mapping[str, str] | None = None
+) -> dict[str, CellName]:
     """Name every cell of a run from its resolved settings.
 
     Args:
       all_settings: cell identifier -> nested settings.
+      runs: cell identifier -> name of its run, where the cells are of several.
 
     Returns:
       Cell identifier -> its name.
@@ -113,7 +119,11 @@ def name_cells(all_settings: Mapping[str, Mapping[str, Any]]) -> dict[str, CellN
       >>> print(name_cells({"c0": settings})["c0"].title)
       karate · layer conv1
     """
-    keys = differing_settings(list(all_settings.values()))
+    by_run: dict[str, list[Mapping[str, Any]]] = {}
+    for cell, settings in all_settings.items():
+        by_run.setdefault((runs or {}).get(cell, ""), []).append(settings)
+    # What tells whole runs apart is said by their names.
+    keys = {key for cells in by_run.values() for key in differing_settings(cells)}
     return {
         cell: CellName(
             cell=cell,
@@ -122,6 +132,7 @@ def name_cells(all_settings: Mapping[str, Mapping[str, Any]]) -> dict[str, CellN
             layer=" ".join(_words(settings, "metamers.layer")),
             vary=_vary_text(settings),
             differences={k: v for k, v in flatten(settings) if k in keys},
+            run=(runs or {}).get(cell, ""),
         )
         for cell, settings in all_settings.items()
     }

@@ -1,71 +1,33 @@
-"""`write_report`: one self-contained HTML page from the store of a run."""
+"""`write_report`: one self-contained HTML page from the store of a run, or of several."""
 
-import dataclasses
-import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from jmetamer._base.errors import StoreError
-from jmetamer.report import wording
-from jmetamer.report.cells import CellName, flatten, is_in_title, name_cells
-from jmetamer.report.sentences import cell_sentences, run_sentences
-from jmetamer.report.summary import (
-    CellSummary,
-    status_totals,
-    summarize,
-)
+from jmetamer.report import section, wording
+from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
+from jmetamer.report.comparison import compare_runs
+from jmetamer.report.joined_runs import JoinedRuns
+from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
+from jmetamer.report.makers import MadeCell, makers
+from jmetamer.report.reading import values
+from jmetamer.report.section import cell_section, failure_section
+from jmetamer.report.sentences import run_sentences
+from jmetamer.report.sources import OF_A_CELL, OF_THE_RUN, those_known
+from jmetamer.report.success_sentences import short
+from jmetamer.report.success_summary import criteria_told
+from jmetamer.report.summary import CellSummary, status_totals
+from jmetamer.report.transfer_summary import judge_architectures, mean_accuracies, readings
+from jmetamer.results.holm_over_cells import holm_over_cells
 
-MAX_CELLS_DRAWN = 48
 NUM_CELLS_OPEN = 4
 _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precision", "dtype")
-
-
-@dataclasses.dataclass(frozen=True)
-class CellSection:
-    """What the page says about one cell.
-
-    Attributes:
-      anchor: identifier within the page.
-      size: size of the reference in words, empty where it was not read.
-      summary: numbers of the cell.
-      sentences: the numbers in words.
-      pictures: figures; empty where nothing was drawn.
-      notes: why a figure is missing.
-      command: shell command that makes this cell again.
-      settings, provenance: JSON text.
-    """
-
-    anchor: str
-    size: str
-    summary: CellSummary
-    sentences: list[str]
-    pictures: list[Any]
-    notes: list[str]
-    command: str
-    settings: str
-    provenance: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """A cell that ended with an error.
-
-    Attributes:
-      cell: identifier of the cell.
-      title: what the cell is called, or its identifier.
-      error: last line of the traceback.
-      traceback: all of it.
-    """
-
-    cell: str
-    title: str
-    error: str
-    traceback: str
 
 
 def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
@@ -73,24 +35,22 @@ def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
 
     Everything comes from the store, so the page can be made again at any time and on a machine
     without an accelerator. Figures are drawn for the first 48 cells, so that the page stays
-    readable; tables and sentences cover all cells.
+    readable; tables and sentences cover all cells. Several runs are compared on one page.
 
     Args:
-      run: an opened run, or the path of a run folder.
-      path: file to write; by default `report.html` in the run folder.
+      run: an opened run, the path of a run folder, or a list of these.
+      path: file to write; by default `report.html` in the run folder, and for several runs
+        `comparison.html` beside the folder of the first.
 
     Returns:
       Path of the file.
 
     Raises:
-      StoreError: if the run cannot be read or the file cannot be written.
+      StoreError: if a run cannot be read or the file cannot be written.
     """
-    if isinstance(run, str | os.PathLike):
-        from jmetamer.results import open_run
-
-        run = open_run(run)
-    target = Path(path) if path is not None else Path(run.folder) / "report.html"
-    text = render(run)
+    runs = [_opened(one) for one in (run if isinstance(run, list | tuple) else [run])]
+    target = Path(path) if path is not None else _usual_target(runs)
+    text = render(runs)
     try:
         _replace(target, text)
     except OSError as error:
@@ -101,17 +61,85 @@ def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
     return target
 
 
-def render(run: Any) -> str:
-    """Return the page as text."""
+def render(runs: Sequence[Any]) -> str:
+    """Return the page as text.
+
+    Args:
+      runs: opened runs, at least one.
+    """
+    run = JoinedRuns(runs)
     settings = {cell: run.settings(cell) for cell in run.cells}
-    names = name_cells(settings)
+    data = {cell: run.dataset(cell) for cell in run.cells}
+    names = name_cells(settings, run.run_of)
+    corrections = _corrections(data, run.run_of)
     sections = [
-        _section(run, number, names[cell], settings[cell])
+        cell_section(run, number, names[cell], settings[cell], data[cell], corrections[cell])
         for number, cell in enumerate(settings, start=1)
     ]
-    failures = [_failure(cell, entry) for cell, entry in run.failures.items()]
-    summaries = [section.summary for section in sections]
-    sizes = {section.summary.name.dataset: section.size for section in sections if section.size}
+    made = [
+        MadeCell(run.run_of.get(cell, ""), cell, number, settings[cell], data[cell])
+        for number, cell in enumerate(settings, start=1)
+    ]
+    rows = readings(makers(made))
+    failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
+    summaries = [one.summary for one in sections]
+    sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
+    provenances = [run.provenance(cell) for cell in list(settings)[:1]]
+    comparison = None
+    if len(run.runs) > 1:
+        by_cell = {one.name.cell: one for one in summaries}
+        comparison = compare_runs(run.labels, run.num_failed, made, by_cell, rows)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=_title(summaries),
+            folders=run.labels,
+            about=_about(provenances[0] if provenances else {}),
+            sentences=run_sentences(summaries, len(failures), sizes, rows),
+            overview=_overview(summaries),
+            sections=sections,
+            summary_sources=OF_THE_RUN,
+            cell_sources=OF_A_CELL,
+            known=[one.sources for one in summaries],
+            checked=[one for one in sections if one.summary.success is not None],
+            short_titles=_short_titles(summaries),
+            criteria_told=criteria_told([one.success for one in summaries]),
+            rows=rows,
+            judges=judge_architectures(rows),
+            judge_accuracy=mean_accuracies(rows),
+            tests=compare_makers(rows),
+            min_pairs=MIN_PAIRS,
+            comparison=comparison,
+            remedies=status_totals(summaries),
+            columns=_extra_columns(names),
+            num_open=NUM_CELLS_OPEN,
+            num_drawn=section.MAX_CELLS_DRAWN,
+            failures=failures,
+        )
+    )
+
+
+def _short_titles(summaries: Sequence[CellSummary]) -> dict[str, str]:
+    """Return cell -> the part of its title that not all cells share."""
+    titles = distinguishing([one.name.title for one in summaries]) if summaries else []
+    return {one.name.cell: title for one, title in zip(summaries, titles, strict=True)}
+
+
+def _opened(run: Any) -> Any:
+    if isinstance(run, str | os.PathLike):
+        from jmetamer.results import open_run
+
+        return open_run(run)
+    return run
+
+
+def _usual_target(runs: Sequence[Any]) -> Path:
+    folder = Path(runs[0].folder)
+    return folder / "report.html" if len(runs) == 1 else folder.parent / "comparison.html"
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jmetamer.report"),
         autoescape=True,
@@ -124,87 +152,36 @@ def render(run: Any) -> str:
         percent=wording.percent,
         duration=wording.duration,
         plural=wording.plural,
+        listing=wording.listing,
+        kappa=short,
+        shade=shade,
     )
-    provenances = [run.provenance(cell) for cell in list(settings)[:1]]
-    return environment.get_template("report.html.j2").render(
-        title=_title(summaries),
-        folder=Path(run.folder).name,
-        about=_about(provenances[0] if provenances else {}),
-        sentences=run_sentences(summaries, len(failures), sizes),
-        overview=_overview(summaries),
-        sections=sections,
-        remedies=status_totals(summaries),
-        columns=_extra_columns(names),
-        num_open=NUM_CELLS_OPEN,
-        num_drawn=MAX_CELLS_DRAWN,
-        failures=failures,
-    )
+    environment.globals.update(those_known=those_known, nan=float("nan"))
+    return environment
 
 
-def _section(run: Any, index: int, name: CellName, settings: Mapping[str, Any]) -> CellSection:
-    data = run.dataset(name.cell)
-    provenance = run.provenance(name.cell)
-    summary = summarize(name, settings, data, run.status_counts(name.cell))
-    pictures, size = [], ""
-    if index <= MAX_CELLS_DRAWN:
-        from jmetamer.report.pictures import cell_pictures
+def shade(kappa: float) -> int:
+    """Return which of the 11 shades of the page shows a kappa; negative ones as 0.
 
-        reference = run.reference_data(name.cell)
-        # A cell that keeps no metamers has no features to open.
-        metamers = run.metamers(name.cell) if data.sizes.get("stored", 0) else ()
-        pictures = cell_pictures(f"c{index}", summary, settings, data, reference, metamers)
-        size = (
-            f"{wording.plural(len(reference.nodes), 'node')}, "
-            f"{wording.plural(reference.nodes.shape[1], 'feature')} each"
-        )
-    return CellSection(
-        anchor=f"cell-{index}",
-        size=size,
-        summary=summary,
-        sentences=cell_sentences(summary),
-        pictures=pictures,
-        notes=_notes(index, summary, {picture.title for picture in pictures}),
-        command=str(provenance.get("command", "")),
-        settings=_json(settings),
-        provenance=_json(provenance),
-    )
+    Example:
+      >>> shade(-0.2), shade(0.57), shade(1.0)
+      (0, 6, 10)
+    """
+    return 0 if np.isnan(kappa) else round(10 * min(max(kappa, 0.0), 1.0))
 
 
-def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
-    if index > MAX_CELLS_DRAWN:
-        return [
-            f"Figures are drawn for the first {MAX_CELLS_DRAWN} cells only; the numbers above and "
-            "the stored arrays are complete."
-        ]
-    missing = {
-        "Loss during the optimization": "No loss curve: no finite loss was recorded.",
-        "Reference against metamers": "No examples: no metamers of this cell were stored.",
-        "Spectrum of the Jacobian": "No spectrum: this cell was run without geometry, or every "
-        "singular value is zero.",
-        "Deviations from the reference": "No deviations: no finite deviation was recorded.",
-        "Layer-by-layer match": "No layer-by-layer match: no positive finite match was recorded.",
-    }
-    if summary.edges is not None:
-        missing["Edges beside those of the reference"] = (
-            "No drawing of edges: no metamers of this cell were stored."
-        )
-        if summary.edges.none_exists:
-            missing["Edges beside those of the reference"] = (
-                "No drawing of edges: every graph is the reference itself."
-            )
-        if summary.edges.features_stay:
-            del missing["Reference against metamers"]
-        if summary.edges.by_swaps:
-            missing["Loss during the optimization"] = (
-                "No loss curve: swaps are made at random and never look at the loss."
-            )
-    notes = [text for title, text in missing.items() if title not in drawn]
-    if any(status.name == "ZERO_TARGET" for status in summary.statuses):
-        notes.insert(
-            0,
-            "The target activation is all zero, so the relative loss is undefined for this cell.",
-        )
-    return notes
+def _corrections(
+    data: Mapping[str, Any], run_of: Mapping[str, str]
+) -> dict[str, tuple[np.ndarray, int]]:
+    """Return cell -> adjusted p-values of its null test, and the number of cells in the family."""
+    found = {}
+    for run in dict.fromkeys(run_of.get(cell, "") for cell in data):
+        cells = [cell for cell in data if run_of.get(cell, "") == run]
+        given = [np.asarray(values(data[cell], "null_p_value"), float).ravel() for cell in cells]
+        tested = sum(bool(np.isfinite(one).any()) for one in given)
+        for cell, adjusted in zip(cells, holm_over_cells(given), strict=True):
+            found[cell] = adjusted, tested
+    return found
 
 
 def _overview(summaries: list[CellSummary]) -> Any:
@@ -213,18 +190,6 @@ def _overview(summaries: list[CellSummary]) -> Any:
     from jmetamer.report.pictures import overview_picture
 
     return overview_picture(summaries)
-
-
-def _failure(cell: str, entry: Mapping[str, Any]) -> Failure:
-    traceback = str(entry.get("traceback") or "")
-    lines = traceback.strip().splitlines()
-    settings = entry.get("settings") or {}
-    return Failure(
-        cell=cell,
-        title=name_cells({cell: settings})[cell].title or cell,
-        error=lines[-1] if lines else "no traceback was recorded",
-        traceback=traceback,
-    )
 
 
 def _title(summaries: list[CellSummary]) -> str:
@@ -247,10 +212,6 @@ def _extra_columns(names: Mapping[str, CellName]) -> list[str]:
     keys = dict.fromkeys(key for name in names.values() for key in name.differences)
     shown = ("count", "tolerance")
     return [k for k in keys if not is_in_title(k) and k.rsplit(".", 1)[-1] not in shown]
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
 
 
 def _replace(target: Path, text: str) -> None:

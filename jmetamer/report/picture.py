@@ -6,6 +6,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from jmetamer.report.figures import markup
+from jmetamer.report.sources import FIGURES, those_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,12 +18,14 @@ class Picture:
       svg: inline markup.
       caption: how to read it, with units and formulas in words.
       wide: whether it spans the page and scrolls on a narrow screen.
+      sources: names in the store of what is drawn.
     """
 
     title: str
     svg: Markup
     caption: str
     wide: bool = False
+    sources: tuple[str, ...] = ()
 
 
 def drawn(
@@ -43,3 +46,15 @@ def drawn(
     slug = f"{prefix}-{title.split()[0].lower()}"
     svg = markup.svg_markup(figure, alt, slug)
     return Picture(title, Markup(svg), caption, wide)
+
+
+def with_sources(picture: Picture | None, *known: frozenset[str]) -> Picture | None:
+    """Return the figure with the names of what it draws, as the store holds them.
+
+    Args:
+      picture: one of those in `FIGURES`, or None.
+      known: names that each of the drawn cells holds.
+    """
+    if picture is None:
+        return None
+    return dataclasses.replace(picture, sources=those_known(FIGURES[picture.title], *known))

@@ -11,7 +11,7 @@ from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_ex
 from jmetamer.report.examples import Examples, choose_examples, informative_columns
 from jmetamer.report.figures import deviations, edges, examples, layers, losses, spectra, style
 from jmetamer.report.geometry_pictures import geometry_pictures
-from jmetamer.report.picture import Picture, drawn
+from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.wording import listing, number, percent, plural
 
@@ -48,7 +48,8 @@ def cell_pictures(
             _deviation_picture(prefix, summary, data),
             _layer_picture(prefix, summary, data),
         ]
-    return [picture for picture in found if picture is not None]
+    named = [with_sources(picture, summary.sources) for picture in found]
+    return [picture for picture in named if picture is not None]
 
 
 def overview_picture(cells: list[CellSummary]) -> Picture | None:
@@ -65,12 +66,13 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
         alt = "Share of converged metamers per cell with its interval. " + "; ".join(
             f"{cell.name.title}: {percent(cell.share)}" for cell in cells[:12]
         )
-        return drawn(
+        picture = drawn(
             "all", "Converged share of every cell", figure, alt,
             "Dot: share of metamers that reached the tolerance. Line: 95% Wilson interval. The "
             "cells are numbered as in the table.",
             wide=True,
         )  # fmt: skip
+    return with_sources(picture, *(cell.sources for cell in cells))
 
 
 def _shortened(title: str, limit: int = 56) -> str:

@@ -8,13 +8,24 @@ import numpy as np
 from jmetamer.report.cells import distinguishing
 from jmetamer.report.edge_summary import edge_sentences
 from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
+from jmetamer.report.success_sentences import (
+    harm_sentence,
+    null_sentence,
+    success_sentence,
+    transfer_sentence,
+)
+from jmetamer.report.success_summary import SuccessSummary
 from jmetamer.report.summary import CellSummary, Deviation, RankSummary
-from jmetamer.report.wording import listing, number, percent, plural
+from jmetamer.report.transfer_summary import Reading
+from jmetamer.report.wording import listing, number, percent, plural, span
 from jmetamer.results.statistics import wilson_interval
 
 
 def run_sentences(
-    cells: Sequence[CellSummary], num_failed: int, sizes: Mapping[str, str] | None = None
+    cells: Sequence[CellSummary],
+    num_failed: int,
+    sizes: Mapping[str, str] | None = None,
+    rows: Sequence[Reading] = (),
 ) -> list[str]:
     """Say in plain words what a run asked and found.
 
@@ -22,6 +33,7 @@ def run_sentences(
       cells: finished cells.
       num_failed: number of cells that ended with an error.
       sizes: dataset -> its size in words.
+      rows: how other networks read the metamers.
 
     Returns:
       Sentences, each complete by itself.
@@ -36,8 +48,11 @@ def run_sentences(
     sentences = [
         _question(cells, sizes or {}),
         _answer(cells),
+        *_of_each_run(cells),
+        success_sentence([cell.success for cell in cells if cell.success is not None]),
         _distance(cells),
         _recognition(cells),
+        transfer_sentence(rows),
         failed,
     ]
     return [text for text in sentences if text]
@@ -57,6 +72,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
             f"{'has' if cell.num_loose == 1 else 'have'} a loss above the tolerance when it is "
             "recomputed from the stored graph."
         )
+    if cell.success is not None:
+        sentences += _criteria(cell.success)
     if cell.edges is not None:
         sentences += edge_sentences(cell.edges)
     if not np.isnan(cell.agreement):
@@ -86,6 +103,12 @@ def _success(cell: CellSummary) -> str:
         f"{cell.converged:,} of {plural(cell.count, 'metamer')} reached the tolerance "
         f"({percent(cell.share)}; 95% interval {percent(low)} to {percent(high)})."
     )
+
+
+def _criteria(success: SuccessSummary) -> list[str]:
+    harm = "" if np.isnan(success.harmful) else harm_sentence(success.harmful)
+    null = "" if success.null is None else null_sentence(success.null)
+    return [text for text in (success_sentence([success]), null, harm) if text]
 
 
 def _rank_sentence(ranks: RankSummary) -> str:
@@ -160,6 +183,20 @@ def _answer(cells: Sequence[CellSummary]) -> str:
     )
 
 
+def _of_each_run(cells: Sequence[CellSummary]) -> list[str]:
+    """Say of each of several runs how many metamers it made."""
+    runs = _unique(cell.name.run for cell in cells)
+    if len(runs) < 2:
+        return []
+    told = []
+    for run in runs:
+        own = [cell for cell in cells if cell.name.run == run]
+        total, converged = sum(c.count for c in own), sum(c.converged for c in own)
+        share = f" ({percent(converged / total)})" if total else ""
+        told.append(f"{run}: {converged:,} of {total:,} in {plural(len(own), 'cell')}{share}")
+    return [f"By run: {'; '.join(told)}."]
+
+
 def _distance(cells: Sequence[CellSummary]) -> str:
     parts = []
     for measure in _unique(d.measure for cell in cells for d in cell.deviations):
@@ -167,7 +204,7 @@ def _distance(cells: Sequence[CellSummary]) -> str:
         medians = [d.median for d in found if not np.isnan(d.median)]
         chances = [d.chance for d in found if not np.isnan(d.chance)]
         if medians:
-            parts.append(f"{measure} {_span(medians)}{_against_chance(found, chances)}")
+            parts.append(f"{measure} {span(medians)}{_against_chance(found, chances)}")
     if not parts:
         return ""
     return (
@@ -180,7 +217,7 @@ def _against_chance(found: Sequence[Deviation], chances: Sequence[float]) -> str
     ratios = [d.median / d.chance for d in found if d.chance > 0 and not np.isnan(d.median)]
     if not ratios:
         return ""
-    return f" ({_span(ratios, percent)} of the chance level {_span(chances)})"
+    return f" ({span(ratios, percent)} of the chance level {span(chances)})"
 
 
 def _recognition(cells: Sequence[CellSummary]) -> str:
@@ -189,17 +226,9 @@ def _recognition(cells: Sequence[CellSummary]) -> str:
         return ""
     chances = [c.agreement_chance for c in found if not np.isnan(c.agreement_chance)]
     return (
-        f"The network keeps the class of {_span([c.agreement for c in found], percent)} of the "
-        f"nodes{_chance(_span(chances, percent), *chances)}."
+        f"The network keeps the class of {span([c.agreement for c in found], percent)} of the "
+        f"nodes{_chance(span(chances, percent), *chances)}."
     )
-
-
-def _span(numbers: Sequence[float], form: Any = number) -> str:
-    """One number, or "low to high" where rounding leaves them different."""
-    if not numbers:
-        return ""
-    low, high = form(min(numbers)), form(max(numbers))
-    return low if low == high else f"{low} to {high}"
 
 
 def _chance(text: str, *chances: float) -> str:

@@ -15,6 +15,9 @@ from jmetamer.report.geometry_summary import (
     summarize_ledger,
     summarize_maps,
 )
+from jmetamer.report.reading import mean, median, number_of, scalar, values
+from jmetamer.report.sources import known_names
+from jmetamer.report.success_summary import SuccessSummary, summarize_success
 from jmetamer.results.statistics import wilson_interval
 
 
@@ -96,6 +99,8 @@ class CellSummary:
       ranks: local geometry, or None where it was not computed.
       maps, ledger: over all nodes and over the layers, or None where they were not computed.
       edges: how edges changed, or None where they stay.
+      success: the criteria of success one by one, or None where the store does not hold them.
+      sources: names of what the store holds of the cell, from which all this was taken.
     """
 
     name: CellName
@@ -115,6 +120,8 @@ class CellSummary:
     maps: MapSummary | None = None
     ledger: LedgerSummary | None = None
     edges: EdgeSummary | None = None
+    success: SuccessSummary | None = None
+    sources: frozenset[str] = frozenset()
 
     @property
     def share(self) -> float:
@@ -123,7 +130,11 @@ class CellSummary:
 
 
 def summarize(
-    name: CellName, settings: Mapping[str, Any], data: xr.Dataset, counts: Mapping[str, int]
+    name: CellName,
+    settings: Mapping[str, Any],
+    data: xr.Dataset,
+    counts: Mapping[str, int],
+    correction: tuple[np.ndarray, int] | None = None,
 ) -> CellSummary:
     """Reduce one cell to the numbers that a reader wants first.
 
@@ -132,6 +143,8 @@ def summarize(
       settings: resolved settings of the cell.
       data: variables of the cell; scalars in its attributes.
       counts: status name -> number of metamers.
+      correction: [metamer] p-values of the null test adjusted over the cells of the run, and the
+        number of these cells.
 
     Returns:
       The numbers; NaN stands for whatever the store does not hold.
@@ -139,17 +152,17 @@ def summarize(
     statuses = _statuses(data, counts)
     converged = sum(s.count for s in statuses if s.name == "CONVERGED")
     count = sum(s.count for s in statuses)
-    tolerance = _float(setting(settings, "metamers.tolerance"))
+    tolerance = number_of(setting(settings, "metamers.tolerance"))
     return CellSummary(
         name=name,
         count=count,
         converged=converged,
         interval=wilson_interval(converged, count),
         statuses=statuses,
-        loss=_median(values(data, "loss_hardened")),
+        loss=median(values(data, "loss_hardened")),
         num_loose=_num_loose(data, tolerance),
         tolerance=tolerance,
-        agreement=_mean(values(data, "class_agreement")),
+        agreement=mean(values(data, "class_agreement")),
         agreement_chance=scalar(data, "class_agreement_chance"),
         test_accuracy=scalar(data, "test_accuracy", "accuracy_test"),
         seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
@@ -158,6 +171,8 @@ def summarize(
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
         edges=summarize_edges(data),
+        success=summarize_success(settings, data, *(correction or ())),
+        sources=known_names(settings, data),
     )
 
 
@@ -169,21 +184,6 @@ def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
             before = totals.get(status.name, dataclasses.replace(status, count=0))
             totals[status.name] = dataclasses.replace(before, count=before.count + status.count)
     return sorted(totals.values(), key=lambda status: -status.count)
-
-
-def values(data: xr.Dataset, name: str) -> np.ndarray:
-    """Return a variable as a NumPy array, empty where the cell does not hold it."""
-    return np.asarray(data[name].values) if name in data else np.zeros(0)
-
-
-def scalar(data: xr.Dataset, *names: str) -> float:
-    """Return the first number of these names, from the variables or the attributes, else NaN."""
-    for name in names:
-        if name in data and data[name].size == 1:
-            return _float(data[name].values.item())
-        if name in data.attrs:
-            return _float(data.attrs[name])
-    return float("nan")
 
 
 def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:
@@ -235,9 +235,9 @@ def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
     for column, measure in enumerate(found["measure"].values.tolist()):
         numbers = np.asarray(found.values[:, column], float)
         numbers = numbers[np.isfinite(numbers)]
-        low, median, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
+        low, middle, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
         level = float(chance[column]) if column < chance.size else float("nan")
-        yield Deviation(str(measure), float(median), float(low), float(high), level)
+        yield Deviation(str(measure), float(middle), float(low), float(high), level)
 
 
 def _ranks(data: xr.Dataset) -> RankSummary | None:
@@ -248,30 +248,11 @@ def _ranks(data: xr.Dataset) -> RankSummary | None:
     change = values(data, "volume_change")
     return RankSummary(
         num_targets=inputs.size,
-        ceiling=_median(np.minimum(inputs, outputs)),
-        before=_median(values(data, "rank_pre")),
-        after=_median(values(data, "rank_post")),
-        dimension=_median(inputs - values(data, "rank_post")),
-        num_inputs=_median(inputs),
-        volume_change=_median(change),
+        ceiling=median(np.minimum(inputs, outputs)),
+        before=median(values(data, "rank_pre")),
+        after=median(values(data, "rank_post")),
+        dimension=median(inputs - values(data, "rank_post")),
+        num_inputs=median(inputs),
+        volume_change=median(change),
         num_compared=int(np.isfinite(change).sum()),
     )
-
-
-def _median(numbers: np.ndarray) -> float:
-    finite = np.asarray(numbers, float)
-    finite = finite[np.isfinite(finite)]
-    return float(np.median(finite)) if finite.size else float("nan")
-
-
-def _mean(numbers: np.ndarray) -> float:
-    finite = np.asarray(numbers, float)
-    finite = finite[np.isfinite(finite)]
-    return float(finite.mean()) if finite.size else float("nan")
-
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

@@ -1,7 +1,7 @@
 """How numbers and lists are written in sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -93,3 +93,20 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def span(numbers: Sequence[float], form: Callable[[float], str] = number) -> str:
+    """Write one number, or "low to high" where rounding leaves them different.
+
+    Args:
+      numbers: in any order; nothing is written of none.
+      form: writes one of them.
+
+    Example:
+      >>> span([0.5, 0.25]), span([0.5, 0.5], percent)
+      ('0.25 to 0.5', '50%')
+    """
+    if not numbers:
+        return ""
+    low, high = form(min(numbers)), form(max(numbers))
+    return low if low == high else f"{low} to {high}"

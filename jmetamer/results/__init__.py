@@ -1,6 +1,7 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
 from jmetamer.results.holm import holm
+from jmetamer.results.holm_over_cells import holm_over_cells
 from jmetamer.results.median_interval import median_interval
 from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
 from jmetamer.results.partial import PartialCell
@@ -31,6 +32,7 @@ __all__ = [
     "clopper_pearson_interval",
     "hash_settings",
     "holm",
+    "holm_over_cells",
     "make_reference",
     "median_interval",
     "monte_carlo_p_value",

@@ -236,6 +236,71 @@ def make_edge_cell(reference, metamers, features=False, count=6, **more_settings
     return made
 
 
+JUDGES = (("gcn", 1000), ("gcn", 1001), ("gat", 1000), ("gat", 1001), ("gin", 1000))
+CONTROLS = ("start", "displacement", "neighbor", "identity")
+
+
+def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges=JUDGES, p=0.001):
+    """The cell with criteria of success, a null test, judges and controls.
+
+    Judges of the maker's own architecture have kappa + gap, others kappa; the start has 0.
+    """
+    rng = np.random.default_rng(100 + seed)
+    count, samples = made["data"].sizes["metamer"], 3
+    passed = np.arange(count) >= 2 if passed is None else np.asarray(passed)
+    shape = (count, len(judges))
+    level = kappa + gap * np.array([name == own for name, _ in judges])
+    undefined = np.zeros(shape, bool)
+    of_control = np.zeros((len(CONTROLS), samples, len(judges)))
+    of_control[1], of_control[2], of_control[3] = 0.55, 0.1, 1.0
+    metamer, judge, control = ("metamer",), ("judge",), ("control", "sample", "judge")
+    of_judge = {
+        "judge": np.array([f"{name}/{number}" for name, number in judges]),
+        "judge_architecture": np.array([name for name, _ in judges]),
+        "judge_seed": np.array([number for _, number in judges], np.int32),
+        "judge_test_accuracy": np.full(len(judges), 0.9),
+        "judge_reference_accuracy": np.full(len(judges), 0.91),
+    }
+    of_metamer = {
+        "success": passed, "success_matches": passed, "success_matches_everywhere": passed,
+        "success_same_classes": np.ones(count, bool), "success_distinct": np.ones(count, bool),
+        "success_beats_null": np.ones(count, bool), "null_p_value": np.full(count, p),
+        "own_accuracy": np.full(count, 0.95), "own_kappa": np.full(count, 0.99),
+    }  # fmt: skip
+    variables = {name: (metamer, values.copy()) for name, values in of_metamer.items()}
+    variables |= {name: (judge, values) for name, values in of_judge.items()}
+    variables |= {
+        "match_statistic": (("metamer", "statistic"), rng.normal([0.99, 0.995, 35], 1e-3,
+                                                                 (count, 3))),
+        "null_max": ("statistic", np.array([0.8, 0.85, 9.0])),
+        "statistic": ("statistic", np.array(["spearman", "pearson", "snr"])),
+        "recognition_kappa": (("metamer", "judge"), np.broadcast_to(level, shape).copy()),
+        "recognition_undefined": (("metamer", "judge"), undefined),
+        "control": ("control", np.array(CONTROLS)),
+        "control_kappa": (control, of_control),
+        "control_loss": (control[:2], np.array([[1.3], [0.2], [0.05], [0.0]]) * np.ones(samples)),
+        "control_own_kappa": (control[:2], np.array([[0.0], [0.6], [0.2], [1.0]])
+                              * np.ones(samples)),
+    }  # fmt: skip
+    data = made["data"].assign(variables).set_coords(["judge", "statistic", "control"])
+    data.attrs |= {"null_pairs": 999, "null_others": 64}
+    settings = made["settings"]
+    settings = settings | {
+        "model": settings["model"] | {"architecture": own},
+        "training": settings.get("training", {}) | {"seed": seed},
+        "success": {"worst_node": 0.05, "agreement": 1.0, "distance": 0.1, "alpha": 0.05,
+                    "null_pairs": 999, "null_others": 64},
+        "recognition": {"judges": ["gcn", "gat", "gin"], "seeds": 2, "first_seed": 1000},
+    }  # fmt: skip
+    return made | {"data": data, "settings": settings}
+
+
+@pytest.fixture(scope="session")
+def judged():
+    """The builder of cells whose metamers were judged."""
+    return make_judged
+
+
 @pytest.fixture(scope="session")
 def ring():
     """The builder of rings."""

@@ -8,9 +8,8 @@ from jmetamer.report.__main__ import main
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
 
 
-@pytest.fixture
-def stored(tmp_path, cell, words):
-    made = cell(words)
+def write(folder, made, words):
+    """Put one cell into a run folder, beside one that failed."""
     data = made["data"]
     variables = {
         name: Variable(tuple(map(str, found.dims)), found.values, found.attrs)
@@ -33,12 +32,17 @@ def stored(tmp_path, cell, words):
         provenance=made["provenance"],
         reference=reference.digest,
     )
-    store = RunStore(tmp_path / "run")
+    store = RunStore(folder)
     store.register(["good", "bad"])
     store.write_reference(reference)
     store.write("good", record)
     store.write_failure("bad", made["settings"], "Traceback:\nValueError: boom")
     return store.folder
+
+
+@pytest.fixture
+def stored(tmp_path, cell, words):
+    return write(tmp_path / "run", cell(words), words)
 
 
 def test_a_stored_run_gives_the_whole_report(stored):
@@ -58,3 +62,21 @@ def test_the_command_line_writes_the_same_page_and_says_where(stored, tmp_path, 
     assert capsys.readouterr().out.strip() == str(target)
     assert target.read_text() == write_report(open_run(stored)).read_text()
     assert (stored / "report.html").is_file()
+
+
+def test_two_stored_runs_with_judges_are_compared(tmp_path, cell, words, judged, capsys):
+    folders = []
+    for place, kappa in enumerate((0.2, 0.6)):
+        made = judged(cell(words, count=8, with_geometry=False), seed=place, kappa=kappa)
+        made["settings"]["training"]["shuffle_labels"] = bool(place)
+        folders.append(str(write(tmp_path / f"run{place}", made, words)))
+    assert main(folders) == 0
+    target = tmp_path / "comparison.html"
+    assert capsys.readouterr().out.strip() == str(target)
+    text = target.read_text()
+    for told in ("Transfer matrix", "Controls", "Runs side by side", "training.shuffle_labels"):
+        assert told in text
+    told = " ".join(text.split())
+    assert "mean kappa of 0.20 to 0.60" in told
+    assert "run0: 6 of 8 in 1 cell" in told
+    assert told.count("ValueError: boom") == 4  # in the headline and the traceback of each run

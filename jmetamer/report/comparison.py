@@ -1,0 +1,191 @@
+"""Several runs side by side: which settings differ, and what came of it."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from jmetamer.report.cells import distinguishing, flatten, name_cells
+from jmetamer.report.makers import SEEDS, MadeCell, as_key, nested_without, without_seeds
+from jmetamer.report.reading import mean, median
+from jmetamer.report.summary import CellSummary
+from jmetamer.report.transfer_summary import Reading
+from jmetamer.report.wording import listing
+from jmetamer.results.seed_interval import SeedSummary
+from jmetamer.results.statistics import wilson_interval
+
+_ABSENT = "not set"
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Metamers of which something holds.
+
+    Attributes:
+      count, total: how many of how many.
+      interval: 95% Wilson interval of the share.
+    """
+
+    count: int
+    total: int
+    interval: tuple[float, float]
+
+    @property
+    def share(self) -> float:
+        """Share, NaN without metamers."""
+        return self.count / self.total if self.total else float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class SideBySide:
+    """The cells of one run that belong to one row of the comparison.
+
+    Attributes:
+      what: settings that its rows have in common, in words.
+      run: name of the run.
+      numbers: places of the cells on the page.
+      alone: whether no other run has such cells.
+      converged: metamers that reached the tolerance.
+      success: metamers that fulfill every criterion; None where the store does not say.
+      loss: median over cells of the median loss.
+      agreement: mean share of nodes that keep their class.
+      deviations: measure -> (mean over cells of the median, mean chance level).
+      recognition: R of the judges; empty without judges.
+    """
+
+    what: str
+    run: str
+    numbers: tuple[int, ...]
+    alone: bool
+    converged: Share
+    success: Share | None
+    loss: float
+    agreement: float
+    deviations: Mapping[str, tuple[float, float]]
+    recognition: tuple[SeedSummary, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What a page of several runs shows first.
+
+    Attributes:
+      runs: (name, cells, failed cells) of each run.
+      settings: (dotted setting, its values in each run), for those that differ.
+      rows: cells of all runs, those that match one below the other.
+      measures: deviations in any row.
+    """
+
+    runs: tuple[tuple[str, int, int], ...]
+    settings: tuple[tuple[str, tuple[str, ...]], ...]
+    rows: tuple[SideBySide, ...]
+    measures: tuple[str, ...]
+
+
+def compare_runs(
+    labels: Sequence[str],
+    num_failed: Sequence[int],
+    cells: Sequence[MadeCell],
+    summaries: Mapping[str, CellSummary],
+    readings: Sequence[Reading],
+) -> Comparison:
+    """Match the cells of several runs and put them side by side.
+
+    Cells match that have the same settings, leaving out seeds and the settings by which whole runs
+    differ: those with one value in each run, but not the same in all.
+
+    Args:
+      labels: names of the runs.
+      num_failed: of cells, for each run.
+      cells: finished cells of all runs.
+      summaries: cell -> its numbers.
+      readings: how judges read the metamers.
+    """
+    values = _values(labels, cells)
+    of_runs = {
+        key for key, each in values.items() if all(len(found) <= 1 for found in each.values())
+    }
+    groups: dict[str, dict[str, list[MadeCell]]] = {}
+    for made in cells:
+        key = as_key({k: v for k, v in without_seeds(made.settings).items() if k not in of_runs})
+        groups.setdefault(key, {}).setdefault(made.run, []).append(made)
+    left_out = {*SEEDS, *of_runs}
+    first = {key: next(iter(group.values()))[0].settings for key, group in groups.items()}
+    names = name_cells({key: nested_without(found, left_out) for key, found in first.items()})
+    titles = distinguishing([name.title for name in names.values()])
+    told = {key: title or "all cells" for key, title in zip(names, titles, strict=True)}
+    rows = [
+        _row(told[key], label, own, len(group) == 1, summaries, readings)
+        for key, group in groups.items()
+        for label, own in group.items()
+    ]
+    counts = [sum(made.run == label for made in cells) for label in labels]
+    return Comparison(
+        runs=tuple(zip(labels, counts, num_failed, strict=True)),
+        settings=tuple(
+            (key, tuple(listing(list(each[label]), limit=8) or _ABSENT for label in labels))
+            for key, each in values.items()
+        ),
+        rows=tuple(rows),
+        measures=tuple(dict.fromkeys(name for row in rows for name in row.deviations)),
+    )
+
+
+def _values(labels: Sequence[str], cells: Iterable[MadeCell]) -> dict[str, dict[str, list[str]]]:
+    """Return setting -> run -> its values in words, for settings that differ between the runs."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for made in cells:
+        for key, value in flatten(made.settings):
+            told = found.setdefault(key, {label: [] for label in labels})[made.run]
+            text = _text(value)
+            if text not in told:
+                told.append(text)
+    return {
+        key: each for key, each in found.items() if len({frozenset(v) for v in each.values()}) > 1
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    return "none" if value is None else str(value)
+
+
+def _row(
+    what: str,
+    label: str,
+    own: Sequence[MadeCell],
+    alone: bool,
+    summaries: Mapping[str, CellSummary],
+    readings: Sequence[Reading],
+) -> SideBySide:
+    found = [summaries[made.cell] for made in own]
+    together = [s.success.together for s in found if s.success and s.success.together]
+    measures = dict.fromkeys(d.measure for s in found for d in s.deviations)
+    numbers = tuple(made.number for made in own)
+    return SideBySide(
+        what=what,
+        run=label,
+        numbers=numbers,
+        alone=alone,
+        converged=_share([(s.converged, s.count) for s in found]),
+        success=_share([(one.count, one.total) for one in together]) if together else None,
+        loss=median([s.loss for s in found]),
+        agreement=mean([s.agreement for s in found]),
+        deviations={
+            measure: (
+                mean([d.median for s in found for d in s.deviations if d.measure == measure]),
+                mean([d.chance for s in found for d in s.deviations if d.measure == measure]),
+            )
+            for measure in measures
+        },
+        recognition=tuple(
+            row.result.recognition
+            for row in readings
+            if row.result is not None and set(row.maker.numbers) <= set(numbers)
+        ),
+    )
+
+
+def _share(counts: Sequence[tuple[int, int]]) -> Share:
+    count, total = (sum(side) for side in zip(*counts, strict=True))
+    return Share(count, total, wilson_interval(count, total))

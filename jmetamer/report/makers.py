@@ -1,0 +1,125 @@
+"""Cells that differ in nothing but their seeds, taken together: one maker of metamers."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from jmetamer.report.cells import distinguishing, flatten, name_cells
+
+SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MadeCell:
+    """One cell of a run, as the comparison of cells needs it.
+
+    Attributes:
+      run: name of the run; empty where the page is of one run.
+      cell: identifier on the page.
+      number: place on the page, from 1.
+      settings: resolved settings.
+      data: variables.
+    """
+
+    run: str
+    cell: str
+    number: int
+    settings: Mapping[str, Any]
+    data: xr.Dataset
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Maker:
+    """One architecture with its settings and layer, trained from one seed or several.
+
+    Attributes:
+      run: name of the run; empty where the page is of one run.
+      title: what is different from other makers, in a few words.
+      settings: dotted setting -> value, without the seeds.
+      cells: cells of all its seeds.
+    """
+
+    run: str
+    title: str
+    settings: Mapping[str, Any]
+    cells: tuple[MadeCell, ...]
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture, empty where unknown."""
+        return str(self.settings.get("model.architecture") or "")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Places of its cells on the page."""
+        return tuple(made.number for made in self.cells)
+
+
+def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted settings without those that only choose random numbers.
+
+    Example:
+      >>> without_seeds({"model": {"hidden": 8}, "training": {"seed": 3, "epochs": 5}})
+      {'model.hidden': 8, 'training.epochs': 5}
+    """
+    return {key: value for key, value in flatten(settings) if key not in SEEDS}
+
+
+def as_key(settings: Mapping[str, Any]) -> str:
+    """Return settings as text that is equal where they are.
+
+    Example:
+      >>> as_key({"b": [1], "a": None})
+      '{"a": null, "b": [1]}'
+    """
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def makers(cells: Iterable[MadeCell]) -> list[Maker]:
+    """Group the cells of each run by their settings without the seeds.
+
+    Args:
+      cells: of one run or several.
+
+    Returns:
+      Makers in the order of their first cells; titles name all settings that differ between them.
+    """
+    groups: dict[tuple[str, str], list[MadeCell]] = {}
+    for made in cells:
+        groups.setdefault((made.run, as_key(without_seeds(made.settings))), []).append(made)
+    nested = {str(place): group[0] for place, group in enumerate(groups.values())}
+    runs = {place: made.run for place, made in nested.items()}
+    settings = {place: nested_without(made.settings) for place, made in nested.items()}
+    # The run has a name of its own beside the title.
+    names = [dataclasses.replace(one, run="") for one in name_cells(settings, runs).values()]
+    titles = distinguishing([name.title for name in names]) if names else []
+    return [
+        Maker(group[0].run, title, without_seeds(group[0].settings), tuple(group))
+        for title, group in zip(titles, groups.values(), strict=True)
+    ]
+
+
+def nested_without(
+    settings: Mapping[str, Any], left_out: Collection[str] = SEEDS, prefix: str = ""
+) -> dict[str, Any]:
+    """Return nested settings without some, by default those that only choose random numbers.
+
+    Args:
+      settings: of a cell.
+      left_out: dotted names.
+      prefix: dotted name of the section that these are, with a final dot.
+
+    Example:
+      >>> nested_without({"seed": 1, "training": {"seed": 3, "epochs": 5}})
+      {'training': {'epochs': 5}}
+    """
+    return {
+        key: nested_without(value, left_out, f"{prefix}{key}.")
+        if isinstance(value, Mapping)
+        else value
+        for key, value in settings.items()
+        if f"{prefix}{key}" not in left_out
+    }

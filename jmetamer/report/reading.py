@@ -1,0 +1,67 @@
+"""Numbers from a cell's variables, where it holds them."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+def values(data: xr.Dataset, name: str) -> np.ndarray:
+    """Return a variable as a NumPy array, empty where the cell does not hold it."""
+    return np.asarray(data[name].values) if name in data else np.zeros(0)
+
+
+def scalar(data: xr.Dataset, *names: str) -> float:
+    """Return the first number of these names, from the variables or the attributes, else NaN."""
+    for name in names:
+        if name in data and data[name].size == 1:
+            return number_of(data[name].values.item())
+        if name in data.attrs:
+            return number_of(data.attrs[name])
+    return float("nan")
+
+
+def number_of(value: Any) -> float:
+    """Return a number as float, and NaN for what is none.
+
+    Example:
+      >>> number_of("3"), number_of(None)
+      (3.0, nan)
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def finite(numbers: Any) -> np.ndarray:
+    """Return the finite ones of any numbers, as a list.
+
+    Example:
+      >>> finite([[1.0, float("nan")], [float("inf"), 2.0]]).tolist()
+      [1.0, 2.0]
+    """
+    flat = np.asarray(numbers, float).ravel()
+    return flat[np.isfinite(flat)]
+
+
+def median(numbers: Any) -> float:
+    """Return the median of the finite ones, NaN without any.
+
+    Example:
+      >>> median([3.0, float("nan"), 1.0])
+      2.0
+    """
+    known = finite(numbers)
+    return float(np.median(known)) if known.size else float("nan")
+
+
+def mean(numbers: Any) -> float:
+    """Return the mean of the finite ones, NaN without any.
+
+    Example:
+      >>> mean([3.0, float("nan"), 1.0])
+      2.0
+    """
+    known = finite(numbers)
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,113 @@
+"""Where the numbers of a table or figure come from: names in the store."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import xarray as xr
+
+from jmetamer.report.cells import flatten
+
+# Parts of every stored cell that are no variables.
+_ALWAYS = (
+    "status_counts",
+    "provenance.command",
+    "reference.nodes",
+    "reference.senders",
+    "reference.receivers",
+    "reference.weight",
+    "reference.labels",
+)
+
+# What the sentences at the top of the page are made from.
+OF_THE_RUN = (
+    "status_counts", "settings.dataset.name", "settings.model.architecture",
+    "settings.metamers.layer", "test_accuracy", "reference.nodes", "success", "success_matches",
+    "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
+    "deviation", "deviation_chance", "class_agreement", "class_agreement_chance",
+    "recognition_kappa", "own_kappa", "control_kappa", "judge_architecture", "judge_seed",
+)  # fmt: skip
+# What the sentences of a cell are made from.
+OF_A_CELL = (
+    "status_counts", "settings.metamers.tolerance", "loss_hardened", "success", "success_matches",
+    "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
+    "null_p_value", "null_pairs", "null_others", "harmful_fraction", "class_agreement",
+    "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
+    "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
+    "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
+    "map_nu", "map_correlation", "map_correlation_low", "map_correlation_high", "ledger_node",
+    "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
+)  # fmt: skip
+_STORED = ("stored_seed_id", "seed_id", "loss_hardened")
+# Title of a figure -> what it reads where it is there.
+FIGURES: dict[str, tuple[str, ...]] = {
+    "Converged share of every cell": ("status_counts",),
+    "Loss during the optimization": (
+        "trace_step", "loss_trace", "settings.metamers.tolerance",
+    ),
+    "Reference against metamers": ("reference.nodes", "reference.labels", "features", *_STORED),
+    "Edges beside those of the reference": (
+        "reference.senders", "reference.receivers", "reference.weight", "flip_seed_id",
+        "flip_sender", "flip_receiver", "flip_added", "edge_sender", "edge_receiver",
+        "edge_weight", *_STORED, "settings.metamers.nodes",
+    ),
+    "Spectrum of the Jacobian": (
+        "singular_values_pre", "rank_cutoff_pre", "singular_values_post", "rank_cutoff_post",
+    ),
+    "Rank and volume": (
+        "geometry_node", "num_inputs", "num_outputs", "rank_pre", "rank_low_pre", "rank_high_pre",
+        "rank_post", "rank_low_post", "rank_high_post", "volume_change",
+    ),
+    "Spectra before and after each activation": (
+        "geometry_layer", "singular_values", "rank_cutoff",
+    ),
+    "Dimension against its ceiling": (
+        "geometry_layer", "rank", "rank_ceiling", "layer_num_inputs", "tolerance_dimension",
+        "relative_tolerance",
+    ),
+    "Maps over all nodes": (
+        "map_layer", "map_nu", "map_log_volume", "map_rank", "map_degree", "map_homophily",
+        "map_name", "map_statistic", "map_correlation", "map_correlation_low",
+        "map_correlation_high", "map_class", "map_class_mean", "map_class_error",
+    ),
+    "Ledger of dimension and volume": (
+        "ledger_node", "ledger_step", "ledger_layer", "ledger_num_inputs", "ledger_hidden",
+        "ledger_dimension", "ledger_certified", "ledger_log_volume", "ledger_rank_loss",
+    ),
+    "Deviations from the reference": ("measure", "deviation", "deviation_chance"),
+    "Layer-by-layer match": (
+        "layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance",
+    ),
+}  # fmt: skip
+
+
+def known_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]:
+    """Return every name that a note may give for a cell.
+
+    Variables, coordinates and scalars go by their names, a setting as "settings.metamers.layer",
+    and arrays of the reference as "reference.nodes".
+
+    Args:
+      settings: resolved settings of the cell.
+      data: variables of the cell; scalars in its attributes.
+
+    Example:
+      >>> sorted(known_names({"seed": 0}, xr.Dataset(attrs={"seconds": 1.0})) - {*_ALWAYS})
+      ['seconds', 'settings.seed']
+    """
+    named = {f"settings.{key}" for key, _ in flatten(settings)}
+    return frozenset({*_ALWAYS, *named, *map(str, data.variables), *map(str, data.attrs)})
+
+
+def those_known(names: Iterable[str], *known: frozenset[str]) -> tuple[str, ...]:
+    """Return the names that at least one of these cells holds, in their order, each once.
+
+    Args:
+      names: what a table or figure reads where it is there.
+      known: names that each of the cells holds.
+
+    Example:
+      >>> those_known(("loss_trace", "rank_pre"), frozenset({"loss_trace"}), frozenset())
+      ('loss_trace',)
+    """
+    held = frozenset().union(*known)
+    return tuple(name for name in dict.fromkeys(names) if name in held)

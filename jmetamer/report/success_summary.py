@@ -1,0 +1,273 @@
+"""The criteria of success of a cell, one by one, and its null-distribution test."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jmetamer.report.cells import setting
+from jmetamer.report.reading import finite, number_of, scalar, values
+from jmetamer.report.wording import number, percent
+from jmetamer.results.statistics import wilson_interval
+
+ALPHA = 0.05  # of a run that does not say
+# Variable, name, what it asks; in the order in which they are told.
+_CRITERIA = (
+    ("success_matches", "matches", "Are the activations of the matched layer the reference's?"),
+    (
+        "success_matches_everywhere",
+        "worst node",
+        "Are they so at every target node, also at the one that matches worst?",
+    ),
+    (
+        "success_beats_null",
+        "better than chance",
+        "Is the match better than that of two unrelated references (null test)?",
+    ),
+    (
+        "success_same_classes",
+        "same classes",
+        "Does the network give the target nodes the classes that it gave them before?",
+    ),
+    ("success_distinct", "distinct", "Is it far from the reference, and not a copy of it?"),
+    ("success", "all together", "Does it fulfill all of these?"),
+)
+_BEFORE_NULL = ("success_matches", "success_matches_everywhere", "success_beats_null")
+_STATISTICS = {
+    "spearman": "Spearman's correlation",
+    "pearson": "Pearson's correlation",
+    "snr": "signal-to-noise ratio (dB)",
+    "snr_db": "signal-to-noise ratio (dB)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Criterion:
+    """One criterion of success over the metamers of a cell.
+
+    Attributes:
+      variable: name in the store.
+      name: one or two words.
+      question: what it asks.
+      bound: the tolerance in words; empty where there is none.
+      count, total: metamers that fulfill it, and all.
+      interval: 95% Wilson interval of the share.
+    """
+
+    variable: str
+    name: str
+    question: str
+    bound: str
+    count: int
+    total: int
+    interval: tuple[float, float]
+
+    @property
+    def share(self) -> float:
+        """Share of the metamers that fulfill it, NaN without metamers."""
+        return self.count / self.total if self.total else float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistic:
+    """One statistic of the match of metamer and reference.
+
+    Attributes:
+      name: what it is.
+      median, low, high: median, 10th and 90th percentile over metamers.
+      null_max: the best of all random pairs; NaN where the statistic does not count.
+      share_above: share of metamers above the best; NaN likewise.
+    """
+
+    name: str
+    median: float
+    low: float
+    high: float
+    null_max: float
+    share_above: float
+
+
+@dataclasses.dataclass(frozen=True)
+class NullSummary:
+    """The null-distribution test of a cell.
+
+    Attributes:
+      p_median: median p-value.
+      p_corrected: median p-value after Holm's correction over the cells; NaN where not corrected.
+      num_cells: cells with such a test, of which the correction is.
+      corrected: share of metamers that beat the null after the correction, as a criterion.
+      alpha: largest p-value that counts.
+      pairs, others: number of random pairs, and of the references they are drawn from.
+      statistics: how well metamers match, against the best of the pairs.
+    """
+
+    p_median: float
+    p_corrected: float
+    num_cells: int
+    corrected: Criterion
+    alpha: float
+    pairs: float
+    others: float
+    statistics: tuple[Statistic, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SuccessSummary:
+    """What the metamers of a cell fulfill.
+
+    Attributes:
+      criteria: those that the store holds, all together last.
+      null: the null test, or None where it was not made.
+      harmful: mean share of target nodes whose true (Bayes) class changed while the network's
+        stayed; NaN where the dataset has no such class.
+    """
+
+    criteria: tuple[Criterion, ...]
+    null: NullSummary | None
+    harmful: float
+
+    def of(self, variable: str) -> Criterion | None:
+        """Return the criterion of this variable, or None where the store does not hold it."""
+        return next((one for one in self.criteria if one.variable == variable), None)
+
+    @property
+    def lines(self) -> tuple[Criterion, ...]:
+        """All criteria, and after the null test what it says once corrected."""
+        found = list(self.criteria)
+        if self.null is not None and self.null.corrected.total:
+            after = [place for place, one in enumerate(found) if one.variable in _BEFORE_NULL]
+            found.insert(after[-1] + 1 if after else 0, self.null.corrected)
+        return tuple(found)
+
+    @property
+    def together(self) -> Criterion | None:
+        """All criteria together, or None where the store does not say."""
+        return self.of("success")
+
+
+def summarize_success(
+    settings: Mapping[str, Any],
+    data: xr.Dataset,
+    corrected: np.ndarray | None = None,
+    num_cells: int = 1,
+) -> SuccessSummary | None:
+    """Return what the metamers of a cell fulfill, or None where the store does not say.
+
+    Args:
+      settings: resolved settings of the cell.
+      data: variables of the cell.
+      corrected: [metamer] p-values of the null test, adjusted over the cells of the run.
+      num_cells: number of cells that were adjusted together.
+    """
+    bounds = _bounds(settings)
+    criteria = tuple(
+        _criterion(variable, name, question, bounds[variable], values(data, variable))
+        for variable, name, question in _CRITERIA
+        if variable in data and data[variable].size
+    )
+    null = _null(settings, data, corrected, num_cells)
+    if not criteria and null is None:
+        return None
+    harmful = finite(values(data, "harmful_fraction"))
+    mean = float(harmful.mean()) if harmful.size else float("nan")
+    return SuccessSummary(criteria, null, mean)
+
+
+@dataclasses.dataclass(frozen=True)
+class ToldCriterion:
+    """A criterion as the table of all cells explains it.
+
+    Attributes:
+      variable, name, question: as in `Criterion`.
+      bounds: its different tolerances in the cells.
+    """
+
+    variable: str
+    name: str
+    question: str
+    bounds: tuple[str, ...]
+
+
+def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]:
+    """Return every criterion that any cell holds, in the usual order, with its tolerances."""
+    bounds: dict[str, dict[str, None]] = {}
+    for one in (one for cell in cells if cell is not None for one in cell.criteria):
+        bounds.setdefault(one.variable, {}).update({one.bound: None} if one.bound else {})
+    return [
+        ToldCriterion(variable, name, question, tuple(bounds[variable]))
+        for variable, name, question in _CRITERIA
+        if variable in bounds
+    ]
+
+
+def _bounds(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Variable -> its tolerance in words."""
+
+    def told(key: str, before: str, after: str = "", form: Any = number) -> str:
+        value = number_of(setting(settings, key))
+        return "" if np.isnan(value) else f"{before} {form(value)}{after}"
+
+    agreement = told("success.agreement", "at least", " of them", percent)
+    return {
+        "success_matches": told("metamers.tolerance", "loss at most"),
+        "success_matches_everywhere": told("success.worst_node", "error of a node at most"),
+        "success_beats_null": told("success.alpha", "p at most"),
+        "success_same_classes": agreement.replace("at least 100% of them", "all of them"),
+        "success_distinct": told("success.distance", "distance of features or edges at least"),
+        "success": "",
+    }
+
+
+def _criterion(
+    variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray
+) -> Criterion:
+    count, total = int(np.sum(fulfilled.astype(bool))), int(fulfilled.size)
+    interval = wilson_interval(count, total)
+    return Criterion(variable, name, question, bound, count, total, interval)
+
+
+def _null(
+    settings: Mapping[str, Any], data: xr.Dataset, corrected: np.ndarray | None, num_cells: int
+) -> NullSummary | None:
+    p_values = finite(values(data, "null_p_value"))
+    if not p_values.size:
+        return None
+    alpha = number_of(setting(settings, "success.alpha"))
+    alpha = ALPHA if np.isnan(alpha) else alpha
+    # One cell alone needs no correction.
+    adjusted = finite(np.zeros(0) if corrected is None or num_cells < 2 else corrected)
+    return NullSummary(
+        p_median=float(np.median(p_values)),
+        p_corrected=float(np.median(adjusted)) if adjusted.size else float("nan"),
+        num_cells=num_cells,
+        corrected=_criterion(
+            "null_p_value",
+            "better than chance, corrected",
+            "The same, with p-values corrected over the cells of the run (Holm)",
+            f"corrected p at most {number(alpha)}",
+            adjusted <= alpha,
+        ),
+        alpha=alpha,
+        pairs=scalar(data, "null_pairs"),
+        others=scalar(data, "null_others"),
+        statistics=tuple(_statistics(data)),
+    )
+
+
+def _statistics(data: xr.Dataset) -> list[Statistic]:
+    if "match_statistic" not in data or "statistic" not in data.variables:
+        return []
+    found = data["match_statistic"].transpose("metamer", "statistic")
+    best = np.asarray(values(data, "null_max"), float)
+    rows = []
+    for column, name in enumerate(found["statistic"].values.tolist()):
+        numbers = finite(found.values[:, column])
+        low, median, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
+        limit = float(best[column]) if column < best.size else float("nan")
+        above = float(np.mean(numbers > limit)) if numbers.size else float("nan")
+        share = float("nan") if np.isnan(limit) else above
+        label = _STATISTICS.get(str(name), str(name))
+        rows.append(Statistic(label, float(median), float(low), float(high), limit, share))
+    return rows

@@ -1,0 +1,139 @@
+"""The page in a real browser: narrow screens, sorting, and paper."""
+
+import html
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from jmetamer.report import write_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+               None)  # fmt: skip
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium to look at the page with")
+
+# The page stands in a frame of the wanted width, as a window cannot be as narrow as a phone.
+HARNESS = """<!DOCTYPE html><body><pre id="told"></pre>
+<iframe id="narrow" style="width: 390px; height: 800px; border: 0"></iframe>
+<iframe id="wide" style="width: 1280px; height: 800px; border: 0" srcdoc="{page}"></iframe>
+<script>
+function texts(table, column) {{
+  return Array.from(table.tBodies[0].rows).map(function (row) {{
+    return row.cells[column].textContent.trim();
+  }});
+}}
+var narrow = document.getElementById("narrow"), wide = document.getElementById("wide");
+narrow.srcdoc = wide.getAttribute("srcdoc");
+var waiting = 2, told = {{}};
+function ready() {{
+  waiting -= 1;
+  if (waiting) return;
+  told.widths = [narrow, wide].map(function (frame) {{
+    var root = frame.contentDocument.documentElement;
+    return [frame.clientWidth, root.scrollWidth, frame.contentDocument.body.scrollWidth];
+  }});
+  var page = narrow.contentDocument;
+  told.beyond = Array.from(page.querySelectorAll("body *")).filter(function (each) {{
+    return !each.closest(".scroll, .picture, pre") && each.getBoundingClientRect().right > 391
+      && each.getBoundingClientRect().width > 0;
+  }}).map(function (each) {{ return each.tagName + " " + each.className; }});
+  var tables = page.querySelectorAll("table");
+  told.tables = tables.length;
+  told.buttons = Array.from(tables).filter(function (table) {{
+    var heads = Array.from(table.querySelectorAll("thead th"));
+    return heads.every(function (head) {{ return head.querySelector("button"); }});
+  }}).length;
+  var success = page.querySelector("table.success"), heads = success.querySelectorAll("thead th");
+  var names = Array.from(heads).map(function (head) {{ return head.textContent.trim(); }});
+  var column = names.indexOf("Loss"), button = heads[column].querySelector("button");
+  button.focus();
+  told.focused = page.activeElement === button;
+  told.sorted = [0, 1].map(function () {{
+    button.click();
+    return [heads[column].getAttribute("aria-sort"), texts(success, 0), texts(success, column)];
+  }});
+  heads[names.indexOf("Layer")].querySelector("button").click();
+  told.layers = texts(success, names.indexOf("Layer"));
+  told.marked = success.querySelectorAll("thead th[aria-sort]").length;
+  function folded() {{ return page.querySelectorAll("details:not([open])").length; }}
+  told.folded = [folded()];
+  narrow.contentWindow.dispatchEvent(new Event("beforeprint"));
+  told.folded.push(folded());
+  narrow.contentWindow.dispatchEvent(new Event("afterprint"));
+  told.folded.push(folded());
+  document.getElementById("told").textContent = JSON.stringify(told);
+}}
+narrow.addEventListener("load", ready);
+wide.addEventListener("load", ready);
+</script></body>"""
+
+
+def browse(folder, *arguments):
+    """Run the browser without a window and return what it prints."""
+    command = [
+        BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--no-first-run", f"--user-data-dir={folder / 'profile'}", *arguments,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, run_of, cell, digits, words, judged):
+    folder = tmp_path_factory.mktemp("run")
+    cells = {}
+    for place, (layer, loss) in enumerate((("conv1", 3.0), ("logits", None), ("conv0", 20.0))):
+        made = cell(words if place else digits, layer=layer, seed=place, count=8, stored=2,
+                    with_geometry=not place)  # fmt: skip
+        made["data"]["loss_hardened"][:] = float("nan") if loss is None else 1e-5 * loss
+        cells[layer] = judged(made, seed=place)
+    return write_report(run_of(folder, cells, {"bad": {"traceback": "ValueError: boom"}}))
+
+
+@pytest.fixture(scope="module")
+def told(page):
+    folder = page.parent
+    harness = folder / "harness.html"
+    harness.write_text(HARNESS.format(page=html.escape(page.read_text())))
+    dump = browse(folder, "--virtual-time-budget=10000", "--dump-dom", harness.as_uri())
+    return json.loads(html.unescape(dump[dump.index('id="told">') + 10 : dump.index("</pre>")]))
+
+
+def test_nothing_is_wider_than_a_phone_or_a_desktop(told):
+    for width, root, body in told["widths"]:
+        assert root <= width
+        assert body <= width
+    assert [width for width, _, _ in told["widths"]] == [390, 1280]
+    assert told["beyond"] == []
+
+
+def test_every_column_of_every_table_has_a_button_that_takes_the_focus(told):
+    assert told["buttons"] == told["tables"] > 5
+    assert told["focused"]
+
+
+def test_a_click_sorts_by_number_and_a_second_one_backwards(told):
+    (up, rising, losses), (down, falling, _) = told["sorted"]
+    assert (up, down) == ("ascending", "descending")
+    # 3e-5 of cell 1, 2e-4 of cell 3; what is undefined comes last both ways.
+    assert rising == ["1", "3", "2"]
+    assert falling == ["3", "1", "2"]
+    assert losses[2].startswith("undefined")
+
+
+def test_text_is_sorted_as_text_and_one_column_is_marked(told):
+    assert told["layers"] == ["conv0", "conv1", "logits"]
+    assert told["marked"] == 1
+
+
+def test_everything_is_unfolded_while_it_is_printed(told):
+    before, during, after = told["folded"]
+    assert before == after > 0
+    assert during == 0
+
+
+def test_the_page_becomes_a_pdf(page):
+    target = page.parent / "page.pdf"
+    browse(page.parent, f"--print-to-pdf={target}", page.as_uri())
+    assert target.read_bytes().startswith(b"%PDF")

@@ -1,0 +1,188 @@
+"""The page of runs whose metamers were checked and judged, and where its numbers come from."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from jmetamer.report import section, write_report
+from jmetamer.report.cells import flatten, name_cells
+from jmetamer.report.pictures import cell_pictures
+from jmetamer.report.summary import summarize
+
+ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
+
+
+class Sources(HTMLParser):
+    """Collects which names follow each table and stand in each figure or under sentences."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.inside, self.code = [], False, False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        words = attrs.get("class") in ("lead", "words")
+        if tag in ("table", "figure") or words:
+            self.found.append(("words" if words else tag, []))
+        self.inside |= tag == "p" and attrs.get("class") == "from"
+        self.code = tag == "code" and self.inside
+
+    def handle_endtag(self, tag):
+        self.inside &= tag != "p"
+        self.code &= tag != "code"
+
+    def handle_data(self, data):
+        if self.code:
+            self.found[-1][1].append(data)
+
+
+def table_of(text, label):
+    """The cells of a table's body as text without tags, row by row."""
+    start = text.index(f'aria-label="{label}"')
+    body = text[text.index("<tbody>", start) : text.index("</tbody>", start)]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in ROW.findall(body)]
+    return [[re.sub(r"<[^>]*>", " ", cell).strip() for cell in row] for row in rows]
+
+
+def judged_cells(cell, digits, judged, seeds=2):
+    cells = {}
+    for layer, kappa in (("conv1", 0.2), ("logits", 0.6)):
+        for seed in range(seeds):
+            plain = cell(digits, layer=layer, seed=seed, count=16, stored=2,
+                         with_geometry=not cells)  # fmt: skip
+            cells[f"{layer}-{seed}"] = judged(plain, seed=seed, kappa=kappa, p=0.02)
+    return cells
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, run_of, cell, digits, judged):
+    return run_of(tmp_path_factory.mktemp("run"), judged_cells(cell, digits, judged), {})
+
+
+@pytest.fixture(scope="module")
+def text(run):
+    return write_report(run).read_text()
+
+
+def known(run):
+    names = {"status_counts", "provenance.command"}
+    for one in run.cells:
+        names |= {f"reference.{name}" for name in run.reference_data(one)._fields}
+        names |= {f"settings.{key}" for key, _ in flatten(run.settings(one))}
+        names |= set(run.dataset(one).variables) | set(run.dataset(one).attrs)
+    return names
+
+
+def test_every_table_and_figure_names_what_it_is_from_and_the_store_has_it(run, text):
+    found = Sources(text).found
+    assert {tag for tag, _ in found} == {"table", "figure", "words"}
+    for tag, names in found:
+        assert names, tag
+        assert set(names) <= known(run)
+
+
+def test_a_figure_needs_no_variable_that_it_does_not_name(cell, digits):
+    made = cell(digits, activation="elu", count=8, stored=2)
+    name = name_cells({"c": made["settings"]})["c"]
+
+    def drawn(data):
+        summary = summarize(name, made["settings"], data, made["status_counts"])
+        found = cell_pictures("c", summary, made["settings"], data, digits, made["metamers"])
+        return {picture.title: picture for picture in found}
+
+    whole = drawn(made["data"])
+    assert len(whole) == 6
+    for title, picture in whole.items():
+        kept = [name for name in picture.sources if name in made["data"].variables]
+        shapes = [name for name in made["data"].coords if name in kept]
+        bare = made["data"].drop_vars(set(made["data"].variables) - {*kept, *shapes})
+        alone = drawn(bare.drop_attrs())[title].svg
+        assert re.sub("aria-label=.*?viewBox", "", alone) == re.sub(
+            "aria-label=.*?viewBox", "", picture.svg
+        )
+
+
+def test_criteria_of_every_cell_stand_in_a_table_with_corrected_p_values(text):
+    rows = table_of(text, "Criteria of success of every cell")
+    assert len(rows) == 4
+    assert rows[0][:2] == ["1", "layer conv1 · seed 0"]
+    assert rows[0][2].split() == ["87.5%", "64%", "to", "96.5%"]
+    # Four cells, all with p = 0.02: Holm gives 0.08 to each of the first.
+    assert rows[0][-2:] == ["0.02", "0.08"]
+    cell = table_of(text, "Criteria of success of cell 1")
+    assert [row[0] for row in cell] == [
+        "matches", "worst node", "better than chance", "better than chance, corrected",
+        "same classes", "distinct", "all together",
+    ]  # fmt: skip
+    assert cell[2][3:] == ["16 of 16", "100%  80.6% to 100%"]
+    assert cell[3][2:4] == ["corrected p at most 0.05", "0 of 16"]
+
+
+def test_the_matrix_marks_the_makers_own_architecture(text):
+    rows = table_of(text, "Transfer matrix")
+    assert [row[0] for row in rows] == ["layer conv1", "layer logits"]
+    assert [cell.split() for cell in rows[0][1:4]] == [["0.50", "own"], ["0.20"], ["0.20"]]
+    assert rows[1][4].split()[0] == "0.60"
+    assert rows[1][-3:-1] == ["28 of 32", "2"]
+
+
+def test_the_start_stands_beside_the_metamers(text):
+    rows = table_of(text, "Controls")
+    assert [row[1] for row in rows[:3]] == [
+        "metamers that passed", "start of the search (noise)",
+        "random displacement as far as the metamer&#39;s",
+    ]  # fmt: skip
+    assert rows[1][3] == "0.00"
+    assert rows[1][-1] == "1.3"
+    assert "The noise that the search starts from has 0.00." in text
+
+
+def test_sign_flip_tests_are_shown_from_six_seeds(make_run, cell, digits, judged, monkeypatch):
+    monkeypatch.setattr(section, "MAX_CELLS_DRAWN", 0)
+    cells = {}
+    for activation, kappa in (("relu", 0.2), ("elu", 0.5)):
+        for seed in range(6):
+            plain = cell(digits, activation=activation, seed=seed, count=4, stored=0,
+                         with_geometry=False)  # fmt: skip
+            cells[f"{activation}{seed}"] = judged(plain, seed=seed, kappa=kappa)
+    text = write_report(make_run(cells)).read_text()
+    (row,) = table_of(text, "Tests of two makers")
+    assert row[:6] == ["digits · conv1", "gcn relu", "gcn elu", "gat, gin", "6", "-0.30"]
+    assert row[6] == "0.0312"
+
+
+def test_a_run_without_the_new_variables_has_none_of_the_new_tables(make_run, cell, digits):
+    text = write_report(make_run({"a": cell(digits, with_geometry=False)})).read_text()
+    for absent in ("Criteria of success", "Transfer", "Controls", "Comparison", "Who else"):
+        assert f">{absent}" not in text
+    assert "every criterion" not in text
+
+
+def test_every_shade_can_be_read(text):
+    rule = re.compile(r"\.k(\d+) \{ background: (#\w{6}); color: (#\w{6}); \}")
+    shades = {int(n): (back, ink) for n, back, ink in rule.findall(text)}
+    assert sorted(shades) == list(range(11))
+
+    def luminance(color):
+        parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    levels = [luminance(back) for back, _ in (shades[n] for n in range(11))]
+    assert levels == sorted(levels, reverse=True)
+    for back, ink in shades.values():
+        low, high = sorted([luminance(back), luminance(ink)])
+        assert (high + 0.05) / (low + 0.05) >= 4.5  # of WCAG 2.1, level AA
+
+
+def test_all_tables_can_be_sorted(text):
+    tables = re.findall(r"<table[^>]*>", text)
+    assert len(tables) > 8
+    assert all('class="sortable' in table for table in tables)
+
+
+def test_the_command_of_every_cell_stands_on_the_page(text):
+    assert text.count("python -m jmetamer.sweep configs/quickstart.yaml") >= 4

@@ -1,0 +1,110 @@
+"""Criteria of success and null tests of a cell in numbers and words."""
+
+import numpy as np
+import pytest
+
+from jmetamer.report.success_sentences import harm_sentence, null_sentence, success_sentence
+from jmetamer.report.success_summary import criteria_told, summarize_success
+from jmetamer.results import wilson_interval
+
+
+@pytest.fixture
+def made(cell, digits, judged):
+    return judged(cell(digits, count=16, stored=1, with_geometry=False))
+
+
+def summarized(made, *correction):
+    return summarize_success(made["settings"], made["data"], *correction)
+
+
+def test_shares_and_intervals_are_those_of_the_bits(made):
+    found = summarized(made)
+    expected = {"success": 14, "success_matches": 14, "success_distinct": 16}
+    for variable, count in expected.items():
+        one = found.of(variable)
+        assert (one.count, one.total) == (count, 16)
+        assert one.interval == wilson_interval(count, 16)
+    assert [one.variable for one in found.criteria][-1] == "success"
+
+
+def test_tolerances_are_those_of_the_settings(made):
+    bounds = {one.variable: one.bound for one in summarized(made).criteria}
+    assert bounds["success_matches"] == "loss at most 10⁻⁴"
+    assert bounds["success_matches_everywhere"] == "error of a node at most 0.05"
+    assert bounds["success_beats_null"] == "p at most 0.05"
+    assert bounds["success_same_classes"] == "all of them"
+    assert bounds["success_distinct"] == "distance of features or edges at least 0.1"
+
+
+def test_a_lower_agreement_is_told_as_a_share(made):
+    made["settings"]["success"]["agreement"] = 0.9
+    assert summarized(made).of("success_same_classes").bound == "at least 90% of them"
+
+
+def test_statistics_stand_against_the_best_of_the_null(made):
+    made["data"]["null_max"][1] = np.nan  # as where a layer is too narrow for correlations
+    made["data"]["match_statistic"][:, 0] = np.linspace(0.5, 1.25, 16)
+    spearman, pearson, snr = summarized(made).null.statistics
+    assert (spearman.null_max, spearman.share_above) == (0.8, 9 / 16)
+    assert spearman.median == 0.875
+    assert np.isnan(pearson.null_max)
+    assert np.isnan(pearson.share_above)
+    assert snr.name == "signal-to-noise ratio (dB)"
+    assert snr.share_above == 1
+
+
+def test_corrected_p_values_count_against_alpha(made):
+    adjusted = np.where(np.arange(16) < 4, 0.2, 0.05)
+    found = summarized(made, adjusted, 3)
+    assert (found.null.corrected.count, found.null.p_corrected) == (12, 0.05)
+    names = [one.name for one in found.lines]
+    assert names[2:4] == ["better than chance", "better than chance, corrected"]
+    text = null_sentence(found.null)
+    assert "Against 999 random pairs of 64 other references" in text
+    assert "a median p-value of 0.001, and of 0.05 after Holm's correction over 3 cells" in text
+    assert "75% of the metamers then have p at most 0.05" in text
+
+
+def test_one_cell_alone_is_not_corrected(made):
+    found = summarized(made, np.full(16, 0.001), 1)
+    assert np.isnan(found.null.p_corrected)
+    assert found.lines == found.criteria
+    assert "Holm" not in null_sentence(found.null)
+
+
+def test_what_the_store_does_not_hold_is_not_told(made, cell, digits):
+    assert summarized(cell(digits)) is None
+    made["data"] = made["data"].drop_vars(["null_p_value", "success_beats_null", "success"])
+    found = summarized(made)
+    assert found.null is None
+    assert found.together is None
+    assert success_sentence([found]) == ""
+    assert [one.variable for one in criteria_told([found, None])] == [
+        "success_matches", "success_matches_everywhere", "success_same_classes",
+        "success_distinct",
+    ]  # fmt: skip
+
+
+def test_the_sentence_adds_cells_up_and_names_what_fails_most(made):
+    made["data"]["success_distinct"][:8] = False
+    made["data"]["success"][:8] = False
+    found = summarized(made)
+    text = success_sentence([found, found])
+    assert text.startswith("16 of 32 metamers fulfill every criterion of success (50%")
+    assert text.endswith("the one most often missed is “distinct” (16 of 32).")
+
+
+def test_tolerances_of_cells_are_put_together(made):
+    other = made | {"settings": made["settings"] | {"success": {"worst_node": 0.2}}}
+    told = {one.variable: one for one in criteria_told([summarized(made), summarized(other)])}
+    assert told["success_matches_everywhere"].bounds == (
+        "error of a node at most 0.05", "error of a node at most 0.2",
+    )  # fmt: skip
+    assert told["success_matches"].bounds == ("loss at most 10⁻⁴",)
+    assert told["success"].bounds == ()
+
+
+def test_harm_is_told_where_there_are_true_classes(made):
+    assert np.isnan(summarized(made).harmful)
+    made["data"]["harmful_fraction"] = ("metamer", np.linspace(0, 0.5, 16))
+    assert "In 25% of the target nodes" in harm_sentence(summarized(made).harmful)

@@ -1,0 +1,207 @@
+"""How judges read the metamers of makers, with numbers made by hand."""
+
+import numpy as np
+import pytest
+
+from jmetamer.report.maker_tests import compare_makers
+from jmetamer.report.makers import MadeCell, makers
+from jmetamer.report.success_sentences import short, transfer_sentence
+from jmetamer.report.transfer_summary import judge_architectures, mean_accuracies, readings
+
+
+@pytest.fixture
+def made(cell, digits, judged):
+    """Build a judged cell; `table` sets kappa of metamers (rows) by judges (columns)."""
+
+    def build(number=1, seed=0, table=None, passed=None, layer="conv1", run="", **changes):
+        count = 4 if table is None else len(table)
+        plain = cell(
+            digits, layer=layer, count=count, stored=0, num_stalled=0, with_geometry=False,
+            activation=changes.pop("activation", "relu"),
+        )  # fmt: skip
+        passed = np.ones(count, bool) if passed is None else passed
+        found = judged(plain, seed=seed, passed=passed, **changes)
+        if table is not None:
+            found["data"]["recognition_kappa"][:] = np.asarray(table, float)
+        return MadeCell(run, f"c{number}", number, found["settings"], found["data"])
+
+    return build
+
+
+def read(*cells):
+    return readings(makers(cells))
+
+
+TWO = (("gcn", 5), ("gat", 5))
+
+
+def test_entries_average_judges_and_passed_metamers_then_seeds(made):
+    judges = (("gcn", 1000), ("gat", 1000), ("gat", 1001))
+    first = made(1, 0, [[0.9, 0.2, 0.4], [0.7, 0.4, 0.6], [0, 0, 0]], [True, True, False],
+                 judges=judges)  # fmt: skip
+    second = made(2, 1, [[0.5, 0.6, 0.8], [9, 9, 9], [9, 9, 9]], [True, False, False],
+                  judges=judges)  # fmt: skip
+    (row,) = read(first, second)
+    np.testing.assert_allclose(row.by_judge["gat"], [0.4, 0.7])
+    assert row.entries["gat"].mean == pytest.approx(0.55)
+    assert row.entries["gcn"].mean == pytest.approx((0.8 + 0.5) / 2)
+    # Student's quantile of one degree of freedom is 12.706.
+    half = 12.7062 * 0.15
+    assert row.entries["gat"].high - row.entries["gat"].mean == pytest.approx(half, rel=1e-4)
+    assert row.result.recognition.mean == pytest.approx(0.55)
+    assert row.result.seed_gap.mean == pytest.approx(0.35)
+    assert row.result.architecture_gap.mean == pytest.approx(0.1)
+    assert (row.passed, row.total, row.seeds, row.maker.numbers) == (3, 6, (0, 1), (1, 2))
+    assert judge_architectures([row]) == ["gcn", "gat"]
+
+
+def test_a_judge_of_the_makers_seed_is_left_out(made):
+    judges = (("gcn", 0), ("gcn", 1), ("gat", 7))
+    (row,) = read(made(1, 0, [[0.1, 0.5, 0.3]], judges=judges))
+    assert row.entries["gcn"].mean == pytest.approx(0.5)
+
+
+def test_seeds_of_a_maker_may_have_different_numbers_of_cells(made):
+    cells = [made(1, 0, [[0.2, 0.2]] * 3, judges=TWO), made(2, 0, [[0.6, 0.6]] * 3, judges=TWO),
+             made(3, 1, [[0.5, 0.5]] * 3, judges=TWO)]  # fmt: skip
+    cells[1].settings["metamers"]["seed"] = 9
+    (row,) = read(*cells)
+    np.testing.assert_allclose(row.by_judge["gat"], [0.4, 0.5])
+    assert row.total == 9
+
+
+def test_cells_of_one_training_seed_are_one_maker(made):
+    one = made(1, 3, [[0.0, 0.0]] * 2, judges=TWO)
+    other = made(2, 3, [[0.5, 0.5]] * 2, judges=TWO)
+    other.settings["metamers"]["seed"] = 77
+    (row,) = read(one, other)
+    assert row.seeds == (3,)
+    assert row.entries["gat"].mean == pytest.approx(0.25)
+    assert not row.several_seeds
+
+
+def test_what_no_judge_can_read_is_left_out_and_counted(made):
+    (row,) = read(made(1, 0, [[0.2, np.nan], [0.4, 0.6]], judges=TWO))
+    assert row.entries["gcn"].mean == pytest.approx(0.4)
+    assert row.undefined == 1
+    assert row.notes == ["1 metamer left out, as a judge's logits are not finite."]
+
+
+def test_no_passed_metamer_gives_no_number(made):
+    (row,) = read(made(1, 0, [[0.2, 0.3]] * 2, [False, False], judges=TWO))
+    assert np.isnan(row.entries["gat"].mean)
+    assert "no metamer passed" in row.notes[0]
+    assert transfer_sentence([row]).startswith("Who else is fooled cannot be told: no metamer")
+
+
+def test_without_criteria_those_that_converged_count(made):
+    one = made(1, 0, [[0.2, 0.2], [0.8, 0.8]], judges=TWO)
+    data = one.data.drop_vars("success")
+    data["status"][:] = [2, 1]
+    (row,) = read(MadeCell("", "c", 1, one.settings, data))
+    assert row.entries["gat"].mean == pytest.approx(0.8)
+
+
+def test_judges_of_the_makers_architecture_alone_give_no_recognition(made):
+    (row,) = read(made(1, 0, [[0.2, 0.6]], judges=(("gcn", 8), ("gcn", 9))))
+    assert row.result is None
+    assert row.entries["gcn"].mean == pytest.approx(0.4)
+    assert "mean kappa of 0.40" in transfer_sentence([row])
+
+
+def test_a_judge_that_shares_its_only_seed_is_a_problem_that_is_told(made):
+    (row,) = read(made(1, 5, [[0.2, 0.6]], judges=TWO))
+    assert np.isnan(row.entries["gat"].mean)
+    assert "no judge of another seed" in row.notes[0]
+
+
+def test_cells_with_other_judges_are_a_row_of_their_own(made):
+    rows = read(made(1, 0, judges=TWO), made(2, 1), made(3, 2, judges=TWO))
+    assert [row.maker.numbers for row in rows] == [(1, 3), (2,)]
+
+
+def test_cells_without_judges_take_no_part(made):
+    one = made(1)
+    bare = one.data.drop_vars("recognition_kappa")
+    assert read(MadeCell("", "c", 1, one.settings, bare)) == []
+    assert transfer_sentence([]) == ""
+
+
+def test_controls_are_averaged_and_absent_ones_left_out(made):
+    one = made(1, 0, [[0.2, 0.2]], judges=TWO)
+    one.data["control_kappa"][1] = np.array([[0.1, 0.3], [0.2, 0.4], [0.3, 0.5]])
+    one.data["control_loss"][1] = [0.3, 0.1, 0.2]
+    one.data["control_kappa"][2] = np.nan
+    one.data["control_loss"][2] = np.nan
+    one.data["control_own_kappa"][2] = np.nan
+    (row,) = read(one)
+    controls = {control.name: control for control in row.controls}
+    assert list(controls) == ["start", "displacement", "identity"]
+    assert controls["displacement"].by_judge == pytest.approx({"gcn": 0.2, "gat": 0.4})
+    assert controls["displacement"].loss == 0.2
+    assert controls["displacement"].own_kappa == pytest.approx(0.6)
+
+
+def test_a_judge_of_the_makers_seed_reads_no_control_either(made):
+    one = made(1, 0, [[0.2] * 3], judges=(("gcn", 0), ("gcn", 1), ("gat", 7)))
+    one.data["control_kappa"][1] = [[0.9, 0.3, 0.5]] * 3
+    (row,) = read(one)
+    assert row.controls[1].by_judge == pytest.approx({"gcn": 0.3, "gat": 0.5})
+
+
+def test_the_sentence_tells_makers_start_and_other_architectures(made):
+    text = transfer_sentence(read(made(1, 0, kappa=0.4, gap=0.3)))
+    assert "Other architectures read metamers with a mean kappa of 0.40" in text
+    assert "the same architecture from other seeds with 0.70, the maker itself with 0.99" in text
+    assert text.endswith("The noise that the search starts from has 0.00.")
+    assert short(-0.004) == "0.00"
+
+
+def test_accuracy_of_judges_is_averaged_over_their_seeds(made):
+    one = made(1)
+    one.data["judge_reference_accuracy"][:] = [0.8, 0.9, 0.7, 0.7, np.nan]
+    assert mean_accuracies(read(one)) == [("gcn", pytest.approx(0.85)), ("gat", 0.7)]
+
+
+def many(made, seeds, **changes):
+    """A ReLU and an ELU maker at two layers; the ELU's metamers are read better by 0.1."""
+    cells = []
+    for layer in ("conv1", "logits"):
+        for activation, kappa in (("relu", 0.4), ("elu", 0.5)):
+            for seed in range(seeds):
+                level = kappa + 0.01 * seed * (activation == "elu")
+                cells.append(made(len(cells) + 1, seed, layer=layer, activation=activation,
+                                  kappa=level, **changes))  # fmt: skip
+    return cells
+
+
+def test_six_seeds_allow_a_sign_flip_test_corrected_over_layers(made):
+    found = compare_makers(read(*many(made, 6)))
+    assert [test.where for test in found.tests] == ["digits · conv1", "digits · logits"]
+    for test in found.tests:
+        assert (test.first, test.second, test.num_seeds) == ("gcn relu", "gcn elu", 6)
+        assert test.difference == pytest.approx(-0.125)
+        assert test.p_value == 2 / 64  # all six differences have one sign
+        assert test.corrected == pytest.approx(4 / 64)
+        assert test.judges == ("gat", "gin")
+
+
+def test_five_seeds_allow_none(made):
+    found = compare_makers(read(*many(made, 5)))
+    assert found.tests == ()
+    assert (found.num_pairs, found.most_seeds) == (2, 5)
+
+
+def test_makers_are_compared_by_architectures_that_neither_has(made):
+    cells = [made(s + 1, s, own="gcn") for s in range(6)]
+    cells += [made(s + 7, s, own="gat", kappa=0.1) for s in range(6)]
+    (test,) = compare_makers(read(*cells)).tests
+    assert test.judges == ("gin",)
+    assert test.difference == pytest.approx(0.3)
+
+
+def test_makers_of_two_runs_are_told_apart_by_their_runs(made):
+    cells = [made(s + 1, s, run="a") for s in range(6)]
+    cells += [made(s + 7, s, run="b", kappa=0.1) for s in range(6)]
+    (test,) = compare_makers(read(*cells)).tests
+    assert (test.first, test.second) == ("a", "b")
