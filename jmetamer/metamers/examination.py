@@ -16,12 +16,14 @@ from jmetamer.measures.features import normalized_euclidean
 from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.control_graphs import ControlGraphs
+from jmetamer.metamers.edges.hard_graph import padded_edges
 from jmetamer.metamers.other_targets import matched_vector
 from jmetamer.metamers.panel import Panel
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Columns = dict[str, np.ndarray]
+_LEAST_EDGES = 64
 READINGS = ("accuracy", "agreement", "chance", "kappa", "undefined")
 
 
@@ -83,6 +85,7 @@ class Examination:
         self.edges = None
         if edges_that_vary(problem.vary) == "edge_weights":
             self.edges = edge_set(problem.graph)
+        self.simple_edges = edges_that_vary(problem.vary) == "simple_edges"
         self.moves_features = features_that_vary(problem.vary) is not None
         self.bayes = None if bayes is None else jax.jit(bayes)
         if panel is not None:
@@ -96,6 +99,8 @@ class Examination:
           graph: hard, on the device.
         """
         problem = self.problem
+        if self.simple_edges:  # their number differs from metamer to metamer
+            graph = padded_edges(graph, few_sizes(graph.senders.size))
         with highest_precision():
             found = _asked(problem.matching, problem.arrays, self.forms, graph)
         statistics, distance, loss, own = found
@@ -197,6 +202,20 @@ class Examined:
         }
         whole = (*apart, len(self.by.read))
         return columns | {f"control_{name}": rows.reshape(whole) for name, rows in read.items()}
+
+
+def few_sizes(size: int) -> int:
+    """Round a size up to one of few, at most a quarter larger, so that few programs are compiled.
+
+    Args:
+      size: at least 0.
+
+    Example:
+      >>> [few_sizes(size) for size in (3, 130, 160, 161, 257)]
+      [64, 160, 160, 192, 320]
+    """
+    step = max(_LEAST_EDGES, 1 << max(size - 1, 1).bit_length()) // 8
+    return max(_LEAST_EDGES, -(-size // step) * step)
 
 
 @functools.partial(jax.jit, static_argnums=0)
