@@ -58,3 +58,21 @@ def over_seeds(values: Iterable[float], reason: str) -> Estimate:
       'not stored'
     """
     return estimated(seed_summary(np.array([*values], np.float64)), reason)
+
+
+def share_over_seeds(values: Iterable[float], reason: str) -> Estimate:
+    """Return the mean over seeds of shares, with limits cut to [0, 1], which no share can leave.
+
+    Args:
+      values: one number in [0, 1] a seed.
+      reason: why there is no value, if there is none.
+
+    Example:
+      >>> found = share_over_seeds([0.5, 1.0], "")
+      >>> found.value, found.low, found.high
+      (0.75, 0.0, 1.0)
+    """
+    found = over_seeds(values, reason)
+    if found.low is None or found.high is None:
+        return found
+    return dataclasses.replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))

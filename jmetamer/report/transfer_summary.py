@@ -20,6 +20,7 @@ _LABELS = {
     "flips": "random flips, as many as the metamer's",
     "neighbor": "nearest neighbor in representation space",
     "null_space": "null-space replacement",
+    "random_edges": "as many edges between random pairs",
     "identity": "the reference itself",
 }
 
