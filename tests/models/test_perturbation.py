@@ -43,6 +43,12 @@ def training_loss(trained, data):
     return loss
 
 
+def losses_of(change, loss, nodes, draws):
+    """Losses after many changes, drawn with different keys."""
+    keys = jax.random.split(KEY, draws)
+    return jax.lax.map(lambda key: loss(change.apply(loss, nodes, key)), keys)
+
+
 def lengths(change):
     return np.linalg.norm(change, axis=1)
 
@@ -64,8 +70,8 @@ class TestContinuousFeatures:
         loss = training_loss(train(GCN(hidden=8), two_blocks, settings=QUICK), two_blocks)
         worst = loss(Perturbation(True, 5, radius=0.5).apply(loss, nodes, KEY))
         control = Perturbation(False, 0, radius=0.5)
-        others = [loss(control.apply(loss, nodes, jax.random.fold_in(KEY, i))) for i in range(30)]
-        assert worst > max(others) > loss(nodes)
+        others = losses_of(control, loss, nodes, 100)
+        assert worst > others.max() > loss(nodes)
 
     def test_of_a_linear_loss_are_the_closed_form(self):
         rng = np.random.default_rng(0)
@@ -111,7 +117,7 @@ class TestFeaturesOfZeroAndOne:
     def test_stay_zero_and_one_with_the_same_number_of_flips_at_every_node(self, words):
         nodes = jnp.asarray(words.graph.nodes)
         loss = training_loss(train(GCN(hidden=8), words, settings=QUICK), words)
-        for size in (0.01, 0.3, 1.0):
+        for size in (0.01, 0.6):
             budget = max(1, round(size * float(nodes.sum(1).mean())))
             for kind in ("adversarial", "random"):
                 settings = TrainSettings(perturbation=kind, perturbation_size=size)
@@ -124,8 +130,8 @@ class TestFeaturesOfZeroAndOne:
         loss = training_loss(train(GCN(hidden=8), words, settings=QUICK), words)
         worst = loss(Perturbation(True, 5, budget=2).apply(loss, nodes, KEY))
         control = Perturbation(False, 0, budget=2)
-        others = [loss(control.apply(loss, nodes, jax.random.fold_in(KEY, i))) for i in range(30)]
-        assert worst > max(others) > loss(nodes)
+        others = losses_of(control, loss, nodes, 100)
+        assert worst > others.max() > loss(nodes)
 
     @pytest.mark.parametrize("steps", [1, 5])
     def test_of_a_linear_loss_are_the_best_of_all_sets_of_flips(self, steps):
@@ -154,8 +160,13 @@ class TestFeaturesOfZeroAndOne:
 
 
 class TestTraining:
-    @pytest.mark.parametrize("model", [GCN(hidden=8), GraphSAGE(hidden=8, normalization="batch")])
-    @pytest.mark.parametrize("kind", ["adversarial", "random"])
+    @pytest.mark.parametrize(
+        ("kind", "model"),
+        [
+            ("adversarial", GraphSAGE(hidden=8, normalization="batch")),
+            ("random", GCN(hidden=8)),
+        ],
+    )
     def test_repeats_and_differs_from_the_plain_one(self, kind, model, words):
         settings = dataclasses.replace(QUICK, epochs=10, perturbation=kind)
         one, again = (train(model, words, settings=settings) for _ in range(2))
