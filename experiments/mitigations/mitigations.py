@@ -171,10 +171,12 @@ def markdown(study: Mapping[str, Any]) -> str:
     for one in study["adjusted"]:
         cells = f"| {one['outcome']} | {one['covariate']} | {', '.join(one['others']) or 'none'} "
         if "reason" in one:
-            lines.append(f"{cells}| | | {one['reason']} |")
+            lines.append(f"{cells}| | | not determined |")
         else:
             found = f"{one['unadjusted']:.3g} | {one['mean']:.3g} | {_interval(one)}"
             lines.append(f"{cells}| {found} |")
+    reasons = dict.fromkeys(one["reason"] for one in study["adjusted"] if "reason" in one)
+    lines += [f"\nNot determined: {reason}" for reason in reasons]
     lines += [f"\nLeft out, {text}" for text in study["without"]]
     return "\n".join(lines) + "\n"
 

@@ -172,8 +172,8 @@ def adjusted_effect(
       `AdjustedEffect`.
 
     Raises:
-      InputError: unknown factors, fewer than three seeds, or a covariate that follows from the
-        factors.
+      InputError: unknown factors, fewer than three seeds, or a covariate that follows from seeds
+        and levels, also where one seed is left out.
 
     Example:
       >>> rows = [
@@ -226,8 +226,9 @@ def _least_squares(levels: np.ndarray, x: np.ndarray, y: np.ndarray, name: str) 
     noise = len(own) * (np.finfo(float).eps * np.abs(x).max()) ** 2
     if left @ left <= _COLLINEAR**2 * (own @ own) + noise:
         raise InputError(
-            f"{name!r} does not vary beyond what seeds and levels say, so its effect and theirs "
-            "cannot be told apart; use a covariate that differs between seeds at equal levels."
+            f"{name!r} does not vary beyond what seeds and levels say, or does at one seed only, so "
+            "its effect and theirs cannot be told apart; use more seeds, or a covariate that "
+            "differs between seeds at equal levels."
         )
     return np.linalg.lstsq(design, target, rcond=None)[0]
 

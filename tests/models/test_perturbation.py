@@ -83,6 +83,15 @@ class TestContinuousFeatures:
             found = change.apply(lambda x: 1e-12 * (slope * x).sum(), nodes, KEY)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
+    def test_never_ask_for_the_loss_outside_the_ball(self):
+        def loss(x):  # a trap: outside, it rises in another direction
+            outside = jnp.linalg.norm(x, axis=1) > 1 + 1e-5
+            return jnp.where(outside, x[:, 1], x[:, 0]).sum()
+
+        start = jnp.full((3, 2), 1e-9)
+        found = Perturbation(True, 10, radius=1.0).apply(loss, start, KEY)
+        np.testing.assert_allclose(found, [[1, 0]] * 3, atol=1e-4)
+
     def test_get_worse_with_more_steps_up_to_the_worst_of_a_curved_loss(self):
         # Of |A x|^2 over the sphere of radius r the largest is r^2 times the largest eigenvalue of
         # A' A; the gradient at a start near 0 does not point there yet.

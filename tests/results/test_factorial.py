@@ -203,6 +203,9 @@ class TestAnAdjustedEffect:
             row["x"] = 58.1 + 6 * row["a"] + row["seed"] / 3
         with pytest.raises(InputError, match="'x' does not vary beyond what seeds and levels say"):
             adjusted_effect(rows, factors, "a", "x", "y")
+        rows[0]["x"] += 1  # at one seed only, so that without it nothing is left
+        with pytest.raises(InputError, match="or does at one seed only"):
+            adjusted_effect(rows, factors, "a", "x", "y")
         with pytest.raises(InputError, match="only 2 seeds have every combination"):
             adjusted_effect(rows[:8], factors, "a", "x", "y")
         for factor, others in (("c", ()), ("a", ("a",)), ("a", ("c",))):
