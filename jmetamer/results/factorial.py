@@ -226,8 +226,8 @@ def _least_squares(levels: np.ndarray, x: np.ndarray, y: np.ndarray, name: str) 
     noise = len(own) * (np.finfo(float).eps * np.abs(x).max()) ** 2
     if left @ left <= _COLLINEAR**2 * (own @ own) + noise:
         raise InputError(
-            f"{name!r} does not vary beyond what seeds and levels say, or does at one seed only, so "
-            "its effect and theirs cannot be told apart; use more seeds, or a covariate that "
+            f"{name!r} does not vary beyond what seeds and levels say, or does at one seed only, "
+            "so its effect and theirs cannot be told apart; use more seeds, or a covariate that "
             "differs between seeds at equal levels."
         )
     return np.linalg.lstsq(design, target, rcond=None)[0]
