@@ -88,6 +88,30 @@ class TestTheGrid:
         assert [c.geometry.layers for c in found[::2]] == [("conv1", "logits"), "all"]
         assert [c.geometry.channel for c in found[:2]] == [(1.0, 2.0), None]
 
+    @pytest.mark.parametrize(
+        ("section", "name", "values"),
+        [
+            ("model", "activation", ["relu", "elu"]),
+            ("model", "residual", [False, True]),
+            ("model", "normalization", ["none", "layer", "batch"]),
+            ("model", "hidden", [8, 64]),
+            ("model", "layers", [2, 3]),
+            ("model", "dropout", [0.0, 0.5]),
+            ("training", "weight_decay", [0.0, 5e-4]),
+            ("training", "perturbation", ["none", "adversarial", "random"]),
+            ("training", "shuffle_labels", [False, True]),
+        ],
+    )
+    def test_crosses_every_lever_of_architecture_and_training_with_seeds(
+        self, read, section, name, values
+    ):
+        text = yaml.safe_dump({section: {name: values}, "seed": [0, 1]})
+        found = read(text)
+        built = [(build_model(cell), build_train_settings(cell)) for cell in found]
+        where = ("model", "training").index(section)
+        assert {getattr(both[where], name) for both in built} == set(values)
+        assert len({cell.hash for cell in found}) == 2 * len(values)
+
     def test_spans_options_of_the_dataset(self, read):
         found = read("dataset: {name: sbm, options: {num_nodes: [20, 30], p_in: 0.5}}")
         assert [cell.dataset.options["num_nodes"] for cell in found] == [20, 30]
@@ -163,6 +187,7 @@ class TestIdentity:
             "model.residual": True, "model.normalization": "layer", "model.dropout": 0.1,
             "training.epochs": 0, "training.learning_rate": 1, "training.weight_decay": 0,
             "training.decayed": "all", "training.patience": "never", "training.optimizer": "sgd",
+            "training.perturbation": "random", "training.shuffle_labels": True,
             "training.seed": 1, "metamers.vary": "binary_features", "metamers.layer": "logits",
             "metamers.nodes": [1], "metamers.domain": "box", "metamers.initialization": "permuted",
             "metamers.loss": "relative_squared", "metamers.coordinates": "features",
@@ -299,6 +324,24 @@ BAD = [
         "training: {patience: nver}",
         "`training.patience` is 'nver'; allowed: a whole number from 1 up",
     ),
+    (
+        "training: {perturbation: adverse}",
+        "`training.perturbation` is 'adverse'; allowed: 'none' or 'adversarial' or 'random'",
+    ),
+    (
+        "training: {perturbation: [none, adversarial], perturbation_size: 0.2}",
+        "`training.perturbation_size` is 0.2, but `training.perturbation` is 'none', which has "
+        "none; remove it, or give each its own block under `runs`",
+    ),
+    (
+        "training: {perturbation: random, perturbation_steps: 3}",
+        "`training.perturbation_steps` is 3, but `training.perturbation` is 'random', which has",
+    ),
+    (
+        "training: {perturbation: random, perturbation_size: 0}",
+        "`training.perturbation_size` is 0; allowed: a number above 0 or null",
+    ),
+    ("training: {shuffle_labels: yes please}", "is 'yes please'; allowed: true or false or null"),
     (
         "metamers: {layer: conv3}",
         "in `metamers.layer`: unknown layer 'conv3'; did you mean 'conv1'?",
@@ -485,7 +528,7 @@ class TestTheConfigsOfTheRepository:
     def test_are_valid_with_and_without_smoke_and_say_how_to_run_them(self, path):
         run = read_config(path)
         assert run.name == path.stem
-        assert len(cells(run)) == {"structure": 6}.get(path.stem, 4)
+        assert len(cells(run)) == {"mitigations": 96, "structure": 6}.get(path.stem, 4)
         assert sum(c.metamers.count for c in cells(read_config(path, smoke=True))) <= 16
         assert f"python -m jmetamer.sweep configs/{path.name}" in path.read_text().replace(
             "... ", "python -m jmetamer.sweep "
@@ -516,6 +559,15 @@ class TestBuilders:
     def test_make_the_training_that_was_asked_for(self, read):
         (cell,) = read("training: {epochs: 0, patience: never, optimizer: sgd}")
         assert build_train_settings(cell) == TrainSettings(epochs=0, patience=None, optimizer="sgd")
+
+    def test_write_out_the_defaults_of_each_perturbation(self, read):
+        found = read("training: {perturbation: [none, adversarial, random]}")
+        asked = [build_train_settings(cell) for cell in found]
+        assert asked == [TrainSettings(perturbation=p) for p in ("none", "adversarial", "random")]
+        sizes = [(c.training.perturbation_size, c.training.perturbation_steps) for c in found]
+        assert sizes == [(None, None), (0.1, 5), (0.1, None)]
+        written = "training: {perturbation: adversarial, perturbation_size: 0.1}"
+        assert read(written)[0].hash == found[1].hash
 
     def test_find_all_layers_after_their_nonlinearity(self, read):
         (cell,) = read("metamers: {layer: all}\nmodel: {layers: 3}")

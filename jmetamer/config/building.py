@@ -102,7 +102,9 @@ def build_train_settings(cell: CellSettings) -> TrainSettings:
 
     Example:
       >>> from jmetamer.config.settings import TrainingSettings
-      >>> training = TrainingSettings(0, 0.01, 0.0, "all", "never", "adam", 0)
+      >>> training = TrainingSettings(
+      ...     0, 0.01, 0.0, "all", "never", "adam", "none", shuffle_labels=False
+      ... )
       >>> build_train_settings(CellSettings(training=training)).patience is None
       True
     """

@@ -48,6 +48,7 @@ from jmetamer.metamers.optimizers import (
 from jmetamer.metamers.parameterizations import DOMAINS
 from jmetamer.metamers.solver import Solver
 from jmetamer.models import ACTIVATIONS, MODELS, default_settings
+from jmetamer.models.settings import PERTURBATIONS
 
 _OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
 # Zeros and ones do not reach what real numbers do.
@@ -145,6 +146,14 @@ def _model(given: ModelSettings) -> ModelSettings:
 def _training(given: TrainingSettings, architecture: str, seed: int) -> TrainingSettings:
     own = dataclasses.asdict(default_settings(architecture))
     own["patience"] = _first(own["patience"], "never")
+    kind = given.perturbation or own["perturbation"]
+    for name in PERTURBATIONS["adversarial"]:
+        own[name] = PERTURBATIONS[kind].get(name)
+        if name not in PERTURBATIONS[kind] and getattr(given, name) is not None:
+            raise ConfigError(
+                f"`training.{name}` is {getattr(given, name)!r}, but `training.perturbation` is "
+                f"{kind!r}, which has none; {APART}"
+            )
     values = {name: _first(getattr(given, name), own[name]) for name in own}
     resolved = TrainingSettings(**values, seed=_first(given.seed, seed))
     with _as_config_error("training"):

@@ -73,6 +73,8 @@ class ModelSettings:
 class TrainingSettings:
     """How the network is trained; null takes the default of the architecture.
 
+    Settings that name perturbations belong to them alone; given with another they are refused.
+
     Attributes:
       epochs: full-batch steps at most; 0 leaves the network untrained.
       learning_rate: step size.
@@ -80,7 +82,14 @@ class TrainingSettings:
       decayed: matrices that decay: first (layer only) or all.
       patience: epochs without a better validation accuracy before training stops, or never.
       optimizer: adam, adamw or sgd.
-      seed: seed of parameters and dropout; null takes the top-level `seed`.
+      perturbation: change of all nodes' features in every epoch: none, adversarial, or random,
+        its control of the same size. Flips where the dataset's features are 0/1.
+      perturbation_size: adversarial, random; of each node, as a share of the root mean square
+        length of a node's features, or of the mean number of ones [0.1].
+      perturbation_steps: adversarial; gradient steps [5].
+      shuffle_labels: permute the labels of training and of validation nodes.
+      seed: seed of parameters, dropout, perturbation and shuffled labels; null takes the top-level
+        `seed`.
     """
 
     epochs: Natural | None = None
@@ -89,6 +98,10 @@ class TrainingSettings:
     decayed: str | None = None
     patience: Count | Literal["never"] | None = None
     optimizer: str | None = None
+    perturbation: Literal["none", "adversarial", "random"] | None = None
+    perturbation_size: Positive | None = None
+    perturbation_steps: Count | None = None
+    shuffle_labels: bool | None = None
     seed: Seed | None = None
 
 

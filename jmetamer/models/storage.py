@@ -28,6 +28,7 @@ FORMAT_VERSION = 1
 _RECORD = "model.json"
 _PARAMS = "params"
 _WEIGHTS = "weights.npz"
+_LATER = ("perturbation", "perturbation_size", "perturbation_steps", "shuffle_labels")
 
 
 def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Path:
@@ -191,10 +192,20 @@ def _identity(
     return {
         "model": architecture_name(model),
         "options": _options(model),
-        "settings": dataclasses.asdict(settings),
+        "settings": _named_settings(settings),
         "seed": seed,
         "dataset_digest": dataset_digest,
     }
+
+
+def _named_settings(settings: TrainSettings) -> dict[str, Any]:
+    """Return the settings by name, less those that came later and are at their defaults.
+
+    So a network without them keeps the record and the folder that it had before there were any.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(settings) if f.name in _LATER}
+    values = dataclasses.asdict(settings)
+    return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 
 def _options(model: Any) -> dict[str, Any]:

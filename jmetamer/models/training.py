@@ -12,10 +12,12 @@ import numpy as np
 import optax
 
 from jmetamer._base.errors import InputError, JmetamerError, StoreError
+from jmetamer._base.keys import seed_key
 from jmetamer.graphs.dataset import Dataset
 from jmetamer.models.architectures import architecture_name
 from jmetamer.models.digest import dataset_digest
 from jmetamer.models.network import Network
+from jmetamer.models.perturbation import Perturbation, perturbation_of
 from jmetamer.models.protocol import Params
 from jmetamer.models.settings import TrainSettings, default_settings, make_optimizer
 from jmetamer.models.sparse_features import (
@@ -38,7 +40,8 @@ class TrainingError(JmetamerError, ArithmeticError):
 class _Split(NamedTuple):
     """What one epoch reads: the graph, labels [n] and masks [n] as float32.
 
-    `features` holds the nonzero features where they are few, else None.
+    `features` holds the nonzero features where they are few, else None; perturbed features are
+    dense, and do not use them.
     """
 
     graph: Any
@@ -74,10 +77,14 @@ def train(
     the epoch with the highest validation accuracy (of several, the lowest validation loss) are
     kept. The same arguments give the same parameters on the same device.
 
+    With `settings.perturbation` an epoch first changes the features of all nodes at once, by the
+    network's own loss without dropout, and then takes its step on the changed ones (see
+    `Perturbation`). Whether features move or are flipped follows from `data.feature_kind`.
+
     Args:
       model: a network; `num_outputs=None` is filled in with the number of classes.
       data: graph, labels and split.
-      seed: base seed of initialization and dropout.
+      seed: base seed of initialization, dropout, perturbation and shuffled labels.
       settings: how to train; None takes `default_settings` of the architecture.
       cache: folder of trained models; one made with equal model options, settings, seed and
         dataset content is loaded instead of trained again.
@@ -145,7 +152,7 @@ def _fit(
     split = _Split(
         graph,
         sparse_features(graph.nodes) if model.entry_weights(params) is not None else None,
-        jnp.asarray(data.labels, jnp.int32),
+        jnp.asarray(_labels_to_fit(data, seed, settings), jnp.int32),
         jnp.asarray(data.train_mask, jnp.float32),
         jnp.asarray(data.val_mask, jnp.float32),
     )
@@ -153,9 +160,10 @@ def _fit(
     optimizer = make_optimizer(settings).init(params["params"])
     none_yet = jnp.int32(-1)
     state = _State(params, optimizer, params, -infinity, infinity, jnp.int32(0), none_yet)
+    perturbation = perturbation_of(settings, data)
     for start in range(0, settings.epochs, _EPOCHS_PER_CALL):
         state, (losses, accuracies) = _run_epochs(
-            model, settings, key_dropout, split, state, jnp.int32(start)
+            model, settings, perturbation, key_dropout, split, state, jnp.int32(start)
         )
         if (bad := int(state.bad_epoch)) >= 0:
             raise TrainingError(
@@ -171,10 +179,22 @@ def _fit(
     return state.best
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+def _labels_to_fit(data: Dataset, seed: int, settings: TrainSettings) -> np.ndarray:
+    """Return the labels, permuted within the training and the validation nodes where asked."""
+    labels = np.array(data.labels)
+    if settings.shuffle_labels:
+        # 0 and 1 are the keys of initialization and dropout.
+        for number, mask in enumerate((data.train_mask, data.val_mask), start=2):
+            part = np.flatnonzero(mask)
+            labels[part] = labels[jax.random.permutation(seed_key(seed, number), part)]
+    return labels
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _run_epochs(
     model: Network,
     settings: TrainSettings,
+    perturbation: Perturbation | None,
     key: jax.Array,
     split: _Split,
     state: _State,
@@ -189,7 +209,7 @@ def _run_epochs(
         return jax.lax.cond(
             running,
             lambda state: _epoch(
-                model, settings, jax.random.fold_in(key, epoch), split, state, epoch
+                model, settings, perturbation, jax.random.fold_in(key, epoch), split, state, epoch
             ),
             lambda state: (state, (jnp.float32(jnp.nan), jnp.float32(jnp.nan))),
             state,
@@ -201,6 +221,7 @@ def _run_epochs(
 def _epoch(
     model: Network,
     settings: TrainSettings,
+    perturbation: Perturbation | None,
     key: jax.Array,
     split: _Split,
     state: _State,
@@ -209,13 +230,18 @@ def _epoch(
     """Take one optimizer step, then look at the validation nodes."""
 
     key_entry, key_layers = jax.random.split(key)
+    graph = split.graph
+    if perturbation is not None:
+        # Its product is not taken from the nonzero entries, so their key is free.
+        graph = _perturbed(model, perturbation, key_entry, split, state.params)
 
     def training_loss(weights: Params) -> tuple[jax.Array, Params]:
         params = {**state.params, "params": weights}
+        entry = None if perturbation else _entry(model, params, split, key_entry)
         found, changed = model.apply(
             params,
-            split.graph,
-            entry=_entry(model, params, split, key_entry),
+            graph,
+            entry=entry,
             training=True,
             rngs={"dropout": key_layers},
             mutable=["batch_stats"],
@@ -248,6 +274,22 @@ def _epoch(
         jnp.where(jnp.isfinite(loss), state.bad_epoch, epoch + 1),
     )
     return state, (loss, accuracy)
+
+
+def _perturbed(
+    model: Network, perturbation: Perturbation, key: jax.Array, split: _Split, params: Params
+) -> Any:
+    """Return the graph with changed features.
+
+    An adversary that knew which entries dropout is going to drop would spend nothing on them, and
+    its change would be larger than a random one of the same size. So it sees no dropout.
+    """
+
+    def loss(nodes: jax.Array) -> jax.Array:
+        logits = model.activations(params, split.graph._replace(nodes=nodes))["logits"]
+        return _cross_entropy(logits, split.labels, split.train_mask)
+
+    return split.graph._replace(nodes=perturbation.apply(loss, split.graph.nodes, key))
 
 
 def _entry(

@@ -1,5 +1,11 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
+from jmetamer.results.factorial import (
+    AdjustedEffect,
+    Effect,
+    adjusted_effect,
+    factorial_effects,
+)
 from jmetamer.results.holm import holm
 from jmetamer.results.holm_over_cells import holm_over_cells
 from jmetamer.results.median_interval import median_interval
@@ -16,6 +22,8 @@ from jmetamer.results.store import RunStore
 from jmetamer.results.stored_metamers import StoredMetamers
 
 __all__ = [
+    "AdjustedEffect",
+    "Effect",
     "PartialCell",
     "Progress",
     "Record",
@@ -27,9 +35,11 @@ __all__ = [
     "StoredMetamers",
     "Variable",
     "add_one_p_value",
+    "adjusted_effect",
     "arrays_digest",
     "check_record",
     "clopper_pearson_interval",
+    "factorial_effects",
     "hash_settings",
     "holm",
     "holm_over_cells",

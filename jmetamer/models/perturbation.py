@@ -1,0 +1,174 @@
+"""`Perturbation`: how the features of all nodes are changed in an epoch of training."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jmetamer.graphs.dataset import Dataset
+from jmetamer.models.settings import TrainSettings
+
+Loss = Callable[[jax.Array], jax.Array]
+# Of the radius over the number of steps: 2.5 lets an ascent turn and still reach the boundary
+# (Madry et al. 2018).
+_STEP = 2.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Perturbation:
+    """A change of the features of every node, of the same size at every node and in every epoch.
+
+    Attributes:
+      adversarial: whether the change raises the loss; otherwise its direction is random.
+      steps: gradient steps of the ascent; 0 of a random change.
+      radius: length of the change of a node's features, for continuous ones; else None.
+      budget: number of flips of a node's features, for 0/1 ones; else None.
+
+    Example:
+      >>> change = Perturbation(adversarial=True, steps=1, radius=0.5)
+      >>> change.apply(lambda x: x[0, 1], jnp.zeros((1, 2)), jax.random.key(0))
+      Array([[0. , 0.5]], dtype=float32)
+    """
+
+    adversarial: bool
+    steps: int
+    radius: float | None = None
+    budget: int | None = None
+
+    def apply(self, loss: Loss, nodes: jax.Array, key: jax.Array) -> jax.Array:
+        """Return the changed features.
+
+        An adversarial change is found by gradient ascent from no change. Continuous features:
+        d <- P(d + a g / |g|) at each node, with g the gradient of the loss at nodes + d, a = 2.5
+        radius / steps, and P the projection onto the ball; the last d is stretched to the sphere,
+        where the largest value of a convex loss over the ball lies. Features of 0 and 1: a share
+        p in [0, 1] of every flip, with sum p <= budget at each node, moves towards the flips of
+        largest gain (1 - 2 x) g by the conditional gradient method (Frank and Wolfe 1956), whose
+        step solves the linearized problem over this set exactly; the flips of largest share are
+        then made, so that features stay 0 or 1. For a linear loss both are the maximum.
+
+        A random change has the same length in a direction that is uniform on the sphere, or as
+        many flips, drawn without replacement. A node that the loss does not depend on gets such
+        a change in an adversarial one too, so that both have the same size at every node.
+
+        Args:
+          loss: features [n, d] -> scalar; only an adversarial change reads it.
+          nodes: [n, d] features.
+          key: typed random key.
+
+        Returns:
+          [n, d].
+        """
+        if self.budget is not None:
+            return _flip(nodes, self._columns(loss, nodes, self.budget, key))
+        noise = _unit(jax.random.normal(key, nodes.shape))
+        return nodes + jnp.float32(self.radius) * self._direction(loss, nodes, noise)
+
+    def _direction(self, loss: Loss, nodes: jax.Array, noise: jax.Array) -> jax.Array:
+        """Return the unit vector of each node's change."""
+        if not self.adversarial:
+            return noise
+        radius = jnp.float32(self.radius)
+
+        def ascend(_: jax.Array, change: jax.Array) -> jax.Array:
+            moved = change + _STEP * radius / self.steps * _unit(jax.grad(loss)(nodes + change))
+            length = jnp.linalg.norm(moved, axis=1, keepdims=True)
+            return moved * jnp.minimum(1, radius / jnp.maximum(length, radius))
+
+        change = jax.lax.fori_loop(0, self.steps, ascend, jnp.zeros_like(nodes))
+        return jnp.where((change != 0).any(1, keepdims=True), _unit(change), noise)
+
+    def _columns(self, loss: Loss, nodes: jax.Array, budget: int, key: jax.Array) -> jax.Array:
+        """Return which features of each node are flipped, [n, budget] columns."""
+        drawn = random_columns(key, nodes.shape[0], nodes.shape[1], budget)
+        if not self.adversarial:
+            return drawn
+        direction = 1 - 2 * nodes
+
+        def ascend(step: jax.Array, share: jax.Array) -> jax.Array:
+            gain = direction * jax.grad(loss)(nodes + direction * share)
+            seen = (gain != 0).any(1, keepdims=True)
+            best = jnp.where(seen, jax.lax.top_k(gain, budget)[1], drawn)
+            weight = 2 / (step + 2)
+            return (1 - weight) * share + weight * _mark(best, nodes)
+
+        share = jax.lax.fori_loop(0, self.steps, ascend, jnp.zeros_like(nodes))
+        return jax.lax.top_k(share, budget)[1]
+
+
+def perturbation_of(settings: TrainSettings, data: Dataset) -> Perturbation | None:
+    """Return the perturbation that the settings ask for, or None for none.
+
+    Which form it has follows from the dataset: features of the kinds "binary" and "one_hot" are
+    flipped, max(1, round(size * mean number of ones of a node)) of each node; "continuous" ones
+    move by size * sqrt(mean_i |x_i|^2) at each node, whatever range the dataset declares, since
+    clipping would make sizes differ.
+
+    Args:
+      settings: how a network is trained.
+      data: its dataset.
+
+    Example:
+      >>> from jmetamer.graphs import load_dataset
+      >>> perturbation_of(TrainSettings(perturbation="random"), load_dataset("karate"))
+      Perturbation(adversarial=False, steps=0, radius=None, budget=1)
+    """
+    if settings.perturbation_size is None:
+        return None
+    nodes, size = np.asarray(data.graph.nodes, np.float64), settings.perturbation_size
+    adversarial, steps = settings.perturbation == "adversarial", settings.perturbation_steps or 0
+    if data.feature_kind == "continuous":
+        scale = float(np.sqrt((nodes**2).sum(axis=1).mean()))
+        return Perturbation(adversarial, steps, radius=size * scale)
+    budget = max(1, round(size * float(nodes.sum(axis=1).mean())))
+    return Perturbation(adversarial, steps, budget=min(budget, nodes.shape[1]))
+
+
+def random_columns(key: jax.Array, num_rows: int, num_columns: int, count: int) -> jax.Array:
+    """Return `count` different columns for each row, every subset equally likely.
+
+    By Floyd's algorithm (Bentley and Floyd, Commun. ACM 30, 1987), which draws `count` numbers a
+    row where shuffling would draw one for every column.
+
+    Args:
+      key: typed random key.
+      num_rows: n.
+      num_columns: d, at least `count`.
+      count: static.
+
+    Returns:
+      [n, count] int32.
+
+    Example:
+      >>> sorted(random_columns(jax.random.key(0), 1, 3, 3)[0].tolist())
+      [0, 1, 2]
+    """
+
+    def draw(place: jax.Array, chosen: jax.Array) -> jax.Array:
+        last = num_columns - count + place
+        found = jax.random.randint(jax.random.fold_in(key, place), (num_rows,), 0, last + 1)
+        taken = (chosen == found[:, None]).any(1)
+        return chosen.at[:, place].set(jnp.where(taken, last, found))
+
+    nothing = jnp.full((num_rows, count), -1, jnp.int32)
+    return jax.lax.fori_loop(0, count, draw, nothing)
+
+
+def _flip(nodes: jax.Array, columns: jax.Array) -> jax.Array:
+    return jnp.where(_mark(columns, nodes) > 0, 1 - nodes, nodes)
+
+
+def _mark(columns: jax.Array, like: jax.Array) -> jax.Array:
+    """Return [n, d] with ones in the given columns of each row."""
+    rows = jnp.arange(len(columns))[:, None]
+    return jnp.zeros_like(like).at[rows, columns].set(1)
+
+
+def _unit(rows: jax.Array) -> jax.Array:
+    """Return each row over its length, zero where it is zero; tiny rows do not underflow."""
+    largest = jnp.abs(rows).max(axis=1, keepdims=True)
+    scaled = rows / jnp.where(largest > 0, largest, 1)
+    length = jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    return scaled / jnp.maximum(length, 1)

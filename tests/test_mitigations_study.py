@@ -1,0 +1,167 @@
+"""The study of mitigations: effects that were put into a made-up run come out of its script."""
+
+import importlib.util
+import itertools
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+from jmetamer.results import Record, RunStore, Variable, hash_settings, open_run
+
+SCRIPT = pathlib.Path(__file__).parents[1] / "experiments/mitigations/mitigations.py"
+LEVELS = (("relu", "elu"), (False, True), ("none", "adversarial", "random"))
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("mitigations", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def record_of(activation, residual, training, seed, *, judges=True):
+    """One cell: ELU and the adversary raise the rank, which raises kappa; ELU costs accuracy."""
+    draw = np.random.default_rng([seed, len(activation), residual, len(training)])
+    rank = 20 + 6 * (activation == "elu") + 2 * (training == "adversarial") + seed
+    rank = rank + draw.integers(0, 4)
+    kappa = 0.01 * rank + 0.3 * (training == "random") + 0.001 * draw.normal(size=(3, 2))
+    settings = {
+        "dataset": {"name": "made up"},
+        "model": {"activation": activation, "residual": residual},
+        "training": {"seed": seed, "perturbation": training},
+        "metamers": {"layer": "conv1"},
+    }
+    metamer = ("metamer",)
+    variables = {
+        "status": Variable(metamer, np.array([1, 1, 3]), {"table": {"1": "CONVERGED", "3": "X"}}),
+        "class_agreement": Variable(metamer, np.array([1.0, 0.5, 0.0])),
+        "measure": Variable(("measure",), np.array(["features/cosine"])),
+        # The last one does not match, so it is no metamer and must not count.
+        "deviation": Variable(("metamer", "measure"), np.array([[0.2], [0.4], [9.0]])),
+        "rank_post": Variable(("target",), np.array([rank, rank, 0])),
+        "dimension_post": Variable(("target",), 100 - np.array([rank, rank, rank])),
+    }
+    if judges:
+        variables |= {
+            "judge": Variable(("judge",), np.array(["gcn/1000", "gat/1000"])),
+            "judge_architecture": Variable(("judge",), np.array(["gcn", "gat"])),
+            "recognition_kappa": Variable(("metamer", "judge"), kappa),
+        }
+    accuracy = 0.8 - 0.1 * (activation == "elu") + 0.01 * seed
+    return Record(
+        settings=settings,
+        settings_hash=hash_settings(settings),
+        variables=variables,
+        scalars={"test_accuracy": accuracy},
+        status_counts={"CONVERGED": 2, "X": 1},
+        provenance={},
+        reference="none",
+    )
+
+
+def write(folder, trainings=LEVELS[2], seeds=range(6), **options):
+    store = RunStore(folder)
+    names = []
+    for cell in itertools.product(LEVELS[0], LEVELS[1], trainings, seeds):
+        names.append("-".join(map(str, cell)))
+        store.write(names[-1], record_of(*cell, **options))
+    store.register(names)
+    return folder
+
+
+def effect(study, outcome, *factors):
+    (found,) = (
+        one for one in study["effects"] if (one["outcome"], one["factors"]) == (outcome, factors)
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(script, tmp_path_factory):
+    run = open_run(write(tmp_path_factory.mktemp("run")))
+    return list(script.studies([script.row_of(run, cell) for cell in run.cells]))
+
+
+def test_there_is_a_part_for_each_pair_of_trainings(found):
+    pairs = [("none", "adversarial"), ("none", "random"), ("random", "adversarial")]
+    assert [study["training"] for study in found] == pairs
+    for study in found:
+        assert len({one["factors"] for one in study["effects"]}) == 7
+        assert all(one["num_seeds"] == 6 for one in study["effects"])
+        assert not study["without"]
+
+
+def test_effects_that_were_put_in_come_out(found):
+    against, control, beyond = found
+    cost = effect(against, "test accuracy", "activation")
+    assert [cost[name] for name in ("mean", "low", "high")] == pytest.approx([-0.1] * 3)
+    rank = effect(against, "rank", "activation")
+    assert rank["low"] < 6 < rank["high"]
+    # The random flips act on kappa without the rank; against them, so does their absence.
+    for study, sign in ((control, 1), (beyond, -1)):
+        kappa = effect(study, "judges' kappa", "training")
+        assert kappa["mean"] == pytest.approx(0.3 * sign, abs=0.03)
+        assert kappa["p_value"] == 2**-5
+        assert kappa["adjusted_p"] == pytest.approx(7 * 2**-5)
+
+
+def test_only_metamers_that_match_count(script, found, tmp_path):
+    row = script.row_of(open_run(write(tmp_path, seeds=[0])), "relu-False-none-0")
+    assert row["deviation features/cosine"] == pytest.approx(0.3)
+    assert row["class agreement"] == 0.75
+    assert row["share that match"] == pytest.approx(2 / 3)
+    assert {"judges' kappa", "judges' kappa, gcn", "judges' kappa, gat"} <= set(row)
+
+
+def test_rank_alone_explains_what_goes_through_it_and_not_what_does_not(found):
+    against = found[0]
+    adjusted = {
+        (one["outcome"], one["covariate"], one["others"]): one for one in against["adjusted"]
+    }
+    for covariate, others in itertools.product(
+        ("rank", "dimension"), ((), ("residual", "training"))
+    ):
+        through = adjusted["judges' kappa", covariate, others]
+        assert through["low"] < 0 < through["high"]
+        assert through["unadjusted"] == pytest.approx(0.06, abs=0.03)
+        assert abs(through["mean"]) < 0.005
+        direct = adjusted["test accuracy", covariate, others]
+        assert direct["high"] < -0.09
+
+
+@pytest.mark.parametrize(("trainings", "size"), [(("none",), 3), (("none", "random"), 7)])
+def test_a_grid_with_fewer_levels_is_read_too(script, tmp_path, trainings, size):
+    run = open_run(write(tmp_path, trainings=trainings, seeds=range(3), judges=False))
+    (study,) = script.studies([script.row_of(run, cell) for cell in run.cells])
+    assert len({one["factors"] for one in study["effects"]}) == size
+    assert not [one for one in study["effects"] if "kappa" in one["outcome"]]
+
+
+def test_ends_with_tables_and_the_same_numbers_as_json(script, tmp_path, monkeypatch, capsys):
+    run = write(tmp_path / "run", trainings=("none", "adversarial"), seeds=range(3))
+    out = tmp_path / "mitigations"
+    monkeypatch.setattr(sys, "argv", ["mitigations.py", str(run), "--out", str(out)])
+    script.main()
+    printed = capsys.readouterr().out
+    assert "## made up, conv1: adversarial against none training" in printed
+    assert "| test accuracy | activation | -0.1 | -0.1 to -0.1 |" in printed
+    assert out.with_suffix(".md").read_text() == printed
+    document = json.loads(out.with_suffix(".json").read_text())
+    assert len(document["rows"]) == 24
+    assert len(document["studies"]) == 1
+
+
+def test_an_unfinished_run_is_named_as_one(script, tmp_path, monkeypatch):
+    run = write(tmp_path, trainings=("none",), seeds=[0])
+    for cell in list((run / "cells").glob("elu-*")):
+        (cell / "record.json").unlink(missing_ok=True)
+    monkeypatch.setattr(sys, "argv", ["mitigations.py", str(run)])
+    script.main()  # the residual connection alone is still complete
+    for cell in list((run / "cells").glob("*-True-*")):
+        (cell / "record.json").unlink(missing_ok=True)
+    with pytest.raises(SystemExit, match="holds no full factorial: of its 1 cells"):
+        script.main()
