@@ -74,71 +74,58 @@ def write(folder, trainings=LEVELS[2], seeds=range(6), **options):
 
 
 def effect(study, outcome, *factors):
-    (found,) = (
-        one for one in study["effects"] if (one["outcome"], one["factors"]) == (outcome, factors)
-    )
+    (found,) = (one for one in study.effects[outcome] if one.factors == factors)
     return found
 
 
 @pytest.fixture(scope="module")
 def found(script, tmp_path_factory):
-    run = open_run(write(tmp_path_factory.mktemp("run")))
-    return list(script.studies([script.row_of(run, cell) for cell in run.cells]))
+    return script.effects_of(open_run(write(tmp_path_factory.mktemp("run")))).studies
 
 
 def test_there_is_a_part_for_each_pair_of_trainings(found):
     pairs = [("none", "adversarial"), ("none", "random"), ("random", "adversarial")]
-    assert [study["training"] for study in found] == pairs
+    assert [study.grid.pairs["perturbation"] for study in found] == pairs
     for study in found:
-        assert len({one["factors"] for one in study["effects"]}) == 7
-        assert all(one["num_seeds"] == 6 for one in study["effects"])
-        assert not study["without"]
+        assert {len(effects) for effects in study.effects.values()} == {7}
+        assert all(one.num_seeds == 6 for _, one in study.all)
+        assert not study.without
 
 
 def test_effects_that_were_put_in_come_out(found):
     against, control, beyond = found
     cost = effect(against, "test accuracy", "activation")
-    assert [cost[name] for name in ("mean", "low", "high")] == pytest.approx([-0.1] * 3)
+    assert (cost.mean, cost.low, cost.high) == pytest.approx((-0.1, -0.1, -0.1))
     rank = effect(against, "rank", "activation")
-    assert rank["low"] < 6 < rank["high"]
+    assert rank.low < 6 < rank.high
     # The random flips act on kappa without the rank; against them, so does their absence.
     for study, sign in ((control, 1), (beyond, -1)):
-        kappa = effect(study, "judges' kappa", "training")
-        assert kappa["mean"] == pytest.approx(0.3 * sign, abs=0.03)
-        assert kappa["p_value"] == 2**-5
-        assert kappa["adjusted_p"] == pytest.approx(7 * 2**-5)
-
-
-def test_only_metamers_that_match_count(script, found, tmp_path):
-    row = script.row_of(open_run(write(tmp_path, seeds=[0])), "relu-False-none-0")
-    assert row["deviation features/cosine"] == pytest.approx(0.3)
-    assert row["class agreement"] == 0.75
-    assert row["share that match"] == pytest.approx(2 / 3)
-    assert {"judges' kappa", "judges' kappa, gcn", "judges' kappa, gat"} <= set(row)
+        kappa = effect(study, "judges' kappa", "perturbation")
+        assert kappa.mean == pytest.approx(0.3 * sign, abs=0.03)
+        assert kappa.p_value == 2**-5
+        assert kappa.adjusted_p == pytest.approx(7 * 2**-5)
 
 
 def test_rank_alone_explains_what_goes_through_it_and_not_what_does_not(found):
-    against = found[0]
-    adjusted = {
-        (one["outcome"], one["covariate"], one["others"]): one for one in against["adjusted"]
-    }
-    for covariate, others in itertools.product(
-        ("rank", "dimension"), ((), ("residual", "training"))
-    ):
-        through = adjusted["judges' kappa", covariate, others]
-        assert through["low"] < 0 < through["high"]
-        assert through["unadjusted"] == pytest.approx(0.06, abs=0.03)
-        assert abs(through["mean"]) < 0.005
-        direct = adjusted["test accuracy", covariate, others]
-        assert direct["high"] < -0.09
+    at_equal_rank = {one.outcome: one for one in found[0].at_equal_rank}
+    through = at_equal_rank["judges' kappa"]
+    assert through.verdict == "rank alone explains it"
+    assert through.plain.mean == pytest.approx(0.06, abs=0.03)
+    for fit in (through.alone, through.beside):
+        assert fit.low < 0 < fit.high
+        assert abs(fit.mean) < 0.005
+    direct = at_equal_rank["test accuracy"]
+    assert direct.verdict == "more than rank"
+    assert direct.alone.high < -0.09
+    assert direct.beside.high < -0.09
 
 
 @pytest.mark.parametrize(("trainings", "size"), [(("none",), 3), (("none", "random"), 7)])
 def test_a_grid_with_fewer_levels_is_read_too(script, tmp_path, trainings, size):
     run = open_run(write(tmp_path, trainings=trainings, seeds=range(3), judges=False))
-    (study,) = script.studies([script.row_of(run, cell) for cell in run.cells])
-    assert len({one["factors"] for one in study["effects"]}) == size
-    assert not [one for one in study["effects"] if "kappa" in one["outcome"]]
+    (study,) = script.effects_of(run).studies
+    assert {len(effects) for effects in study.effects.values()} == {size}
+    assert "judges' kappa" not in study.effects
 
 
 def test_ends_with_tables_and_the_same_numbers_as_json(script, tmp_path, monkeypatch, capsys):
@@ -147,21 +134,18 @@ def test_ends_with_tables_and_the_same_numbers_as_json(script, tmp_path, monkeyp
     monkeypatch.setattr(sys, "argv", ["mitigations.py", str(run), "--out", str(out)])
     script.main()
     printed = capsys.readouterr().out
-    assert "## made up, conv1: adversarial against none training" in printed
+    assert printed.startswith("## made up")
+    assert "; perturbation adversarial instead of none." in printed
     assert "| test accuracy | activation | -0.1 | -0.1 to -0.1 |" in printed
     assert out.with_suffix(".md").read_text() == printed
-    document = json.loads(out.with_suffix(".json").read_text())
-    assert len(document["rows"]) == 24
-    assert len(document["studies"]) == 1
+    (study,) = json.loads(out.with_suffix(".json").read_text())
+    assert len(study["rows"]) == 24
+    assert study["effects"][0]["mean"] == pytest.approx(-0.1)
 
 
 def test_an_unfinished_run_is_named_as_one(script, tmp_path, monkeypatch):
-    run = write(tmp_path, trainings=("none",), seeds=[0])
-    for cell in list((run / "cells").glob("elu-*")):
-        (cell / "record.json").unlink(missing_ok=True)
+    run = write(tmp_path, trainings=("none",), seeds=[0, 1])
+    (run / "cells/elu-True-none-1/record.json").unlink()
     monkeypatch.setattr(sys, "argv", ["mitigations.py", str(run)])
-    script.main()  # the residual connection alone is still complete
-    for cell in list((run / "cells").glob("*-True-*")):
-        (cell / "record.json").unlink(missing_ok=True)
-    with pytest.raises(SystemExit, match="holds no full factorial: of its 1 cells"):
+    with pytest.raises(SystemExit, match=r"holds no full factorial .* in its 7 cells; .*1 is miss"):
         script.main()

@@ -20,12 +20,15 @@ class JoinedRuns:
         alone = len(self.runs) == 1
         self._place: dict[str, tuple[int, str]] = {}
         self.failures: dict[str, Mapping[str, Any]] = {}
+        self.run_of: dict[str, str] = {}
         for place, (label, run) in enumerate(zip(self.labels, self.runs, strict=True)):
             for cell in run.cells:
                 self._place[cell if alone else f"{label}/{cell}"] = place, cell
             for cell, entry in run.failures.items():
                 self.failures[cell if alone else f"{label}/{cell}"] = entry
-        self.run_of = {} if alone else {c: self.labels[i] for c, (i, _) in self._place.items()}
+            if not alone:
+                cells = (*run.cells, *run.failures)
+                self.run_of |= {f"{label}/{cell}": label for cell in cells}
         self.num_failed = tuple(len(run.failures) for run in self.runs)
 
     @property

@@ -13,6 +13,9 @@ from jmetamer._base.errors import StoreError
 from jmetamer.report import section, wording
 from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
+from jmetamer.report.effects_section import study_sections
+from jmetamer.report.effects_sentences import interval, signed
+from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import MadeCell, makers
@@ -81,6 +84,7 @@ def render(runs: Sequence[Any]) -> str:
         for number, cell in enumerate(settings, start=1)
     ]
     rows = readings(makers(made))
+    effects = summarize_effects(made, _failed_settings(run))
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
     summaries = [one.summary for one in sections]
     sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
@@ -105,6 +109,8 @@ def render(runs: Sequence[Any]) -> str:
             checked=[one for one in sections if one.summary.success is not None],
             short_titles=_short_titles(summaries),
             criteria_told=criteria_told([one.success for one in summaries]),
+            effects=effects,
+            effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
             rows=rows,
             judges=judge_architectures(rows),
             judge_accuracy=mean_accuracies(rows),
@@ -154,6 +160,8 @@ def _environment() -> jinja2.Environment:
         plural=wording.plural,
         listing=wording.listing,
         kappa=short,
+        signed=signed,
+        interval=interval,
         shade=shade,
     )
     environment.globals.update(those_known=those_known, nan=float("nan"))
@@ -182,6 +190,14 @@ def _corrections(
         for cell, adjusted in zip(cells, holm_over_cells(given), strict=True):
             found[cell] = adjusted, tested
     return found
+
+
+def _failed_settings(run: JoinedRuns) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the run and the settings of every cell that failed."""
+    return [
+        (run.run_of.get(cell, ""), entry.get("settings") or {})
+        for cell, entry in run.failures.items()
+    ]
 
 
 def _overview(summaries: list[CellSummary]) -> Any:

@@ -21,6 +21,15 @@ def scalar(data: xr.Dataset, *names: str) -> float:
     return float("nan")
 
 
+def converged(data: xr.Dataset) -> np.ndarray:
+    """Return which metamers ended as converged, [metamer] bool; all where no status is stored."""
+    if "status" not in data:
+        return np.ones(data.sizes.get("metamer", 0), bool)
+    table = data["status"].attrs.get("table", {})
+    codes = [int(code) for code, name in table.items() if name == "CONVERGED"]
+    return np.isin(data["status"].values, codes)
+
+
 def number_of(value: Any) -> float:
     """Return a number as float, and NaN for what is none.
 

@@ -37,6 +37,12 @@ OF_A_CELL = (
     "map_nu", "map_correlation", "map_correlation_low", "map_correlation_high", "ledger_node",
     "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
 )  # fmt: skip
+# What effects of factors are made from.
+OF_EFFECTS = (
+    "settings.training.seed", "test_accuracy", "rank_post", "success", "success_matches", "status",
+    "class_agreement", "measure", "deviation", "recognition_kappa", "judge_architecture",
+    "judge_seed",
+)  # fmt: skip
 _STORED = ("stored_seed_id", "seed_id", "loss_hardened")
 # Title of a figure -> what it reads where it is there.
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -73,6 +79,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "ledger_node", "ledger_step", "ledger_layer", "ledger_num_inputs", "ledger_hidden",
         "ledger_dimension", "ledger_certified", "ledger_log_volume", "ledger_rank_loss",
     ),
+    "Effects of the factors": OF_EFFECTS,
     "Deviations from the reference": ("measure", "deviation", "deviation_chance"),
     "Layer-by-layer match": (
         "layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance",

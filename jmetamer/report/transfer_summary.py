@@ -10,7 +10,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.report.cells import setting
 from jmetamer.report.makers import Maker
-from jmetamer.report.reading import finite, mean, median, values
+from jmetamer.report.reading import converged, finite, mean, median, values
 from jmetamer.report.wording import plural
 from jmetamer.results.seed_interval import SeedSummary, seed_summary
 
@@ -226,11 +226,7 @@ def _passed(data: xr.Dataset, count: int) -> np.ndarray:
     """Return which metamers count: those that fulfill all criteria, or that converged."""
     if "success" in data and data["success"].size == count:
         return np.asarray(data["success"].values, bool)
-    if "status" in data:
-        table = data["status"].attrs.get("table", {})
-        converged = [int(code) for code, name in table.items() if name == "CONVERGED"]
-        return np.isin(data["status"].values, converged)
-    return np.ones(count, bool)
+    return converged(data)
 
 
 def _padded(table: np.ndarray, width: int, value: float | bool) -> np.ndarray:

@@ -13,6 +13,7 @@ from jmetamer.results.sign_flip import sign_flip_test
 
 Rows = Sequence[Mapping[str, Any]]
 Factors = Mapping[str, tuple[Any, Any]]
+_ROUND_OFF = 1e-12  # contrasts below this, relative to the outcome, are sums that cancel
 _COLLINEAR = 1e-8  # share of a column's variation that no other column explains
 
 
@@ -113,6 +114,8 @@ def factorial_effects(
     if not sets:
         raise InputError(f"`order` is {order}; main effects have the order 1, so give at least 1.")
     contrasts = [values @ signs[:, list(one)].prod(axis=1) * 2 / len(signs) for one in sets]
+    smallest = _ROUND_OFF * np.abs(values).max()
+    contrasts = [np.where(np.abs(each) > smallest, each, 0.0) for each in contrasts]
     tests = [sign_flip_test(contrast) for contrast in contrasts]
     adjusted = holm([test.p_value for test in tests])
     return [

@@ -1,0 +1,72 @@
+"""Effects of factors with their intervals, a panel for each outcome."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from jmetamer.report.figures.style import BLUE, GREEN, INK, ORANGE, blank, label_width, legend_below
+from jmetamer.results.factorial import Effect
+
+_COLORS = (BLUE, ORANGE, GREEN)
+_KINDS = ("factor by itself", "two together", "three together")
+_NUM_COLUMNS = 3
+_PANEL_WIDTH, _ROW_HEIGHT, _PANEL_MARGIN = 2.3, 0.2, 0.75  # inches
+MAX_ROWS = 15
+
+
+def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
+    """Draw every effect as a dot with its interval, three panels beside each other.
+
+    Outcomes have units of their own, so each panel has its own axis around 0, no effect. Of more
+    than 15 effects on an outcome the first 15 are drawn: main ones, then interactions of two.
+
+    Args:
+      effects: outcome -> effects, the same factors in the same order for each.
+
+    Returns:
+      The figure, or None without effects.
+    """
+    if not effects:
+        return None
+    first = list(next(iter(effects.values())))[:MAX_ROWS]
+    names = [" × ".join(one.factors) for one in first]
+    columns = min(_NUM_COLUMNS, len(effects))
+    rows = -(-len(effects) // columns)
+    left, height = label_width(names), _ROW_HEIGHT * len(names)
+    panel = height + _PANEL_MARGIN
+    figure = blank(
+        left + columns * _PANEL_WIDTH, rows * panel + 0.45, left=left, top=0.3, bottom=0.75,
+        hspace=_PANEL_MARGIN / height,
+    )  # fmt: skip
+    figure.subplots_adjust(wspace=0.12)
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for axes, (outcome, found) in zip(panels, effects.items(), strict=False):
+        _panel(axes, outcome, found[: len(names)])
+    for axes in panels[len(effects) :]:
+        axes.set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    legend_below(figure)
+    return figure
+
+
+def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:
+    axes.axvline(0, color=INK, lw=0.7)
+    ends = [0.0]
+    for row, one in enumerate(found):
+        kind = min(len(one.factors), len(_KINDS)) - 1
+        color = _COLORS[kind]
+        limits = [one.low, one.high] if np.isfinite([one.low, one.high]).all() else [one.mean] * 2
+        axes.hlines(row, *limits, color=color, lw=2)
+        axes.plot([one.mean], [row], marker="o", ms=5, color=color, label=_KINDS[kind])
+        ends += limits
+    low, high = min(ends), max(ends)
+    pad = 0.06 * (high - low) or 1.0
+    axes.set_xlim(low - pad, high + pad)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_title(outcome)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)

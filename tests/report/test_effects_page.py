@@ -1,0 +1,73 @@
+"""The part of the page on effects of factors."""
+
+import itertools
+import re
+
+import pytest
+
+from jmetamer.report import write_report
+
+DATASETS = {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)}
+
+
+def grid_of(cell, digits, judged, seeds=(0, 1)):
+    """Cells whose test accuracy is that of `test_effects_summary`."""
+    cells = {}
+    for seed in seeds:
+        combinations = itertools.product(("relu", "elu"), (False, True))
+        for (activation, residual), accuracy in zip(combinations, DATASETS[seed], strict=True):
+            plain = cell(digits, activation=activation, count=4, stored=0, num_stalled=0,
+                         seed=len(cells), with_geometry=True)  # fmt: skip
+            plain["settings"]["model"]["residual"] = residual
+            plain["data"].attrs["test_accuracy"] = accuracy
+            cells[f"c{len(cells)}"] = judged(plain, seed=seed)
+    return cells
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory, run_of, cell, digits, judged):
+    cells = grid_of(cell, digits, judged)
+    return write_report(run_of(tmp_path_factory.mktemp("run"), cells)).read_text()
+
+
+def test_the_summary_stands_at_the_top_of_the_section(text):
+    section = text[text.index('id="effects"') :]
+    first = re.search(r"<p>(.*?)</p>", section, re.S).group(1)
+    assert first.startswith("Activation elu instead of relu changes ")
+    assert section.index(first) < section.index("<table")
+
+
+def test_effects_made_by_hand_stand_in_the_table(text):
+    rows = re.findall(r"<tr><th scope=\"row\">test accuracy</th>.*?</tr>", text)
+    cells = [re.sub(r"<[^>]*>", "|", row) for row in rows]
+    # Limits: mean -+ 12.706 times half the difference of the two seeds.
+    assert "activation||-0.175||-0.493 to +0.143||0.5||1||2" in cells[0]
+    assert "residual||+0.025||-0.928 to +0.978||1||1||2" in cells[1]
+    assert "activation × residual||-0.025||-0.343 to +0.293||1||1||2" in cells[2]
+
+
+def test_the_figure_is_described_and_every_part_says_where_it_is_from(text):
+    label = re.search(r'aria-label="(Effects and their 95% intervals[^"]*)"', text).group(1)
+    assert "activation on test accuracy -0.175, -0.493 to +0.143" in label
+    section = text[text.index('id="effects"') : text.index('id="criteria"')]
+    notes = re.findall(r'class="from">from: (.*?)</p>', section)
+    assert len(notes) == 3  # the figure and two tables
+    for note in notes:
+        assert "<code>test_accuracy</code>" in note
+    assert "<code>settings.model.residual</code>" in notes[1]
+    assert section.count('class="sortable"') == section.count("<table") == 2
+
+
+def test_an_incomplete_grid_is_a_sentence(make_run, cell, digits, judged):
+    cells = grid_of(cell, digits, judged)
+    last = cells.pop("c7")
+    failed = {"c7": {"settings": last["settings"], "traceback": "ValueError: boom"}}
+    page = write_report(make_run(cells, failed)).read_text()
+    section = page[page.index('id="effects"') : page.index('id="criteria"')]
+    assert "1 is missing (failed, see Failures): activation elu, residual true, seed 1." in section
+    assert "<table" not in section
+
+
+def test_an_ordinary_run_has_no_such_section(make_run, cell, digits, judged):
+    cells = {f"c{seed}": judged(cell(digits, count=4, stored=0), seed=seed) for seed in (0, 1)}
+    assert 'id="effects"' not in write_report(make_run(cells)).read_text()

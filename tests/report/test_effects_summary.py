@@ -1,0 +1,240 @@
+"""Effects of factors in numbers and words, against numbers made by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from jmetamer.report.effects_sentences import (
+    certainty_sentence,
+    grid_sentence,
+    interaction_sentence,
+    main_sentence,
+    rank_sentences,
+)
+from jmetamer.report.effects_summary import EqualRank, grid_rows, summarize_effects
+from jmetamer.report.makers import MadeCell
+from jmetamer.report.outcomes import cell_outcomes
+from jmetamer.results import AdjustedEffect, Effect
+
+COMBINATIONS = list(itertools.product(("relu", "elu"), (False, True)))
+# Test accuracy by seed; columns: relu, relu with residual, elu, elu with residual.
+ACCURACY = {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)}
+T_ONE = 12.706204736  # quantile of Student's distribution of one degree of freedom
+
+
+def settings_of(activation="relu", residual=False, seed=0, **more):
+    model = {"architecture": "gcn", "activation": activation, "residual": residual}
+    return {
+        "dataset": {"name": "made up"},
+        "model": model | more,
+        "training": {"seed": seed},
+        "metamers": {"layer": "conv1"},
+    }
+
+
+def made(numbers, variables=lambda *place: {}):
+    """Cells whose test accuracy is given by seed and combination."""
+    found = []
+    for seed, row in numbers.items():
+        for (activation, residual), value in zip(COMBINATIONS, row, strict=True):
+            data = xr.Dataset(variables(activation, residual, seed), attrs={"test_accuracy": value})
+            settings = settings_of(activation, residual, seed)
+            found.append(MadeCell("", f"c{len(found)}", len(found) + 1, settings, data))
+    return found
+
+
+def only(cells):
+    (study,) = summarize_effects(cells).studies
+    return study
+
+
+class TestEffects:
+    def test_are_those_made_by_hand(self):
+        activation, residual, both = only(made(ACCURACY)).effects["test accuracy"]
+        # Per seed: -0.15 and -0.2; -0.05 and 0.1; half of -0.2 + 0.1, and of -0.2 + 0.2.
+        expected = ((activation, (-0.15, -0.2)), (residual, (-0.05, 0.1)), (both, (-0.05, 0.0)))
+        for effect, (first, second) in expected:
+            mean, half = (first + second) / 2, T_ONE * abs(first - second) / 2
+            assert effect.mean == pytest.approx(mean)
+            assert (effect.low, effect.high) == pytest.approx((mean - half, mean + half))
+            assert effect.num_seeds == 2
+        assert [one.p_value for one in (activation, residual, both)] == [0.5, 1.0, 1.0]
+        assert [one.adjusted_p for one in (activation, residual, both)] == [1.0, 1.0, 1.0]
+        assert both.factors == ("activation", "residual")
+
+    def test_of_sums_that_cancel_are_zero(self):
+        study = only(made(dict.fromkeys(range(6), (0.1, 0.3, 0.2, 0.4))))
+        both = study.effects["test accuracy"][2]
+        assert (both.mean, both.low, both.high, both.p_value) == (0, 0, 0, 1)
+
+    def test_average_cells_that_differ_in_another_seed(self):
+        cells = made(ACCURACY)
+        for one in made({s: np.array(row) + 0.02 for s, row in ACCURACY.items()}):
+            one.settings["metamers"]["seed"] = 1
+            cells.append(one)
+        study = only(cells)
+        assert study.effects["test accuracy"][0].mean == pytest.approx(-0.175)
+        accuracies = {row["test accuracy"] for row in grid_rows(study.grid)}
+        assert min(accuracies) == pytest.approx(0.61)
+
+    def test_leave_out_what_too_few_seeds_have(self):
+        def variables(activation, residual, seed):
+            agreement = np.array([np.nan if activation == "elu" and seed == 1 else 0.5])
+            return {"class_agreement": ("metamer", agreement)}
+
+        study = only(made(ACCURACY, variables))
+        assert study.without == ("class agreement",)
+        assert "class agreement" not in study.effects
+
+    def test_are_none_without_a_grid(self):
+        found = summarize_effects(made({0: ACCURACY[0]}))
+        assert (found.studies, found.refused) == ((), ())
+
+
+class TestOutcomes:
+    def test_are_means_over_those_that_match_and_strangers_alone(self):
+        table = {"table": {"1": "CONVERGED", "3": "X"}}
+        kappa = [[0.9, 0.2, 0.4, 0.8], [0.9, 0.4, 0.8, 0.8], [9.0, 9.0, 9.0, 9.0]]
+        variables = {
+            "status": ("metamer", [1, 1, 3], table),
+            "success": ("metamer", [True, False, False]),
+            "class_agreement": ("metamer", [1.0, 0.5, 0.0]),
+            "measure": ("measure", ["features/cosine"]),
+            "deviation": (("measure", "metamer"), [[0.2, 0.4, 9.0]]),
+            "rank_post": ("target", [3, 9, 4]),
+            # A judge of the maker's kind, two others, one of which shares its seed, and a gin.
+            "judge_architecture": ("judge", ["gcn", "gat", "gat", "gin"]),
+            "judge_seed": ("judge", [1000, 1000, 0, 1000]),
+            "recognition_kappa": (("metamer", "judge"), kappa),
+        }
+        data = xr.Dataset(variables, attrs={"test_accuracy": 0.9})
+        expected = {
+            "test accuracy": 0.9, "rank": 4, "share that succeed": 1 / 3, "class agreement": 0.75,
+            "judges' kappa": (0.2 + 0.4 + 0.8 + 0.8) / 4, "deviation features/cosine": 0.3,
+        }  # fmt: skip
+        assert cell_outcomes(settings_of(), data) == pytest.approx(expected)
+        # Where gin makes metamers elsewhere in the grid, it reads none.
+        found = cell_outcomes(settings_of(), data, {"gcn", "gin"})
+        assert found["judges' kappa"] == pytest.approx(0.3)
+        data["success_matches"] = ("metamer", [False, False, True])
+        assert cell_outcomes(settings_of(), data)["class agreement"] == 0
+
+    def test_count_those_that_converged_where_no_success_is_stored(self):
+        status = ("metamer", [1, 3, 3, 3], {"table": {"1": "CONVERGED", "3": "X"}})
+        found = cell_outcomes(settings_of(), xr.Dataset({"status": status}))
+        assert found["share that match"] == 0.25
+        assert np.isnan(found["test accuracy"])
+
+
+def effect(mean, half):
+    return Effect(("activation",), mean, mean - half, mean + half, 0.03, 0.2, 0.03, 6)
+
+
+def fit(mean, half, plain=1.0):
+    return AdjustedEffect(mean, mean - half, mean + half, 0.1, plain, 6)
+
+
+class TestRankAlone:
+    @pytest.mark.parametrize(
+        ("alone", "beside", "verdict"),
+        [
+            (fit(0.1, 0.2), fit(0.0, 0.3), "rank alone explains it"),
+            (fit(0.1, 0.2), fit(0.5, 2.0), "rank alone explains it"),
+            (fit(0.1, 0.2), None, "rank alone explains it"),
+            (fit(0.9, 0.2), fit(0.8, 0.2), "more than rank"),
+            (fit(0.5, 2.0), fit(0.8, 0.2), "more than rank"),
+            (None, fit(0.8, 0.2), "more than rank"),
+            (fit(0.9, 0.2), fit(0.5, 2.0), "cannot be told"),
+            (fit(0.5, 2.0), fit(0.5, 2.0), "cannot be told"),
+            (None, None, "cannot be told"),
+            (fit(0.1, 0.2), fit(0.8, 0.2), "depends on the other factors"),
+            (fit(0.8, 0.2), fit(0.1, 0.2), "depends on the other factors"),
+        ],
+    )
+    def test_explains_what_is_gone_at_equal_rank(self, alone, beside, verdict):
+        assert EqualRank("y", effect(1.0, 0.5), alone, beside, "").verdict == verdict
+        assert EqualRank("y", effect(0.2, 0.5), alone, beside, "").verdict == "no effect to explain"
+
+    @pytest.fixture(scope="class")
+    def study(self):
+        """ELU raises the rank by 6, on which kappa hangs, and costs accuracy by itself."""
+
+        def variables(activation, residual, seed):
+            draw = np.random.default_rng([seed, activation == "elu", residual])
+            rank = 20 + 6 * (activation == "elu") + seed + draw.integers(0, 4)
+            kappa = 0.01 * rank + 0.001 * draw.normal(size=(2, 1))
+            return {
+                "rank_post": ("target", [rank]),
+                "judge_architecture": ("judge", ["gat"]),
+                "recognition_kappa": (("metamer", "judge"), kappa),
+                "class_agreement": ("metamer", draw.normal(0.5, 0.1, 2)),
+            }
+
+        rows = {seed: (0.8, 0.8, 0.7, 0.7) + 0.01 * np.random.default_rng(seed).normal(size=4)
+                for seed in range(6)}  # fmt: skip
+        return only(made(rows, variables))
+
+    def test_is_told_outcome_by_outcome(self, study):
+        verdicts = {one.outcome: one.verdict for one in study.at_equal_rank}
+        assert verdicts == {
+            "test accuracy": "more than rank",
+            "judges' kappa": "rank alone explains it",
+            "class agreement": "no effect to explain",
+            "share that match": "no effect to explain",
+        }
+        (question,) = rank_sentences(study)
+        start = "Does counting rank alone explain what activation elu instead of relu does?"
+        assert question.startswith(start)
+        assert "the rank alone explains this, as far as 6 seeds can tell" in question
+        assert "so more than the rank is at work" in question
+        assert "On share that match and class agreement the interval" in question
+
+    def test_is_not_asked_without_ranks_or_activation(self):
+        assert rank_sentences(only(made(ACCURACY))) == []
+        cells = made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])})
+        for one in cells:
+            one.settings["model"]["normalization"] = one.settings["model"].pop("activation")
+        assert only(cells).at_equal_rank == ()
+
+    def test_is_not_determined_by_two_seeds(self):
+        study = only(made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])}))
+        assert all(one.alone is one.beside is None for one in study.at_equal_rank)
+        assert "need at least 3" in rank_sentences(study)[-1]
+
+
+class TestSentences:
+    def test_name_what_leaves_zero_out(self):
+        numbers = {seed: (0.8, 0.8 + d, 0.7, 0.7 - d) for seed, d in enumerate((0.01, 0.02, 0.03))}
+        study = only(made(numbers))
+        assert grid_sentence(study) == (
+            "Every combination of activation (relu, elu) and residual (false, true) at each of 3 "
+            "seeds."
+        )
+        # The effect of ELU is -0.1 - d at each seed; t of two degrees of freedom is 4.3027.
+        assert main_sentence(study) == (
+            "Activation elu instead of relu changes test accuracy by -0.12 (-0.145 to -0.0952); "
+            "residual true instead of false changes no outcome by more than its interval allows "
+            "for 0."
+        )
+        assert "No interaction" in interaction_sentence(study)
+
+    def test_name_interactions(self):
+        numbers = {seed: (0.8, 0.8 + d, 0.8, 0.8 - d) for seed, d in enumerate((0.1, 0.11, 0.12))}
+        study = only(made(numbers))
+        expected = "activation × residual on test accuracy (-0.11; -0.135 to -0.0852)."
+        assert interaction_sentence(study).endswith(expected)
+
+    def test_say_what_so_few_seeds_cannot_do(self):
+        text = certainty_sentence(only(made(ACCURACY)))
+        assert text.startswith("Of 3 intervals, 0 leave 0 out; if nothing had an effect, about 0.2")
+        # 3 x 2^(1 - m) is at most 0.05 from m = 7.
+        assert text.endswith("correction for the 3 effects on one outcome none can reach 0.05; 7 "
+                             "seeds could.")  # fmt: skip
+
+    def test_count_what_is_left_after_the_correction(self):
+        draw = np.random.default_rng(0)
+        rows = {s: (0.8, 0.8, 0.7, 0.7) + 0.001 * draw.normal(size=4) for s in range(8)}
+        text = certainty_sentence(only(made(rows)))
+        assert "1 of the sign-flip p-values is at most 0.05." in text

@@ -1,0 +1,192 @@
+"""Which cells are a factorial grid, told from their settings alone."""
+
+import itertools
+
+import pytest
+import xarray as xr
+
+from jmetamer.report.factor_grids import factor_grids
+from jmetamer.report.makers import MadeCell
+
+TWO = {"model.activation": ["relu", "elu"], "model.residual": [False, True]}
+KINDS = {"training.perturbation": ["none", "adversarial", "random"]}
+SEEDS = {"training.seed": [0, 1]}
+USUAL = {
+    "dataset.name": "cora", "dataset.seed": None, "model.architecture": "gcn",
+    "model.activation": "relu", "model.residual": False, "model.hidden": 8, "model.heads": None,
+    "training.learning_rate": 0.01, "training.perturbation": "none",
+    "training.perturbation_size": None, "training.seed": 0, "metamers.layer": "conv1",
+    "metamers.seed": 0, "metamers.tolerance": 1e-4,
+}  # fmt: skip
+
+
+def settings_of(flat):
+    nested = {}
+    for key, value in (USUAL | flat).items():
+        section, name = key.split(".")
+        nested.setdefault(section, {})[name] = value
+    return nested
+
+
+def crossed(*grids, run="", change=None):
+    """Cells of every combination of each grid."""
+    points = [
+        dict(zip(grid, levels, strict=True))
+        for grid in grids
+        for levels in itertools.product(*grid.values())
+    ]
+    settings = [settings_of(point | (change(point) if change else {})) for point in points]
+    return [
+        MadeCell(run, f"c{number}", number, one, xr.Dataset())
+        for number, one in enumerate(settings, start=1)
+    ]
+
+
+def only(cells, failed=()):
+    grids, refused = factor_grids(cells, failed)
+    assert not refused
+    (grid,) = grids
+    return grid
+
+
+def fail(cells, place):
+    """The cells without one, and what failed."""
+    return cells[:place] + cells[place + 1 :], [("", cells[place].settings)]
+
+
+class TestAGrid:
+    def test_has_its_factors_in_the_order_of_the_settings_and_of_the_run(self):
+        grid = only(crossed(SEEDS | TWO))
+        assert grid.pairs == {"activation": ("relu", "elu"), "residual": (False, True)}
+        assert [factor.told for factor in grid.factors] == [
+            "activation elu instead of relu",
+            "residual true instead of false",
+        ]
+        assert (grid.seeds, grid.note) == ((0, 1), "")
+        assert len(grid.cells) == 8
+        assert "cora" in grid.where
+        assert "conv1" in grid.where
+
+    def test_puts_numbers_in_order_whatever_comes_first(self):
+        grid = only(crossed(SEEDS | TWO | {"model.activation": ["relu"], "model.hidden": [64, 16]}))
+        assert grid.pairs["hidden"] == (16, 64)
+
+    def test_is_one_of_each_dataset_and_layer_and_names_them(self):
+        places = {"dataset.name": ["cora", "texas"], "metamers.layer": ["conv1", "logits"]}
+        grids, refused = factor_grids(crossed(places | SEEDS | TWO))
+        assert not refused
+        assert len({grid.where for grid in grids}) == len(grids) == 4
+        assert all(len(grid.cells) == 8 for grid in grids)
+
+    def test_of_several_runs_is_within_one(self):
+        halves = [SEEDS | TWO | {"model.activation": [name]} for name in ("relu", "elu")]
+        cells = crossed(halves[0], run="a") + crossed(halves[1], run="b")
+        assert factor_grids(cells) == ([], [])
+        grids, _ = factor_grids(crossed(SEEDS | TWO, run="a") + crossed(SEEDS | TWO, run="b"))
+        assert [grid.where[:1] for grid in grids] == ["a", "b"]
+
+    def test_takes_together_cells_that_differ_in_another_seed(self):
+        grid = only(crossed(SEEDS | TWO | {"metamers.seed": [0, 1, 2]}))
+        assert {len(cells) for cells in grid.cells.values()} == {3}
+
+    def test_says_what_changes_along_with_a_factor(self):
+        def change(point):
+            return {"training.learning_rate": 0.02 if point["model.residual"] else 0.01}
+
+        grid = only(crossed(SEEDS | TWO, change=change))
+        assert [factor.along for factor in grid.factors] == [(), ("training.learning_rate",)]
+
+
+class TestPerturbations:
+    def test_of_three_kinds_are_three_contrasts(self):
+        grids, _ = factor_grids(crossed(KINDS | SEEDS | TWO))
+        pairs = [grid.pairs["perturbation"] for grid in grids]
+        assert pairs == [("none", "adversarial"), ("none", "random"), ("random", "adversarial")]
+        assert all(len(grid.cells) == 16 for grid in grids)
+        ends = [f"{second} against {first}" for first, second in pairs]
+        assert [grid.where[-len(end) :] for grid, end in zip(grids, ends, strict=True)] == ends
+
+    def test_of_two_kinds_are_one_from_none_whatever_comes_first(self):
+        kinds = {"training.perturbation": ["adversarial", "none"]}
+        assert only(crossed(kinds | SEEDS | TWO)).pairs["perturbation"] == ("none", "adversarial")
+
+    def test_of_two_sizes_are_each_compared_with_the_same_plain_training(self):
+        plain, changed = SEEDS | TWO, SEEDS | TWO | {"training.perturbation": ["random"]}
+        grids, refused = factor_grids(
+            crossed(plain, changed | {"training.perturbation_size": [0.1, 0.2]})
+        )
+        assert not refused
+        assert [len(grid.cells) for grid in grids] == [16, 16]
+        assert [grid.where for grid in grids] == ["perturbation_size 0.1", "perturbation_size 0.2"]
+
+
+class TestNoGrid:
+    @pytest.mark.parametrize(
+        "grid",
+        [
+            TWO,
+            SEEDS | {"model.activation": ["relu", "elu"]},
+            SEEDS | KINDS,
+            SEEDS | {"model.architecture": ["gcn", "gat", "gin", "graphsage"]},
+            SEEDS | {"metamers.tolerance": [1e-4, 1e-3], "metamers.layer": ["conv1", "logits"]},
+            {"metamers.seed": [0, 1]} | TWO,
+        ],
+        ids=["one seed", "one factor", "one factor of three", "many levels", "no training",
+             "other seeds"],
+    )  # fmt: skip
+    def test_is_made_of_ordinary_runs(self, grid):
+        assert factor_grids(crossed(grid)) == ([], [])
+
+    def test_is_made_of_two_networks_with_defaults_of_their_own(self):
+        def change(point):
+            gat = point["model.architecture"] == "gat"
+            return {"training.learning_rate": 0.005, "model.heads": 8} if gat else {}
+
+        both = SEEDS | {"model.architecture": ["gcn", "gat"]}
+        assert factor_grids(crossed(both, change=change)) == ([], [])
+
+    def test_is_made_of_no_cells(self):
+        assert factor_grids([]) == ([], [])
+
+    def test_is_made_of_a_few_of_many_combinations(self):
+        changes = {"model.hidden": [16], "model.residual": [True], "model.activation": ["elu"]}
+        one_by_one = [SEEDS, *(SEEDS | {key: level} for key, level in changes.items())]
+        assert factor_grids(crossed(*one_by_one)) == ([], [])
+
+
+class TestAnIncompleteGrid:
+    def test_is_refused_with_what_failed(self):
+        cells, failed = fail(crossed(SEEDS | TWO), 7)
+        grids, (sentence,) = factor_grids(cells, failed)
+        assert not grids
+        assert "no main effects and interactions of activation and residual" in sentence
+        assert "only one training seed has all 4 combinations" in sentence
+        assert "Of 8 cells (at 2 seeds), 1 is missing (failed, see Failures)" in sentence
+        assert sentence.endswith(": activation elu, residual true, seed 1.")
+
+    def test_is_refused_with_what_is_not_there_yet(self):
+        _, (sentence,) = factor_grids(crossed(SEEDS | TWO)[:6] + crossed(SEEDS | TWO)[7:])
+        assert "1 is missing: activation elu, residual false, seed 1." in sentence
+        assert "failed" not in sentence
+
+    def test_counts_those_that_failed_among_those_that_are_missing(self):
+        cells, failed = fail(crossed(SEEDS | TWO), 0)
+        _, (sentence,) = factor_grids(cells[:-1], failed)
+        assert "no training seed has all 4 combinations" in sentence
+        assert "2 are missing (1 of them failed, see Failures)" in sentence
+
+    def test_is_seen_where_every_cell_of_a_level_failed(self):
+        cells = crossed(SEEDS | TWO)
+        failed = [("", one.settings) for one in cells if one.settings["model"]["residual"]]
+        kept = [one for one in cells if not one.settings["model"]["residual"]]
+        grids, (sentence,) = factor_grids(kept, failed)
+        assert not grids
+        assert "4 are missing (failed" in sentence
+
+    def test_leaves_a_seed_out_where_two_others_are_complete(self):
+        cells, failed = fail(crossed({"training.seed": [0, 1, 2]} | TWO), 4)
+        grid = only(cells, failed)
+        assert grid.seeds == (0, 2)
+        assert grid.note.startswith("Left out: training seed 1,")
+        assert grid.note.endswith("see Failures): activation relu, residual false, seed 1.")
+        assert {seed for _, seed in grid.cells} == {0, 2}
