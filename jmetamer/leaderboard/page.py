@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from jmetamer.report.wording import duration, listing, percent, plural
+from jmetamer.report.wording import coded, duration, listing, percent, plural
 
 Numbers = Mapping[str, Any]
 
@@ -58,6 +58,7 @@ def render(found: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = coded
     boards = found["boards"]
     return environment.get_template("leaderboard.html.j2").render(
         runs=[_run_text(run) for run in found["runs"]],

@@ -1,19 +1,17 @@
 """What the page shows of the effects of factors."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from jmetamer.report.effects_sentences import (
     certainty_sentence,
     grid_sentence,
     interaction_sentence,
-    interval,
     main_sentence,
     rank_sentences,
-    signed,
 )
 from jmetamer.report.effects_summary import Effects, EffectStudy
-from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.sources import OF_EFFECTS
 
 _MAX_DRAWN = 12
@@ -34,7 +32,7 @@ class StudySection:
     study: EffectStudy
     headline: str
     sentences: tuple[str, ...]
-    picture: Picture | None
+    picture: Any
     sources: tuple[str, ...]
 
 
@@ -69,30 +67,14 @@ def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]
         study=study,
         headline=main_sentence(study),
         sentences=tuple(text for text in sentences if text),
-        picture=_picture(place, study, cells) if place <= _MAX_DRAWN else None,
+        picture=_picture(place, study, cells),
         sources=(*(f"settings.{key}" for key in keys), *OF_EFFECTS),
     )
 
 
-def _picture(place: int, study: EffectStudy, known: Sequence[frozenset[str]]) -> Picture | None:
-    from jmetamer.report.figures import style
-    from jmetamer.report.figures.effects import MAX_ROWS, effect_panels
+def _picture(place: int, study: EffectStudy, known: list[frozenset[str]]) -> Any:
+    if place > _MAX_DRAWN:
+        return None
+    from jmetamer.report.effects_picture import effects_picture
 
-    more = max(map(len, study.effects.values())) - MAX_ROWS
-    rest = f" The last {more} effects of each outcome are in the table only." if more > 0 else ""
-    told = "; ".join(
-        f"{' by '.join(one.factors)} on {outcome} {signed(one.mean)}, {interval(one)}"
-        for outcome, one in study.all
-        if len(one.factors) == 1
-    )
-    with style.styled():
-        picture = drawn(
-            f"effects{place}", "Effects of the factors", effect_panels(study.effects),
-            f"Effects and their 95% intervals, a panel for each outcome. {told}.",
-            "Dot: mean over training seeds; line: 95% t-interval over seeds. Of a factor the mean "
-            "at its second level less that at its first; of two together half the difference of "
-            "such differences. Each panel has the units of its outcome, and the vertical line is "
-            f"no effect.{rest}",
-            wide=True,
-        )  # fmt: skip
-    return with_sources(picture, *known)
+    return effects_picture(f"effects{place}", study, known)

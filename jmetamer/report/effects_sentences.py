@@ -1,7 +1,6 @@
 """Effects of factors in plain words."""
 
 import math
-from collections.abc import Sequence
 
 from jmetamer.report.effects_summary import (
     DEPENDS,
@@ -13,6 +12,7 @@ from jmetamer.report.effects_summary import (
     EqualRank,
 )
 from jmetamer.report.factor_grids import ACTIVATION, level_text
+from jmetamer.report.outcomes import ACCURACY
 from jmetamer.report.wording import listing, number, plural
 from jmetamer.results.factorial import AdjustedEffect, Effect
 
@@ -59,12 +59,27 @@ def grid_sentence(study: EffectStudy) -> str:
 
 
 def main_sentence(study: EffectStudy) -> str:
-    """Say what each factor changes by itself, where an interval leaves 0 out."""
+    """Say what each factor changes by itself, where an interval leaves 0 out, and what it costs."""
     parts = []
     for place, factor in enumerate(study.grid.factors):
-        found = [(outcome, effects[place]) for outcome, effects in study.effects.items()]
-        parts.append(f"{factor.told} changes {_changes(found)}")
-    return _capital("; ".join(parts)) + "."
+        found = [
+            f"{outcome} by {_told(effects[place])}"
+            for outcome, effects in study.effects.items()
+            if outcome != ACCURACY and _is_clear(effects[place])
+        ]
+        changes = listing(found, limit=10) or "no outcome by more than its interval allows for 0"
+        parts.append(f"{factor.told} changes {changes}")
+    return f"{_capital('; '.join(parts))}.{_cost(study)}"
+
+
+def _cost(study: EffectStudy) -> str:
+    if ACCURACY not in study.effects:
+        return ""
+    told = [
+        f"by {_told(effect)} with {factor.name} {level_text(factor.levels[1])}"
+        for factor, effect in zip(study.grid.factors, study.effects[ACCURACY], strict=False)
+    ]
+    return f" Test accuracy changes {listing(told)}."
 
 
 def interaction_sentence(study: EffectStudy) -> str:
@@ -86,9 +101,10 @@ def certainty_sentence(study: EffectStudy) -> str:
     effects = [one for _, one in study.all]
     family = max(len(found) for found in study.effects.values())
     seeds = max(one.num_seeds for one in effects)
+    count = sum(map(_is_clear, effects))
     text = (
-        f"Of {len(effects)} intervals, {sum(map(_is_clear, effects))} leave 0 out; if nothing had "
-        f"an effect, about {number(round(ALPHA * len(effects), 1))} would."
+        f"Of {len(effects)} intervals, {count} {'leaves' if count == 1 else 'leave'} 0 out; if "
+        f"nothing had an effect, about {number(round(ALPHA * len(effects), 1))} would."
     )
     smallest = min(one.smallest_p for one in effects)
     if family * smallest > ALPHA:
@@ -124,24 +140,18 @@ def rank_sentences(study: EffectStudy) -> list[str]:
 
 def _rank_sentence(one: EqualRank) -> str:
     fit = one.alone or one.beside
-    start = f"{_capital(one.outcome)}: {signed(one.plain.mean)} ({interval(one.plain)})"
+    start = f"{_capital(one.outcome)}: {_told(one.plain)}"
     if fit is None:
         return f"{start}; at equal rank not determined."
     end = _RANK_ENDS[one.verdict].format(seeds=plural(fit.num_seeds, "seed"))
-    found = f"{signed(fit.mean)} ({interval(fit)})"
+    found = _told(fit)
     if one.alone and one.beside and one.verdict in (MORE, DEPENDS, UNDECIDED):
-        beside = f"{signed(one.beside.mean)} ({interval(one.beside)})"
-        found += f", and {beside} where the other factors may act too"
+        found += f", and {_told(one.beside)} where the other factors may act too"
     return f"{start}, at equal rank {found}; {end}."
 
 
-def _changes(found: Sequence[tuple[str, Effect]]) -> str:
-    clear = [
-        f"{outcome} by {signed(one.mean)} ({interval(one)})"
-        for outcome, one in found
-        if _is_clear(one)
-    ]
-    return listing(clear, limit=10) or "no outcome by more than its interval allows for 0"
+def _told(effect: Effect | AdjustedEffect) -> str:
+    return f"{signed(effect.mean)} ({interval(effect)})"
 
 
 def _is_clear(effect: Effect) -> bool:

@@ -157,18 +157,21 @@ def _equal_ranks(
     place, others = list(grid.pairs).index(names[0]), [n for n in grid.pairs if n != names[0]]
     found = []
     for outcome in (name for name in effects if name != RANK):
-        fits, reasons = [], []
-        for beside in ((), tuple(others)):
-            try:
-                fits.append(
-                    adjusted_effect(rows, grid.pairs, names[0], RANK, outcome, others=beside)
-                )
-            except InputError as error:
-                fits.append(None)
-                reasons.append(str(error))
-        reason = " ".join(dict.fromkeys(reasons))
-        found.append(EqualRank(outcome, effects[outcome][place], *fits, reason))
+        alone, reason = _fit(rows, grid, names[0], outcome, ())
+        beside, other = _fit(rows, grid, names[0], outcome, others)
+        reasons = " ".join(dict.fromkeys(text for text in (reason, other) if text))
+        found.append(EqualRank(outcome, effects[outcome][place], alone, beside, reasons))
     return found
+
+
+def _fit(
+    rows: Sequence[Mapping[str, Any]], grid: Grid, factor: str, outcome: str, others: Sequence[str]
+) -> tuple[AdjustedEffect | None, str]:
+    """Return the effect at equal rank, or None and why there is none."""
+    try:
+        return adjusted_effect(rows, grid.pairs, factor, RANK, outcome, others=others), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _part(fit: AdjustedEffect | None) -> str:

@@ -204,11 +204,15 @@ def _titles(found: Sequence[tuple[Sequence[_Asked], Sequence[Factor]]]) -> list[
         settings[str(place)] = nested_without(fullest.settings, {*SEEDS, *varying})
         runs[str(place)] = part[0].run
     titles = distinguishing([name.title for name in name_cells(settings, runs).values()])
-    for place, (_, factors) in enumerate(found):
-        if titles.count(titles[place]) > 1 or not titles[place]:
-            pairs = [factor.levels for factor in factors if factor.key == PERTURBATION]
-            titles[place] += "".join(f" · {second} against {first}" for first, second in pairs)
-    return titles
+    return [_told_apart(title, titles, own) for title, (_, own) in zip(titles, found, strict=True)]
+
+
+def _told_apart(title: str, titles: Sequence[str], factors: Sequence[Factor]) -> str:
+    """Add the kinds of perturbation that are compared, where that is all that is different."""
+    if titles.count(title) == 1:
+        return title
+    pairs = [factor.levels for factor in factors if factor.key == PERTURBATION]
+    return title + "".join(f" · {second} against {first}" for first, second in pairs)
 
 
 def _grid(cells: Sequence[_Asked], factors: tuple[Factor, ...], where: str) -> Grid | str:

@@ -9,7 +9,7 @@ import xarray as xr
 from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, mean, median, scalar, values
 
-RANK = "rank"
+ACCURACY, RANK = "test accuracy", "rank"
 
 
 def cell_outcomes(
@@ -41,7 +41,7 @@ def _outcomes(
     matches = converged(data)
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)
-    yield "test accuracy", scalar(data, "test_accuracy", "accuracy_test")
+    yield ACCURACY, scalar(data, "test_accuracy", "accuracy_test")
     if "rank_post" in data:
         yield RANK, median(values(data, "rank_post"))
     if "success" in data:

@@ -158,6 +158,7 @@ def _environment() -> jinja2.Environment:
         percent=wording.percent,
         duration=wording.duration,
         plural=wording.plural,
+        coded=wording.coded,
         listing=wording.listing,
         kappa=short,
         signed=signed,

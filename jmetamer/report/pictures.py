@@ -75,8 +75,10 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
     return with_sources(picture, *(cell.sources for cell in cells))
 
 
-def _shortened(title: str, limit: int = 56) -> str:
-    return title if len(title) <= limit else title[: limit - 1] + "…"
+def _shortened(title: str, limit: int = 30) -> str:
+    """Leave out the middle of a long title, as its ends tell more."""
+    end = limit // 3
+    return title if len(title) <= limit else f"{title[: limit - 1 - end]}…{title[-end:]}"
 
 
 def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:

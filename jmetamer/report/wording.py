@@ -1,7 +1,10 @@
 """How numbers and lists are written in sentences."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
+
+from markupsafe import Markup, escape
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -78,6 +81,16 @@ def listing(items: Sequence[str], limit: int = 6) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def coded(text: str) -> Markup:
+    """Write text for the page, with what stands between backticks as code.
+
+    Example:
+      >>> print(coded("raise `steps` & wait"))
+      raise <code>steps</code> &amp; wait
+    """
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def duration(seconds: float) -> str:

@@ -136,6 +136,26 @@ def fit(mean, half, plain=1.0):
     return AdjustedEffect(mean, mean - half, mean + half, 0.1, plain, 6)
 
 
+@pytest.fixture(scope="module")
+def through_rank():
+    """ELU raises the rank by 6, on which kappa hangs, and costs accuracy by itself."""
+
+    def variables(activation, residual, seed):
+        draw = np.random.default_rng([seed, activation == "elu", residual])
+        rank = 20 + 6 * (activation == "elu") + seed + draw.integers(0, 4)
+        kappa = 0.01 * rank + 0.001 * draw.normal(size=(2, 1))
+        return {
+            "rank_post": ("target", [rank]),
+            "judge_architecture": ("judge", ["gat"]),
+            "recognition_kappa": (("metamer", "judge"), kappa),
+            "class_agreement": ("metamer", draw.normal(0.5, 0.1, 2)),
+        }
+
+    rows = {seed: (0.8, 0.8, 0.7, 0.7) + 0.01 * np.random.default_rng(seed).normal(size=4)
+            for seed in range(6)}  # fmt: skip
+    return only(made(rows, variables))
+
+
 class TestRankAlone:
     @pytest.mark.parametrize(
         ("alone", "beside", "verdict"),
@@ -157,34 +177,15 @@ class TestRankAlone:
         assert EqualRank("y", effect(1.0, 0.5), alone, beside, "").verdict == verdict
         assert EqualRank("y", effect(0.2, 0.5), alone, beside, "").verdict == "no effect to explain"
 
-    @pytest.fixture(scope="class")
-    def study(self):
-        """ELU raises the rank by 6, on which kappa hangs, and costs accuracy by itself."""
-
-        def variables(activation, residual, seed):
-            draw = np.random.default_rng([seed, activation == "elu", residual])
-            rank = 20 + 6 * (activation == "elu") + seed + draw.integers(0, 4)
-            kappa = 0.01 * rank + 0.001 * draw.normal(size=(2, 1))
-            return {
-                "rank_post": ("target", [rank]),
-                "judge_architecture": ("judge", ["gat"]),
-                "recognition_kappa": (("metamer", "judge"), kappa),
-                "class_agreement": ("metamer", draw.normal(0.5, 0.1, 2)),
-            }
-
-        rows = {seed: (0.8, 0.8, 0.7, 0.7) + 0.01 * np.random.default_rng(seed).normal(size=4)
-                for seed in range(6)}  # fmt: skip
-        return only(made(rows, variables))
-
-    def test_is_told_outcome_by_outcome(self, study):
-        verdicts = {one.outcome: one.verdict for one in study.at_equal_rank}
+    def test_is_told_outcome_by_outcome(self, through_rank):
+        verdicts = {one.outcome: one.verdict for one in through_rank.at_equal_rank}
         assert verdicts == {
             "test accuracy": "more than rank",
             "judges' kappa": "rank alone explains it",
             "class agreement": "no effect to explain",
             "share that match": "no effect to explain",
         }
-        (question,) = rank_sentences(study)
+        (question,) = rank_sentences(through_rank)
         start = "Does counting rank alone explain what activation elu instead of relu does?"
         assert question.startswith(start)
         assert "the rank alone explains this, as far as 6 seeds can tell" in question
@@ -213,11 +214,20 @@ class TestSentences:
             "seeds."
         )
         # The effect of ELU is -0.1 - d at each seed; t of two degrees of freedom is 4.3027.
-        assert main_sentence(study) == (
-            "Activation elu instead of relu changes test accuracy by -0.12 (-0.145 to -0.0952); "
-            "residual true instead of false changes no outcome by more than its interval allows "
-            "for 0."
+        told = (
+            "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (0 to "
+            "0) with residual true."
         )
+        nothing = "changes no outcome by more than its interval allows for 0"
+        assert main_sentence(study) == (
+            f"Activation elu instead of relu {nothing}; residual true instead of false {nothing}. "
+            f"{told}"
+        )
+        cells = made(numbers, lambda name, _, seed: {
+            "rank_post": ("target", [8 * (name == "elu") + seed * (name == "elu")])
+        })  # fmt: skip
+        start = "Activation elu instead of relu changes rank by +9 (+6.52 to +11.5); residual "
+        assert main_sentence(only(cells)).startswith(start)
         assert "No interaction" in interaction_sentence(study)
 
     def test_name_interactions(self):

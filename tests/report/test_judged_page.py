@@ -186,3 +186,21 @@ def test_all_tables_can_be_sorted(text):
 
 def test_the_command_of_every_cell_stands_on_the_page(text):
     assert text.count("python -m jmetamer.sweep configs/quickstart.yaml") >= 4
+
+
+def test_makers_without_passed_metamers_have_no_number_whatever_their_seeds(make_run, cell, digits,
+                                                                            judged):  # fmt: skip
+    cells = {
+        f"c{seed}": judged(cell(digits, count=4, stored=0), seed=seed, passed=[False] * 4)
+        for seed in (0, 1)
+    }
+    text = write_report(make_run(cells)).read_text()
+    (row,) = table_of(text, "Transfer matrix")
+    assert [word.split()[0] for word in row[1:6]] == ["–"] * 5
+    assert "need at least two of them at which metamers passed; no maker here has" in text
+
+
+def test_settings_that_a_remedy_names_are_set_as_code(make_run, cell, digits):
+    made = cell(digits, count=4, stored=0, num_stalled=1)
+    made["status_counts"] = {"STEPS_EXHAUSTED": 4}
+    assert "Remedy: raise <code>steps</code>." in write_report(make_run({"c": made})).read_text()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -13,7 +12,8 @@ from jmetamer.results.factorial import Effect
 _COLORS = (BLUE, ORANGE, GREEN)
 _KINDS = ("factor by itself", "two together", "three together")
 _NUM_COLUMNS = 3
-_PANEL_WIDTH, _ROW_HEIGHT, _PANEL_MARGIN = 2.3, 0.2, 0.75  # inches
+# Inches.
+_PANEL_WIDTH, _PANEL_MARGIN, _ROW_HEIGHT, _TALL_ROW = 2.3, 0.75, 0.2, 0.26
 MAX_ROWS = 15
 
 
@@ -24,7 +24,8 @@ def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
     than 15 effects on an outcome the first 15 are drawn: main ones, then interactions of two.
 
     Args:
-      effects: outcome -> effects, the same factors in the same order for each.
+      effects: outcome -> effects, the same factors in the same order for each, of two seeds or
+        more.
 
     Returns:
       The figure, or None without effects.
@@ -32,13 +33,17 @@ def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
     if not effects:
         return None
     first = list(next(iter(effects.values())))[:MAX_ROWS]
-    names = [" × ".join(one.factors) for one in first]
+    # A third factor stands on a second line, so that labels leave room on a phone.
+    names = [" × ".join(one.factors[:2]) + "".join(f"\n× {name}" for name in one.factors[2:])
+             for one in first]  # fmt: skip
     columns = min(_NUM_COLUMNS, len(effects))
     rows = -(-len(effects) // columns)
-    left, height = label_width(names), _ROW_HEIGHT * len(names)
+    lines = [line for name in names for line in name.split("\n")]
+    row = _ROW_HEIGHT if len(lines) == len(names) else _TALL_ROW
+    left, height = label_width(lines, size=7.0), row * len(names)
     panel = height + _PANEL_MARGIN
     figure = blank(
-        left + columns * _PANEL_WIDTH, rows * panel + 0.45, left=left, top=0.3, bottom=0.75,
+        left + columns * _PANEL_WIDTH, rows * panel + 0.3, left=left, top=0.3, bottom=0.6,
         hspace=_PANEL_MARGIN / height,
     )  # fmt: skip
     figure.subplots_adjust(wspace=0.12)
@@ -59,10 +64,9 @@ def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:
     for row, one in enumerate(found):
         kind = min(len(one.factors), len(_KINDS)) - 1
         color = _COLORS[kind]
-        limits = [one.low, one.high] if np.isfinite([one.low, one.high]).all() else [one.mean] * 2
-        axes.hlines(row, *limits, color=color, lw=2)
+        axes.hlines(row, one.low, one.high, color=color, lw=2)
         axes.plot([one.mean], [row], marker="o", ms=5, color=color, label=_KINDS[kind])
-        ends += limits
+        ends += [one.low, one.high]
     low, high = min(ends), max(ends)
     pad = 0.06 * (high - low) or 1.0
     axes.set_xlim(low - pad, high + pad)
