@@ -6,6 +6,8 @@ import re
 import pytest
 
 from jmetamer.report import write_report
+from jmetamer.report.figures.effects import MAX_ROWS, effect_panels
+from jmetamer.results import Effect
 
 DATASETS = {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)}
 
@@ -72,3 +74,28 @@ def test_an_incomplete_grid_is_a_sentence(make_run, cell, digits, judged):
 def test_an_ordinary_run_has_no_such_section(make_run, cell, digits, judged):
     cells = {f"c{seed}": judged(cell(digits, count=4, stored=0), seed=seed) for seed in (0, 1)}
     assert 'id="effects"' not in write_report(make_run(cells)).read_text()
+
+
+def test_the_figure_has_a_panel_for_each_outcome_and_a_dot_for_each_effect():
+    names = [chosen for size in (1, 2, 3) for chosen in itertools.combinations("abcd", size)]
+    effects = {
+        outcome: [
+            Effect(one, sign * place, sign * place - 1, sign * place + 2, 0.1, 0.2, 0.1, 3)
+            for place, one in enumerate((*names, ("a",), ("b",)))
+        ]
+        for outcome, sign in (("rank", 1), ("kappa", -1), ("cost", 2), ("other", 0))
+    }
+    figure = effect_panels(effects)
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in panels] == list(effects)
+    for axes, found in zip(panels, effects.values(), strict=True):
+        dots = [line for line in axes.lines if line.get_marker() == "o"]
+        assert len(dots) == MAX_ROWS < len(found)
+        assert [line.get_xdata()[0] for line in dots] == [one.mean for one in found[:MAX_ROWS]]
+        low, high = axes.get_xlim()
+        assert low < min(one.low for one in found[:MAX_ROWS])
+        assert high > max(one.high for one in found[:MAX_ROWS])
+    labels = [text.get_text() for text in panels[0].get_yticklabels()]
+    assert labels[0] == "a"
+    assert labels[10] == "a × b\n× c"
+    assert effect_panels({}) is None
