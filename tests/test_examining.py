@@ -96,6 +96,7 @@ class TestRecognition:
         assert data["control"].values.tolist() == names
         assert data["control_kappa"].shape == (5, 2, 4)
         loss = dict(zip(names, data["control_loss"].values, strict=True))
+        np.testing.assert_allclose(loss["start"], data["loss_initial"][:2], rtol=1e-4)
         assert (loss["identity"] < 1e-12).all()
         assert (loss["null_space"] < 1e-10).all()
         assert all((loss[name] > 1e-2).all() for name in ("start", "displacement", "neighbor"))

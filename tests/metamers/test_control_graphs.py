@@ -1,0 +1,94 @@
+"""Controls that judges read beside metamers: what each of them keeps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial import KDTree
+
+import jmetamer as jm
+from jmetamer.metamers.control_graphs import ControlGraphs
+from jmetamer.metamers.other_targets import matched_vector, other_targets
+
+DATA = jm.load_dataset("karate")
+TRAINED = jm.train(jm.GCN(hidden=4), DATA, settings=jm.TrainSettings(epochs=0))
+
+
+def problem(**options):
+    return jm.Problem(TRAINED, DATA.graph, layer="conv1", **options)
+
+
+def other_graph():
+    rng = np.random.default_rng(0)
+    features = np.asarray(DATA.graph.nodes) + rng.normal(size=DATA.graph.nodes.shape)
+    return jax.tree.map(jnp.asarray, DATA.graph._replace(nodes=features.astype(np.float32)))
+
+
+class TestContinuousFeatures:
+    def test_displacement_moves_every_node_as_far_and_elsewhere(self):
+        metamer = other_graph()
+        moved = ControlGraphs(problem(), 0).of(3, metamer)["displacement"].nodes
+        lengths = [np.linalg.norm(x - DATA.graph.nodes, axis=1) for x in (moved, metamer.nodes)]
+        np.testing.assert_allclose(*lengths, rtol=1e-4)
+        assert np.abs(moved - metamer.nodes).max() > 0.1
+
+    def test_start_is_that_of_the_seed(self):
+        controls = ControlGraphs(problem(), seed=5)
+        found = jm.generate(problem(), seeds=[3], seed=5, steps=1)
+        start = controls.of(3, other_graph())["start"]
+        target = np.asarray(TRAINED.activations(DATA.graph)["conv1"])
+        error = np.sum((np.asarray(TRAINED.activations(start)["conv1"]) - target) ** 2)
+        assert float(found.loss_initial[0]) == pytest.approx(error / np.sum(target**2), rel=1e-4)
+
+    def test_null_space_matches_and_neighbors_are_the_nearest(self):
+        controls = ControlGraphs(problem(), 0).of(0, other_graph())
+        seen = np.asarray(TRAINED.activations(DATA.graph)["conv1"])
+        matched = np.asarray(TRAINED.activations(controls["null_space"])["conv1"])
+        np.testing.assert_allclose(matched, seen, atol=1e-5)
+        distance, _ = KDTree(seen).query(seen, k=2)
+        place = np.asarray(controls["neighbor"].nodes) @ np.arange(34)  # features are one-hot
+        chosen = np.linalg.norm(seen[place.astype(int)] - seen, axis=1)
+        np.testing.assert_allclose(chosen, distance[:, 1], atol=1e-6)
+
+
+class TestOtherKinds:
+    def test_flips_keep_the_number_of_ones_of_every_node(self):
+        controls = ControlGraphs(problem(vary=jm.BinaryFeatures()), 0)
+        assert controls.names == ("identity", "start", "flips", "neighbor")
+        metamer = DATA.graph._replace(nodes=jnp.roll(jnp.asarray(DATA.graph.nodes), 1, axis=0))
+        flipped = np.asarray(controls.of(0, metamer)["flips"].nodes)
+        np.testing.assert_array_equal(flipped.sum(1), 1)
+        assert (np.asarray(controls.of(0, metamer)["start"].nodes).sum(), flipped.max()) == (34, 1)
+
+    def test_random_edges_are_as_many_and_undirected(self):
+        controls = ControlGraphs(problem(vary=jm.BinaryEdges()), 0)
+        assert controls.names == ("identity", "random_edges")
+        drawn = controls.of(0, other_graph())["random_edges"]
+        pairs = {*zip(drawn.senders.tolist(), drawn.receivers.tolist(), strict=True)}
+        assert len(pairs) == len(DATA.graph.senders)
+        assert {(b, a) for a, b in pairs} == pairs
+        again = controls.of(1, other_graph())["random_edges"]
+        assert (drawn.senders != again.senders).any()
+
+    def test_of_edge_weights_there_is_the_start(self):
+        controls = ControlGraphs(problem(vary=jm.EdgeWeights()), 0)
+        assert controls.names == ("identity", "start")
+        start = controls.of(0, other_graph())["start"]
+        assert (start.edges.weight != 1).any()
+
+
+class TestOtherTargets:
+    def test_of_all_nodes_they_are_the_same_rows_in_another_order(self):
+        rows = np.asarray(other_targets(problem(), 5, 0)).reshape(5, 34, 4)
+        target = np.asarray(matched_vector(problem())).reshape(34, 4)
+        for other in rows:
+            np.testing.assert_array_equal(np.sort(other, axis=0), np.sort(target, axis=0))
+            assert (other != target).any()
+
+    def test_of_some_nodes_they_are_rows_of_different_nodes(self):
+        chosen = problem(nodes=[0, 33, 5])
+        rows = np.asarray(other_targets(chosen, 50, 0)).reshape(50, 3, 4)
+        everyone = np.asarray(TRAINED.activations(DATA.graph)["conv1"])
+        drawn = np.array([[np.flatnonzero((everyone == r).all(1))[0] for r in row] for row in rows])
+        assert all(len(set(row.tolist())) == 3 for row in drawn)
+        assert len({*drawn.ravel().tolist()}) > 30
