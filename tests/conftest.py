@@ -13,8 +13,8 @@ pytest_plugins = ["small_problems"]
 os.environ.setdefault("JMETAMER_COMPILATION_CACHE", "off")
 # Tests compile many small programs and run them briefly: most of their time would be compiling.
 # Set before jax is imported, and inherited by the processes that tests start. The older emitters of
-# fused loops compile these programs in two thirds of the time; XLA ends the process at a flag that it
-# does not know, so that they are asked for only where they are known to exist.
+# fused loops compile these programs in two thirds of the time; XLA ends the process at a flag that
+# it does not know, so that they are asked for only where they are known to exist.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

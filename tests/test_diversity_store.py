@@ -30,8 +30,6 @@ def run_of(folder, metamers):
 @pytest.mark.parametrize(
     ("metamers", "kinds"),
     [
-        ("vary: continuous_features", ["features"]),
-        ("vary: edges", ["edges"]),
         ("vary: edge_weights, tolerance: 1e-2", ["edges"]),
         ("vary: features_and_edges", ["features", "edges"]),
         ("vary: binary_features, tolerance: 0.9", ["features"]),
