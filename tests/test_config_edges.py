@@ -141,7 +141,7 @@ class TestTheGrid:
         [
             ("edges", "start", ["noise", "rewired"]),
             ("edges", "block", [10, 20]),
-            ("edges", "refill", ["uniform", "gradient"]),
+            ("edges", "refill", ["uniform", "near", "gradient"]),
             ("edges", "refill_every", [5, 6]),
             ("edges", "budget", [10, 20]),
             ("edges", "penalty", [0.1, 0.2]),

@@ -121,8 +121,9 @@ class EdgeSettings:
         [noise].
       block: edges, features_and_edges; candidate pairs beside the edges of the start [four times
         as many, at least 1,000].
-      refill: edges, features_and_edges; candidates are found at random (uniform), or where an edge
-        would lower the loss most (gradient) [uniform].
+      refill: edges, features_and_edges; candidates are found at random (uniform), at random among
+        those that the targets would see (near), or where an edge would lower the loss most
+        (gradient) [uniform].
       refill_every: edges, features_and_edges; steps between two exchanges of candidates [25].
       budget: edges, features_and_edges; largest number of pairs by which a metamer may differ from
         its start [any].
@@ -146,7 +147,7 @@ class EdgeSettings:
 
     start: Literal["noise", "any_density", "rewired", "reference"] | None = None
     block: Count | None = None
-    refill: Literal["uniform", "gradient"] | None = None
+    refill: Literal["uniform", "near", "gradient"] | None = None
     refill_every: Count | None = None
     budget: Count | None = None
     penalty: NonNegative | None = None
