@@ -1,0 +1,204 @@
+"""The compiled part of metamers that repel each other: one step of a whole group."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer.metamers import lanes as engine
+from jmetamer.metamers.coordinates import OwnCoordinates
+from jmetamer.metamers.devices import LaneDevices
+from jmetamer.metamers.problem import Arrays, Matching, Problem
+from jmetamer.metamers.program import program_of
+from jmetamer.metamers.repulsion import repulsion
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.status import Status
+
+# While metamers push each other, none is given up.
+_NEVER = 2**31 - 1
+
+
+@jax.custom_vjp
+def _pushed(features: jax.Array, push: jax.Array) -> jax.Array:
+    """Return the features; backward, the push is added to their gradient."""
+    return features
+
+
+def _forward(features: jax.Array, push: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return features, push
+
+
+def _backward(push: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return gradient + push, jnp.zeros_like(push)
+
+
+_pushed.defvjp(_forward, _backward)
+
+
+@dataclasses.dataclass(frozen=True)
+class PushedCoordinates(OwnCoordinates):
+    """The parameterization's own theta; constants are the gradient of the repulsion, [n, d].
+
+    By the chain rule, the gradient by theta of the matching loss is then that of loss and
+    repulsion together, also through a straight-through estimator.
+
+    Example:
+      >>> PushedCoordinates().name
+      'features'
+    """
+
+    def activations(
+        self, theta: Any, constants: Any, matching: Matching, arrays: Arrays, basis: Any
+    ) -> Mapping[str, jax.Array]:
+        """Return the activations of the decoded graph."""
+        graph = matching.vary.decode(theta, arrays.graph)
+        graph = graph._replace(nodes=_pushed(graph.nodes, constants))
+        return matching.model.activations(
+            arrays.params, graph, identity_backward=matching.identity_backward
+        )
+
+
+class Pressure(NamedTuple):
+    """How strongly and how long metamers push each other.
+
+    Attributes:
+      weight: [] of the repulsion beside the matching loss.
+      until: [] int32 step at which it is switched off.
+    """
+
+    weight: jax.Array
+    until: jax.Array
+
+
+def last_push(steps: int) -> int:
+    """Return at which step the repulsion is switched off: at two thirds of the steps.
+
+    Example:
+      >>> last_push(300), last_push(1)
+      (200, 1)
+    """
+    return -(-2 * steps // 3)
+
+
+def program_of_group(problem: Problem, solver: Solver) -> engine.Program:
+    """Return the program of a group: on one device, because each step looks at all seeds.
+
+    Args:
+      problem: what is to be matched.
+      solver: optimizer, precision, and steps between two looks of the host.
+    """
+    solver = solver.replace(coordinates="features")
+    program, _ = program_of(problem, solver, devices=LaneDevices(), together=False)
+    return program._replace(coordinates=PushedCoordinates())
+
+
+def pressure_of(solver: Solver) -> Pressure:
+    """Return how strongly and how long the metamers of a group push each other.
+
+    Args:
+      solver: its repulsion and its steps.
+
+    Example:
+      >>> from jmetamer.metamers.optimizers import Optimizer
+      >>> solver = Solver(Optimizer("adam", 0.1), steps=30, repulsion=0.5)
+      >>> float(pressure_of(solver).weight), int(pressure_of(solver).until)
+      (0.5, 20)
+    """
+    return Pressure(jnp.float32(solver.repulsion), jnp.int32(last_push(solver.steps)))
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def advance(
+    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+) -> tuple[engine.Lane, jax.Array]:
+    """Take `program.chunk` steps of a whole group, or fewer if all have ended.
+
+    Args:
+      program: from `program_of_group`.
+      lanes: all seeds of the group; given away.
+      arrays: of the problem.
+      limits: tolerance, steps and stop rules; the first and the last do not count while metamers
+        push each other.
+      pressure: from `pressure_of`.
+
+    Returns:
+      The lanes, and L_act before every step [b, chunk], NaN in those that had ended.
+    """
+
+    def unfinished(carry: tuple[jax.Array, engine.Lane, jax.Array]) -> jax.Array:
+        return (carry[0] < program.chunk) & jnp.any(carry[1].status == Status.RUNNING)
+
+    def body(
+        carry: tuple[jax.Array, engine.Lane, jax.Array],
+    ) -> tuple[jax.Array, engine.Lane, jax.Array]:
+        index, state, curves = carry
+        state, losses = _step_of_all(program, state, arrays, limits, pressure)
+        return index + 1, state, curves.at[:, index].set(losses)
+
+    empty = jnp.full((lanes.status.shape[0], program.chunk), jnp.nan, jnp.float32)
+    _, lanes, curves = jax.lax.while_loop(unfinished, body, (jnp.int32(0), lanes, empty))
+    return lanes, curves
+
+
+def _step_of_all(
+    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+) -> tuple[engine.Lane, jax.Array]:
+    """Take one step of every seed: one after the other, so that only one's activations are kept."""
+    step = jnp.max(lanes.step)  # of all that run: none has started later
+    pushing = step < pressure.until
+    lanes = _released(lanes, step == pressure.until)
+    limits = limits._replace(
+        tolerance=jnp.where(pushing, -1, limits.tolerance),
+        patience=jnp.where(pushing, _NEVER, limits.patience),
+    )
+    shape = jax.eval_shape(lambda: _features(program, lanes, arrays))
+    pushes = jax.lax.cond(
+        pushing,
+        lambda: pressure.weight * _pushes(program, lanes, arrays),
+        lambda: jnp.zeros(shape.shape, shape.dtype),
+    )
+
+    def stepped(lane: engine.Lane, push: jax.Array) -> tuple[engine.Lane, jax.Array]:
+        lane = lane._replace(constants=push)
+        moved, loss = engine.take_step(lane, program, arrays, (), limits)
+        return moved._replace(constants=()), loss
+
+    def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
+        lane = jax.tree.map(lambda array: array[place], carry[0])
+        running = lane.status == Status.RUNNING
+        nothing = jnp.float32(jnp.nan)
+        ended = jax.lax.cond(running, stepped, lambda lane, _: (lane, nothing), lane, pushes[place])
+        # Where they stand: a second copy of the whole group would be the largest array of all.
+        return jax.tree.map(lambda all_, new: all_.at[place].set(new), carry, ended)
+
+    losses = jnp.full(lanes.status.shape, jnp.nan, jnp.float32)
+    moved: tuple[engine.Lane, jax.Array]
+    moved = jax.lax.fori_loop(0, lanes.status.shape[0], one, (lanes, losses))
+    return moved
+
+
+def _released(lanes: engine.Lane, now: jax.Array) -> engine.Lane:
+    """Forget the best iterates of lanes that were pushed: they are judged by what comes now."""
+    fresh = now & (lanes.status == Status.RUNNING)
+    infinity = jnp.float32(jnp.inf)
+    return lanes._replace(
+        best_loss=jnp.where(fresh, infinity, lanes.best_loss),
+        mark_loss=jnp.where(fresh, infinity, lanes.mark_loss),
+        mark_step=jnp.where(fresh, lanes.step, lanes.mark_step),
+    )
+
+
+def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+    """Return the features [b, n, d] as the network sees them: 0 or 1 where they are binary."""
+
+    def one(theta: Any) -> jax.Array:
+        return program.matching.vary.decode(theta, arrays.graph).nodes
+
+    return jax.vmap(one)(lanes.theta)
+
+
+def _pushes(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+    return repulsion(_features(program, lanes, arrays), lanes.status == Status.RUNNING)[1]
