@@ -90,7 +90,7 @@ def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):
     ],
 )
 def test_what_cannot_repel_is_refused_before_anything_is_made(metamers, words):
-    with pytest.raises(ConfigError, match="`metamers.repulsion` is 0.5") as caught:
+    with pytest.raises(ConfigError, match=r"`metamers\.repulsion` is 0\.5") as caught:
         cell_of(f"layer: conv1, domain: null, {metamers}, repulsion: 0.5")
     assert words in str(caught.value)
 
