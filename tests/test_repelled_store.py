@@ -1,5 +1,6 @@
 """Metamers that repel each other as a sweep makes and stores them, and what it refuses."""
 
+import numpy as np
 import pytest
 
 import jmetamer as jm
@@ -62,7 +63,8 @@ def test_its_losses_are_those_of_the_stored_bytes(made):
         whole = prepared.problem.arrays.graph._replace(nodes=graph.nodes)
         assert float(judge(whole).loss) == pytest.approx(float(loss), rel=1e-5)
     assert (data["loss_hardened"].values < data["loss_initial"].values).all()
-    assert run.status_counts(cell.id) == {"CONVERGED": COUNT}
+    converged = int(np.sum(data["loss_hardened"].values <= 1e-2))
+    assert run.status_counts(cell.id)["CONVERGED"] == converged >= 3
 
 
 def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):

@@ -11,12 +11,15 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
+from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.measures import MEASURES, feature_diversity
-from jmetamer.metamers import generate as generate_module
-from jmetamer.metamers import memory, repelled
+from jmetamer.metamers import lanes as engine
+from jmetamer.metamers import memory
 from jmetamer.metamers.block import Blocks, can_join
 from jmetamer.metamers.matching_loss import matching_loss
+from jmetamer.metamers.program import limits_of
 from jmetamer.metamers.repelled import RepelledSynthesis, fit_group, group_bytes
+from jmetamer.metamers.repelled_program import advance, pressure_of, program_of_group
 from jmetamer.metamers.solver import ONE_GROUP, Solver
 
 SGD = jm.Optimizer("sgd", 0.3)
@@ -40,14 +43,41 @@ def boxed(trained, graph):
 
 @pytest.fixture(scope="module")
 def binary(make_trained, binary_graph):
-    """One node must match: most ones of the features are free."""
+    """Two nodes must match: most ones of the features are free."""
     made = make_trained(jm.GCN(hidden=4, num_outputs=3), binary_graph)
-    return jm.Problem(made, binary_graph, "logits", jm.BinaryFeatures(), nodes=[3])
+    return jm.Problem(made, binary_graph, "logits", jm.BinaryFeatures(), nodes=[3, 9])
+
+
+@pytest.fixture(scope="module", params=["continuous", "binary"])
+def either(request, small, binary):
+    return small if request.param == "continuous" else binary
+
+
+@pytest.fixture(scope="module", params=["boxed", "binary"])
+def made(request):
+    problem = request.getfixturevalue(request.param)
+    continuous = request.param == "boxed"
+    adam = jm.Optimizer("adam", 0.05 if continuous else 0.2, "cosine")
+    settings = {
+        "count": 6, "optimizer": adam, "steps": 150, "tolerance": 1e-2,
+        "coordinates": "features",
+    }  # fmt: skip
+    pair = [jm.generate(problem, repulsion=weight, **settings) for weight in (0, 0.1)]
+    kind = "continuous" if continuous else "binary"
+    found = [
+        feature_diversity(np.stack(list(features(problem, one).values())), kind) for one in pair
+    ]
+    return problem, pair, found
+
+
+@pytest.fixture(scope="module")
+def whole(small):
+    return jm.generate(small, seeds=SEEDS, **GROUP)
 
 
 class TestOff:
     def test_it_is_what_it_was_to_the_last_bit(self, small, monkeypatch):
-        monkeypatch.setattr(generate_module, "RepelledSynthesis", None)  # calling it would fail
+        monkeypatch.setattr(RepelledSynthesis, "finished", None)  # calling it would fail
         settings = {"count": 3, "steps": 20, "tolerance": 1e-3}
         plain, off = jm.generate(small, **settings), jm.generate(small, repulsion=0, **settings)
         for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(off), strict=True):
@@ -62,22 +92,20 @@ class TestOff:
 class TestAStep:
     """One step of gradient descent, against the objective written out and differentiated."""
 
-    @pytest.fixture(scope="class", params=["continuous", "binary"])
-    def problem(self, request, small, binary):
-        return small if request.param == "continuous" else binary
-
-    def test_goes_down_the_loss_and_the_repulsion_of_one_with_the_others_held(self, problem):
+    def test_goes_down_the_loss_and_the_repulsion_of_one_with_the_others_held(self, either):
+        problem = either
         weight, matching, arrays = 0.7, problem.matching, problem.arrays
         vary, distance = matching.vary, MEASURES["features/normalized_euclidean"].function
         starts = [vary.init(seed_key(4, seed), arrays.graph) for seed in SEEDS]
         drawn = [vary.decode(theta, arrays.graph).nodes for theta in starts]
 
-        def objective(theta, place):
+        @jax.jit
+        @jax.grad
+        def slope_of(theta, others):
             graph = vary.decode(theta, arrays.graph)
             loss, _ = matching_loss(
                 matching.model.activations(arrays.params, graph), matching, arrays
             )
-            others = [one for j, one in enumerate(drawn) if j != place]
             apart = jnp.stack([distance(graph.nodes, one) for one in others])
             return loss + weight * jnp.mean((1 - apart) ** 2)
 
@@ -86,7 +114,7 @@ class TestAStep:
             repulsion=weight,
         )  # fmt: skip
         for place, theta in enumerate(starts):
-            slope = jax.grad(objective)(theta, place)
+            slope = slope_of(theta, [one for j, one in enumerate(drawn) if j != place])
             moved = jax.tree.map(lambda a, g: a - SGD.rate * g, theta, slope)
             expected = vary.project(moved, arrays.graph)
             found = jax.tree.map(lambda a, place=place: a[place], made.theta)
@@ -112,22 +140,6 @@ class TestAStep:
 
 
 class TestMetamers:
-    @pytest.fixture(scope="class", params=["boxed", "binary"])
-    def made(self, request):
-        problem = request.getfixturevalue(request.param)
-        continuous = request.param == "boxed"
-        adam = jm.Optimizer("adam", 0.05 if continuous else 0.2, "cosine")
-        settings = {
-            "count": 6, "optimizer": adam, "steps": 150, "tolerance": 1e-2,
-            "coordinates": "features",
-        }  # fmt: skip
-        pair = [jm.generate(problem, repulsion=weight, **settings) for weight in (0, 1.0)]
-        kind = "continuous" if continuous else "binary"
-        found = [
-            feature_diversity(np.stack(list(features(problem, one).values())), kind) for one in pair
-        ]
-        return problem, pair, found
-
     def test_still_converge(self, made):
         _, pair, _ = made
         assert all((one.status == jm.Status.CONVERGED).all() for one in pair)
@@ -161,10 +173,6 @@ class TestMetamers:
 
 
 class TestAGroup:
-    @pytest.fixture(scope="class")
-    def whole(self, small):
-        return jm.generate(small, seeds=SEEDS, **GROUP)
-
     def test_is_the_same_in_whatever_order_its_seeds_are_named(self, small, whole):
         again = jm.generate(small, seeds=sorted(SEEDS), **GROUP)
         assert whole.seed_id.tolist() == SEEDS
@@ -241,20 +249,29 @@ class TestRefusals:
 
     def test_of_a_group_too_large_come_before_anything_is_allocated(self, small, monkeypatch):
         monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
-        monkeypatch.setattr(repelled.engine, "fill", None)
+        monkeypatch.setattr(RepelledSynthesis, "_optimized", None)
         solver = jm.default_solver(small, repulsion=1.0)
         pattern = r"5,000 metamers that repel .* need about .* but 1.0 MB are free"
         with pytest.raises(InputError, match=pattern):
             jm.generate(small, count=5000, solver=solver)
 
 
-def test_the_memory_that_is_foreseen_is_what_the_compiler_takes(small):
-    solver = jm.default_solver(small, repulsion=1.0)
-    one, many = (group_bytes(small, solver, count) for count in (1, 1001))
-    size = 4 * small.graph.nodes.size
-    # Theta, its best, two moments and the repulsion's gradient, and what a pair needs.
-    assert 5 * size < (many - one) / 1000 < 5 * size + 8 * 4 * 1001 + 1000
-    assert fit_group(small, solver, 7).lanes == 7
+@pytest.mark.parametrize("vary", [jm.ContinuousFeatures(), jm.BinaryFeatures()])
+def test_the_memory_that_is_foreseen_is_about_what_the_compiler_takes(
+    vary, make_random_graph, small
+):
+    wide = make_random_graph(0, num_nodes=300, binary=True)
+    problem, count = jm.Problem(small.trained, wide, "logits", vary), 24
+    solver = jm.default_solver(problem, repulsion=1.0)
+    program, data = program_of_group(problem, solver), (problem.arrays, limits_of(solver, 0))
+    seeds = jax.ShapeDtypeStruct((count,), jnp.int32)
+    group = engine.fill.eval_shape(program, seeds, data[0], (), data[1])
+    found = advance.lower(program, group, *data, pressure_of(solver)).compile().memory_analysis()
+    unaliased = found.output_size_in_bytes - found.alias_size_in_bytes
+    taken = tree_bytes((group, data)) + unaliased + found.temp_size_in_bytes
+    assert 0.6 * group_bytes(problem, solver, count) < taken
+    assert taken < 1.1 * group_bytes(problem, solver, count)
+    assert fit_group(problem, solver, count).lanes == count
 
 
 def test_a_solver_names_its_weight(small):
