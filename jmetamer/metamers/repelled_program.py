@@ -120,8 +120,7 @@ def advance(
       program: from `program_of_group`.
       lanes: all seeds of the group; given away.
       arrays: of the problem.
-      limits: tolerance, steps and stop rules; the first and the last do not count while metamers
-        push each other.
+      limits: tolerance, steps and stop rules; only the steps count while metamers push each other.
       pressure: from `pressure_of`.
 
     Returns:
@@ -147,10 +146,10 @@ def _step_of_all(
     program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
 ) -> tuple[engine.Lane, jax.Array]:
     """Take one step of every seed: one after the other, so that only one's activations are kept."""
-    step = jnp.max(lanes.step)  # of all that run: none has started later
-    pushing = step < pressure.until
-    lanes = _released(lanes, step == pressure.until)
+    pushing = jnp.max(lanes.step) < pressure.until  # all that run have taken as many steps
+    before = jnp.where(pushing, 0, pressure.until)
     limits = limits._replace(
+        steps=jnp.where(pushing, pressure.until, limits.steps - pressure.until),
         tolerance=jnp.where(pushing, -1, limits.tolerance),
         patience=jnp.where(pushing, _NEVER, limits.patience),
     )
@@ -162,9 +161,12 @@ def _step_of_all(
     )
 
     def stepped(lane: engine.Lane, push: jax.Array) -> tuple[engine.Lane, jax.Array]:
-        lane = lane._replace(constants=push)
-        moved, loss = engine.take_step(lane, program, arrays, (), limits)
-        return moved._replace(constants=()), loss
+        lane = _begun_anew(program, lane, limits, lane.step == pressure.until)
+        # Steps are counted from the beginning of a part: its schedule ends with it.
+        inside = lane._replace(constants=push, step=lane.step - before)
+        moved, loss = engine.take_step(inside, program, arrays, (), limits)
+        start = jnp.where(pushing, moved.initial_loss, lane.initial_loss)
+        return moved._replace(constants=(), step=moved.step + before, initial_loss=start), loss
 
     def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
         lane = jax.tree.map(lambda array: array[place], carry[0])
@@ -180,15 +182,25 @@ def _step_of_all(
     return moved
 
 
-def _released(lanes: engine.Lane, now: jax.Array) -> engine.Lane:
-    """Forget the best iterates of lanes that were pushed: they are judged by what comes now."""
-    fresh = now & (lanes.status == Status.RUNNING)
-    infinity = jnp.float32(jnp.inf)
-    return lanes._replace(
-        best_loss=jnp.where(fresh, infinity, lanes.best_loss),
-        mark_loss=jnp.where(fresh, infinity, lanes.mark_loss),
-        mark_step=jnp.where(fresh, lanes.step, lanes.mark_step),
-    )
+def _begun_anew(
+    program: engine.Program, lane: engine.Lane, limits: Any, now: jax.Array
+) -> engine.Lane:
+    """Return a lane that was pushed as one that starts where it stands, with nothing remembered.
+
+    What an optimizer has learned of gradients with the repulsion would mislead it without.
+    """
+    infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+    anew = {
+        "optimizer_state": program.optimizer.build(limits.rate, limits.steps).init(lane.theta),
+        "best_loss": infinity,
+        "mark_loss": infinity,
+        "mark_step": zero,
+    }
+    chosen = {
+        name: jax.tree.map(lambda new, old: jnp.where(now, new, old), new, getattr(lane, name))
+        for name, new in anew.items()
+    }
+    return lane._replace(**chosen)
 
 
 def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:

@@ -184,12 +184,16 @@ class TestAGroup:
         fewer = jm.generate(small, seeds=SEEDS[:2], **GROUP)
         assert np.abs(features(small, fewer)[9] - features(small, whole)[9]).max() > 1e-3
 
-    def test_of_one_seed_is_that_seed_without_repulsion_and_says_so(self, small, caplog):
+    def test_of_one_seed_is_that_seed_until_the_optimizer_begins_anew_and_says_so(
+        self, small, caplog
+    ):
         settings = GROUP | {"tolerance": 1e-12, "coordinates": "features"}
         alone = jm.generate(small, seeds=[9], **settings)
         assert "seed 9 is alone" in caplog.text
         plain = jm.generate(small, seeds=[9], **settings | {"repulsion": 0})
-        np.testing.assert_allclose(alone.loss_trace, plain.loss_trace, rtol=1e-4)
+        np.testing.assert_allclose(alone.loss_trace[0, :9], plain.loss_trace[0, :9], rtol=1e-4)
+        assert alone.loss_initial == alone.loss_trace[0, 0]
+        assert alone.loss_final == alone.loss_trace[0, 8:].min()
 
     def test_reports_progress_and_tells_of_every_graph(self, small):
         seen, graphs = [], {}
