@@ -125,9 +125,9 @@ class RepelledSynthesis:
     All seeds of a call are ONE group, optimized together. Seed i starts from its own noise and
     minimizes `L_i + repulsion * mean_{j != i} (1 - d_ij)^2` with the normalized Euclidean distance
     `d_ij = |X_i - X_j| / (|X_i| + |X_j|)` of the features, the others held in each step. The
-    repulsion is switched off at two thirds of the steps. Each seed then goes on by itself from where
-    it stands, with the optimizer and its schedule begun anew; the best iterate of this last part, by
-    L_act, is kept, and a seed ends where it reaches the tolerance.
+    repulsion is switched off at two thirds of the steps. Each seed then goes on by itself from
+    where it stands, with the optimizer and its schedule begun anew; the best iterate of this last
+    part, by L_act, is kept, and a seed ends where it reaches the tolerance.
 
     So a metamer depends on all others of its group: no seed can be made again alone, only the same
     set of seeds together (in whatever order), and metamers of a group are no independent sample.
