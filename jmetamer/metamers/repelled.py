@@ -129,6 +129,9 @@ class RepelledSynthesis:
     where it stands, with the optimizer and its schedule begun anew; the best iterate of this last
     part, by L_act, is kept, and a seed ends where it reaches the tolerance.
 
+    The weight balances repulsion and loss where both pull. What the loss does not see, Adam moves
+    at its full rate, however small the weight.
+
     So a metamer depends on all others of its group: no seed can be made again alone, only the same
     set of seeds together (in whatever order), and metamers of a group are no independent sample.
     A single seed has nothing to be repelled from and is made as without repulsion.
