@@ -33,6 +33,7 @@ from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
 from jmetamer.metamers.edges.footprint import edge_footprint
 from jmetamer.metamers.memory import fit, memory_of
+from jmetamer.metamers.repelled import fit_group, group_bytes
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
@@ -261,6 +262,8 @@ def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
     """Return the number of lanes, and the bytes that they need on one device."""
     if edges_that_vary(problem.vary) == "simple_edges":
         return edge_footprint(problem, solver, count)
+    if solver.repulsion:
+        return count, group_bytes(problem, fit_group(problem, solver, count), count)
     lanes = fit(problem, solver, count, keep_theta=False).lanes or 1
     each = -(-lanes // jax.local_device_count())
     return lanes, memory_of(problem, solver, lanes=each).on_device(each)

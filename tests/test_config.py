@@ -192,6 +192,7 @@ class TestIdentity:
             "metamers.nodes": [1], "metamers.domain": "box", "metamers.initialization": "permuted",
             "metamers.loss": "relative_squared", "metamers.coordinates": "features",
             "metamers.identity_backward": True, "metamers.optimizer": "lbfgs",
+            "metamers.repulsion": 0.5,
             "metamers.steps": 9, "metamers.tolerance": 1, "metamers.patience": 3,
             "metamers.improvement": 0, "metamers.count": 1, "metamers.seed": 1,
             "geometry.enabled": False, "geometry.nodes": 1, "geometry.inputs": "all",

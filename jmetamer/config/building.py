@@ -288,7 +288,7 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
         schedule = given.schedule or "constant"
         moments = given.moments or "float32"
         optimizer = Optimizer(given.optimizer, given.learning_rate, schedule, moments)
-    return default_solver(problem).replace(
+    return default_solver(problem, repulsion=given.repulsion).replace(
         optimizer=optimizer,
         steps=given.steps,
         tolerance=given.tolerance,

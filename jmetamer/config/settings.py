@@ -193,6 +193,10 @@ class MetamerSettings:
       method: optimize, or how continuous features with domain free are found without the search:
         reflect, replace, null_space, gauss_newton, walk or max_distance; or a discrete search over
         edges: swap_search, annealing, or color_swaps, which is exact.
+      repulsion: continuous, binary; weight of a term that pushes the metamers of a cell apart in
+        the first two thirds of the steps. 0 leaves it out. With it, all metamers of the cell are
+        one group: each depends on all others and on their number, none can be made again alone,
+        and an interrupted cell begins anew.
       coordinates: coordinates in which features are searched: features, row_space, entry, or auto.
       identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
       optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see
@@ -238,6 +242,7 @@ class MetamerSettings:
     margin_weight: NonNegative | None = None
     loss: str = "auto"
     method: str = "optimize"
+    repulsion: NonNegative = 0.0
     coordinates: str = "auto"
     identity_backward: bool = False
     optimizer: str | None = None

@@ -9,6 +9,7 @@ from jmetamer.config.settings import EdgeSettings, MetamerSettings
 from jmetamer.metamers.edges.searching import SEARCHES
 from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges
 from jmetamer.metamers.exact.methods import METHODS
+from jmetamer.metamers.optimizers import WITHOUT_RATE
 from jmetamer.metamers.parameterizations import PARAMETERIZATIONS
 
 # What varies -> kinds of its metamers, less those of features that vary beside edges.
@@ -112,6 +113,8 @@ def check_method(given: MetamerSettings) -> None:
             f"`metamers.coordinates` is {given.coordinates!r}, which are coordinates of features, "
             f"but `metamers.vary` is {given.vary!r}; {APART}"
         )
+    if given.repulsion:
+        _check_repulsion(given)
     if given.method == "optimize":
         return
     allowed = ("optimize", *METHODS, *SEARCHES)
@@ -186,6 +189,26 @@ def _check_search(given: MetamerSettings, asked: str) -> None:
             f"{asked}, which searches over edges alone, but `metamers.vary` is {given.vary!r}; "
             "write `vary: edges`, or `method: optimize`"
         )
+
+
+def _check_repulsion(given: MetamerSettings) -> None:
+    """Refuse repulsion between metamers where nothing would be repelled, or not by a gradient."""
+    allowed = {
+        "vary": (given.vary in _FEATURES, " or ".join(_FEATURES)),
+        "method": (given.method == "optimize", "optimize"),
+        "coordinates": (given.coordinates in ("auto", "features"), "auto or features"),
+        "optimizer": (
+            given.optimizer not in WITHOUT_RATE,
+            "null, or an optimizer with a learning rate, as adam",
+        ),
+    }
+    for name, (fits, words) in allowed.items():
+        if not fits:
+            raise ConfigError(
+                f"`metamers.repulsion` is {given.repulsion}, which pushes the features of metamers "
+                f"apart by gradients, but `metamers.{name}` is {getattr(given, name)!r}; allowed: "
+                f"{words}; write that, or {APART}"
+            )
 
 
 def _not_of(name: str, value: Any, vary: str, features: str | None = None) -> ConfigError:

@@ -14,7 +14,7 @@ _RECIPE = (
     "vary", "features", "edges", "domain", "bounds", "initialization", "ones", "method", "nodes",
     "tolerance",
 )  # fmt: skip
-_NOT_OF_A_ROW = (*_RECIPE, "layer", "seed", "count")
+_NOT_OF_A_ROW = (*_RECIPE, "repulsion", "layer", "seed", "count")
 _METHODS = {
     "optimize": "found by gradient search",
     "reflect": "made by turning around what the first layer does not see",
@@ -54,6 +54,8 @@ def recipe_of(cell: StoredCell) -> dict[str, Any]:
     """Return the settings that make up a recipe: what varies, method, start, when one counts."""
     metamers = cell.settings.get("metamers") or {}
     recipe = {key: metamers.get(key) for key in _RECIPE}
+    # Runs of older versions do not name it.
+    recipe["repulsion"] = metamers.get("repulsion") or 0.0
     return {"metamers": recipe, "success": cell.settings.get("success")}
 
 
@@ -96,11 +98,15 @@ def recipe_words(settings: Mapping[str, Any]) -> str:
     method = str(metamers.get("method") or "")
     start = "" if method in _WITHOUT_START else str(metamers.get("initialization") or "")
     nodes, tolerance = metamers.get("nodes"), metamers.get("tolerance")
+    repulsion = metamers.get("repulsion") or 0
     where = "all nodes" if nodes is None else f"{len(nodes)} nodes"
     parts = [
         name_cells({"": settings})[""].vary,
         _METHODS.get(method, method.replace("_", " ")),
         _STARTS.get(start, start.replace("_", " ")),
+        f"pushing each other apart with weight {number(repulsion)}, so that none is independent"
+        if repulsion
+        else "",
         f"matched at {where} within a relative squared error of {number(tolerance)}"
         if tolerance is not None
         else "",

@@ -22,6 +22,7 @@ from jmetamer.metamers.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.parameterizations import BinaryFeatures
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import steps_together
+from jmetamer.metamers.repelled import fit_group
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.synthesis import Progress
 from jmetamer.metamers.tasks import Task
@@ -46,7 +47,8 @@ class Blocks:
       solver: how.
       seed: base seed.
       measures: deviations to take of every metamer.
-      count: number of metamers in all; decides the size of a block.
+      count: number of metamers in all; decides the size of a block. Metamers that repel each other
+        are one block, because each depends on all others: it is made as a whole or not at all.
       keep: features and edges that vary are kept of seeds below this number.
       examination: what else every metamer is asked; None for nothing.
     """
@@ -63,9 +65,14 @@ class Blocks:
         examination: Examination | None = None,
     ) -> None:
         self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
-        self.solver = fit(problem, solver, count, keep_theta=False)
+        if solver.repulsion:
+            self.solver, self.size = fit_group(problem, solver, count), count
+        else:
+            self.solver = fit(problem, solver, count, keep_theta=False)
+            self.size = block_size(
+                self.solver.lanes or _seeds_at_once(problem, solver, count), count
+            )
         self.measures, self.keep, self.examination = measures, keep, examination
-        self.size = block_size(self.solver.lanes or _seeds_at_once(problem, solver, count), count)
         self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
         self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
@@ -188,7 +195,8 @@ def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None
     """Return whether one more problem is welcome in a set of lanes.
 
     It is not where blocks are of another size, where the lanes of the group are filled four times
-    already, where programs or shapes differ, or where the memory does not allow it.
+    already, where metamers of one problem repel each other, where programs or shapes differ, or
+    where the memory does not allow it.
 
     Args:
       group: those that share lanes.
@@ -203,6 +211,8 @@ def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None
     problem, _, solver = first.task
     if solver.method != "optimize" or edges_that_vary(problem.vary) == "simple_edges":
         return False  # their seeds need no lanes
+    if solver.repulsion or newcomer.solver.repulsion:
+        return False  # their seeds are a group of their own
     others: list[Any] = [blocks.task for blocks in (*group[1:], newcomer)]
     count = num_seeds + newcomer.size
     try:

@@ -25,6 +25,7 @@ from jmetamer.metamers.exact.methods import ExactSynthesis
 from jmetamer.metamers.exact.swap_synthesis import SwapSynthesis
 from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.repelled import RepelledSynthesis, refuse_repulsion
 from jmetamer.metamers.result import Metamers, metamers_of, result_of
 from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis
@@ -47,6 +48,7 @@ def generate(
     improvement: float | None = None,
     coordinates: str | None = None,
     method: Any = None,
+    repulsion: float | None = None,
     lanes: int | None = None,
     trace_points: int = TRACE_POINTS,
     solver: Solver | None = None,
@@ -59,7 +61,7 @@ def generate(
     Every seed starts from its own noise and minimizes the matching loss on its own. A lane stops
     when `L_act <= tolerance`, when the loss has not fallen for `patience` steps, when it is not
     finite, or after `steps`; the best hard iterate is kept, rebuilt, and judged again. A seed's
-    result depends on no other seed.
+    result depends on no other seed, unless `repulsion` is on.
 
     Args:
       problem: network, reference, layer and what may vary.
@@ -80,6 +82,10 @@ def generate(
         that come and go: "optimize", or a search over hard edges, "swap_search", "annealing" or
         settings of one of them (`jmetamer.metamers.edges`), or "color_swaps", random walks over
         swaps of the reference's edges that are exact by construction, or `ColorSwaps(...)`.
+      repulsion: weight of a term that pushes the features of the metamers of this call apart, in
+        the first two thirds of the steps; 0, the default, leaves it out. With it all seeds of the
+        call are one group, under way at once: a metamer depends on all others, and none can be made
+        again by `seeds` alone, only the whole set. See `jmetamer.metamers.repelled`.
       lanes: metamers optimized at once; does not change results. None takes as many as are
         useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
@@ -123,6 +129,7 @@ def generate(
         improvement=improvement,
         coordinates=coordinates,
         method=method,
+        repulsion=repulsion,
         lanes=lanes,
         trace_points=trace_points,
         solver=solver,
@@ -145,6 +152,7 @@ def generate_each(
     improvement: float | None = None,
     coordinates: str | None = None,
     method: Any = None,
+    repulsion: float | None = None,
     lanes: int | None = None,
     trace_points: int = TRACE_POINTS,
     solver: Solver | Sequence[Solver] | None = None,
@@ -176,6 +184,7 @@ def generate_each(
       improvement: relative decrease of the loss that counts as improvement.
       coordinates: "auto", "features", "row_space" or "entry".
       method: "optimize", or an exact method.
+      repulsion: between the metamers of one problem, never between those of several.
       lanes: metamers of all problems optimized at once.
       trace_points: number of points of each loss curve.
       solver: all settings in one object, or one a problem.
@@ -213,10 +222,11 @@ def generate_each(
         "improvement": improvement,
         "coordinates": coordinates,
         "method": method,
+        "repulsion": repulsion,
         "lanes": lanes,
     }
     solvers = [
-        (given or default_solver(problem)).replace(**changes)
+        (given or default_solver(problem, repulsion=repulsion or 0)).replace(**changes)
         for problem, given in zip(problems, _one_each("solver", solver, problems), strict=True)
     ]
     base_seeds = _one_each("seed", seed, problems)
@@ -229,6 +239,11 @@ def generate_each(
     for warning in untold_warnings(jax.default_backend()):
         log.warning(warning.removeprefix("warning: "))
     tasks = [Task(*each) for each in zip(problems, map(int, base_seeds), solvers, strict=True)]
+    if len({bool(task.solver.repulsion) for task in tasks}) > 1:
+        raise InputError(
+            f"`repulsion` is {[task.solver.repulsion for task in tasks]}: on for some problems and "
+            "off for others, which cannot share lanes; call `generate` for each"
+        )
     if any(_apart(task) for task in tasks):
         listeners = [
             functools.partial(on_metamer, i) if on_metamer else None for i in range(len(tasks))
@@ -331,12 +346,15 @@ def _one_each(name: str, given: _T | Sequence[_T], problems: Sequence[Problem]) 
 
 
 def _apart(task: Task) -> bool:
-    """Return whether a task is no matter of lanes: its edges come and go, or nothing is searched.
+    """Return whether a task is no matter of lanes: edges come and go, seeds repel, or no search.
 
     Raises:
-      InputError: a search over edges where features vary.
+      InputError: a search over edges where features vary, or repulsion where it means nothing.
     """
     method, vary = task.solver.method, task.problem.vary
+    if task.solver.repulsion:
+        refuse_repulsion(task.problem, task.solver)
+        return True
     if isinstance(vary, Structure):
         return True
     if method in SEARCHES or isinstance(method, tuple(SEARCHES.values())):
@@ -356,8 +374,10 @@ def _one_by_one(
     progress: Callable[[Progress], None] | None,
 ) -> Metamers:
     """Make metamers of one problem without the lanes of the loop."""
-    synthesis: EdgeSynthesis | ExactSynthesis | SwapSynthesis
-    if not isinstance(task.problem.vary, Structure):
+    synthesis: EdgeSynthesis | ExactSynthesis | RepelledSynthesis | SwapSynthesis
+    if task.solver.repulsion:
+        synthesis = RepelledSynthesis(*task, trace_points)
+    elif not isinstance(task.problem.vary, Structure):
         synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
     elif makes_color_swaps(task.solver.method):
         synthesis = SwapSynthesis(*task)

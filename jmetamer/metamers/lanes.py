@@ -119,7 +119,7 @@ def _at_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_at_precision
-def _step(
+def take_step(
     lane: Lane, program: Program, arrays: Arrays, basis: Any, limits: Limits
 ) -> tuple[Lane, jax.Array]:
     """Look at the current iterate, decide whether the lane goes on, and take one step."""
@@ -319,7 +319,7 @@ def _advance_together(
     """Step all lanes at once: what accelerators are made for."""
     whole = arrays, basis, limits
     own = own_leaves(whole, lanes.task)  # once a chunk, not in every step
-    one = jax.vmap(lambda lane, own: _step(lane, program, *with_own(whole, own)))
+    one = jax.vmap(lambda lane, own: take_step(lane, program, *with_own(whole, own)))
 
     def body(state: Lane, _: None) -> tuple[Lane, jax.Array]:
         return one(state, own)
@@ -342,7 +342,7 @@ def _advance_alone(
 
     def body(carry: tuple[jax.Array, Lane, jax.Array]) -> tuple[jax.Array, Lane, jax.Array]:
         index, state, losses = carry
-        state, loss = _step(state, program, arrays, basis, limits)
+        state, loss = take_step(state, program, arrays, basis, limits)
         return index + 1, state, losses.at[index].set(loss)
 
     empty = jnp.full(program.chunk, jnp.nan, jnp.float32)

@@ -280,6 +280,28 @@ def fit(
     return solver.replace(lanes=lanes)
 
 
+def require_memory(needed: int, what: str, remedy: str) -> None:
+    """Raise where so many bytes do not fit into three quarters of the default device's free memory.
+
+    Args:
+      needed: bytes.
+      what: what needs them, the beginning of a sentence; the word "need" follows.
+      remedy: what to do about it.
+
+    Raises:
+      InputError: they do not fit.
+
+    Example:
+      >>> require_memory(10, "two metamers", "make one")
+    """
+    available = available_bytes()
+    if available is not None and needed > _USABLE_SHARE * available:
+        raise InputError(
+            f"{what} need about {_text(needed)}, but {_text(available)} are free, of which "
+            f"{_USABLE_SHARE:.0%} may be used; {remedy}"
+        )
+
+
 def available_bytes() -> int | None:
     """Return the free bytes of the default device, or None where nothing says.
 

@@ -15,6 +15,8 @@ from jmetamer.metamers.problem import Problem
 
 # Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
 _NEVER = 1_000_000
+# What a record says of seeds that repel each other.
+ONE_GROUP = "one group: each metamer depends on all others, and none can be made again alone"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Solver:
       method: "optimize", or how metamers are made without the loop: a name of
         `jmetamer.metamers.exact.METHODS` or one of its constructions; of edges that come and go,
         "swap_search", "annealing", "color_swaps" or settings of one of them.
+      repulsion: weight of the term that pushes the metamers of one call apart; 0 for independent
+        metamers. With any other weight a metamer depends on all others of its call; see
+        `RepelledSynthesis`.
 
     Raises:
       InputError: a number outside its range, with the allowed range.
@@ -55,6 +60,7 @@ class Solver:
     chunk: int = 20
     precision: str = "default"
     method: Any = "optimize"
+    repulsion: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
@@ -65,7 +71,7 @@ class Solver:
                 raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}")
             if given < least:
                 raise InputError(f"`{name}` is {given}; it must be at least {least}")
-        for name in ("tolerance", "improvement"):
+        for name in ("tolerance", "improvement", "repulsion"):
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, float | int | np.number):
                 raise InputError(f"`{name}` is {given!r}; allowed is a number")
@@ -76,6 +82,10 @@ class Solver:
             )
         if not 0 <= self.improvement < 1:
             raise InputError(f"`improvement` is {self.improvement}; it must lie in [0, 1)")
+        if not 0 <= self.repulsion < float("inf"):
+            raise InputError(
+                f"`repulsion` is {self.repulsion}; allowed are numbers from 0, which leaves it out"
+            )
         if self.coordinates not in COORDINATES:
             raise unknown_name("coordinates", self.coordinates, COORDINATES)
         if self.precision not in PRECISIONS:
@@ -95,21 +105,24 @@ class Solver:
         """
         named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         if self.method == "optimize":
-            return named | {"optimizer": repr(self.optimizer)}
+            together = {"seeds": ONE_GROUP} if self.repulsion else {}
+            return named | {"optimizer": repr(self.optimizer)} | together
         kept = ("steps", "tolerance", "coordinates")
         apart = {"method": str(self.method), "feature_range": "unconstrained"}
         return {name: named[name] for name in kept} | apart
 
 
-def default_solver(problem: Problem) -> Solver:
+def default_solver(problem: Problem, *, repulsion: float = 0.0) -> Solver:
     """Return the settings that were fastest to a verified metamer in our measurements.
 
     L-BFGS for continuous features and edge weights, whose line search costs one evaluation a
     step; Adam with cosine decay for the logits of binary features. Of edges that come and go, Adam
-    through the whole schedule; where features vary too, what is chosen for them.
+    through the whole schedule; where features vary too, what is chosen for them. Metamers that
+    repel each other are found by Adam with cosine decay, which asks for a gradient alone.
 
     Args:
       problem: what is to be matched.
+      repulsion: weight of the repulsion between its metamers.
 
     Example:
       >>> import jmetamer as jm
@@ -121,9 +134,12 @@ def default_solver(problem: Problem) -> Solver:
     vary = problem.vary
     if isinstance(vary, BinaryEdges):
         adam = Optimizer("adam", vary.learning_rate)
-        return Solver(adam, steps=1000, tolerance=1e-2, patience=_NEVER)
+        return Solver(adam, 1000, tolerance=1e-2, patience=_NEVER, repulsion=repulsion)
     if isinstance(vary, Structure):
         vary = vary.features
     if isinstance(vary, ContinuousFeatures | EdgeWeights):
-        return Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
-    return Solver(Optimizer("adam", 0.2, "cosine"), steps=200, tolerance=1e-2)
+        chosen = Solver(Optimizer("lane_lbfgs"), steps=500, tolerance=1e-4)
+        adam = Optimizer("adam", 0.05, "cosine")
+        return chosen.replace(optimizer=adam, repulsion=repulsion) if repulsion else chosen
+    adam = Optimizer("adam", 0.2, "cosine")
+    return Solver(adam, steps=200, tolerance=1e-2, repulsion=repulsion)

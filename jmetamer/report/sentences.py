@@ -66,6 +66,12 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     ]
     if cell.edges is not None and cell.edges.none_exists:
         sentences = [f"No metamer: {plural(cell.count, 'seed')} gave the reference itself."]
+    if cell.repulsion:
+        sentences.append(
+            f"The metamers were searched for together and pushed each other apart (weight "
+            f"{number(cell.repulsion)}): they are no independent sample, as intervals take them to "
+            "be, and how far they are from each other says nothing of chance."
+        )
     if cell.num_loose:
         sentences.append(
             f"Careful: {plural(cell.num_loose, 'metamer')} marked as converged "

@@ -100,6 +100,7 @@ class CellSummary:
       maps, ledger: over all nodes and over the layers, or None where they were not computed.
       edges: how edges changed, or None where they stay.
       success: the criteria of success one by one, or None where the store does not hold them.
+      repulsion: weight with which the metamers pushed each other apart; 0 where they did not.
       sources: names of what the store holds of the cell, from which all this was taken.
     """
 
@@ -121,6 +122,7 @@ class CellSummary:
     ledger: LedgerSummary | None = None
     edges: EdgeSummary | None = None
     success: SuccessSummary | None = None
+    repulsion: float = 0.0
     sources: frozenset[str] = frozenset()
 
     @property
@@ -172,6 +174,7 @@ def summarize(
         ledger=summarize_ledger(data),
         edges=summarize_edges(data),
         success=summarize_success(settings, data, *(correction or ())),
+        repulsion=float(setting(settings, "metamers.repulsion") or 0),
         sources=known_names(settings, data),
     )
 

@@ -1,0 +1,108 @@
+"""Metamers that repel each other as a sweep makes and stores them, and what it refuses."""
+
+import numpy as np
+import pytest
+
+import jmetamer as jm
+from jmetamer._base.errors import ConfigError
+from jmetamer.config import build_solver, cells, find_config, packaged_configs, read_config
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.solver import ONE_GROUP
+from jmetamer.pipeline import estimate, prepare, run_cell
+from jmetamer.report.cells import name_cells
+from jmetamer.report.sentences import cell_sentences
+from jmetamer.report.summary import summarize
+from jmetamer.results import PartialCell, RunStore, open_run
+
+SETTINGS = [
+    "dataset.name=karate",
+    "model={architecture: gcn, hidden: 4, activation: relu}",
+    "training.epochs=0",
+    "geometry.enabled=false",
+]
+KINDS = {
+    "continuous": "layer: conv1, domain: box, bounds: [-1, 2]",
+    "binary": "layer: logits, domain: null, vary: binary_features, nodes: [0, 33]",
+}
+COUNT = 5
+
+
+def cell_of(metamers):
+    path = find_config("quickstart", packaged_configs())
+    change = f"metamers={{count: {COUNT}, tolerance: 1e-2, {metamers}}}"
+    return cells(read_config(path, [*SETTINGS, change]))[0]
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def made(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    cell = cell_of(f"{KINDS[request.param]}, repulsion: 0.5, steps: 90")
+    shelf = PartialCell(folder / "shelf", cell.id)
+    record, reference = run_cell(cell, partial=shelf)
+    store = RunStore(folder)
+    store.write_reference(reference)
+    store.write(cell.id, record)
+    return cell, record, open_run(folder), shelf
+
+
+def test_a_cell_is_one_block_made_as_a_whole(made):
+    cell, record, _, shelf = made
+    assert prepare(cell).blocks.size == COUNT
+    assert estimate(cell).lanes == COUNT
+    assert not shelf.folder.exists() or not list(shelf.folder.iterdir())
+    assert sum(record.status_counts.values()) == COUNT
+
+
+def test_its_losses_are_those_of_the_stored_bytes(made):
+    cell, _, run, _ = made
+    prepared, data = prepare(cell), run.dataset(cell.id)
+    judge = Judge(prepared.problem)
+    graphs = list(run.metamers(cell.id))
+    assert len(graphs) == COUNT
+    for graph, loss in zip(graphs, data["loss_hardened"].values, strict=True):
+        whole = prepared.problem.arrays.graph._replace(nodes=graph.nodes)
+        assert float(judge(whole).loss) == pytest.approx(float(loss), rel=1e-5)
+    assert (data["loss_hardened"].values < data["loss_initial"].values).all()
+    converged = int(np.sum(data["loss_hardened"].values <= 1e-2))
+    assert run.status_counts(cell.id)["CONVERGED"] == converged >= 3
+
+
+def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):
+    cell, record, run, _ = made
+    solver = run.provenance(cell.id)["solver"]
+    assert (solver["repulsion"], solver["seeds"]) == (0.5, ONE_GROUP)
+    settings = run.settings(cell.id)
+    assert settings["metamers"]["repulsion"] == 0.5
+    name = name_cells({cell.id: settings})[cell.id]
+    found = summarize(name, settings, run.dataset(cell.id), record.status_counts)
+    text = [one for one in cell_sentences(found) if "no independent sample" in one]
+    assert len(text) == 1
+    assert "(weight 0.5)" in text[0]
+
+
+@pytest.mark.parametrize(
+    ("metamers", "words"),
+    [
+        ("vary: edges", "`metamers.vary` is 'edges'; allowed: continuous_features or binary"),
+        ("vary: edge_weights", "allowed: continuous_features or binary_features"),
+        ("vary: features_and_edges", "allowed: continuous_features or binary_features"),
+        ("method: walk", "`metamers.method` is 'walk'; allowed: optimize"),
+        ("coordinates: entry", "allowed: auto or features"),
+        ("optimizer: lbfgs", "allowed: null, or an optimizer with a learning rate"),
+    ],
+)
+def test_what_cannot_repel_is_refused_before_anything_is_made(metamers, words):
+    with pytest.raises(ConfigError, match=r"`metamers\.repulsion` is 0\.5") as caught:
+        cell_of(f"layer: conv1, domain: null, {metamers}, repulsion: 0.5")
+    assert words in str(caught.value)
+
+
+def test_a_solver_is_chosen_that_asks_for_gradients_alone(make_random_graph, make_trained):
+    graph = make_random_graph(0)
+    problem = jm.Problem(make_trained(jm.GCN(hidden=4, num_outputs=3), graph), graph, "conv1")
+    cells_of = [cell_of(f"layer: conv1, domain: free, repulsion: {w}") for w in (0, 0.5)]
+    solvers = [build_solver(cell, problem) for cell in cells_of]
+    assert [solver.optimizer.name for solver in solvers] == ["lane_lbfgs", "adam"]
+    assert [solver.repulsion for solver in solvers] == [0, 0.5]
+    assert cells_of[0].id != cells_of[1].id
+    assert solvers[0] == build_solver(cell_of("layer: conv1, domain: free"), problem)
