@@ -190,6 +190,11 @@ class RunStore:
             with self.lock(stale.name.removeprefix(".tmp-")) as mine:
                 if mine:
                     shutil.rmtree(stale, ignore_errors=True)
+        for shelf in self.folder.glob("partial/*"):  # killed between the record and its tidying up
+            if self.is_finished(shelf.name):
+                with self.lock(shelf.name) as mine:
+                    if mine:
+                        self.partial(shelf.name).remove()
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small text file at the top of the run folder, in one step."""

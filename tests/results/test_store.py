@@ -100,6 +100,21 @@ with run.lock("a"):
     assert not (tmp_path / "cells/.tmp-a").exists()
 
 
+def test_blocks_of_a_cell_whose_process_died_right_after_its_record_are_cleaned_up(
+    tmp_path, make_record
+):
+    run = RunStore(tmp_path)
+    run.write("a", make_record())
+    for cell in ("a", "b"):
+        run.partial(cell).save("seeds-0-9", {"loss": np.zeros(10)})
+    with RunStore(tmp_path).lock("a"):
+        run.clean()
+        assert run.partial("a").load("seeds-0-9") is not None  # somebody is at it
+    run.clean()
+    assert run.partial("a").load("seeds-0-9") is None
+    assert run.partial("b").load("seeds-0-9") is not None  # not finished: it goes on from there
+
+
 def test_a_write_that_stops_halfway_leaves_the_cell_unfinished(tmp_path, make_record, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
