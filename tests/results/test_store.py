@@ -104,7 +104,7 @@ def test_blocks_of_a_cell_whose_process_died_right_after_its_record_are_cleaned_
     tmp_path, make_record
 ):
     run = RunStore(tmp_path)
-    run.write("a", make_record())
+    run.write("a", make_record()[0])
     for cell in ("a", "b"):
         run.partial(cell).save("seeds-0-9", {"loss": np.zeros(10)})
     with RunStore(tmp_path).lock("a"):
