@@ -71,6 +71,9 @@ def test_other_numbers_compile_nothing(warm, problem, adam, changes):
 def test_another_reference_of_the_shape_compiles_nothing(
     warm, trained, adam, make_random_graph, oracle, l_act
 ):
+    # The target of a problem takes small programs of its own, which an earlier file may have had
+    # compiled and given back since.
+    assert jm.Problem(trained, make_random_graph(5), layer="conv1").arrays.targets
     other = make_random_graph(3)
     problem = jm.Problem(trained, other, layer="conv1")
     assert not np.array_equal(other.senders, make_random_graph(0).senders)
