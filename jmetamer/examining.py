@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,8 @@ from jmetamer.metamers.other_targets import other_targets
 from jmetamer.metamers.panel import Panel
 from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, train
-from jmetamer.results import Progress
-from jmetamer.variables.examined import Examined, recognition_variables, success_variables
+from jmetamer.results import Progress, Variable
+from jmetamer.variables.examined import recognition_variables, success_variables
 
 
 def examination(
@@ -99,16 +100,16 @@ def read_nodes(data: Dataset, problem: Problem) -> np.ndarray:
     return outside if outside.size else nodes
 
 
-def judged_variables(cell: CellSettings, block: Block, asked: Examination | None) -> Examined:
-    """Return what is stored of success and of recognition.
+def judged_variables(
+    cell: CellSettings, block: Block, asked: Examination
+) -> tuple[dict[str, Variable], dict[str, Any]]:
+    """Return the variables and scalars of success and of recognition.
 
     Args:
       cell: resolved settings.
       block: arrays of all metamers.
       asked: made some of these arrays.
     """
-    if asked is None:
-        return Examined({}, {})
     given, null = cell.success, _null_test(cell, block, asked)
     bits = success_bits(
         block["loss_hardened"],
@@ -119,22 +120,22 @@ def judged_variables(cell: CellSettings, block: Block, asked: Examination | None
         feature_distance=block.get("feature_distance"),
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
         p_value=None if null is None else null.p_value,
-        alpha=given.alpha,
+        alpha=given.alpha or 0.0,
         min_agreement=given.agreement,
         min_distance=given.distance,
     )
-    found = success_variables(block, bits, null)
+    variables, scalars = success_variables(block, bits, null)
     if asked.panel is None:
-        return found
-    more = recognition_variables(block, asked)
-    return Examined(found.variables | more.variables, found.scalars | more.scalars)
+        return variables, scalars
+    of_judges, more = recognition_variables(block, asked)
+    return variables | of_judges, scalars | more
 
 
 def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest | None:
     given, seed = cell.success, cell.metamers.seed or 0
     if not given.null_pairs:
         return None
-    others = other_targets(asked.problem, given.null_others, seed)
+    others = other_targets(asked.problem, given.null_others or 0, seed)
     if not bool(np.isfinite(others).all()):
         raise InputError(
             "activations of the reference are not finite, so that there is no null distribution; "

@@ -203,12 +203,12 @@ def complete(
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
     found = metamer_variables(block, prepared.problem, measures, chance)
     variables, status_counts, scalars = found
-    judged = judged_variables(cell, block, prepared.blocks.examination)
-    variables |= judged.variables
+    judged, numbers = judged_variables(cell, block, prepared.blocks.examination)
+    variables |= judged
     if geometry is not None:
         variables |= survey_variables(geometry)
     scores = prepared.trained.scores.items()
-    scalars |= judged.scalars | {f"{name}_accuracy": float(score) for name, score in scores}
+    scalars |= numbers | {f"{name}_accuracy": float(score) for name, score in scores}
     seconds = {
         "seconds": prepared.seconds + seconds_metamers + time.perf_counter() - started,
         "seconds_training": prepared.seconds,

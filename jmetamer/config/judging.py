@@ -20,7 +20,7 @@ class SuccessSettings:
         reference; what is nearer is trivial.
       alpha: largest p-value of the null-distribution test.
       null_pairs: random pairs of that test, so that p-values are multiples of 1 / (1 + pairs); 0
-        leaves it out.
+        leaves it out, and sets `alpha` and `null_others` to null.
       null_others: other targets from which the pairs are drawn; of fewer than 30, p-values are too
         small too often.
     """
@@ -28,9 +28,9 @@ class SuccessSettings:
     worst_node: Positive | None = None
     agreement: Share = 1.0
     distance: Share = MIN_DISTANCE
-    alpha: Annotated[float, Range(0, 1, open_low=True)] = 0.05
+    alpha: Annotated[float, Range(0, 1, open_low=True)] | None = 0.05
     null_pairs: Annotated[int, Range(0, 2**30)] = 999
-    null_others: Annotated[int, Range(2)] = 32
+    null_others: Annotated[int, Range(2)] | None = 32
 
 
 @dataclasses.dataclass(frozen=True)

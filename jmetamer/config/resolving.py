@@ -266,7 +266,15 @@ def _geometry(given: GeometrySettings) -> GeometrySettings:
 
 def _success(given: SuccessSettings, tolerance: float | None) -> SuccessSettings:
     largest = _WORST * math.sqrt(tolerance or 0.0)
-    return dataclasses.replace(given, worst_node=_first(given.worst_node, largest))
+    filled = dataclasses.replace(given, worst_node=_first(given.worst_node, largest))
+    if not given.null_pairs:
+        return dataclasses.replace(filled, alpha=None, null_others=None)
+    usual = SuccessSettings()
+    return dataclasses.replace(
+        filled,
+        alpha=_first(given.alpha, usual.alpha),
+        null_others=_first(given.null_others, usual.null_others),
+    )
 
 
 def _recognition(given: RecognitionSettings, maker_seed: int | None) -> RecognitionSettings:

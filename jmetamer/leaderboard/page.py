@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jinja2
-
+from jmetamer.report.environment import page_environment
 from jmetamer.report.wording import coded, duration, listing, percent, plural
 
 Numbers = Mapping[str, Any]
@@ -51,13 +50,7 @@ def render(found: Mapping[str, Any]) -> str:
       >>> "No finished cell" in page
       True
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jmetamer.leaderboard"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("jmetamer.leaderboard", "jmetamer.report")
     environment.filters["coded"] = coded
     boards = found["boards"]
     return environment.get_template("leaderboard.html.j2").render(

@@ -1,7 +1,7 @@
 """How far a metamer is from its reference: features, edges, predictions, activations."""
 
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
-from jmetamer.measures.bayes_labels import bayes_labels, benign_fraction, harmful_fraction
+from jmetamer.measures.bayes_labels import Harm, bayes_labels, unseen_harm
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.diversity import (
@@ -37,6 +37,7 @@ __all__ = [
     "Deviations",
     "Diversity",
     "EdgeSet",
+    "Harm",
     "Homophily",
     "HomophilyChange",
     "Measure",
@@ -49,7 +50,6 @@ __all__ = [
     "Transfer",
     "agreement_chance",
     "bayes_labels",
-    "benign_fraction",
     "class_agreement",
     "cohen_kappa",
     "deviations",
@@ -60,7 +60,6 @@ __all__ = [
     "effective_number",
     "feature_diversity",
     "graph_edit_distance",
-    "harmful_fraction",
     "homophily",
     "homophily_change",
     "match_values",
@@ -78,6 +77,7 @@ __all__ = [
     "split_deviations",
     "success_bits",
     "transfer",
+    "unseen_harm",
     "wl_distance",
     "worst_node_error",
 ]

@@ -5,7 +5,7 @@ and any edges, so for a metamer too (Gosch, Sturm, Geisler and Guennemann 2023, 
 Robustness in Graph Machine Learning, arXiv:2305.00851).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -66,94 +66,52 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> ja
     return jnp.where(jnp.isfinite(best), score.argmax(-1), IMPOSSIBLE).astype(jnp.int32)
 
 
-def harmful_fraction(
-    reference_labels: Any,
-    metamer_labels: Any,
-    reference_classes: Any,
-    metamer_classes: Any,
-    nodes: Any = None,
-) -> np.ndarray:
-    """Return the share of nodes whose Bayes label changed while the model's class stayed.
+class Harm(NamedTuple):
+    """What b metamers changed unseen: shares of nodes whose predicted class stayed.
 
-    There the model is blind to a change that matters. This and `benign_fraction` sum to the share
-    of nodes whose class stayed, which is 1 for an exact metamer of all nodes.
+    They sum to the share of nodes whose class stayed, 1 for an exact metamer of all nodes. NaN for
+    a metamer with a node whose Bayes label is -1.
+
+    Attributes:
+      harmful: [b] float64, the Bayes label changed too: the model is blind to what matters.
+      benign: [b] float64, the Bayes label stayed.
+    """
+
+    harmful: np.ndarray
+    benign: np.ndarray
+
+
+def unseen_harm(
+    reference_labels: Any, metamer_labels: Any, reference_classes: Any, metamer_classes: Any
+) -> Harm:
+    """Return the shares of nodes at which a class stayed, with and without its Bayes label.
 
     Args:
-      reference_labels: [n] `bayes_labels` of the reference.
+      reference_labels: [n] `bayes_labels` of the reference, at the nodes that count.
       metamer_labels: [b, n] of the metamers.
       reference_classes: [n] classes that the model predicts on the reference.
       metamer_classes: [b, n] on the metamers.
-      nodes: the target nodes, as indices or as a mask [n]; None for all.
 
     Returns:
-      [b] float64 in [0, 1]; NaN for a metamer with a target node whose Bayes label is -1.
+      `Harm`.
 
     Raises:
-      InputError: shapes disagree, a node does not exist, or none is left.
+      InputError: shapes disagree, or there is no node.
 
     Example:
-      >>> harmful_fraction([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
-      array([0. , 0.5])
+      >>> unseen_harm([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
+      Harm(harmful=array([0. , 0.5]), benign=array([1., 0.]))
     """
-    return _share_unseen(
-        True, reference_labels, metamer_labels, reference_classes, metamer_classes, nodes
-    )
-
-
-def benign_fraction(
-    reference_labels: Any,
-    metamer_labels: Any,
-    reference_classes: Any,
-    metamer_classes: Any,
-    nodes: Any = None,
-) -> np.ndarray:
-    """Return the share of nodes whose Bayes label stayed and whose class stayed too.
-
-    Args: see `harmful_fraction`.
-
-    Returns:
-      [b] float64 in [0, 1]; NaN as there.
-
-    Raises:
-      InputError: as there.
-
-    Example:
-      >>> benign_fraction([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
-      array([1., 0.])
-    """
-    return _share_unseen(
-        False, reference_labels, metamer_labels, reference_classes, metamer_classes, nodes
-    )
-
-
-def _share_unseen(
-    changed: bool, labels: Any, metamer_labels: Any, classes: Any, metamer_classes: Any, nodes: Any
-) -> np.ndarray:
-    """Return the share of nodes of one class whose label changed, or stayed."""
-    given = [np.asarray(one) for one in (labels, metamer_labels, classes, metamer_classes)]
-    total, count = given[0].shape[-1:], given[1].shape[:1]
-    if [one.shape for one in given] != [total, count + total] * 2 or given[0].ndim != 1:
+    given = (reference_labels, metamer_labels, reference_classes, metamer_classes)
+    before, after, seen_before, seen_after = (np.asarray(one) for one in given)
+    shapes = [np.shape(one) for one in given]
+    nodes, count = before.shape[-1:], after.shape[:1]
+    if shapes != [nodes, count + nodes] * 2 or before.ndim != 1 or not before.size:
         raise InputError(
-            f"labels and classes have the shapes {[one.shape for one in given]}; [n], [b, n], [n] "
-            "and [b, n] of the same n nodes and b metamers are needed."
+            f"labels and classes have the shapes {shapes}; [n], [b, n], [n] and [b, n] of the same "
+            "n nodes, at least one, and b metamers are needed."
         )
-    chosen = _chosen(nodes, total[0])
-    before, after, seen_before, seen_after = (one[..., chosen] for one in given)
-    unseen = (seen_before == seen_after) & ((before != after) == changed)
+    stayed, changed = seen_before == seen_after, before != after
     known = (before != IMPOSSIBLE).all() & (after != IMPOSSIBLE).all(-1)
-    return np.where(known, unseen.mean(-1), np.nan)
-
-
-def _chosen(nodes: Any, total: int) -> np.ndarray:
-    """Return the indices of the target nodes."""
-    everyone = np.arange(total)
-    try:
-        chosen = everyone if nodes is None else everyone[np.asarray(nodes)]
-    except IndexError as error:
-        raise InputError(
-            f"`nodes` cannot be used ({error}); indices from 0 to {total - 1}, or a mask of "
-            f"{total} nodes, are needed."
-        ) from error
-    if chosen.size == 0:
-        raise InputError("`nodes` selects no node; a share needs at least one target node.")
-    return chosen
+    shares = ((stayed & where).mean(-1) for where in (changed, ~changed))
+    return Harm(*(np.where(known, share, np.nan) for share in shares))

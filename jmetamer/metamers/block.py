@@ -50,7 +50,7 @@ class Blocks:
       count: number of metamers in all; decides the size of a block. Metamers that repel each other
         are one block, because each depends on all others: it is made as a whole or not at all.
       keep: features and edges that vary are kept of seeds below this number.
-      examination: what else every metamer is asked; None for nothing.
+      examination: what else every metamer is asked.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Blocks:
         *,
         count: int,
         keep: int,
-        examination: Examination | None = None,
+        examination: Examination,
     ) -> None:
         self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
         if solver.repulsion:
@@ -114,7 +114,7 @@ class _Measured:
         self.keeps_features = features_that_vary(blocks.problem.vary) is not None
         edges = blocks.edges
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
-        self.examined = blocks.examination.started() if blocks.examination else None
+        self.examined = blocks.examination.started()
         self.deviation: dict[int, jax.Array] = {}
         self.features: dict[int, np.ndarray] = {}
         self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()
@@ -123,8 +123,7 @@ class _Measured:
         self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
         if self.edges is not None:
             self.edges.add(seed_id, graph)
-        if self.examined is not None:
-            self.examined.add(seed_id, graph)
+        self.examined.add(seed_id, graph)
         if self.keeps_features and seed_id < self.blocks.keep:
             graph.nodes.copy_to_host_async()
             self.coming.append((seed_id, graph.nodes))
@@ -140,8 +139,7 @@ class _Measured:
             of_edges = [self.edges.deviation[seed] for seed in seeds]
             deviation = np.concatenate([deviation, np.array(of_edges, np.float32)], axis=1)
             block |= self.edges.block(seeds)
-        if self.examined is not None:
-            block |= self.examined.columns(seeds)
+        block |= self.examined.columns(seeds)
         block["deviation"] = deviation[:, self.order]
         stored = [seed for seed in seeds if seed < self.blocks.keep]
         block["stored_seed_id"] = np.array(stored, np.int64)

@@ -11,14 +11,14 @@ import numpy as np
 
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
-from jmetamer.measures.bayes_labels import harmful_fraction
+from jmetamer.measures.bayes_labels import unseen_harm
 from jmetamer.measures.features import normalized_euclidean
 from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.control_graphs import ControlGraphs
 from jmetamer.metamers.edges.hard_graph import padded_edges
 from jmetamer.metamers.other_targets import matched_vector
-from jmetamer.metamers.panel import Panel
+from jmetamer.metamers.panel import Panel, classes_of
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
@@ -34,9 +34,9 @@ class _Asked(NamedTuple):
       statistics: [3] of `match_statistics` of the matched activations with the target.
       feature_distance: [] normalized Euclidean distance of the features.
       loss: [] L_act over the matched layers together.
-      own: [t] class that the maker predicts at every target node.
-      bayes: [t] the Bayes-optimal class there; None where the graph has no known model.
-      classes: [1 + judges, t'] that the panel reads; None without a panel.
+      own: [n] class that the maker predicts; -1 where its logits are not finite.
+      bayes: [n] Bayes-optimal class; None where the graph has no known model.
+      classes: [judges, t] that the panel reads; None without a panel.
     """
 
     statistics: jax.Array
@@ -53,7 +53,7 @@ class Examination:
     Args:
       problem: what they match.
       panel: who reads them; None for nobody.
-      labels: [t'] of the nodes that the panel reads, negative where a node has none.
+      labels: [t] of the nodes that the panel reads, negative where a node has none.
       controls: graphs to read beside them; None for none.
       num_controls: controls are made for seeds below this number.
       bayes: graph -> [n] Bayes-optimal classes, pure jax; None where nobody knows them.
@@ -88,9 +88,10 @@ class Examination:
         self.simple_edges = edges_that_vary(problem.vary) == "simple_edges"
         self.moves_features = features_that_vary(problem.vary) is not None
         self.bayes = None if bayes is None else jax.jit(bayes)
+        self.before = jax.device_get(self.ask(problem.arrays.graph))
         if panel is not None:
             self.labels = np.asarray(labels)
-            self.read = np.asarray(panel.classes(problem.arrays.graph))
+            self.read = self.classes(self.before)
 
     def ask(self, graph: jraph.GraphsTuple) -> _Asked:
         """Start what is to be known of one graph.
@@ -104,11 +105,19 @@ class Examination:
         with highest_precision():
             found = _asked(problem.matching, problem.arrays, self.forms, graph)
         statistics, distance, loss, own = found
-        bayes = None
-        if self.bayes is not None:
-            bayes = select(self.bayes(graph), problem.arrays.nodes)
+        bayes = self.bayes(graph) if self.bayes is not None else None
         classes = self.panel.classes(graph) if self.panel is not None else None
         return _Asked(statistics, distance, loss, own, bayes, classes)
+
+    def classes(self, asked: _Asked) -> np.ndarray:
+        """Return the classes [1 + judges, t] at the nodes of the panel, the maker's first.
+
+        Args:
+          asked: on the host, of an examination with a panel.
+        """
+        assert self.panel is not None
+        own = np.asarray(select(asked.own, self.panel.nodes))
+        return np.concatenate([own[None], asked.classes])
 
     def started(self) -> "Examined":
         """Return an empty collection for the metamers of one block."""
@@ -176,16 +185,16 @@ class Examined:
             columns["harmful_fraction"] = self._harmful(asked)
         if self.by.panel is None:
             return columns
-        read = self.by.readings([one.classes for one in asked])
+        read = self.by.readings([self.by.classes(one) for one in asked])
         columns |= {f"reading_{name}": value for name, value in read.items()}
         return columns | self._of_controls([seed for seed in seeds if seed in self.controls])
 
     def _harmful(self, asked: Sequence[_Asked]) -> np.ndarray:
-        before = jax.device_get(self.by.ask(self.by.problem.arrays.graph))
-        size = (len(asked), before.own.size)
-        labels = np.reshape([one.bayes for one in asked], size)
-        classes = np.reshape([one.own for one in asked], size)
-        return harmful_fraction(before.bayes, labels, before.own, classes).astype(np.float32)
+        nodes = self.by.problem.nodes
+        targets = slice(None) if nodes is None else np.asarray(nodes)
+        rows = [(one.bayes[targets], one.own[targets]) for one in (self.by.before, *asked)]
+        labels, classes = (np.stack(side) for side in zip(*rows, strict=True))
+        return unseen_harm(labels[0], labels[1:], classes[0], classes[1:]).harmful
 
     def _of_controls(self, seeds: Sequence[int]) -> Columns:
         """Return [k, controls] losses and [k, controls, 1 + judges] readings of k seeds."""
@@ -194,7 +203,7 @@ class Examined:
         count = len(self.by.controls.names)
         asked = jax.device_get([self.controls[seed] for seed in seeds])
         flat = [one for row in asked for one in row]
-        read = self.by.readings([one.classes for one in flat])
+        read = self.by.readings([self.by.classes(one) for one in flat])
         apart = (len(seeds), count)
         columns = {
             "control_seed_id": np.array(seeds, np.int64),
@@ -228,8 +237,7 @@ def _asked(
     own = jax.tree.map(lambda form: form[0], match_forms(vector[None]))
     distance = normalized_euclidean(arrays.graph.nodes, graph.nodes)
     loss = relative_squared_error(target.plain, vector)
-    classes = select(found["logits"], arrays.nodes).argmax(-1)
-    return match_statistics(target, own), distance, loss, classes
+    return match_statistics(target, own), distance, loss, classes_of(found["logits"])
 
 
 def _rows(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:

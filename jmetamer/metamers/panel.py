@@ -1,4 +1,4 @@
-"""`Panel`: the maker of metamers and its judges, and the classes that they predict."""
+"""`Panel`: the judges of a model's metamers, and the classes that they predict."""
 
 import functools
 from collections.abc import Sequence
@@ -33,11 +33,12 @@ class _Models(NamedTuple):
 
 
 class Panel:
-    """Models that read the same graphs: the maker first, then its judges.
+    """Models that read the metamers of another one.
 
     Args:
       maker: the model whose metamers they are.
-      judges: other trained models of the same data; none shares its seed with the maker.
+      judges: other trained models of the same data, at least one; none shares its seed with the
+        maker.
       nodes: [t] nodes that are read, or None for all.
 
     Raises:
@@ -52,7 +53,7 @@ class Panel:
       >>> maker, judge = (jm.train(jm.GCN(hidden=4), data, s, untrained) for s in (0, 1000))
       >>> panel = Panel(maker, [judge], nodes=np.array([0, 33]))
       >>> panel.names, panel.classes(jax.tree.map(jnp.asarray, data.graph)).shape
-      (['gcn/1000'], (2, 2))
+      (['gcn/1000'], (1, 2))
     """
 
     def __init__(
@@ -62,12 +63,11 @@ class Panel:
         self.names = [f"{architecture_name(one.model)}/{one.seed}" for one in judges]
         _check(maker, self.judges, self.names)
         self.nodes = None if nodes is None else jnp.asarray(nodes, jnp.int32)
-        members = [maker, *judges]
         alike: dict[Any, list[int]] = {}
-        for place, one in enumerate(members):
+        for place, one in enumerate(self.judges):
             alike.setdefault(one.model, []).append(place)
         self._groups = [
-            _Models(model, _stacked([members[place].params for place in places]), tuple(places))
+            _Models(model, _stacked([self.judges[place].params for place in places]), tuple(places))
             for model, places in alike.items()
         ]
         order = [place for group in self._groups for place in group.places]
@@ -80,7 +80,7 @@ class Panel:
           graph: on the device.
 
         Returns:
-          [1 + judges, t] int16, the maker's first; -1 where a model's logits are not finite.
+          [judges, t] int16; -1 where a judge's logits are not finite.
         """
         with highest_precision():
             read = [
@@ -96,11 +96,23 @@ def _classes(
     """Return the classes [m, t] that m models of one program predict, one after the other."""
 
     def one(params: Params) -> jax.Array:
-        logits = select(model.activations(params, graph)["logits"], nodes)
-        read = jnp.where(jnp.isfinite(logits).all(), logits.argmax(-1), UNREAD)
-        return read.astype(jnp.int16)
+        return classes_of(select(model.activations(params, graph)["logits"], nodes))
 
     return jax.lax.map(one, params)
+
+
+def classes_of(logits: jax.Array) -> jax.Array:
+    """Return the class of every node, [n] int16, pure jax; -1 where some logit is not finite.
+
+    Args:
+      logits: [n, c].
+
+    Example:
+      >>> classes_of(jnp.array([[1.0, 2.0], [3.0, 2.0]])).tolist()
+      [1, 0]
+    """
+    read = jnp.where(jnp.isfinite(logits).all(), logits.argmax(-1), UNREAD)
+    return read.astype(jnp.int16)
 
 
 def _stacked(params: Sequence[Params]) -> Params:

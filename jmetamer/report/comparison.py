@@ -7,32 +7,13 @@ from typing import Any
 from jmetamer.report.cells import distinguishing, flatten, name_cells
 from jmetamer.report.makers import SEEDS, MadeCell, as_key, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
+from jmetamer.report.share import Share
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing
 from jmetamer.results.seed_interval import SeedSummary
-from jmetamer.results.statistics import wilson_interval
 
 _ABSENT = "not set"
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """Metamers of which something holds.
-
-    Attributes:
-      count, total: how many of how many.
-      interval: 95% Wilson interval of the share.
-    """
-
-    count: int
-    total: int
-    interval: tuple[float, float]
-
-    @property
-    def share(self) -> float:
-        """Share, NaN without metamers."""
-        return self.count / self.total if self.total else float("nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,4 +169,4 @@ def _row(
 
 def _share(counts: Sequence[tuple[int, int]]) -> Share:
     count, total = (sum(side) for side in zip(*counts, strict=True))
-    return Share(count, total, wilson_interval(count, total))
+    return Share(count, total)

@@ -16,6 +16,7 @@ from jmetamer.report.comparison import compare_runs
 from jmetamer.report.effects_section import study_sections
 from jmetamer.report.effects_sentences import interval, signed
 from jmetamer.report.effects_summary import summarize_effects
+from jmetamer.report.environment import page_environment
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import MadeCell, makers
@@ -146,13 +147,7 @@ def _usual_target(runs: Sequence[Any]) -> Path:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jmetamer.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("jmetamer.report")
     environment.filters.update(
         number=wording.number,
         percent=wording.percent,

@@ -9,8 +9,8 @@ import xarray as xr
 
 from jmetamer.report.cells import setting
 from jmetamer.report.reading import finite, number_of, scalar, values
+from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
-from jmetamer.results.statistics import wilson_interval
 
 ALPHA = 0.05  # of a run that does not say
 # Variable, name, what it asks; in the order in which they are told.
@@ -44,30 +44,20 @@ _STATISTICS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Criterion:
-    """One criterion of success over the metamers of a cell.
+class Criterion(Share):
+    """One criterion of success, and the share of a cell's metamers that fulfill it.
 
     Attributes:
       variable: name in the store.
       name: one or two words.
       question: what it asks.
       bound: the tolerance in words; empty where there is none.
-      count, total: metamers that fulfill it, and all.
-      interval: 95% Wilson interval of the share.
     """
 
     variable: str
     name: str
     question: str
     bound: str
-    count: int
-    total: int
-    interval: tuple[float, float]
-
-    @property
-    def share(self) -> float:
-        """Share of the metamers that fulfill it, NaN without metamers."""
-        return self.count / self.total if self.total else float("nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,8 +214,7 @@ def _criterion(
     variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray
 ) -> Criterion:
     count, total = int(np.sum(fulfilled.astype(bool))), int(fulfilled.size)
-    interval = wilson_interval(count, total)
-    return Criterion(variable, name, question, bound, count, total, interval)
+    return Criterion(count, total, variable, name, question, bound)
 
 
 def _null(

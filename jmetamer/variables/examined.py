@@ -1,6 +1,6 @@
 """The arrays of success and recognition, with labelled axes."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,19 +28,10 @@ _READINGS = {
 }
 
 
-class Examined(NamedTuple):
-    """What is stored of one examination.
-
-    Attributes:
-      variables: by name.
-      scalars: by name.
-    """
-
-    variables: dict[str, Variable]
-    scalars: dict[str, Any]
+_Stored = tuple[dict[str, Variable], dict[str, Any]]  # variables and scalars, by name
 
 
-def success_variables(block: Block, bits: Success, null: NullTest | None) -> Examined:
+def success_variables(block: Block, bits: Success, null: NullTest | None) -> _Stored:
     """Return the criteria of success, and the null-distribution test where it was made.
 
     Args:
@@ -65,7 +56,7 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> Exa
             metamer, block["harmful_fraction"], {"meaning": meaning}
         )
     if null is None:
-        return Examined(variables, {})
+        return variables, {}
     variables["statistic"] = Variable(("statistic",), np.array(null.names))
     variables["match_statistic"] = Variable(
         ("metamer", "statistic"), null.values, {"meaning": "of all target activations together"}
@@ -76,10 +67,10 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> Exa
     variables["null_p_value"] = Variable(
         metamer, null.p_value, {"formula": "largest of (1 + #{null >= value}) / (1 + pairs)"}
     )
-    return Examined(variables, {"null_pairs": null.num_pairs, "null_others": null.num_others})
+    return variables, {"null_pairs": null.num_pairs, "null_others": null.num_others}
 
 
-def recognition_variables(block: Block, asked: Examination) -> Examined:
+def recognition_variables(block: Block, asked: Examination) -> _Stored:
     """Return how judges read metamers and controls.
 
     Args:
@@ -107,7 +98,7 @@ def recognition_variables(block: Block, asked: Examination) -> Examined:
     for name in ("accuracy", "kappa"):
         variables[f"own_{name}"] = Variable(("metamer",), block[f"reading_{name}"][:, 0])
     scalars = {"num_nodes_read": int(asked.labels.size)}
-    return Examined(variables | _control_variables(block, asked), scalars)
+    return variables | _control_variables(block, asked), scalars
 
 
 def _control_variables(block: Block, asked: Examination) -> dict[str, Variable]:

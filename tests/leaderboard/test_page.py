@@ -118,8 +118,8 @@ def after(page, script, folder):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     table = done.stdout[done.stdout.index("<tbody>") : done.stdout.index("</tbody>")]
-    return re.findall(r'<th scope="row" data-sort="([^"]*)"', table), re.findall(
-        r'aria-sort="(\w+)"><button type="button">([^<]*)<', done.stdout
+    return re.findall(r'<th scope="row">([^<]*?)\s*<', table), re.findall(
+        r'aria-sort="(\w+)"><button type="button"[^>]*>([^<]*)<', done.stdout
     )
 
 
@@ -128,12 +128,12 @@ def test_a_click_on_a_head_sorts_and_what_is_unknown_stays_last(page, tmp_path):
     heads = 'var h = document.querySelectorAll("table")[0].querySelectorAll("thead button");'
     place = [column.title for column in COLUMNS].index("R")
     models, head = after(page, f"{heads} h[{place}].click();", tmp_path)
-    assert models == ["the reference itself", "gcn relu", "gcn elu", "gcn relu"]
-    assert head == [("descending", "R")]
-    models, head = after(page, f"{heads} h[{place}].click(); h[{place}].click();", tmp_path)
     assert models == ["gcn elu", "gcn relu", "the reference itself", "gcn relu"]
     assert head == [("ascending", "R")]
-    # Words go up first; the head is a button, which takes the focus and so the keyboard.
+    models, head = after(page, f"{heads} h[{place}].click(); h[{place}].click();", tmp_path)
+    assert models == ["the reference itself", "gcn relu", "gcn elu", "gcn relu"]
+    assert head == [("descending", "R")]
+    # The head is a button, which takes the focus and so the keyboard.
     models, head = after(page, f"{heads} h[0].focus(); document.activeElement.click();", tmp_path)
     assert models == ["gcn elu", "gcn relu", "gcn relu", "the reference itself"]
     assert head == [("ascending", "Model")]

@@ -17,7 +17,7 @@ from jmetamer.graphs.block_model import (
     sample_labels,
 )
 from jmetamer.graphs.csbm import csbm_model
-from jmetamer.measures import bayes_labels, benign_fraction, harmful_fraction
+from jmetamer.measures import bayes_labels, unseen_harm
 
 compiled = jax.jit(bayes_labels)
 
@@ -144,41 +144,32 @@ def test_harmful_and_benign_are_parts_of_what_the_model_does_not_see():
     rng = np.random.default_rng(0)
     labels, classes = rng.integers(3, size=(2, 40))
     metamer_labels, metamer_classes = rng.integers(3, size=(2, 7, 40))
-    given = labels, metamer_labels, classes, metamer_classes
-    mask = rng.random(40) < 0.5
-    for nodes in (None, mask, np.flatnonzero(mask)):
-        chosen = np.arange(40) if nodes is None else np.arange(40)[nodes]
-        harmful, benign = harmful_fraction(*given, nodes), benign_fraction(*given, nodes)
-        for one in range(7):
-            counted = [
-                sum(
-                    metamer_classes[one, v] == classes[v]
-                    and bool(metamer_labels[one, v] != labels[v]) == changed
-                    for v in chosen
-                )
-                for changed in (True, False)
-            ]
-            assert harmful[one] == pytest.approx(counted[0] / len(chosen))
-            assert benign[one] == pytest.approx(counted[1] / len(chosen))
-    np.testing.assert_array_equal(harmful_fraction(labels, labels[None], classes, classes[None]), 0)
+    found = unseen_harm(labels, metamer_labels, classes, metamer_classes)
+    for one in range(7):
+        counted = [
+            sum(
+                metamer_classes[one, v] == classes[v]
+                and bool(metamer_labels[one, v] != labels[v]) == changed
+                for v in range(40)
+            )
+            for changed in (True, False)
+        ]
+        assert found.harmful[one] == pytest.approx(counted[0] / 40)
+        assert found.benign[one] == pytest.approx(counted[1] / 40)
+    same = unseen_harm(labels, labels[None], classes, classes[None])
+    assert (same.harmful.tolist(), same.benign.tolist()) == ([0.0], [1.0])
 
 
 def test_a_metamer_with_an_unknown_label_has_no_share():
-    found = harmful_fraction([0, 1], [[0, -1], [1, 1]], [0, 0], [[0, 0], [0, 0]])
-    np.testing.assert_array_equal(found, [np.nan, 0.5])
-    only = harmful_fraction([0, 1], [[0, -1]], [0, 0], [[0, 0]], nodes=[0])
-    np.testing.assert_array_equal(only, [0.0])
+    found = unseen_harm([0, 1], [[0, -1], [1, 1]], [0, 0], [[0, 0], [0, 0]])
+    np.testing.assert_array_equal(found.harmful, [np.nan, 0.5])
 
 
-@pytest.mark.parametrize(
-    ("nodes", "message"),
-    [([5], "`nodes` cannot be used"), (np.zeros(2, bool), "selects no node")],
-)
-def test_nodes_that_do_not_exist_are_refused(nodes, message):
-    with pytest.raises(InputError, match=message):
-        harmful_fraction([0, 1], [[0, 1]], [0, 0], [[0, 0]], nodes)
+def test_no_node_is_refused():
+    with pytest.raises(InputError, match="at least one"):
+        unseen_harm([], np.zeros((1, 0)), [], np.zeros((1, 0)))
 
 
 def test_shapes_that_disagree_are_refused():
     with pytest.raises(InputError, match=r"labels and classes have the shapes \[\(2,\), \(2,\)"):
-        harmful_fraction([0, 1], [0, 1], [0, 0], [[0, 0]])
+        unseen_harm([0, 1], [0, 1], [0, 0], [[0, 0]])

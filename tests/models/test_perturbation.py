@@ -53,6 +53,14 @@ def lengths(change):
     return np.linalg.norm(change, axis=1)
 
 
+def assert_worse_than_random(data, **size):
+    nodes = jnp.asarray(data.graph.nodes)
+    loss = training_loss(train(GCN(hidden=8), data, settings=QUICK), data)
+    worst = loss(Perturbation(True, 5, **size).apply(loss, nodes, KEY))
+    others = losses_of(Perturbation(False, 0, **size), loss, nodes, 100)
+    assert worst > others.max() > loss(nodes)
+
+
 class TestContinuousFeatures:
     def test_stay_on_the_sphere_of_the_size_that_was_asked_for(self, two_blocks):
         nodes = jnp.asarray(two_blocks.graph.nodes)
@@ -66,12 +74,7 @@ class TestContinuousFeatures:
             np.testing.assert_allclose(lengths(moved), radius, rtol=1e-5)
 
     def test_raise_the_loss_more_than_any_of_many_random_changes_of_the_same_size(self, two_blocks):
-        nodes = jnp.asarray(two_blocks.graph.nodes)
-        loss = training_loss(train(GCN(hidden=8), two_blocks, settings=QUICK), two_blocks)
-        worst = loss(Perturbation(True, 5, radius=0.5).apply(loss, nodes, KEY))
-        control = Perturbation(False, 0, radius=0.5)
-        others = losses_of(control, loss, nodes, 100)
-        assert worst > others.max() > loss(nodes)
+        assert_worse_than_random(two_blocks, radius=0.5)
 
     def test_of_a_linear_loss_are_the_closed_form(self):
         rng = np.random.default_rng(0)
@@ -135,12 +138,7 @@ class TestFeaturesOfZeroAndOne:
                 assert ((found != nodes).sum(axis=1) == budget).all()
 
     def test_raise_the_loss_more_than_any_of_many_random_flips(self, words):
-        nodes = jnp.asarray(words.graph.nodes)
-        loss = training_loss(train(GCN(hidden=8), words, settings=QUICK), words)
-        worst = loss(Perturbation(True, 5, budget=2).apply(loss, nodes, KEY))
-        control = Perturbation(False, 0, budget=2)
-        others = losses_of(control, loss, nodes, 100)
-        assert worst > others.max() > loss(nodes)
+        assert_worse_than_random(words, budget=2)
 
     @pytest.mark.parametrize("steps", [1, 5])
     def test_of_a_linear_loss_are_the_best_of_all_sets_of_flips(self, steps):

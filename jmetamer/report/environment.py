@@ -1,0 +1,22 @@
+"""How pages are made from templates: what all of them share."""
+
+import jinja2
+
+
+def page_environment(*packages: str) -> jinja2.Environment:
+    """Return an environment that escapes everything and refuses names that do not exist.
+
+    Args:
+      packages: whose `templates` folders are looked into, in this order.
+
+    Example:
+      >>> page_environment("jmetamer.report").from_string("{{ text }}").render(text="a < b")
+      'a &lt; b'
+    """
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
