@@ -16,6 +16,7 @@ from jmetamer.measures import MEASURES, feature_diversity
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers import memory
 from jmetamer.metamers.block import Blocks, can_join
+from jmetamer.metamers.examination import Examination
 from jmetamer.metamers.matching_loss import matching_loss
 from jmetamer.metamers.program import limits_of
 from jmetamer.metamers.repelled import RepelledSynthesis, fit_group, group_bytes
@@ -208,10 +209,14 @@ class TestAGroup:
         assert (described["repulsion"], described["seeds"]) == (0.5, ONE_GROUP)
         assert RepelledSynthesis(small, 0, solver).attributes["seeds"] == ONE_GROUP
 
+    def blocks(self, problem, solver):
+        examination = Examination(problem)
+        return Blocks(problem, solver, 0, (), count=500, keep=0, examination=examination)
+
     def test_of_a_cell_is_one_block_and_shares_no_lanes(self, small):
         solver = jm.default_solver(small, repulsion=0.5)
-        group = Blocks(small, solver, 0, (), count=500, keep=0)
-        alone = Blocks(small, solver.replace(repulsion=0), 0, (), count=500, keep=0)
+        group = self.blocks(small, solver)
+        alone = self.blocks(small, solver.replace(repulsion=0))
         assert group.size == group.solver.lanes == 500
         assert alone.size < 500
         assert not can_join([group], group)
