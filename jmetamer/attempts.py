@@ -110,7 +110,7 @@ class Attempts:
     def _failed(self, cell: CellSettings, error: Exception) -> Outcome:
         text = "".join(traceback.format_exception(error))
         self.store.write_failure(cell.id, cell.settings, text)
-        self.terminal.line(f"{cell.id} failed: {type(error).__name__}: {error}")
+        self.terminal.failure(cell.id, f"{type(error).__name__}: {error}")
         return Outcome.FAILED
 
     def _gather(

@@ -36,10 +36,22 @@ class Terminal:
         self._console = Console(file=sys.stdout)
         if not self._console.is_terminal:
             self._console = Console(file=sys.stdout, width=_PLAIN_WIDTH, force_terminal=False)
+        self._reasons: dict[str, str] = {}
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def failure(self, cell: str, reason: str) -> None:
+        """Print why a cell fails; in a few words where another failed for the same reason.
+
+        Args:
+          cell: id.
+          reason: text, such as the message of an error.
+        """
+        first = self._reasons.setdefault(reason, cell)
+        same = f" for the same reason as {first}"
+        self.line(f"{cell} failed" + (f": {reason}" if first == cell else same))
 
     def greet(self, folder: Path) -> None:
         """Print devices, versions, precision and the run folder; known defects of the release."""

@@ -157,7 +157,7 @@ def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
             known[program] = known.get(program) or pipeline.estimate(cell)
             rows.append((cell.id, known[program]))
         except InputError as error:
-            terminal.line(f"{cell.id}: {error}")
+            terminal.failure(cell.id, str(error))
             code = 1
     terminal.estimates(rows)
     terminal.line(f"{len(grid)} cells; nothing was computed or written")

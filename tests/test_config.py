@@ -529,7 +529,7 @@ class TestTheConfigsOfTheRepository:
     def test_are_valid_with_and_without_smoke_and_say_how_to_run_them(self, path):
         run = read_config(path)
         assert run.name == path.stem
-        sizes = {"mitigations": 96, "recognition": 96, "structure": 6}
+        sizes = {"mitigations": 96, "recognition": 168, "structure": 6}
         assert len(cells(run)) == sizes.get(path.stem, 4)
         assert sum(c.metamers.count for c in cells(read_config(path, smoke=True))) <= 16
         assert f"python -m jmetamer.sweep configs/{path.name}" in path.read_text().replace(

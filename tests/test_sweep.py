@@ -143,6 +143,18 @@ class TestASweep:
         assert sorted(computed()) == sorted(ids())
         assert open_run("runs/tiny").cells == tuple(ids())
 
+    def test_says_a_reason_that_many_cells_share_once(self, desk, capsys):
+        def never(cell, **rest):
+            raise ValueError("no such file")
+
+        assert sweep.main(["tiny.yaml"], run_cell=never) == 1
+        printed = capsys.readouterr().out
+        assert printed.count("failed: ValueError: no such file") == 1
+        first, *rest = ids()
+        assert all(f"{cell} failed for the same reason as {first}" in printed for cell in rest)
+        traces = [found["traceback"] for found in open_run("runs/tiny").failures.values()]
+        assert len(traces) == 4 and all("no such file" in trace for trace in traces)
+
     def test_goes_on_after_a_failing_cell_and_tries_it_again_next_time(self, desk, capsys):
         def sometimes(cell, **rest):
             if cell.metamers.seed == 1 and cell.metamers.layer == "conv1":
