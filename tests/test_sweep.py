@@ -153,7 +153,8 @@ class TestASweep:
         first, *rest = ids()
         assert all(f"{cell} failed for the same reason as {first}" in printed for cell in rest)
         traces = [found["traceback"] for found in open_run("runs/tiny").failures.values()]
-        assert len(traces) == 4 and all("no such file" in trace for trace in traces)
+        assert len(traces) == 4
+        assert all("no such file" in trace for trace in traces)
 
     def test_goes_on_after_a_failing_cell_and_tries_it_again_next_time(self, desk, capsys):
         def sometimes(cell, **rest):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.stats import rankdata
+from jax import lax
 
 from jmetamer.measures.activations import relative_squared_error, snr_db
 
@@ -38,8 +38,7 @@ def match_forms(vectors: jax.Array) -> MatchForms:
       >>> match_forms(jnp.array([[1.0, 3.0, 9.0, 9.0]])).ranked.round(2)
       Array([[-0.71, -0.24,  0.47,  0.47]], dtype=float32)
     """
-    ranks = rankdata(vectors, axis=-1).astype(vectors.dtype)
-    return MatchForms(vectors, _standardized(ranks), _standardized(vectors))
+    return MatchForms(vectors, _standardized(jax.vmap(_ranks)(vectors)), _standardized(vectors))
 
 
 def match_statistics(reference: MatchForms, other: MatchForms) -> jax.Array:
@@ -72,6 +71,19 @@ def match_statistics(reference: MatchForms, other: MatchForms) -> jax.Array:
         ]
     )
     return jnp.where(jnp.isfinite(other.plain).all(), values, jnp.nan)
+
+
+def _ranks(vector: jax.Array) -> jax.Array:
+    """Rank a finite vector [q] from 1, the average where values are equal."""
+    # XLA sorts integers alone five times faster on a CPU than floats, or anything with its places.
+    # The bits of a float are in its order, those of negative ones reversed; -0 equals 0.
+    bits = lax.bitcast_convert_type(vector, f"int{8 * vector.dtype.itemsize}")
+    keys = jnp.where(bits < 0, bits ^ jnp.iinfo(bits.dtype).max, bits)
+    keys = jnp.where(vector == 0, 0, keys)
+    ordered = lax.sort(keys, is_stable=False)
+    below = jnp.searchsorted(ordered, keys, side="left")
+    up_to = jnp.searchsorted(ordered, keys, side="right")
+    return (below + up_to + 1).astype(vector.dtype) / 2
 
 
 def _standardized(vectors: jax.Array) -> jax.Array:

@@ -51,6 +51,12 @@ class TestStatistics:
         expected = [by_scipy(REFERENCE, metamer) for metamer in NEAR[1:]]
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
+    def test_take_a_zero_for_a_zero_whatever_its_sign(self):
+        zeros = np.maximum(NEAR, 0)
+        signed = np.where(zeros == 0, np.where(np.arange(WIDTH) % 2, -0.0, 0.0), zeros)
+        assert np.signbit(signed).any()
+        np.testing.assert_array_equal(values_of(REFERENCE, signed), values_of(REFERENCE, zeros))
+
     def test_of_an_exact_match_are_exact(self):
         assert values_of(REFERENCE, NEAR[:1]).tolist() == [[1.0, 1.0, np.inf]]
 
