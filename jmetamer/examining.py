@@ -1,4 +1,4 @@
-"""Who examines the metamers of a cell, and what is stored of it: success and recognition."""
+"""Who examines the metamers of a cell, and what is stored of it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +24,7 @@ from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import Progress, Variable
 from jmetamer.variables.examined import recognition_variables, success_variables
+from jmetamer.variables.stored_activations import stored_activation_variables
 
 
 def examination(
@@ -103,7 +104,7 @@ def read_nodes(data: Dataset, problem: Problem) -> np.ndarray:
 def judged_variables(
     cell: CellSettings, block: Block, asked: Examination
 ) -> tuple[dict[str, Variable], dict[str, Any]]:
-    """Return the variables and scalars of success and of recognition.
+    """Return the variables and scalars of success, of recognition and of stored activations.
 
     Args:
       cell: resolved settings.
@@ -125,6 +126,7 @@ def judged_variables(
         min_distance=given.distance,
     )
     variables, scalars = success_variables(block, bits, null)
+    variables |= stored_activation_variables(block, asked)
     if asked.panel is None:
         return variables, scalars
     of_judges, more = recognition_variables(block, asked)

@@ -27,7 +27,7 @@ report: false
 store: {metamers: 2}
 runs:
   - model: {architecture: [gcn, gat, graphsage, gin]}
-    metamers: {layer: conv1}
+    metamers: {layer: [conv1, all]}
   - model: {activation: elu}
     metamers: {layer: logits, nodes: [0, 5, 33], vary: edges, edges: {draws: 1, flips: 1, kicks: 0}}
 """
@@ -54,6 +54,7 @@ def test_arrays_are_those_of_the_store(run, exported):
         with np.load(path) as file:
             assert file["seed_id"].tolist() == [0, 1]
             np.testing.assert_array_equal(file["loss_hardened"], results["loss_hardened"][:2])
+            np.testing.assert_array_equal(file["activation"], results["stored_activation"])
             assert set(file["status"]) <= {status.name for status in jm.Status}
             np.testing.assert_array_equal(file["reference_nodes"], reference.nodes)
             np.testing.assert_array_equal(file["reference_senders"], reference.senders)
@@ -82,6 +83,26 @@ def test_weights_are_those_of_the_network(run, exported):
             for place, leaf in leaves:
                 name = "weights/" + "/".join(key.key for key in place)
                 np.testing.assert_array_equal(file[name], leaf)
+
+
+def test_activations_and_classes_are_those_of_the_network(run, exported):
+    for cell, path in exported.items():
+        trained = load_model(run.folder / "models" / run.provenance(cell)["model_folder"])
+        nodes = run.settings(cell)["metamers"]["nodes"]
+        chosen = slice(None) if nodes is None else np.array(nodes)
+        with np.load(path) as file:
+            matched = json.loads(str(file["about"]))["matched"]
+            rows = [file["reference_activation"], *file["activation"]]
+            classes = [file["reference_predicted_class"], *file["predicted_class"]]
+        graphs = [run.reference(cell), *run.metamers(cell)]
+        for graph, row, read in zip(graphs, rows, classes, strict=True):
+            found = trained.activations(graph)
+            known = [np.asarray(found[name])[chosen] for name, *_ in matched]
+            assert [list(one.shape) for one in known] == [shape for _, *shape in matched]
+            np.testing.assert_allclose(
+                row, np.concatenate([one.ravel() for one in known]), rtol=1e-5, atol=1e-6
+            )
+            np.testing.assert_array_equal(read, np.asarray(found["logits"]).argmax(-1))
 
 
 def test_another_ending_is_refused(run, tmp_path):
@@ -133,7 +154,7 @@ class TestPyTorchGeometric:
             graphs = script.metamer_graphs(file)
             for theirs, ours in zip(graphs, run.metamers(cell), strict=True):
                 found, known = network(*theirs), trained.activations(ours)
-                assert len(network.names) == 3
+                assert set(network.names) == set(trained.model.layer_names)
                 for name in network.names:
                     known_here = np.asarray(known[name])
                     difference = np.linalg.norm(np.asarray(found[name]) - known_here)
@@ -154,4 +175,4 @@ class TestPyTorchGeometric:
         np.savez(tmp_path / "changed.npz", **file)
         monkeypatch.setattr(sys, "argv", ["recheck.py", str(tmp_path / "changed.npz")])
         assert script.main() == 1
-        assert "1 of 2 metamers agree" in capsys.readouterr().out
+        assert "2 of 3 graphs agree" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """Blocks of finished, measured metamers as plain arrays, ready for a shelf."""
 
-import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +25,7 @@ from jmetamer.metamers.repelled import fit_group
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.synthesis import Progress
 from jmetamer.metamers.tasks import Task
+from jmetamer.metamers.to_host import ToHost
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Block = dict[str, np.ndarray]
@@ -35,8 +35,6 @@ Block = dict[str, np.ndarray]
 _LEAST_BLOCKS = 4
 # Where lanes are few, as on a processor: every block starts and ends with idle lanes.
 _SMALL_BLOCK = 64
-# Features on their way to the host; more of them would fill the device.
-_UNDER_WAY = 4
 
 
 class Blocks:
@@ -89,12 +87,13 @@ class Blocks:
 
     @staticmethod
     def bytes_of_metamer(problem: Problem) -> int:
-        """Return the bytes of what is kept of one metamer, features and edges, about."""
+        """Return the bytes of what is kept of one metamer, about."""
         n, d = problem.arrays.graph.nodes.shape
         features = features_that_vary(problem.vary)
         row = -(-d // 8) if isinstance(features, BinaryFeatures) else 4 * d
         edges = EdgeReference(problem).bytes_of_metamer if edges_that_vary(problem.vary) else 0
-        return (0 if features is None else n * row) + edges
+        activations = sum(target.nbytes for target in problem.arrays.targets.values())
+        return (0 if features is None else n * row) + edges + activations
 
     def _packed(self, features: np.ndarray) -> np.ndarray:
         return np.packbits(features > 0.5, axis=-1) if self.binary else features
@@ -116,21 +115,18 @@ class _Measured:
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.examined = blocks.examination.started()
         self.deviation: dict[int, jax.Array] = {}
-        self.features: dict[int, np.ndarray] = {}
-        self.coming: collections.deque[tuple[int, jax.Array]] = collections.deque()
+        self.features = ToHost(blocks._packed)
 
     def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
         self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
         if self.edges is not None:
             self.edges.add(seed_id, graph)
-        self.examined.add(seed_id, graph)
-        if self.keeps_features and seed_id < self.blocks.keep:
-            graph.nodes.copy_to_host_async()
-            self.coming.append((seed_id, graph.nodes))
-            self._take(_UNDER_WAY)
+        kept = seed_id < self.blocks.keep
+        self.examined.add(seed_id, graph, kept=kept)
+        if self.keeps_features and kept:
+            self.features.add(seed_id, graph.nodes)
 
     def block(self, made: Metamers) -> Block:
-        self._take(0)
         block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
         block |= {f"{DETAIL}{name}": np.asarray(rows) for name, rows in made.details.items()}
         seeds = [int(seed) for seed in made.seed_id]
@@ -144,15 +140,8 @@ class _Measured:
         stored = [seed for seed in seeds if seed < self.blocks.keep]
         block["stored_seed_id"] = np.array(stored, np.int64)
         if self.keeps_features:
-            empty = self.blocks._packed(np.zeros((0, *self.blocks.reference.shape), np.float32))
-            block["features"] = np.stack([self.features[s] for s in stored]) if stored else empty
+            block["features"] = self.features.of(stored, self.blocks.reference.shape)
         return block
-
-    def _take(self, left: int) -> None:
-        """Wait for features until no more than `left` are under way."""
-        while len(self.coming) > left:
-            seed_id, features = self.coming.popleft()
-            self.features[seed_id] = self.blocks._packed(np.asarray(features))
 
 
 def make_blocks(

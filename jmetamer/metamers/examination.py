@@ -20,10 +20,12 @@ from jmetamer.metamers.edges.hard_graph import padded_edges
 from jmetamer.metamers.other_targets import matched_vector
 from jmetamer.metamers.panel import Panel, classes_of
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select
+from jmetamer.metamers.to_host import ToHost
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Columns = dict[str, np.ndarray]
 _LEAST_EDGES = 64
+_NOTHING: Any = np.zeros(0, np.float32)
 READINGS = ("accuracy", "agreement", "chance", "kappa", "undefined")
 
 
@@ -35,6 +37,8 @@ class _Asked(NamedTuple):
       feature_distance: [] normalized Euclidean distance of the features.
       loss: [] L_act over the matched layers together.
       own: [n] class that the maker predicts; -1 where its logits are not finite.
+      matched: [q] activations of the matched layers at the target nodes, layer by layer; empty
+        where they are not kept.
       bayes: [n] Bayes-optimal class; None where the graph has no known model.
       classes: [judges, t] that the panel reads; None without a panel.
     """
@@ -43,8 +47,9 @@ class _Asked(NamedTuple):
     feature_distance: jax.Array
     loss: jax.Array
     own: jax.Array
-    bayes: jax.Array | None
-    classes: jax.Array | None
+    matched: jax.Array
+    bayes: jax.Array | None = None
+    classes: jax.Array | None = None
 
 
 class Examination:
@@ -104,10 +109,9 @@ class Examination:
             graph = padded_edges(graph, few_sizes(graph.senders.size))
         with highest_precision():
             found = _asked(problem.matching, problem.arrays, self.forms, graph)
-        statistics, distance, loss, own = found
         bayes = self.bayes(graph) if self.bayes is not None else None
         classes = self.panel.classes(graph) if self.panel is not None else None
-        return _Asked(statistics, distance, loss, own, bayes, classes)
+        return found._replace(bayes=bayes, classes=classes)
 
     def classes(self, asked: _Asked) -> np.ndarray:
         """Return the classes [1 + judges, t] at the nodes of the panel, the maker's first.
@@ -151,21 +155,29 @@ class Examined:
         self.by = examination
         self.asked: dict[int, _Asked] = {}
         self.controls: dict[int, list[_Asked]] = {}
+        self.kept: list[int] = []
         self.weight_distance: dict[int, float] = {}
+        self.matched = ToHost()
 
-    def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
+    def add(self, seed_id: int, graph: jraph.GraphsTuple, *, kept: bool = False) -> None:
         """Ask about one metamer, and about its controls.
 
         Args:
           seed_id: of the metamer.
           graph: its hard graph, on the device.
+          kept: whether its matched activations and its classes are.
         """
-        self.asked[seed_id] = self.by.ask(graph)
+        asked = self.by.ask(graph)
+        if kept:
+            self.kept.append(seed_id)
+            self.matched.add(seed_id, asked.matched)
+        self.asked[seed_id] = asked._replace(matched=_NOTHING)
         if self.by.edges is not None:
             self.weight_distance[seed_id] = edge_jaccard_distance(self.by.edges, edge_set(graph))
         if self.by.controls is not None and seed_id < self.by.num_controls:
             made = self.by.controls.of(seed_id, graph)
-            self.controls[seed_id] = [self.by.ask(control) for control in made.values()]
+            asked_of = (self.by.ask(control) for control in made.values())
+            self.controls[seed_id] = [each._replace(matched=_NOTHING) for each in asked_of]
 
     def columns(self, seeds: Sequence[int]) -> Columns:
         """Return the columns of a block, one row a metamer; of controls one row a seed with them.
@@ -175,6 +187,7 @@ class Examined:
         """
         asked = jax.device_get([self.asked[seed] for seed in seeds])
         columns = {"match_statistic": _rows([one.statistics for one in asked], (3,))}
+        columns |= self._of_kept([seed for seed in seeds if seed in self.kept])
         if self.by.moves_features:
             distances = [one.feature_distance for one in asked]
             columns["feature_distance"] = _rows(distances, ())
@@ -188,6 +201,15 @@ class Examined:
         read = self.by.readings([self.by.classes(one) for one in asked])
         columns |= {f"reading_{name}": value for name, value in read.items()}
         return columns | self._of_controls([seed for seed in seeds if seed in self.controls])
+
+    def _of_kept(self, seeds: Sequence[int]) -> Columns:
+        """Return [k, q] matched activations and [k, n] classes of k seeds."""
+        before = self.by.before
+        own = jax.device_get([self.asked[seed].own for seed in seeds])
+        return {
+            "stored_activation": self.matched.of(seeds, before.matched.shape),
+            "stored_class": np.array(own, before.own.dtype).reshape(-1, *before.own.shape),
+        }
 
     def _harmful(self, asked: Sequence[_Asked]) -> np.ndarray:
         nodes = self.by.problem.nodes
@@ -230,14 +252,15 @@ def few_sizes(size: int) -> int:
 @functools.partial(jax.jit, static_argnums=0)
 def _asked(
     matching: Matching, arrays: Arrays, target: MatchForms, graph: jraph.GraphsTuple
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> _Asked:
     found = matching.model.activations(arrays.params, graph)
     rows = [select(found[name], arrays.nodes).ravel() for name in matching.layers]
     vector = jnp.concatenate(rows)
     own = jax.tree.map(lambda form: form[0], match_forms(vector[None]))
     distance = normalized_euclidean(arrays.graph.nodes, graph.nodes)
     loss = relative_squared_error(target.plain, vector)
-    return match_statistics(target, own), distance, loss, classes_of(found["logits"])
+    classes = classes_of(found["logits"])
+    return _Asked(match_statistics(target, own), distance, loss, classes, vector)
 
 
 def _rows(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:

@@ -3,11 +3,16 @@
 A `.npz` file holds plain arrays; nothing in it is unpickled:
 
     about              [] text, JSON: format, cell, settings (all of them), model (architecture and
-                       options), directed
+                       options), matched (of each matched layer its name, target nodes, channels)
     seed_id            [b] int, seeds of the stored metamers
     loss_hardened      [b] L_act = |h' - h|^2 / |h|^2 of the matched layers over the target nodes
     class_agreement    [b] share of target nodes whose predicted class is the reference's
     status             [b] text
+    activation         [b, q] float32, activations of the matched layers at the target nodes as
+                       the network of the run gave them, highest precision; layer by layer, rows
+                       of channels
+    predicted_class    [b, n] int16, of every node; -1 where logits are not finite
+    reference_activation, reference_predicted_class   [q], [n], likewise
     reference_nodes    [n, d] float32, features of the reference
     reference_senders, reference_receivers   [e] int32, its edges, both directions where undirected
     reference_weight   [e] float32
@@ -82,12 +87,21 @@ def export_metamers(run: "Run", cell: str, path: str | os.PathLike[str]) -> Path
 def _write_npz(run: "Run", cell: str, path: Path) -> None:
     reference, metamers = run.reference_data(cell), run.metamers(cell)
     results = run.dataset(cell)
+    if "stored_activation" not in results:
+        raise StoreError(
+            f"cell `{cell}` holds no activations, because an earlier version made it; delete its "
+            "folder and make it again, or write a `.pt` file, which needs none"
+        )
     places = _stored_places(results)
     arrays: dict[str, Any] = {
         "seed_id": results["seed_id"].values[places],
         "loss_hardened": results["loss_hardened"].values[places],
         "class_agreement": results["class_agreement"].values[places],
         "status": _status_names(results)[places],
+        "activation": results["stored_activation"].values,
+        "predicted_class": results["stored_class"].values,
+        "reference_activation": results["reference_activation"].values,
+        "reference_predicted_class": results["reference_class"].values,
         "reference_nodes": reference.nodes,
         "reference_senders": reference.senders,
         "reference_receivers": reference.receivers,
@@ -104,7 +118,13 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
         arrays["weight"] = np.concatenate([graph.edges.weight for graph in graphs])
     model, weights = _network(run, cell)
     arrays |= {f"weights/{name}": array for name, array in weights.items()}
-    about = {"format": FORMAT, "cell": cell, "settings": run.settings(cell), "model": model}
+    about = {
+        "format": FORMAT,
+        "cell": cell,
+        "settings": run.settings(cell),
+        "model": model,
+        "matched": results["stored_activation"].attrs["layers"],
+    }
     np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
 
 
