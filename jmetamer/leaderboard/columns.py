@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from jmetamer.report.wording import duration, listing, percent
 
 Numbers = Mapping[str, Any]
+_ALIKE = 1e-9  # rounding of a mean of equal shares
 
 
 class Shown(NamedTuple):
@@ -101,13 +102,30 @@ def _rate(rate: Numbers, by_seed: Numbers) -> Shown:
     if rate["value"] is None:
         return Shown("n/a", reason=rate["reason"])
     counted = f"{rate['count']:,} of {rate['total']:,}"
-    of_seeds = "one seed"
-    if by_seed["low"] is not None:
-        of_seeds = f"seeds: {percent(by_seed['low'])} to {percent(by_seed['high'])}"
-        if by_seed["low"] == by_seed["high"]:
-            of_seeds = f"{by_seed['num_seeds']} seeds alike"
+    of_seeds = _over_seeds(by_seed, "seeds: ")
     together = f"metamers: {percent(rate['low'])} to {percent(rate['high'])}"
     return Shown(percent(rate["value"]), (counted, of_seeds, together), rate["value"])
+
+
+def _over_seeds(by_seed: Numbers, label: str = "") -> str:
+    """Write the interval over seeds of a share; where all are alike there is none."""
+    if by_seed["low"] is None:
+        return "one seed"
+    if by_seed["high"] - by_seed["low"] < _ALIKE:
+        return f"{by_seed['num_seeds']} seeds alike"
+    return f"{label}{percent(by_seed['low'])} to {percent(by_seed['high'])}"
+
+
+def _mean_success(row: Numbers) -> Shown:
+    found = row["success_by_seed"]
+    if found["value"] is None:
+        return Shown("n/a", reason=found["reason"])
+    return Shown(percent(found["value"]), (_over_seeds(found),), found["value"])
+
+
+def _on_reference(row: Numbers) -> Shown:
+    """Show what is the same for all seeds of the maker, and so without an interval."""
+    return _number({**row["reference_accuracy"], "low": None, "num_seeds": 0}, percent)
 
 
 def _seeds(row: Numbers) -> Shown:
@@ -243,7 +261,7 @@ DETAILS = (
     Column(
         "Mean success of seeds",
         "Mean over training seeds of each seed's share of metamers that succeed, uncorrected.",
-        lambda row: _number(row["success_by_seed"], percent),
+        _mean_success,
     ),
     Column(
         "Accuracy of judges",
@@ -254,7 +272,7 @@ DETAILS = (
     Column(
         "On the reference",
         "The same judges' accuracy on the reference.",
-        lambda row: _number(row["reference_accuracy"], percent),
+        _on_reference,
     ),
     Column(
         "Agreement of judges",
