@@ -1,5 +1,7 @@
 """Success and recognition as a sweep stores them, recomputed from the stored metamers alone."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import jmetamer as jm
 from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.graphs.block_model import class_posterior
 from jmetamer.pipeline import run_cell
-from jmetamer.results import RunStore, open_run
+from jmetamer.results import RunStore, open_run, stored_judges, unlike_own_judges
 
 SETTINGS = [
     "dataset.name=karate",
@@ -88,6 +90,20 @@ class TestRecognition:
         right = np.mean(predicted(judge, run.reference(cell))[nodes] == labels)
         assert float(data["judge_reference_accuracy"][1]) == pytest.approx(right)
         assert float(data["judge_test_accuracy"][1]) == pytest.approx(judge.scores["test"])
+
+    def test_the_settings_of_judges_are_stored_in_the_words_of_a_cell(self, stored):
+        run, cell, models = stored
+        judges = stored_judges(run.dataset(cell))
+        given = run.settings(cell)
+        for judge in judges:
+            trained, settings = models[judge.architecture, judge.seed], json.loads(judge.settings)
+            assert settings["model"]["architecture"] == judge.architecture
+            for section, own in (("model", trained.model), ("training", trained.settings)):
+                shared = set(given[section]) & set(settings[section]) - {"architecture"}
+                assert len(shared) >= 6
+                assert all(settings[section][key] == getattr(own, key) for key in shared)
+        # The maker is a GCN of another width, trained as the judges were.
+        assert unlike_own_judges(given, judges).endswith("than the seed: hidden 4, not 6")
 
     def test_controls_are_no_metamers_but_identity_and_null_space_match(self, stored):
         run, cell, _ = stored

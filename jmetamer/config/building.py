@@ -132,6 +132,9 @@ class JudgePlan(NamedTuple):
 def build_judges(cell: CellSettings) -> list[JudgePlan]:
     """Return the judges of the cell's metamers: default networks with as many layers as its own.
 
+    All else, as activation and training, is the default and not the cell's; see
+    `jmetamer.results.unlike_own_judges`.
+
     Args:
       cell: resolved settings.
 

@@ -39,7 +39,8 @@ class RecognitionSettings:
 
     Judges are trained on the cell's dataset and kept beside the run's models. What differs between
     cells, as the activation of the model whose metamers they are, does not change the judges, so
-    that cells are comparable.
+    that cells are comparable. A judge is therefore the model with another seed only where that
+    model has the settings of the judges; the settings of each judge are stored beside what it read.
 
     Attributes:
       judges: architectures, names of `MODELS`; "all" of them or "none".

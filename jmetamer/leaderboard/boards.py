@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jmetamer.leaderboard.panel import by_panel
 from jmetamer.leaderboard.recipe import (
     canonical,
     dataset_of,
@@ -12,7 +13,7 @@ from jmetamer.leaderboard.recipe import (
     row_settings,
     told_apart,
 )
-from jmetamer.leaderboard.row import Row, has_judges, identity_row, make_row
+from jmetamer.leaderboard.row import Row, identity_row, make_row
 from jmetamer.leaderboard.stored_cell import StoredCell
 
 
@@ -39,8 +40,9 @@ class Board:
 def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
     """Sort cells into boards and rows.
 
-    Rows of different references or recipes never meet on one board. A cell that is there twice,
-    as in two runs, counts once.
+    Rows of different references or recipes never meet on one board. Metamers that several cells
+    hold, as cells of two runs or with other measures, count once. Cells whose judges of one name
+    are built or trained in different ways are rows apart.
 
     Args:
       cells: of one or several runs, in any order.
@@ -48,11 +50,8 @@ def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
     Returns:
       One board for each pair of reference and recipe, in order of appearance.
     """
-    once: dict[str, StoredCell] = {}
-    for cell in cells:
-        once.setdefault(cell.identity, cell)
     groups: dict[str, list[StoredCell]] = {}
-    for cell in once.values():
+    for cell in cells:
         key = canonical([dataset_of(cell), recipe_of(cell)])
         groups.setdefault(key, []).append(cell)
     boards = [_board(group) for group in groups.values()]
@@ -74,9 +73,11 @@ def _board(cells: Sequence[StoredCell]) -> Board:
     groups: dict[str, list[StoredCell]] = {}
     for cell in cells:
         groups.setdefault(canonical(row_settings(cell)), []).append(cell)
-    rows = [make_row(group) for group in groups.values()]
+    rows = [make_row(part) for group in groups.values() for part in by_panel(group)]
     kinds = [f"{row.model}|{row.control}|{row.layer}" for row in rows]
     labels = told_apart(kinds, [row.settings for row in rows])
+    panels = [row.recognized.panel for row in rows]
+    labels = told_apart(labels, [panel.words if panel else {} for panel in panels])
     named = [
         dataclasses.replace(row, model=row.model + label.removeprefix(kind))
         for row, kind, label in zip(rows, kinds, labels, strict=True)
@@ -104,7 +105,11 @@ def _short(board: Board) -> str:
 
 def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
     """Say what makes rows of this board hard to compare."""
-    panels = {row.recognized.judges for row in rows if has_judges(row)}
-    if len(panels) < 2:
+    panels = [row.recognized.panel for row in rows]
+    judged = [panel for panel in panels if panel is not None]
+    if all(panel.equals(judged[0]) for panel in judged):
         return ()
-    return ("Not all rows have the same judges; R of two rows is comparable only where they have.",)
+    return (
+        "Not all rows have the same judges: they are others, or of another width, depth or "
+        "training. R of two rows is comparable only where they are the same.",
+    )

@@ -10,10 +10,10 @@ from typing import Any
 from jmetamer._base.errors import StoreError
 from jmetamer.leaderboard.boards import Board, make_boards
 from jmetamer.leaderboard.row import Row
-from jmetamer.leaderboard.stored_cell import read_cell
+from jmetamer.leaderboard.stored_cell import read_cells
 from jmetamer.results import Run, open_run
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def document(runs: Sequence[Run]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
     Raises:
       StoreError: a cell cannot be read.
     """
-    cells = [read_cell(run, cell) for run in runs for cell in run.cells]
+    cells = [cell for run in runs for cell in read_cells(run)]
     return {
         "schema_version": SCHEMA_VERSION,
         "level": 0.95,
@@ -78,13 +78,26 @@ def _board(board: Board) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    """Return a row with what `Recognized` holds beside the rest."""
-    flat = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-    found = flat.pop("recognized")
-    parts = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    parts.pop("notes")
+    """Return a row with what `SuccessRates` and `Recognized` hold beside the rest."""
+    flat = _fields(row)
+    success, found = _fields(flat.pop("rates")), _fields(flat.pop("recognized"))
+    panel = found.pop("panel")
+    parts = {
+        "success": success["success"],
+        "success_by_seed": success["by_seed"],
+        "success_corrected": success["corrected"],
+        "success_corrected_by_seed": success["corrected_by_seed"],
+        **{key: value for key, value in found.items() if key != "notes"},
+        "judges": panel.names if panel else (),
+        "judge_settings": panel.settings if panel else {},
+    }
     cells = [{"run": run, "cell": cell} for run, cell in flat.pop("cells")]
     return _plain({**flat, **parts, "cells": cells})
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, as they are."""
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
 
 
 def _plain(value: Any) -> Any:

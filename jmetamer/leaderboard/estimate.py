@@ -72,7 +72,19 @@ def share_over_seeds(values: Iterable[float], reason: str) -> Estimate:
       >>> found.value, found.low, found.high
       (0.75, 0.0, 1.0)
     """
-    found = over_seeds(values, reason)
+    return as_share(over_seeds(values, reason))
+
+
+def as_share(found: Estimate) -> Estimate:
+    """Return an estimate of a share with its limits cut to [0, 1].
+
+    Args:
+      found: mean of shares.
+
+    Example:
+      >>> as_share(Estimate(0.9, 0.7, 1.1, 3)).high
+      1.0
+    """
     if found.low is None or found.high is None:
         return found
     return dataclasses.replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))

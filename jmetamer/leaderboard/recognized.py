@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import Estimate, estimated, over_seeds
-from jmetamer.leaderboard.stored_cell import Judge, StoredCell
+from jmetamer.leaderboard.estimate import Estimate, as_share, estimated, over_seeds
+from jmetamer.leaderboard.panel import Panel, panel_of
+from jmetamer.leaderboard.stored_cell import StoredCell
+from jmetamer.leaderboard.success import NO_SUCCESS
 from jmetamer.measures.transfer import Transfer, transfer
 
-NO_JUDGES = "no judge read these metamers"
-_NOT_STORED = "which metamers succeeded is not stored"
+_NO_JUDGES = "no judge read these metamers"
 _NONE_PASSED = "no metamer succeeded"
 _NONE_LEFT = "no metamer that succeeded can be read by all judges"
+Judge = tuple[str, int]  # architecture and training seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +25,15 @@ class Recognized:
       recognition: R, mean kappa of judges of other architectures, each of the same weight.
       lowest, highest: range of R with one judge architecture left out; None with fewer than two.
       without: judge architecture -> R without it.
-      seed_gap: I_seed.
-      architecture_gap: I_arch.
+      accuracy, agreement: share of nodes that the judges of R read as their label, and as on the
+        reference, each architecture of the same weight.
+      reference_accuracy: accuracy of the same judges on the reference.
+      seed_gap: I_seed; known only where judges of the own architecture are the model with another
+        seed.
+      architecture_gap: I_arch; likewise.
       by_judge: architecture -> mean kappa.
       controls: control -> R of what is no metamer, as the start.
-      judges: names, "architecture/seed".
+      panel: the judges that all cells have; None where there are none.
       notes: what was left out.
     """
 
@@ -35,11 +41,14 @@ class Recognized:
     lowest: float | None
     highest: float | None
     without: Mapping[str, float]
+    accuracy: Estimate
+    agreement: Estimate
+    reference_accuracy: Estimate
     seed_gap: Estimate
     architecture_gap: Estimate
     by_judge: Mapping[str, Estimate]
     controls: Mapping[str, Estimate]
-    judges: tuple[str, ...]
+    panel: Panel | None
     notes: tuple[str, ...]
 
 
@@ -54,13 +63,13 @@ def recognized(cells: Sequence[StoredCell]) -> Recognized:
     """
     judged = [cell for cell in cells if cell.kappa is not None]
     if not judged:
-        return unrecognized(NO_JUDGES)
-    shared = set(judged[0].judges).intersection(*(cell.judges for cell in judged))
-    judges = [judge for judge in judged[0].judges if judge in shared]
+        return unrecognized(_NO_JUDGES)
+    shared = set(_keys(judged[0])).intersection(*map(_keys, judged))
+    judges = [judge for judge in _keys(judged[0]) if judge in shared]
     notes = _left_out(cells, judged, judges)
     judged = [cell for cell in judged if cell.success is not None]
     if not judged:
-        return dataclasses.replace(unrecognized(_NOT_STORED), notes=tuple(notes))
+        return dataclasses.replace(unrecognized(NO_SUCCESS), notes=tuple(notes))
     tables = [_columns(cell, cell.kappa, judges) for cell in judged]
     passed = [np.asarray(cell.success, bool) for cell in judged]
     readable = [_readable(c, t, judges) for c, t in zip(judged, tables, strict=True)]
@@ -68,22 +77,27 @@ def recognized(cells: Sequence[StoredCell]) -> Recognized:
     if unread:
         notes.append(f"{unread} metamers of which some judge's logits are not finite do not count")
     counted = [p & r for p, r in zip(passed, readable, strict=True)]
-    names = tuple(f"{architecture}/{seed}" for architecture, seed in judges)
+    panel = _panel(judged[0], judges)
     if why := _unusable(judged, judges):
-        return dataclasses.replace(unrecognized(why), judges=names, notes=tuple(notes))
-    found = _transfer(judged, tables, counted, judges)
+        return dataclasses.replace(unrecognized(why), panel=panel, notes=tuple(notes))
+    unlike = next((cell.unlike for cell in judged if cell.unlike), "")
+    found = _transfer(judged, tables, counted, judges, alike=not unlike)
     reason = "" if any(one.any() for one in counted) else _NONE_LEFT if unread else _NONE_PASSED
     alone = reason or "no judge of the own architecture with another seed"
+    gap = reason or unlike or alone
     return Recognized(
         recognition=estimated(found.recognition, reason),
         lowest=_known(found.lowest),
         highest=_known(found.highest),
         without={name: value for name, value in found.without.items() if np.isfinite(value)},
-        seed_gap=estimated(found.seed_gap, alone),
-        architecture_gap=estimated(found.architecture_gap, alone),
+        accuracy=_share(judged, [cell.accuracy for cell in judged], counted, judges, reason),
+        agreement=_share(judged, [cell.agreement for cell in judged], counted, judges, reason),
+        reference_accuracy=_share(judged, _on_reference(judged), counted, judges, reason),
+        seed_gap=estimated(found.seed_gap, gap),
+        architecture_gap=estimated(found.architecture_gap, gap),
         by_judge={name: over_seeds(each, alone) for name, each in found.by_judge.items()},
         controls=_controls(judged, judges),
-        judges=names,
+        panel=panel,
         notes=tuple(notes),
     )
 
@@ -99,7 +113,34 @@ def unrecognized(reason: str) -> Recognized:
       'no judges'
     """
     unknown = Estimate(reason=reason)
-    return Recognized(unknown, None, None, {}, unknown, unknown, {}, {}, (), ())
+    return Recognized(
+        recognition=unknown,
+        lowest=None,
+        highest=None,
+        without={},
+        accuracy=unknown,
+        agreement=unknown,
+        reference_accuracy=unknown,
+        seed_gap=unknown,
+        architecture_gap=unknown,
+        by_judge={},
+        controls={},
+        panel=None,
+        notes=(),
+    )
+
+
+def _keys(cell: StoredCell) -> list[Judge]:
+    return [(judge.architecture, judge.seed) for judge in cell.judges]
+
+
+def _panel(cell: StoredCell, judges: Sequence[Judge]) -> Panel | None:
+    """Return the panel of a cell, less the judges that other cells do not have."""
+    whole = panel_of(cell)
+    if whole is None:
+        return None
+    kept = [j for j, key in zip(cell.judges, _keys(cell), strict=True) if key in judges]
+    return dataclasses.replace(whole, judges=tuple(kept))
 
 
 def _left_out(
@@ -110,7 +151,7 @@ def _left_out(
     missing = {cell.seed for cell in cells} - {cell.seed for cell in judged}
     if missing:
         notes.append(f"no judge read the metamers of the seeds {sorted(missing)}")
-    partial = {judge for cell in judged for judge in cell.judges} - set(judges)
+    partial = {judge for cell in judged for judge in _keys(cell)} - set(judges)
     if partial:
         names = ", ".join(f"{architecture}/{seed}" for architecture, seed in sorted(partial))
         notes.append(f"left out, because they read only some cells: {names}")
@@ -133,7 +174,8 @@ def _unusable(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> str:
 def _columns(cell: StoredCell, values: np.ndarray | None, judges: Sequence[Judge]) -> np.ndarray:
     """Return [b, j] kappa with the judges in this order."""
     assert values is not None
-    return values[:, [cell.judges.index(judge) for judge in judges]]
+    names = _keys(cell)
+    return values[:, [names.index(judge) for judge in judges]]
 
 
 def _readable(cell: StoredCell, table: np.ndarray, judges: Sequence[Judge]) -> np.ndarray:
@@ -147,6 +189,7 @@ def _transfer(
     tables: Sequence[np.ndarray],
     passed: Sequence[np.ndarray],
     judges: Sequence[Judge],
+    alike: bool = True,
 ) -> Transfer:
     """Arrange [b, j] tables of cells as `transfer` wants them, and ask it.
 
@@ -173,7 +216,34 @@ def _transfer(
         seeds,
         {name: [judges[place][1] for place in places] for name, places in columns.items()},
         passed=counts,
+        alike=alike,
     )
+
+
+def _share(
+    cells: Sequence[StoredCell],
+    values: Sequence[np.ndarray | None],
+    passed: Sequence[np.ndarray],
+    judges: Sequence[Judge],
+    reason: str,
+) -> Estimate:
+    """Return a share of nodes as R is of kappa: over judges of other architectures, and seeds."""
+    if any(table is None for table in values):
+        return Estimate(reason=reason or "not stored")
+    tables = [_columns(cell, table, judges) for cell, table in zip(cells, values, strict=True)]
+    known = [p & _readable(c, t, judges) for c, t, p in zip(cells, tables, passed, strict=True)]
+    found = _transfer(cells, tables, known, judges).recognition
+    return as_share(estimated(found, reason or "no node that is read has a label"))
+
+
+def _on_reference(cells: Sequence[StoredCell]) -> list[np.ndarray | None]:
+    """Return [b, j] accuracy of each judge on the reference, the same for all metamers."""
+    return [
+        None
+        if cell.reference_accuracy is None
+        else np.broadcast_to(cell.reference_accuracy, (cell.num_metamers, len(cell.judges)))
+        for cell in cells
+    ]
 
 
 def _controls(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> dict[str, Estimate]:

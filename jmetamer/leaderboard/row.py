@@ -7,33 +7,15 @@ from typing import Any, Literal
 import numpy as np
 
 from jmetamer.leaderboard.estimate import Estimate, share_over_seeds
+from jmetamer.leaderboard.panel import each_once
 from jmetamer.leaderboard.recipe import row_settings
-from jmetamer.leaderboard.recognized import NO_JUDGES, Recognized, recognized, unrecognized
+from jmetamer.leaderboard.recognized import Recognized, recognized, unrecognized
 from jmetamer.leaderboard.stored_cell import StoredCell
+from jmetamer.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
 from jmetamer.report.cells import setting
-from jmetamer.results import wilson_interval
 
 Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
-_NO_SUCCESS = "which metamers succeeded is not stored"
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
-
-
-@dataclasses.dataclass(frozen=True)
-class Rate:
-    """A share of metamers with its 95% Wilson interval.
-
-    Attributes:
-      count, total: metamers that succeeded, and all.
-      value, low, high: the share and its limits; None where it is not known.
-      reason: why it is not known.
-    """
-
-    count: int | None = None
-    total: int = 0
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +46,7 @@ class Row:
       layer: matched layer.
       settings: of model, training, layer and search; empty for the identity.
       seeds: training seeds of the models that made the metamers.
-      success: share of metamers that succeeded.
+      rates: share of metamers that succeeded.
       recognized: R and its parts.
       map_layer: layer of which the next four are.
       nu: blind fraction of the features, mean over nodes.
@@ -83,7 +65,7 @@ class Row:
     layer: str
     settings: Mapping[str, Any]
     seeds: tuple[int, ...]
-    success: Rate
+    rates: SuccessRates
     recognized: Recognized
     map_layer: str
     nu: Estimate
@@ -101,9 +83,11 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
     """Put the cells of one kind of model together.
 
     Args:
-      cells: at least one; equal but for the training seed and the metamers' seed and number.
+      cells: at least one; equal but for the training seed, the metamers' seed and number, and what
+        was measured. Metamers that several hold count once.
     """
-    first, found = cells[0], recognized(cells)
+    cells, twice = each_once(cells)
+    first, found, rates = cells[0], recognized(cells), success_rates(cells)
     settings = row_settings(first)
     maps = {
         name: _by_seed(cells, [getattr(cell, name) for cell in cells])
@@ -118,7 +102,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         layer=str(settings["layer"] or ""),
         settings=settings,
         seeds=tuple(sorted({cell.seed for cell in cells})),
-        success=_success(cells),
+        rates=rates,
         recognized=found,
         map_layer=first.map_layer,
         nu=share_over_seeds(maps["nu"], _NO_MAPS),
@@ -131,7 +115,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         ),
         cost=_cost(cells),
         cells=tuple((cell.run, cell.cell) for cell in cells),
-        notes=found.notes,
+        notes=(*twice, *rates.notes, *found.notes),
     )
 
 
@@ -157,7 +141,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         layer="any",
         settings={},
         seeds=(),
-        success=Rate(reason=reason),
+        rates=SuccessRates(Rate(reason=reason), nothing, Rate(reason=reason), nothing, ()),
         recognized=dataclasses.replace(unrecognized(reason), recognition=Estimate(value=shared)),
         map_layer="",
         nu=blind,
@@ -191,11 +175,6 @@ def control_of(settings: Mapping[str, Any]) -> Control | None:
     return None
 
 
-def has_judges(row: Row) -> bool:
-    """Return whether any judge read the metamers of a row."""
-    return row.recognized.recognition.reason != NO_JUDGES
-
-
 def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float]:
     """Return the mean of each seed's cells; NaN where none has a value."""
     groups: dict[int, list[float]] = {}
@@ -203,18 +182,6 @@ def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float
         groups.setdefault(cell.seed, []).append(value)
     known = ([value for value in group if np.isfinite(value)] for group in groups.values())
     return [float(np.mean(group)) if group else np.nan for group in known]
-
-
-def _success(cells: Sequence[StoredCell]) -> Rate:
-    total = sum(cell.num_metamers for cell in cells)
-    stored = [cell.success for cell in cells if cell.success is not None]
-    if not stored:
-        return Rate(total=total, reason=_NO_SUCCESS)
-    bits = np.concatenate(stored)
-    count = int(bits.sum())
-    low, high = wilson_interval(count, len(bits))
-    share = count / len(bits) if len(bits) else None
-    return Rate(count, len(bits), share, low, high, "" if len(bits) else "no metamers")
 
 
 def _harmful(cells: Sequence[StoredCell]) -> Estimate:
@@ -242,7 +209,7 @@ def _cost(cells: Sequence[StoredCell]) -> Cost:
     verified = sum(int(cell.success.sum()) for cell in cells if cell.success is not None)
     seconds = total if np.isfinite(total) else None
     if any(cell.success is None for cell in cells):
-        return Cost(None, seconds, devices, _NO_SUCCESS)
+        return Cost(None, seconds, devices, NO_SUCCESS)
     if not np.isfinite(making):
         return Cost(None, seconds, devices, "the seconds are not stored")
     if verified == 0:

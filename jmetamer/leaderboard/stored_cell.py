@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import setting
-from jmetamer.results import Run, hash_settings
-
-Judge = tuple[str, int]  # architecture and training seed
+from jmetamer.results import (
+    Run,
+    StoredJudge,
+    holm_over_cells,
+    stored_judges,
+    unlike_own_judges,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,12 +24,17 @@ class StoredCell:
       run: name of the run folder.
       cell: identifier within the run.
       settings: resolved settings.
-      identity: hash of the settings; the same cell of two runs is one.
       reference: digest of the reference graph.
       num_metamers: number of metamers b.
       success: [b] bool.
+      p_value: [b] of the null-distribution test, uncorrected.
+      p_adjusted: [b] corrected over the cells of the run.
       judges: j judges.
+      unlike: why judges of the maker's architecture are not the maker with another seed; empty
+        where they are.
       kappa: [b, j].
+      accuracy, agreement: [b, j] share of nodes that are read as their label, and as before.
+      reference_accuracy: [j] accuracy on the reference.
       controls: name -> [s, j] kappa of s controls.
       harmful: [b] share of target nodes whose Bayes label changed while the class stayed.
       map_layer: layer of the maps over nodes.
@@ -39,12 +48,17 @@ class StoredCell:
     run: str
     cell: str
     settings: Mapping[str, Any]
-    identity: str
     reference: str
     num_metamers: int
     success: np.ndarray | None
-    judges: tuple[Judge, ...]
+    p_value: np.ndarray | None
+    p_adjusted: np.ndarray | None
+    judges: tuple[StoredJudge, ...]
+    unlike: str
     kappa: np.ndarray | None
+    accuracy: np.ndarray | None
+    agreement: np.ndarray | None
+    reference_accuracy: np.ndarray | None
     controls: Mapping[str, np.ndarray]
     harmful: np.ndarray | None
     map_layer: str
@@ -67,8 +81,25 @@ class StoredCell:
         return str(setting(self.settings, "model.architecture") or "")
 
 
+def read_cells(run: Run) -> list[StoredCell]:
+    """Read the finished cells of a run, with p-values corrected over all of them.
+
+    Args:
+      run: an opened run.
+
+    Raises:
+      StoreError: the files cannot be read.
+    """
+    cells = [read_cell(run, cell) for cell in run.cells]
+    given = [np.zeros(0) if cell.p_value is None else cell.p_value for cell in cells]
+    return [
+        dataclasses.replace(cell, p_adjusted=None if cell.p_value is None else adjusted)
+        for cell, adjusted in zip(cells, holm_over_cells(given), strict=True)
+    ]
+
+
 def read_cell(run: Run, cell: str) -> StoredCell:
-    """Read one finished cell.
+    """Read one finished cell; without `p_adjusted`, which takes all cells of the run.
 
     Args:
       run: an opened run.
@@ -78,18 +109,25 @@ def read_cell(run: Run, cell: str) -> StoredCell:
       StoreError: the files cannot be read.
     """
     data, scalars, settings = run.dataset(cell), run.scalars(cell), run.settings(cell)
-    judges = _judges(data)
+    judges = stored_judges(data)
+    readings = {
+        name: _values(data, f"recognition_{name}", ("metamer", "judge")) if judges else None
+        for name in ("kappa", "accuracy", "agreement")
+    }
     nodes = _node_means(data)
     return StoredCell(
         run=run.folder.resolve().name,
         cell=cell,
         settings=settings,
-        identity=hash_settings(settings),
         reference=run.reference_digest(cell),
         num_metamers=sum(run.status_counts(cell).values()),
         success=_values(data, "success", ("metamer",), bool),
+        p_value=_values(data, "null_p_value", ("metamer",)),
+        p_adjusted=None,
         judges=judges,
-        kappa=_values(data, "recognition_kappa", ("metamer", "judge")) if judges else None,
+        unlike=unlike_own_judges(settings, judges),
+        **readings,
+        reference_accuracy=_values(data, "judge_reference_accuracy", ("judge",)),
         controls=_controls(data) if judges else {},
         harmful=_values(data, "harmful_fraction", ("metamer",)),
         map_layer=str(data["map_layer"].values[-1]) if "map_layer" in data else "",
@@ -106,14 +144,6 @@ def read_cell(run: Run, cell: str) -> StoredCell:
 def _values(data: Any, name: str, dims: tuple[str, ...], dtype: Any = float) -> np.ndarray | None:
     """Return a variable with its axes in this order, or None where it is not stored."""
     return np.asarray(data[name].transpose(*dims).values, dtype) if name in data else None
-
-
-def _judges(data: Any) -> tuple[Judge, ...]:
-    names = ("judge_architecture", "judge_seed")
-    if any(name not in data for name in names):
-        return ()
-    architectures, seeds = (data[name].values.tolist() for name in names)
-    return tuple((str(one), int(seed)) for one, seed in zip(architectures, seeds, strict=True))
 
 
 def _controls(data: Any) -> dict[str, np.ndarray]:

@@ -17,8 +17,9 @@ class Transfer(NamedTuple):
         they read the metamers as the reference, 0 as by chance.
       lowest, highest: range of R with one judge architecture left out; NaN with fewer than two.
       without: judge architecture -> R without it; empty with fewer than two.
-      seed_gap: I_seed = 1 - kappa of the same architecture trained from other seeds.
-      architecture_gap: I_arch = kappa of the same architecture - R, paired by seed.
+      seed_gap: I_seed = 1 - kappa of the same architecture trained from other seeds; NaN without
+        such a judge that is `alike`.
+      architecture_gap: I_arch = kappa of the same architecture - R, paired by seed; NaN likewise.
       by_judge: architecture -> [m] mean kappa for each seed of the maker; NaN where no metamer
         passed or there is no judge.
     """
@@ -39,6 +40,7 @@ def transfer(
     judge_seeds: Mapping[str, Sequence[int]],
     *,
     passed: Any = None,
+    alike: bool = True,
     level: float = 0.95,
 ) -> Transfer:
     """Summarize how judges read the metamers that models of one architecture made.
@@ -57,6 +59,9 @@ def transfer(
       maker_seeds: m training seeds, all different.
       judge_seeds: architecture -> j training seeds.
       passed: [m, b] bool, metamers that count; None for all.
+      alike: whether judges of the architecture `own` are the maker with other seeds, with the same
+        settings of model and training; else I_seed and I_arch are NaN, as they would show more
+        than the seed or the architecture. `jmetamer.results.unlike_own_judges` knows.
       level: coverage of the intervals.
 
     Returns:
@@ -94,7 +99,8 @@ def transfer(
             )
         by_judge[name] = _mean_per_seed(name, np.asarray(values, np.float64), foreign, counts)
     shared = np.mean([by_judge[name] for name in others], axis=0)
-    same = by_judge.get(own, np.full(len(makers), np.nan))
+    unknown = np.full(len(makers), np.nan)
+    same = by_judge.get(own, unknown) if alike else unknown
     without = _leaving_one_out(by_judge, others, level)
     return Transfer(
         recognition=seed_summary(shared, level),

@@ -8,6 +8,7 @@ from jmetamer.results.factorial import (
 )
 from jmetamer.results.holm import holm
 from jmetamer.results.holm_over_cells import holm_over_cells
+from jmetamer.results.judges import StoredJudge, stored_judges, unlike_own_judges
 from jmetamer.results.median_interval import median_interval
 from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
 from jmetamer.results.partial import PartialCell
@@ -32,6 +33,7 @@ __all__ = [
     "RunStore",
     "SeedSummary",
     "SignFlip",
+    "StoredJudge",
     "StoredMetamers",
     "Variable",
     "add_one_p_value",
@@ -49,6 +51,8 @@ __all__ = [
     "open_run",
     "seed_summary",
     "sign_flip_test",
+    "stored_judges",
     "t_interval",
+    "unlike_own_judges",
     "wilson_interval",
 ]

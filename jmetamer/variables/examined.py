@@ -1,5 +1,7 @@
 """The arrays of success and recognition, with labelled axes."""
 
+import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from jmetamer.measures import NullTest, Success
 from jmetamer.metamers.block import Block
 from jmetamer.metamers.control_graphs import CONTROLS
 from jmetamer.metamers.examination import Examination
+from jmetamer.models import TrainedModel
 from jmetamer.models.architectures import architecture_name
 from jmetamer.results import Variable
 
@@ -87,6 +90,11 @@ def recognition_variables(block: Block, asked: Examination) -> _Stored:
             judge, np.array([architecture_name(one.model) for one in panel.judges])
         ),
         "judge_seed": Variable(judge, np.array([one.seed for one in panel.judges], np.int64)),
+        "judge_settings": Variable(
+            judge,
+            np.array([_settings_of(one) for one in panel.judges]),
+            {"meaning": "JSON: how it is built and trained, named as in a cell's settings"},
+        ),
         "judge_test_accuracy": Variable(
             judge, np.array([one.scores["test"] for one in panel.judges])
         ),
@@ -99,6 +107,15 @@ def recognition_variables(block: Block, asked: Examination) -> _Stored:
         variables[f"own_{name}"] = Variable(("metamer",), block[f"reading_{name}"][:, 0])
     scalars = {"num_nodes_read": int(asked.labels.size)}
     return variables | _control_variables(block, asked), scalars
+
+
+def _settings_of(judge: TrainedModel) -> str:
+    """Return how a judge is built and trained as JSON, in the words of a cell's settings."""
+    model = {"architecture": architecture_name(judge.model), **judge.model.options()}
+    model.pop("num_outputs", None)  # follows from the data
+    training = dataclasses.asdict(judge.settings)
+    training["patience"] = training["patience"] or "never"
+    return json.dumps({"model": model, "training": training}, sort_keys=True)
 
 
 def _control_variables(block: Block, asked: Examination) -> dict[str, Variable]:

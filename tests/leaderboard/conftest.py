@@ -1,11 +1,12 @@
 """Tiny run folders with made-up numbers, written by the real store."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
 
-from jmetamer.leaderboard.stored_cell import read_cell
+from jmetamer.leaderboard.stored_cell import read_cells
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
 
 SETTINGS = {
@@ -17,7 +18,10 @@ SETTINGS = {
         "method": "optimize", "initialization": "global", "tolerance": 1e-4, "steps": 100,
         "count": 2, "seed": 0,
     },
-    "success": {"worst_node": 0.01, "agreement": 1.0, "distance": 0.1},
+    "success": {"worst_node": 0.01, "agreement": 1.0, "distance": 0.1, "alpha": 0.05},
+    "recognition": {"hidden": 8, "epochs": None},
+    "geometry": {"nodes": 8},
+    "measures": ["features/cosine"],
 }  # fmt: skip
 
 
@@ -33,19 +37,42 @@ def settings_of(changes):
     return settings
 
 
-def variables_of(success, kappa, controls, harmful, maps):
+def judge_text(architecture, changes):
+    """Settings of a judge as a cell stores them: those of SETTINGS but for `changes`."""
+    settings = settings_of({"model.architecture": architecture, **changes})
+    return json.dumps({key: settings[key] for key in ("model", "training")})
+
+
+def readings_of(kappa, judges, accuracy, agreement, reference):
+    """Variables of what judges read; `judges` are changes of their settings, None if not stored."""
+    names = list(kappa)
+    pairs = [name.split("/") for name in names]
+    found = {
+        "judge": Variable(("judge",), np.array(names)),
+        "judge_architecture": Variable(("judge",), np.array([one for one, _ in pairs])),
+        "judge_seed": Variable(("judge",), np.array([int(seed) for _, seed in pairs])),
+    }
+    if judges is not None:
+        texts = np.array([judge_text(one, judges) for one, _ in pairs])
+        found["judge_settings"] = Variable(("judge",), texts)
+    tables = {"kappa": kappa, "accuracy": accuracy, "agreement": agreement}
+    for what, table in tables.items():
+        if table is not None:
+            values = np.array([table[name] for name in names], float).T
+            found[f"recognition_{what}"] = Variable(("metamer", "judge"), values)
+    if reference is not None:
+        values = np.array([reference[name] for name in names], float)
+        found["judge_reference_accuracy"] = Variable(("judge",), values)
+    return found
+
+
+def variables_of(success, controls, harmful, maps, p_values):
     """Variables of a cell; what is None is not stored."""
     found = {}
     if success is not None:
         found["success"] = Variable(("metamer",), np.array(success, bool))
-    if kappa is not None:
-        names = list(kappa)
-        pairs = [name.split("/") for name in names]
-        found["judge"] = Variable(("judge",), np.array(names))
-        found["judge_architecture"] = Variable(("judge",), np.array([one for one, _ in pairs]))
-        found["judge_seed"] = Variable(("judge",), np.array([int(seed) for _, seed in pairs]))
-        table = np.array([kappa[name] for name in names], float).T
-        found["recognition_kappa"] = Variable(("metamer", "judge"), table)
+    if p_values is not None:
+        found["null_p_value"] = Variable(("metamer",), np.array(p_values, float))
     if controls is not None:
         found["control"] = Variable(("control",), np.array(list(controls)))
         table = np.array([list(one.values()) for one in controls.values()], float)
@@ -62,17 +89,22 @@ def variables_of(success, kappa, controls, harmful, maps):
 
 def make_cell(
     success=(True, True), kappa=None, controls=None, harmful=None, maps=None, scalars=None,
+    judges=(), accuracy=None, agreement=None, reference_accuracy=None, p_values=None,
     device="1 x made-up (cpu)", graph=1.0, **changes,
 ):  # fmt: skip
     """A record and its reference graph; `changes` are dotted settings, with __ for the dots."""
     settings = settings_of({key.replace("__", "."): value for key, value in changes.items()})
     reference = make_reference([[graph], [2.0]], [0, 1], [1, 0], [1, 1], [0, 1], {"name": "tiny"})
+    variables = variables_of(success, controls, harmful, maps, p_values)
+    if kappa is not None:
+        given = None if judges is None else dict(judges)
+        variables |= readings_of(kappa, given, accuracy, agreement, reference_accuracy)
     table = next(iter(kappa.values())) if kappa else ()
     count = len(success) if success is not None else max(len(table), 2)
     record = Record(
         settings=settings,
         settings_hash=hash_settings(settings),
-        variables=variables_of(success, kappa, controls, harmful, maps),
+        variables=variables,
         scalars=scalars or {},
         status_counts={"CONVERGED": count},
         provenance={"device": device},
@@ -107,8 +139,7 @@ def read_back(write_run):
     """Write cells and read them as a board does."""
 
     def read(*cells, name="run"):
-        run = open_run(write_run(*cells, name=name))
-        return [read_cell(run, one) for one in run.cells]
+        return read_cells(open_run(write_run(*cells, name=name)))
 
     return read
 

@@ -29,7 +29,7 @@ def test_rows_of_other_recipes_and_references_never_meet(read_back, cell):
     assert len({(board.dataset, board.recipe) for board in boards}) == 6
     assert boards[1].recipe.startswith("continuous features, free; made by turning around")
     assert "of 10⁻⁶" in boards[2].recipe
-    assert boards[3].recipe.endswith("counted by worst node 0.01, agreement 1.0, distance 0.2")
+    assert boards[3].recipe.endswith("worst node 0.01, agreement 1.0, distance 0.2, alpha 0.05")
     assert boards[4].dataset == "cora"
     assert boards[5].dataset.startswith("karate, graph ")
 
@@ -84,6 +84,84 @@ def test_a_cell_of_two_runs_counts_once(read_back, cell):
     cells = read_back(cell(), name="one") + read_back(cell(), cell(training__seed=1), name="two")
     (board,) = make_boards(cells)
     assert board.rows[0].cells == (("one", "c0"), ("two", "c1"))
+    assert board.rows[0].notes == ("left out, as other cells hold the same metamers: two c0",)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"geometry__nodes": 2},
+        {"measures": ["features/log_norm"]},
+        {"metamers__count": 1, "success": (True,)},
+        {"recognition__seeds": 5},
+    ],
+)
+def test_metamers_that_two_cells_hold_count_once(read_back, cell, changes):
+    # One network, two metamers, looked at in two ways.
+    given = changes if "success" in changes else changes | {"kappa": kappa(0.5)}
+    cells = read_back(cell(**given), name="one") + read_back(cell(kappa=kappa(0.5)), name="two")
+    (board,) = make_boards(cells)
+    row = board.rows[0]
+    assert (row.rates.success.count, row.rates.success.total) == (2, 2)
+    assert row.recognized.recognition.value == 0.5
+    assert len(row.cells) == 1
+
+
+def test_of_cells_with_the_same_metamers_the_one_that_was_judged_is_kept(read_back, cell):
+    maps = {"nu": [0.5], "nu_centered": [0.5], "rank": [1], "dimension": [1]}
+    cells = read_back(
+        cell(maps=maps),
+        cell(kappa=kappa(0.5), geometry__nodes=1),
+        cell(kappa=kappa(0.5), maps=maps, geometry__nodes=2),
+    )
+    (board,) = make_boards(cells)
+    assert board.rows[0].cells == (("run", "c2"),)
+    (note,) = board.rows[0].notes
+    assert note == "left out, as other cells hold the same metamers: run c0 and run c1"
+
+
+def test_metamers_that_push_each_other_apart_differ_with_their_number(read_back, cell):
+    few = cell(success=(True,), metamers__repulsion=0.1, metamers__count=1)
+    (board,) = make_boards(read_back(few, cell(metamers__repulsion=0.1)))
+    assert board.rows[0].rates.success.total == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"recognition__hidden": 32, "judges": {"model.hidden": 32}}, "judge hidden {}"),
+        ({"recognition__epochs": 9, "judges": {"training.epochs": 9}}, "judge epochs {}"),
+        ({"recognition__epochs": 9, "judges": None}, "judge epochs {}"),
+    ],
+)
+def test_judges_of_one_name_and_other_settings_are_never_averaged(read_back, cell, changes, words):
+    one, two = cell(kappa=kappa(0.9)), cell(kappa=kappa(0.1), training__seed=1, **changes)
+    (board,) = make_boards(read_back(one, two))
+    assert [row.recognized.recognition.value for row in board.rows[:2]] == [0.9, 0.1]
+    usual, other = ("8", "32") if "hidden" in words else ("default", "9")
+    assert [row.model for row in board.rows[:2]] == [
+        "gcn relu, " + words.format(usual), "gcn relu, " + words.format(other),
+    ]  # fmt: skip
+    assert board.notes[0].startswith("Not all rows have the same judges")
+
+
+def test_judges_that_another_version_trains_otherwise_are_apart(read_back, cell):
+    one = cell(kappa=kappa(0.9))
+    two = cell(kappa=kappa(0.1), training__seed=1, judges={"training.optimizer": "sgd"})
+    (board,) = make_boards(read_back(one, two))
+    assert [row.recognized.recognition.value for row in board.rows[:2]] == [0.9, 0.1]
+    assert board.notes
+    # Where a record is older and does not say, what was asked for decides.
+    (board,) = make_boards(
+        read_back(one, cell(kappa=kappa(0.1), training__seed=1, judges=None), name="old")
+    )
+    assert board.rows[0].recognized.recognition.value == 0.5
+
+
+def test_judges_of_another_depth_are_said(read_back, cell):
+    deep = cell(kappa=kappa(0.5), model__layers=3, judges={"model.layers": 3})
+    (board,) = make_boards(read_back(cell(kappa=kappa(0.5)), deep))
+    assert board.notes[0].startswith("Not all rows have the same judges")
 
 
 def test_different_judges_are_said(read_back, cell):

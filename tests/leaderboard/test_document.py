@@ -51,6 +51,7 @@ def test_stores_with_holes_fit_the_schema(write_run, cell):
         cell(kappa={"gcn/1000": (0.5, 0.5)}, model__hidden=32),
         cell(training__epochs=0, metamers__layer="logits", scalars={"test_accuracy": np.nan}),
         cell(metamers__nodes=[1, 2], success=()),
+        cell(kappa={"gcn/1000": (0.5, 0.5), "gat/1000": (0.5, 0.5)}, judges=None, p_values=(1, 0)),
     ]
     found = document([open_run(write_run(*cells))])
     VALIDATOR.validate(json.loads(json.dumps(found, allow_nan=False)))

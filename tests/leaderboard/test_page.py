@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from jmetamer.leaderboard import document
-from jmetamer.leaderboard.page import COLUMNS, _fixed, render
+from jmetamer.leaderboard.columns import COLUMNS, DETAILS, fixed
+from jmetamer.leaderboard.page import render
 from jmetamer.results import open_run
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -64,7 +65,7 @@ def test_the_page_is_balanced_and_loads_nothing(page):
     assert all(link.startswith("#") for link in parsed.links)
     assert {link[1:] for link in parsed.links} <= set(parsed.ids)
     assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
-    assert parsed.tags.count("table") == parsed.tags.count("caption") == 2
+    assert parsed.tags.count("table") == parsed.tags.count("caption") == 4
 
 
 def test_numbers_stand_with_their_intervals_and_reasons(page):
@@ -73,7 +74,10 @@ def test_numbers_stand_with_their_intervals_and_reasons(page):
     titles = {column.title: column for column in COLUMNS}
     row = {title: lines["gcn relu"][column].split() for title, column in titles.items()}
     assert row["R"] == ["0.55", "−0.72", "to", "1.82", "(0.40", "to", "0.70)"]
-    assert row["Success"] == ["75%", "30.1%", "to", "95.4%", "3", "of", "4"]
+    assert row["Success"] == [
+        *("75%", "3", "of", "4", "seeds:", "0%", "to", "100%"),
+        *("metamers:", "30.1%", "to", "95.4%"),
+    ]
     assert row["ν"] == ["0.800", "0.800", "to", "0.800"]
     assert row["1 − rank/p"][0] == "0.583"
     assert row["1 − rank/p"][-2:] == ["rank/p", "0.417"]
@@ -105,7 +109,7 @@ def test_settings_cannot_inject_markup(write_run, cell):
     ("value", "text"), [(-0.001, "0.00"), (0.0, "0.00"), (-0.25, "−0.25"), (1.0, "1.00")]
 )
 def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
-    assert _fixed(value, 2) == text
+    assert fixed(value, 2) == text
 
 
 def after(page, script, folder):
@@ -121,6 +125,34 @@ def after(page, script, folder):
     return re.findall(r'<th scope="row">([^<]*?)\s*<', table), re.findall(
         r'aria-sort="(\w+)"><button type="button"[^>]*>([^<]*)<', done.stdout
     )
+
+
+def test_further_numbers_are_folded_and_explained(write_run, cell):
+    names = ("gat/1000", "gin/1000")
+    told = {
+        "kappa": dict.fromkeys(names, (0.5, 0.5)),
+        "accuracy": dict.fromkeys(names, (0.25, 0.75)),
+        "agreement": dict.fromkeys(names, (0.7, 0.9)),
+        "reference_accuracy": dict.fromkeys(names, 0.9),
+    }
+    cells = [
+        cell(p_values=(0.01, 0.04), **told),
+        cell(p_values=(0.02, 0.04), training__seed=1, **told),
+    ]
+    text = render(document([open_run(write_run(*cells))]))
+    folded = Page(text[text.index("<details>") : text.index("</details>") + 10])
+    row = dict(zip([column.title for column in DETAILS], folded.rows[1], strict=True))
+    row = {title: words.split() for title, words in row.items()}
+    assert row["Success, corrected"][:7] == ["50%", "2", "of", "4", "2", "seeds", "alike"]
+    assert row["Accuracy of judges"] == ["50%", "50%", "to", "50%"]
+    assert row["Mean success of seeds"] == ["100%", "2", "seeds", "alike"]
+    assert row["On the reference"] == ["90%"]
+    assert row["Agreement of judges"][0] == "80%"
+    assert " ".join(row["Judges"]) == "gat and gin seeds 1000 hidden 8, layers 2, epochs 50"
+    for column in DETAILS:
+        assert f"<dt>{column.title}</dt>" in text
+    success = text[text.index("<dt>Success</dt>") :]
+    assert "is not corrected for the number of cells" in success[: success.index("</dd>")]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -40,13 +40,13 @@ def test_recognition_and_its_parts(row):
     assert numbers(found.architecture_gap) == interval(0.45, 0.15)
     assert numbers(found.by_judge["gat"]) == interval(0.6, 0.8)
     assert numbers(found.controls["displacement"]) == interval(0.2, 0.4)
-    assert found.judges == ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
+    assert found.panel.names == ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
     assert found.notes == ()
 
 
 def test_success_with_its_wilson_interval(row):
     # p = 3/4, n = 4, z = 1.959964: (p + z^2/8 -+ z sqrt(p (1-p) / 4 + z^2/64)) / (1 + z^2/4)
-    rate = row.success
+    rate = row.rates.success
     assert (rate.count, rate.total, rate.value) == (3, 4, 0.75)
     assert (rate.low, rate.high) == pytest.approx((0.30064, 0.95441), abs=1e-5)
 
@@ -74,8 +74,8 @@ def test_accuracy_cost_and_names(row):
 
 def test_a_cell_of_today_without_anything_new_says_why(read_back, cell):
     row = make_row(read_back(cell(success=None)))
-    assert row.success.value is None
-    assert row.success.reason == "which metamers succeeded is not stored"
+    assert row.rates.success.value is None
+    assert row.rates.success.reason == "which metamers succeeded is not stored"
     assert row.recognized.recognition.reason == "no judge read these metamers"
     assert "geometry.maps" in row.nu.reason
     assert "known for csbm only" in row.harmful.reason
@@ -91,7 +91,7 @@ def test_where_no_metamer_succeeded_there_is_no_recognition(read_back, cell):
     for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harmful):
         assert (estimate.value, estimate.reason) == (None, "no metamer succeeded")
     assert (found.lowest, found.highest, found.without) == (None, None, {})
-    assert (row.success.count, row.success.value) == (0, 0.0)
+    assert (row.rates.success.count, row.rates.success.value) == (0, 0.0)
     assert (row.cost.seconds_per_metamer, row.cost.reason) == (None, "no metamer succeeded")
 
 
@@ -169,3 +169,110 @@ def test_the_identity_is_read_as_before(read_back, cell):
     seen = identity_row(read_back(cell(kappa=kappa, controls=stored), name="stored"))
     assert seen.recognized.recognition.value == 0.5
     assert seen.notes == ("R is the mean kappa that is stored",)
+
+
+OTHER = {"gat/1000": (0.5, 0.5), "gin/1000": (0.3, 0.3)}
+KAPPA = OTHER | {"gcn/1000": (0.8, 0.8)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model__activation": "elu"}, "activation relu, not elu"),
+        ({"model__hidden": 16}, "hidden 8, not 16"),
+        ({"training__epochs": 0}, "epochs 50, not 0"),
+        ({"training__shuffle_labels": True}, "shuffle labels no, not yes"),
+        ({"training__perturbation": "adversarial"}, "perturbation none, not adversarial"),
+        ({"judges": {"training.epochs": 9}}, "epochs 9, not 50"),
+        ({"judges": None}, "how the judges of this architecture were trained is not stored"),
+    ],
+)
+def test_the_gaps_are_known_only_of_judges_that_are_the_maker_with_another_seed(
+    read_back, cell, changes, words
+):
+    alike = make_row(read_back(cell(kappa=KAPPA))).recognized
+    assert alike.seed_gap.value == pytest.approx(0.2)
+    assert alike.architecture_gap.value == pytest.approx(0.4)
+    found = make_row(read_back(cell(kappa=KAPPA, **changes), name="unlike")).recognized
+    for gap in (found.seed_gap, found.architecture_gap):
+        assert gap.value is None
+        assert words in gap.reason
+    assert found.recognition.value == pytest.approx(0.4)
+    assert found.by_judge["gcn"].value == pytest.approx(0.8)
+    without = make_row(read_back(cell(kappa=OTHER, **changes), name="none")).recognized
+    assert without.seed_gap.reason == "no judge of the own architecture with another seed"
+
+
+def test_success_over_seeds_takes_the_training_seed_as_unit(read_back, cell):
+    # Seed 0 in two cells: 3 of 5; seed 1: 0 of 2.
+    cells = (
+        cell(success=(True, True, False)),
+        cell(success=(True, False), metamers__seed=7),
+        cell(success=(False, False), training__seed=1),
+    )
+    rates = make_row(read_back(*cells)).rates
+    assert (rates.success.count, rates.success.total) == (3, 7)
+    assert numbers(rates.by_seed) == share(0.6, 0.0)
+
+
+def test_cells_without_success_are_said(read_back, cell):
+    row = make_row(read_back(cell(), cell(success=None, training__seed=1)))
+    assert (row.rates.success.count, row.rates.success.total) == (2, 2)
+    assert row.notes == (
+        "2 metamers of 1 cell left out of the success rate, R, I and harmful, as which of them "
+        "succeeded is not stored",
+    )
+
+
+def test_success_after_correction_is_of_all_cells_of_the_run(read_back, cell):
+    # First metamers: 0.01, 0.02, 0.04 become 0.03, 0.04, 0.04. Second ones: 0.001, 0.04, 0.03
+    # become 0.003, 0.06, 0.06.
+    tested = [(0.01, 0.001), (0.02, 0.04), (0.04, 0.03)]
+    cells = [
+        cell(p_values=tested[0]),
+        cell(p_values=tested[1], training__seed=1),
+        cell(p_values=tested[2], model__hidden=16, success=(False, True)),
+        cell(training__seed=2),
+    ]
+    read = read_back(*cells)
+    rates = make_row([read[0], read[1], read[3]]).rates
+    assert (rates.success.count, rates.success.total) == (6, 6)
+    assert (rates.corrected.count, rates.corrected.total) == (3, 4)
+    assert numbers(rates.corrected_by_seed) == share(1.0, 0.5)
+    assert rates.notes == (
+        "2 metamers of 1 cell left out of the corrected success rate, as no null-distribution test "
+        "was made",
+    )
+    failed = make_row([read[2]]).rates
+    assert (failed.success.count, failed.corrected.count) == (1, 0)
+    untested = make_row([read[3]]).rates
+    assert untested.corrected.value is None
+    assert "no null-distribution test" in untested.corrected.reason
+    strict = make_row(read_back(cell(p_values=(0.01, 0.02), success__alpha=0.015), name="strict"))
+    assert strict.rates.corrected.count == 1
+
+
+def test_what_judges_of_other_architectures_read_of_the_labels(read_back, cell):
+    # The second metamer did not succeed; the judge of the own architecture does not count.
+    given = {
+        "success": (True, False),
+        "kappa": dict.fromkeys(("gat/1", "gat/2", "gin/1", "gcn/1"), (0.5, 0.0)),
+        "accuracy": {"gat/1": (0.6, 0), "gat/2": (0.8, 0), "gin/1": (0.3, 0), "gcn/1": (1, 1)},
+        "agreement": {"gat/1": (0.7, 0), "gat/2": (0.9, 0), "gin/1": (0.6, 0), "gcn/1": (1, 1)},
+        "reference_accuracy": {"gat/1": 0.9, "gat/2": 0.7, "gin/1": 0.6, "gcn/1": 0.0},
+    }
+    found = make_row(read_back(cell(**given))).recognized
+    assert found.accuracy.value == pytest.approx((0.7 + 0.3) / 2)
+    assert found.agreement.value == pytest.approx((0.8 + 0.6) / 2)
+    assert found.reference_accuracy.value == pytest.approx((0.8 + 0.6) / 2)
+    more = {k: v for k, v in given.items() if k != "accuracy"} | {
+        "accuracy": dict.fromkeys(given["kappa"], (0.2, 0.0))
+    }
+    both = make_row(read_back(cell(**given), cell(training__seed=3, **more), name="two"))
+    assert numbers(both.recognized.accuracy) == share(0.5, 0.2)
+    unlabeled = given | {"accuracy": dict.fromkeys(given["kappa"], (np.nan, np.nan))}
+    found = make_row(read_back(cell(**unlabeled), name="unlabeled")).recognized
+    assert found.accuracy.reason == "no node that is read has a label"
+    assert found.agreement.value == pytest.approx(0.7)
+    silent = make_row(read_back(cell(kappa=OTHER), name="silent")).recognized
+    assert silent.accuracy.reason == "not stored"

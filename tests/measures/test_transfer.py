@@ -101,6 +101,15 @@ def test_a_board_without_the_own_architecture_still_has_its_recognition():
     assert np.isnan(result.seed_gap.mean)
 
 
+def test_judges_that_differ_in_more_than_the_seed_give_no_gap():
+    plain, unlike = of(table()), of(table(), alike=False)
+    assert unlike.recognition == plain.recognition
+    assert unlike.without == plain.without
+    np.testing.assert_allclose(unlike.by_judge["gcn"], plain.by_judge["gcn"])
+    assert unlike.seed_gap.num_seeds == unlike.architecture_gap.num_seeds == 0
+    assert plain.seed_gap.num_seeds == plain.architecture_gap.num_seeds == 4
+
+
 def test_the_interval_covers_the_recognition_over_all_seeds():
     # True R is 0.5; seeds, judges of this panel and metamers vary. The panel is kept fixed.
     generator, hits = np.random.default_rng(1), 0

@@ -1,0 +1,288 @@
+"""The columns of a board: what stands in each of them, and what it means."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from jmetamer.report.wording import duration, listing, percent
+
+Numbers = Mapping[str, Any]
+_ALIKE = 1e-9  # rounding of a mean of equal shares
+
+
+class Shown(NamedTuple):
+    """What stands in one place of the table.
+
+    Attributes:
+      text: the number, or a word.
+      below: smaller lines under it.
+      sort: what the column is sorted by; None is last. Text sorts as text.
+      reason: why there is no number; becomes a footnote.
+    """
+
+    text: str
+    below: tuple[str, ...] = ()
+    sort: float | str | None = None
+    reason: str = ""
+
+
+class Column(NamedTuple):
+    """One column of every board.
+
+    Attributes:
+      title: head.
+      meaning: for the legend.
+      shown: row of the document -> what stands there.
+    """
+
+    title: str
+    meaning: str
+    shown: Callable[[Numbers], Shown]
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with a true minus sign and without a negative zero.
+
+    Args:
+      value: the number.
+      digits: after the point.
+
+    Example:
+      >>> fixed(-0.001, 2), fixed(0.5, 1)
+      ('0.00', '0.5')
+    """
+    return f"{value:.{digits}f}".replace("-" + f"{0:.{digits}f}", f"{0:.{digits}f}").replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
+def _number(given: Numbers, write: Callable[[float], str], *more: str) -> Shown:
+    """Show an estimate with its interval."""
+    if given["value"] is None:
+        return Shown("n/a", reason=given["reason"])
+    below: tuple[str, ...] = ()
+    if given["low"] is not None:
+        below = (f"{write(given['low'])} to {write(given['high'])}",)
+    elif given.get("num_seeds") == 1:
+        below = ("one seed",)
+    return Shown(write(given["value"]), (*below, *more), given["value"])
+
+
+def _two(value: float) -> str:
+    return fixed(value, 2)
+
+
+def _three(value: float) -> str:
+    return fixed(value, 3)
+
+
+def _recognition(row: Numbers) -> Shown:
+    if row["lowest"] is None:
+        return _number(row["recognition"], _two)
+    return _number(row["recognition"], _two, f"({_two(row['lowest'])} to {_two(row['highest'])})")
+
+
+def _random_change(row: Numbers) -> Shown:
+    """Show R of graphs as far away as the metamers, but in no particular direction."""
+    for name in ("displacement", "flips"):
+        if name in row["controls"]:
+            return _number(row["controls"][name], _two)
+    reason = row["recognition"]["reason"] or row["success"]["reason"]
+    return Shown("n/a", reason=reason or "this control is not stored")
+
+
+def _random_direction(row: Numbers) -> Shown:
+    """Show 1 - rank / p and, below, rank / p."""
+    ratio = row["rank_ratio"]["value"]
+    more = () if ratio is None else (f"rank/p {_three(ratio)}",)
+    return _number(row["nu_random"], _three, *more)
+
+
+def _rate(rate: Numbers, by_seed: Numbers) -> Shown:
+    """Show a rate with its counts and both intervals, over metamers and over seeds."""
+    if rate["value"] is None:
+        return Shown("n/a", reason=rate["reason"])
+    counted = f"{rate['count']:,} of {rate['total']:,}"
+    of_seeds = _over_seeds(by_seed, "seeds: ")
+    together = f"metamers: {percent(rate['low'])} to {percent(rate['high'])}"
+    return Shown(percent(rate["value"]), (counted, of_seeds, together), rate["value"])
+
+
+def _over_seeds(by_seed: Numbers, label: str = "") -> str:
+    """Write the interval over seeds of a share; where all are alike there is none."""
+    if by_seed["low"] is None:
+        return "one seed"
+    if by_seed["high"] - by_seed["low"] < _ALIKE:
+        return f"{by_seed['num_seeds']} seeds alike"
+    return f"{label}{percent(by_seed['low'])} to {percent(by_seed['high'])}"
+
+
+def _mean_success(row: Numbers) -> Shown:
+    found = row["success_by_seed"]
+    if found["value"] is None:
+        return Shown("n/a", reason=found["reason"])
+    return Shown(percent(found["value"]), (_over_seeds(found),), found["value"])
+
+
+def _on_reference(row: Numbers) -> Shown:
+    """Show what is the same for all seeds of the maker, and so without an interval."""
+    return _number({**row["reference_accuracy"], "low": None, "num_seeds": 0}, percent)
+
+
+def _seeds(row: Numbers) -> Shown:
+    count = len(row["seeds"])
+    return Shown(str(count) if count else "–", (), count or None)
+
+
+def _seconds_each(row: Numbers) -> Shown:
+    cost = row["cost"]
+    if cost["seconds_per_metamer"] is None:
+        return Shown("n/a", reason=cost["reason"])
+    return Shown(duration(cost["seconds_per_metamer"]), (), cost["seconds_per_metamer"])
+
+
+def _seconds(row: Numbers) -> Shown:
+    cost = row["cost"]
+    if cost["seconds"] is None:
+        return Shown("n/a", reason=cost["reason"] or "the seconds are not stored")
+    return Shown(duration(cost["seconds"]), (listing(cost["devices"]),), cost["seconds"])
+
+
+def _judges(row: Numbers) -> Shown:
+    """Show the judges of a row, with what their settings share."""
+    if not row["judges"]:
+        return Shown("–")
+    seeds: dict[str, list[str]] = {}
+    for name in row["judges"]:
+        architecture, seed = name.rsplit("/", 1)
+        seeds.setdefault(architecture, []).append(seed)
+    same = len({tuple(of) for of in seeds.values()}) == 1
+    names, below = listing(row["judges"], 12), ""
+    if same:
+        names, below = listing(list(seeds)), f"seeds {listing(next(iter(seeds.values())))}"
+    stored = [settings for settings in row["judge_settings"].values() if settings]
+    words = []
+    for section, key in (("model", "hidden"), ("model", "layers"), ("training", "epochs")):
+        values = {(settings.get(section) or {}).get(key) for settings in stored}
+        words += [f"{key} {value}" for value in values if len(values) == 1]
+    return Shown(names, (below, ", ".join(words)))
+
+
+COLUMNS = (
+    Column(
+        "Model",
+        "Architecture and activation, and what else tells rows apart. Controls are marked: "
+        "untrained networks, networks trained on shuffled labels or with random perturbations, "
+        "and the reference itself, which all models read as before.",
+        lambda row: Shown(row["model"], (), row["model"]),
+    ),
+    Column(
+        "Layer",
+        "At this layer the metamers have the activations of the reference.",
+        lambda row: Shown(row["layer"], (), row["layer"]),
+    ),
+    Column("Seeds", "Training seeds of the models that made the metamers.", _seeds),
+    Column(
+        "Success",
+        "Share of metamers that fulfill every criterion of the recipe. Below it their number, the "
+        "95% t-interval of the mean over training seeds (where all have the same share it does not "
+        "exist), and the 95% Wilson interval of all metamers together: that one takes metamers of "
+        "one trained model as independent, which they are not, and is too short where models "
+        "differ. The p-value of the null-distribution "
+        "test is not corrected for the number of cells; for that see the further numbers. Only "
+        "metamers that succeed here count in R, I and harmful.",
+        lambda row: _rate(row["success"], row["success_by_seed"]),
+    ),
+    Column(
+        "R",
+        "Shared recognition: how models of other architectures, each of the same weight, read the "
+        "metamers. It is the mean of Cohen's kappa between their reading of the metamer and of "
+        "the reference: 1 as before, 0 as by chance. Below it the 95% t-interval over seeds of "
+        "the maker and, in brackets, the range of R with one judge architecture left out.",
+        _recognition,
+    ),
+    Column(
+        "I seed",
+        "1 − kappa of judges of the same architecture trained from other seeds: what is lost by "
+        "changing nothing but the seed. Known only where these judges have the model's settings, "
+        "of the network as of its training.",
+        lambda row: _number(row["seed_gap"], _two),
+    ),
+    Column(
+        "I arch",
+        "Kappa of judges of the same architecture − R: what is lost by changing the architecture. "
+        "Known only where these judges have the model's settings but for the seed.",
+        lambda row: _number(row["architecture_gap"], _two),
+    ),
+    Column(
+        "R of random change",
+        "R of graphs that are as far from the reference as the metamers, but in random directions.",
+        _random_change,
+    ),
+    Column(
+        "ν",
+        "Blind fraction: share of the features' squared length that the layer does not see to "
+        "first order, mean over nodes. No metamer, no judge.",
+        lambda row: _number(row["nu"], _three),
+    ),
+    Column(
+        "1 − rank/p",
+        "The blind fraction of a random direction, mean over nodes: compare ν with it. Below it "
+        "rank/p: rank of the layer's Jacobian by the number p of inputs in a node's sight.",
+        _random_direction,
+    ),
+    Column(
+        "Harmful",
+        "Share of target nodes whose most probable (Bayes) class changed while the model's stayed. "
+        "Known where the graph comes from a generating model.",
+        lambda row: _number(row["harmful"], percent),
+    ),
+    Column(
+        "Test accuracy",
+        "Of the models, mean over seeds.",
+        lambda row: _number(row["test_accuracy"], percent),
+    ),
+    Column(
+        "Time per metamer",
+        "Wall time of making metamers for each one that succeeded.",
+        _seconds_each,
+    ),
+    Column("Total time", "Wall time of all cells of the row, and on what.", _seconds),
+)
+
+DETAILS = (
+    *COLUMNS[:2],
+    Column(
+        "Success, corrected",
+        "The share of metamers that succeed if p-values are corrected by Holm's method for the "
+        "number of cells of their run, the i-th metamers of all cells being one family. Below it "
+        "the same lines as below success.",
+        lambda row: _rate(row["success_corrected"], row["success_corrected_by_seed"]),
+    ),
+    Column(
+        "Mean success of seeds",
+        "Mean over training seeds of each seed's share of metamers that succeed, uncorrected.",
+        _mean_success,
+    ),
+    Column(
+        "Accuracy of judges",
+        "Share of nodes that judges of other architectures read as their label in metamers that "
+        "succeeded; judges, architectures and seeds are averaged as in R.",
+        lambda row: _number(row["accuracy"], percent),
+    ),
+    Column(
+        "On the reference",
+        "The same judges' accuracy on the reference.",
+        _on_reference,
+    ),
+    Column(
+        "Agreement of judges",
+        "Share of nodes that these judges read as on the reference; R is this agreement less what "
+        "chance would give.",
+        lambda row: _number(row["agreement"], percent),
+    ),
+    Column(
+        "Judges",
+        "Architecture and training seed of the judges, and their width and epochs where stored.",
+        _judges,
+    ),
+)

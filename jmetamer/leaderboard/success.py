@@ -1,0 +1,121 @@
+"""`Rate`: the share of a row's metamers that succeeded, over metamers and over training seeds."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jmetamer.leaderboard.estimate import Estimate, share_over_seeds
+from jmetamer.leaderboard.stored_cell import StoredCell
+from jmetamer.report.cells import setting
+from jmetamer.report.wording import plural
+from jmetamer.results import wilson_interval
+
+NO_SUCCESS = "which metamers succeeded is not stored"
+_NO_TEST = "no null-distribution test was made, so there is no p-value to correct"
+_ALPHA = 0.05  # of a record that does not say
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """A share of metamers with its 95% Wilson interval.
+
+    Attributes:
+      count, total: metamers that succeeded, and all.
+      value, low, high: the share and its limits; None where it is not known.
+      reason: why it is not known.
+    """
+
+    count: int | None = None
+    total: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class SuccessRates:
+    """How many of a row's metamers succeeded.
+
+    Attributes:
+      success: of all metamers together. Its interval takes them as independent, which those of one
+        trained model are not.
+      by_seed: mean over training seeds of the share of each, with the t-interval over seeds.
+      corrected: after Holm's correction of the null test's p-values over the cells of the run.
+      corrected_by_seed: the same over training seeds.
+      notes: cells that are left out.
+    """
+
+    success: Rate
+    by_seed: Estimate
+    corrected: Rate
+    corrected_by_seed: Estimate
+    notes: tuple[str, ...]
+
+
+def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
+    """Return how many metamers succeeded, uncorrected and corrected.
+
+    Args:
+      cells: of one row.
+    """
+    success, by_seed = _rate(cells, lambda cell: cell.success, NO_SUCCESS)
+    corrected, corrected_by_seed = _rate(cells, corrected_success, success.reason or _NO_TEST)
+    notes = []
+    unknown = [cell for cell in cells if cell.success is None]
+    if unknown and len(unknown) < len(cells):
+        notes.append(
+            f"{_counted(unknown)} left out of the success rate, R, I and harmful, as which of them "
+            "succeeded is not stored"
+        )
+    known = [cell for cell in cells if cell.success is not None]
+    untested = [cell for cell in known if corrected_success(cell) is None]
+    if untested and len(untested) < len(known):
+        notes.append(
+            f"{_counted(untested)} left out of the corrected success rate, as no null-distribution "
+            "test was made"
+        )
+    return SuccessRates(success, by_seed, corrected, corrected_by_seed, tuple(notes))
+
+
+def corrected_success(cell: StoredCell) -> np.ndarray | None:
+    """Return [b] bool, metamers that succeed with the corrected p-value; None without a test.
+
+    Success asks for an uncorrected p-value of at most alpha among other things, and the corrected
+    one is never less: those are left of which it still is at most alpha.
+
+    Args:
+      cell: with `p_adjusted` where there was a test.
+    """
+    if cell.success is None or cell.p_adjusted is None:
+        return None
+    alpha = setting(cell.settings, "success.alpha")
+    with np.errstate(invalid="ignore"):
+        return cell.success & (cell.p_adjusted <= (_ALPHA if alpha is None else alpha))
+
+
+def _rate(
+    cells: Sequence[StoredCell], bits: Callable[[StoredCell], np.ndarray | None], reason: str
+) -> tuple[Rate, Estimate]:
+    """Return the share over metamers and over seeds, of the cells where it is known."""
+    seeds: dict[int, list[np.ndarray]] = {}
+    for cell in cells:
+        if (found := bits(cell)) is not None:
+            seeds.setdefault(cell.seed, []).append(found)
+    if not seeds:
+        total = sum(cell.num_metamers for cell in cells)
+        return Rate(total=total, reason=reason), Estimate(reason=reason)
+    each = [np.concatenate(group) for group in seeds.values()]
+    shares = [float(found.mean()) if found.size else np.nan for found in each]
+    together = np.concatenate(each)
+    count, total = int(together.sum()), len(together)
+    low, high = wilson_interval(count, total)
+    why = "" if total else "no metamers"
+    share = count / total if total else None
+    return Rate(count, total, share, low, high, why), share_over_seeds(shares, why)
+
+
+def _counted(cells: Sequence[StoredCell]) -> str:
+    total = sum(cell.num_metamers for cell in cells)
+    return f"{plural(total, 'metamer')} of {plural(len(cells), 'cell')}"

@@ -1,0 +1,107 @@
+"""Judges of stored metamers: who they are, and whether one is the maker with another seed."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+_UNKNOWN = (
+    "how the judges of this architecture were trained is not stored, so that they may differ from "
+    "the model in more than the seed"
+)
+
+
+class StoredJudge(NamedTuple):
+    """A model that read metamers.
+
+    Attributes:
+      architecture: its name.
+      seed: of its training.
+      settings: how it is built and trained, JSON with the sections `model` and `training` and the
+        names and values that these have in a cell's settings; empty where it is not stored.
+    """
+
+    architecture: str
+    seed: int
+    settings: str
+
+
+def stored_judges(data: xr.Dataset) -> tuple[StoredJudge, ...]:
+    """Return the judges of a cell in the order of its axis `judge`; none where nobody judged.
+
+    Args:
+      data: variables of the cell, from `Run.dataset`.
+
+    Example:
+      >>> columns = {"judge_architecture": ["gcn"], "judge_seed": [7]}
+      >>> data = xr.Dataset({name: ("judge", column) for name, column in columns.items()})
+      >>> stored_judges(data)
+      (StoredJudge(architecture='gcn', seed=7, settings=''),)
+    """
+    if "judge_architecture" not in data or "judge_seed" not in data:
+        return ()
+    names, seeds = (data[name].values.tolist() for name in ("judge_architecture", "judge_seed"))
+    settings = [""] * len(names)
+    if "judge_settings" in data:
+        settings = data["judge_settings"].values.tolist()
+    return tuple(
+        StoredJudge(str(name), int(seed), str(text))
+        for name, seed, text in zip(names, seeds, settings, strict=True)
+    )
+
+
+def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]) -> str:
+    """Say why judges of the maker's architecture are not the maker trained from another seed.
+
+    Only where they are, 1 - kappa of these judges is what another seed takes (I_seed), and their
+    kappa less R what another architecture takes (I_arch). Settings that one side does not have, or
+    that are null there, do not apply and are passed over.
+
+    Args:
+      settings: resolved settings of the cell whose metamers they read, nested.
+      judges: from `stored_judges`. Those of other architectures, and those of the maker's own
+        seed, which count nowhere, are passed over.
+
+    Returns:
+      The reason, for a reader; empty where they are the same but for the seed, or where no judge of
+      the maker's architecture has another seed.
+
+    Example:
+      >>> cell = {"model": {"architecture": "gcn", "activation": "elu"}, "training": {"seed": 0}}
+      >>> judge = StoredJudge("gcn", 1000, '{"model": {"activation": "relu"}, "training": {}}')
+      >>> print(unlike_own_judges(cell, [judge]))
+      the judges of this architecture differ from the model in more than the seed: activation relu,
+      not elu
+      >>> cell["model"]["activation"] = "relu"
+      >>> unlike_own_judges(cell, [judge])
+      ''
+    """
+    architecture = (settings.get("model") or {}).get("architecture")
+    seed = (settings.get("training") or {}).get("seed") or 0
+    own = [one for one in judges if one.architecture == architecture and one.seed != seed]
+    if any(not judge.settings for judge in own):
+        return _UNKNOWN
+    found = dict.fromkeys(
+        text for judge in own for text in _differences(settings, json.loads(judge.settings))
+    )
+    if not found:
+        return ""
+    return (
+        "the judges of this architecture differ from the model in more than the seed: "
+        + "; ".join(found)
+    )
+
+
+def _differences(maker: Mapping[str, Any], judge: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is different, as "activation relu, not elu"."""
+    for section in ("model", "training"):
+        own, other = maker.get(section) or {}, judge.get(section) or {}
+        for key, value in own.items():
+            theirs = other.get(key)
+            if key != "seed" and value is not None and theirs is not None and value != theirs:
+                yield f"{key.replace('_', ' ')} {_word(theirs)}, not {_word(value)}"
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

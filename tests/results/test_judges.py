@@ -1,0 +1,76 @@
+"""Whether judges are the maker with another seed: told by stored settings alone."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from jmetamer.results import StoredJudge, stored_judges, unlike_own_judges
+
+MODEL = {"architecture": "gat", "hidden": 64, "activation": "relu", "residual": False, "heads": 8}
+TRAINING = {"epochs": 200, "patience": "never", "perturbation": "none", "learning_rate": 0.01}
+
+
+def judge(architecture="gat", seed=1000, **changes):
+    settings = {
+        "model": {key: changes.get(key, value) for key, value in MODEL.items()},
+        "training": {key: changes.get(key, value) for key, value in TRAINING.items()},
+    }
+    return StoredJudge(architecture, seed, json.dumps(settings))
+
+
+def maker(seed=0, **changes):
+    return {
+        "model": MODEL | changes.pop("model", {}),
+        "training": TRAINING | {"seed": seed, **changes},
+    }
+
+
+def test_the_same_but_for_the_seed_is_alike():
+    assert unlike_own_judges(maker(), [judge(), judge(seed=1001)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"activation": "elu"}, "activation elu, not relu"),
+        ({"residual": True}, "residual yes, not no"),
+        ({"heads": 1}, "heads 1, not 8"),
+        ({"epochs": 0}, "epochs 0, not 200"),
+        ({"patience": 100}, "patience 100, not never"),
+        ({"learning_rate": 0.02}, "learning rate 0.02, not 0.01"),
+        ({"hidden": 8, "epochs": 9}, "hidden 8, not 64; epochs 9, not 200"),
+    ],
+)
+def test_any_setting_of_model_or_training_is_named(changes, words):
+    reason = unlike_own_judges(maker(), [judge(), judge(seed=1001, **changes)])
+    assert reason.endswith(f"differ from the model in more than the seed: {words}")
+
+
+def test_judges_that_do_not_matter_are_passed_over():
+    others = [judge("gcn", hidden=8), judge(seed=3, hidden=8), StoredJudge("gin", 1000, "")]
+    assert unlike_own_judges(maker(seed=3), [judge(), *others]) == ""
+    assert unlike_own_judges(maker(seed=3), others) == ""
+    assert "hidden 8, not 64" in unlike_own_judges(maker(seed=4), [judge(), *others])
+
+
+def test_what_is_null_or_unknown_on_one_side_does_not_apply():
+    # Another architecture's setting, the size of a perturbation that there is none of, and a
+    # setting that a record of an older version does not name.
+    given = maker(model={"aggregator": None}, perturbation_size=None, dropout=0.5)
+    assert unlike_own_judges(given, [judge()]) == ""
+    assert unlike_own_judges({"model": {"architecture": "gat"}}, [judge()]) == ""
+
+
+def test_a_record_that_does_not_hold_their_settings_cannot_tell():
+    assert "is not stored" in unlike_own_judges(maker(), [judge(), StoredJudge("gat", 1001, "")])
+
+
+def test_judges_are_read_in_the_order_of_their_axis():
+    names, seeds = np.array(["gin", "gat"]), np.array([4, 5])
+    data = xr.Dataset({"judge_architecture": ("judge", names), "judge_seed": ("judge", seeds)})
+    assert stored_judges(data) == (("gin", 4, ""), ("gat", 5, ""))
+    data["judge_settings"] = ("judge", np.array(["{}", "[]"]))
+    assert stored_judges(data) == (("gin", 4, "{}"), ("gat", 5, "[]"))
+    assert stored_judges(xr.Dataset()) == ()
