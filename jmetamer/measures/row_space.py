@@ -12,8 +12,8 @@ from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import normalized_euclidean, normalized_euclidean_chance
 from jmetamer.measures.measure import Measure
 
-# Rows of the outside below this share of the whole row, in units of eps, are round-off.
-_ROUND_OFF = 64
+# An outside below this share of the inside is what rounding leaves.
+_ROUND_OFF = 64 * float(np.finfo(np.float32).eps)
 
 
 def inside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array) -> jax.Array:
@@ -32,7 +32,8 @@ def inside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array)
       >>> inside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
       Array(0.5, dtype=float32)
     """
-    return normalized_euclidean(*(_inside(rows, basis, jnp) for rows in (reference, metamer)))
+    with highest_precision():
+        return normalized_euclidean(reference @ basis, metamer @ basis)
 
 
 def outside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array) -> jax.Array:
@@ -53,7 +54,18 @@ def outside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array
       >>> outside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
       Array(0.8, dtype=float32)
     """
-    return normalized_euclidean(*(_outside(rows, basis, jnp) for rows in (reference, metamer)))
+    parts = [_split(rows, basis) for rows in (reference, metamer)]
+    # Both in one unit, so that squares of large or tiny entries stay within float32.
+    largest = jnp.maximum(*(jnp.abs(rows).max(initial=0.0) for rows in (reference, metamer)))
+    unit = jnp.where(largest == 0, 1.0, largest)
+    inside, outside = ([jnp.linalg.norm(part[place] / unit) for part in parts] for place in (0, 1))
+    total = sum(
+        jnp.where(out <= _ROUND_OFF * within, 0.0, out)
+        for within, out in zip(inside, outside, strict=True)
+    )
+    difference = jnp.linalg.norm((parts[0][1] - parts[1][1]) / unit)
+    share = jnp.minimum(difference / jnp.where(total == 0, 1.0, total), 1.0)
+    return jnp.where(total == 0, 0.0, share)
 
 
 def row_space(reference: Any, facts: Facts) -> jax.Array | None:
@@ -102,26 +114,22 @@ def row_space_basis(weights: Any) -> np.ndarray:
     return left[:, :rank]
 
 
-def _inside(rows: Any, basis: Any, xp: Any) -> Any:
+def _split(rows: Any, basis: Any) -> tuple[Any, Any]:
+    """Return `X Q` [n, r], what is inside, and `X (I - P)` [n, d], with JAX or NumPy."""
     with highest_precision():
-        return rows @ xp.asarray(basis)
-
-
-def _outside(rows: Any, basis: Any, xp: Any) -> Any:
-    with highest_precision():
-        rest = rows - _inside(rows, basis, xp) @ xp.asarray(basis).T
-    # Exactly 0 where rounding could have made it up; what is not a number stays so.
-    largest = xp.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    made_up = xp.abs(rest).max(axis=1, keepdims=True, initial=0.0)
-    return xp.where(made_up <= _ROUND_OFF * np.finfo(np.float32).eps * largest, 0.0, rest)
+        inside = rows @ basis
+        return inside, rows - inside @ basis.T
 
 
 def _inside_chance(basis: Any, reference: np.ndarray) -> float:
-    return normalized_euclidean_chance(_inside(np.asarray(reference), np.asarray(basis), np))
+    return normalized_euclidean_chance(np.asarray(reference) @ np.asarray(basis))
 
 
 def _outside_chance(basis: Any, reference: np.ndarray) -> float:
-    return normalized_euclidean_chance(_outside(np.asarray(reference), np.asarray(basis), np))
+    inside, outside = _split(np.asarray(reference), np.asarray(basis))
+    if np.linalg.norm(outside) <= _ROUND_OFF * np.linalg.norm(inside):
+        return 0.0
+    return normalized_euclidean_chance(outside)
 
 
 _REORDERED = "the reference with its rows in random order"

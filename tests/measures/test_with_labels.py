@@ -39,7 +39,7 @@ class TestProbe:
         labels = np.arange(40) % num_classes + 5
         centers = 2 * rng.normal(size=(num_classes, num_features))
         rows = centers[labels - 5] + rng.normal(size=(40, num_features)) + 3
-        metamers = rows + 3 * rng.normal(size=(4, *rows.shape))
+        metamers = rows + 9 * rng.normal(size=(4, *rows.shape))
         train, labels[7] = np.arange(40) < 15, -1
         fit, read = train & (labels >= 0), ~train
         fitted = RidgeClassifier().fit(rows[fit], labels[fit])
