@@ -8,6 +8,7 @@ import pytest
 from jmetamer._base.errors import StoreError
 from jmetamer.config import (
     build_dataset,
+    build_known_measures,
     build_model,
     build_train_settings,
     cells,
@@ -82,6 +83,23 @@ def measures_of(cell, names):
     weights = trained.params["params"]["conv1"]["kernel"]
     facts = Facts(data.labels, data.train_mask, weights)
     return [MEASURES[name].given(np.asarray(data.graph.nodes), facts) for name in names]
+
+
+@pytest.mark.parametrize(("num_nodes", "tiny"), [(8, True), (9, False)])
+def test_a_cell_takes_edit_distances_of_tiny_graphs_alone(num_nodes, tiny):
+    cell = tiny_cell(
+        "dataset.name=csbm",
+        f"dataset.options={{num_nodes: {num_nodes}, num_features: 4}}",
+        "metamers.vary=edges",
+        "metamers.domain=null",
+    )
+    data = build_dataset(cell)
+    trained = train(build_model(cell), data, 0, build_train_settings(cell))
+    assert "structure/edit_distance" in cell.measures
+    measures = {measure.name: measure for measure in build_known_measures(cell, trained, data)}
+    left_out = set(cell.measures) - set(measures)
+    assert left_out == (set() if tiny else {"structure/edit_distance"})
+    assert not any(measure.prepare for measure in measures.values())
 
 
 class TestARecord:
