@@ -18,7 +18,7 @@ from jmetamer._base.provenance import provenance
 from jmetamer.config import (
     CellSettings,
     build_dataset,
-    build_measures,
+    build_known_measures,
     build_model,
     build_parameterization,
     build_problem,
@@ -151,7 +151,8 @@ def prepare(
     build_parameterization(cell, data).check(data.graph)
     trained = _train(cell, data, models, progress)
     problem = build_problem(cell, trained, data)
-    measures, nodes = build_measures(cell), _geometry_nodes(cell, problem)
+    measures = build_known_measures(cell, trained, data)
+    nodes = _geometry_nodes(cell, problem)
     solver, seed = build_solver(cell, problem), cell.metamers.seed or 0
     asked = examination(cell, data, trained, problem, models, progress)
     count, keep = cell.metamers.count, _kept(cell)

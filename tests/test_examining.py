@@ -120,6 +120,26 @@ class TestRecognition:
         assert (own["identity"] == 1).all()
         assert (own["null_space"] == 1).all()
 
+    def test_nobody_reads_noise_and_the_maker_reads_the_reference(self):
+        more = [
+            "dataset.name=csbm",
+            "dataset.options={num_nodes: 200, num_features: 32, signal: 2.0}",
+            "training.epochs=30",
+            "metamers.tolerance=1e-2",
+            "success.null_pairs=0",
+            "recognition={judges: [gin, gcn], seeds: 2, first_seed: 50, hidden: 8, epochs: 30, "
+            "controls: 3}",
+        ]
+        record, _ = run_cell(cell_of(*more))
+        found = {name: variable.values for name, variable in record.variables.items()}
+        row = {name: place for place, name in enumerate(found["control"].tolist())}
+        assert (found["judge_reference_accuracy"] > 0.7).all(), "judges that can read"
+        noise = found["control_kappa"][row["start"]]
+        assert noise.shape == (3, 4)
+        assert abs(noise.mean()) <= 0.1
+        assert (found["control_kappa"][row["identity"]] == 1).all()
+        assert (found["control_own_kappa"][row["identity"]] == 1).all()
+
     def test_needs_a_judge_with_a_seed_of_its_own(self):
         with pytest.raises(jm.ConfigError, match="first_seed"):
             cell_of("recognition.first_seed=0")

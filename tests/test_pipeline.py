@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import StoreError
-from jmetamer.config import cells, find_config, packaged_configs, read_config
-from jmetamer.measures import MEASURES
+from jmetamer.config import (
+    build_dataset,
+    build_known_measures,
+    build_model,
+    build_train_settings,
+    cells,
+    find_config,
+    packaged_configs,
+    read_config,
+)
+from jmetamer.measures import MEASURES, Facts
+from jmetamer.models import train
 from jmetamer.pipeline import estimate, run_cell
 from jmetamer.results import PartialCell
 from jmetamer.results.record import check_record
@@ -66,6 +76,32 @@ def stored_features(record):
     return variable.values
 
 
+def measures_of(cell, names):
+    """The named measures with what they need of the dataset and of the network, trained again."""
+    data = build_dataset(cell)
+    trained = train(build_model(cell), data, 0, build_train_settings(cell))
+    weights = trained.params["params"]["conv1"]["kernel"]
+    facts = Facts(data.labels, data.train_mask, weights)
+    return [MEASURES[name].given(np.asarray(data.graph.nodes), facts) for name in names]
+
+
+@pytest.mark.parametrize(("num_nodes", "tiny"), [(8, True), (9, False)])
+def test_a_cell_takes_edit_distances_of_tiny_graphs_alone(num_nodes, tiny):
+    cell = tiny_cell(
+        "dataset.name=csbm",
+        f"dataset.options={{num_nodes: {num_nodes}, num_features: 4}}",
+        "metamers.vary=edges",
+        "metamers.domain=null",
+    )
+    data = build_dataset(cell)
+    trained = train(build_model(cell), data, 0, build_train_settings(cell))
+    assert "structure/edit_distance" in cell.measures
+    measures = {measure.name: measure for measure in build_known_measures(cell, trained, data)}
+    left_out = set(cell.measures) - set(measures)
+    assert left_out == (set() if tiny else {"structure/edit_distance"})
+    assert not any(measure.prepare for measure in measures.values())
+
+
 class TestARecord:
     def test_passes_its_own_check_and_names_its_cell(self, finished):
         cell, record, reference = finished
@@ -92,12 +128,17 @@ class TestARecord:
         assert stored_features(record).shape == (3, 34, 34)
 
     def test_stored_features_give_the_stored_deviations(self, finished):
-        _, record, reference = finished
+        cell, record, reference = finished
         original = np.asarray(reference.nodes, np.float32)
         names = values(record, "measure").tolist()
-        assert len(names) >= 2
+        split = {"features/inside_row_space", "features/outside_row_space"}
+        assert "features/probe" in names
+        assert (cell.metamers.vary == "continuous_features") == (split <= set(names))
+        measures = measures_of(cell, names)
+        chances = [measure.chance(original) for measure in measures]
+        np.testing.assert_allclose(values(record, "deviation_chance"), chances, rtol=1e-6)
         for row, features in enumerate(stored_features(record)):
-            expected = [float(MEASURES[name].function(original, features)) for name in names]
+            expected = [float(measure.function(original, features)) for measure in measures]
             np.testing.assert_allclose(
                 values(record, "deviation")[row], expected, rtol=1e-4, atol=1e-6
             )

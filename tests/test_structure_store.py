@@ -12,7 +12,7 @@ from jmetamer import pipeline, sweep
 from jmetamer.config import build_dataset, build_model, build_train_settings, cells, read_config
 from jmetamer.graphs.flips import edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
-from jmetamer.measures import MEASURES, edge_set, relative_squared_error
+from jmetamer.measures import MEASURES, Facts, edge_set, relative_squared_error
 from jmetamer.metamers.problem import reference_activations, select
 from jmetamer.results import PartialCell, open_run
 
@@ -168,24 +168,30 @@ def test_the_stored_loss_holds_on_the_loaded_graph(run, grid, trained, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stored_metamers_have_the_stored_deviations(run, grid, name):
+def test_stored_metamers_have_the_stored_deviations(run, grid, name, trained):
     data, reference = arrays(run, grid, name), run.reference(grid[name].id)
     names = [str(measure) for measure in data["measure"].values]
     kinds = {measure.split("/")[0] for measure in names}
     assert kinds == {"structure"} | ({"features"} if name in WITH_FEATURES else set())
+    assert {"structure/homophily", "structure/adjusted_homophily"} <= set(names)
+    assert "structure/edit_distance" not in names, "of too many nodes"
+    assert ("features/inside_row_space" in names) == (name == "joint")
+    karate = jm.load_dataset("karate")
+    facts = Facts(karate.labels, karate.train_mask, trained.params["params"]["conv1"]["kernel"])
+
+    def read(measure, graph):
+        return graph.nodes if MEASURES[measure].reads == "features" else edge_set(graph)
+
+    measures = [MEASURES[m].given(read(m, reference), facts) for m in names]
     by_seed = data.set_index(metamer="seed_id")
     for seed, graph in zip(data["stored_seed_id"].values, run.metamers(grid[name].id), strict=True):
         expected = [
-            float(
-                MEASURES[m].function(reference.nodes, graph.nodes)
-                if MEASURES[m].reads == "features"
-                else MEASURES[m].function(edge_set(reference), edge_set(graph))
-            )
-            for m in names
+            float(one.function(read(one.name, reference), read(one.name, graph)))
+            for one in measures
         ]
         found = by_seed.sel(metamer=seed)["deviation"].values
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    chances = [MEASURES[m].chance_at(reference) for m in names]
+    chances = [measure.chance_at(reference) for measure in measures]
     np.testing.assert_allclose(data["deviation_chance"].values, chances, rtol=1e-6)
 
 

@@ -10,7 +10,7 @@ from jmetamer.config.cell import CellSettings
 from jmetamer.config.varying import features_of, metamer_kinds
 from jmetamer.graphs import DATASETS, Dataset, load_dataset
 from jmetamer.graphs.load import reader_of_path
-from jmetamer.measures import Measure, measures_for
+from jmetamer.measures import Facts, Measure, measures_for, ready
 from jmetamer.metamers.edges.settings import (
     BinaryEdges,
     FeaturesAndEdges,
@@ -352,3 +352,21 @@ def build_measures(cell: CellSettings) -> tuple[Measure, ...]:
       ['features/cosine']
     """
     return measures_for(metamer_kinds(cell.metamers), cell.measures)
+
+
+def build_known_measures(
+    cell: CellSettings, trained: TrainedModel, data: Dataset
+) -> tuple[Measure, ...]:
+    """Return the cell's measures with what they need to know, without those that do not apply.
+
+    A measure does not apply without labels, without a linear entry of the network, or on too many
+    nodes; see `Measure.prepare` of each.
+
+    Args:
+      cell: resolved settings.
+      trained: the cell's network with parameters.
+      data: the cell's dataset.
+    """
+    weights = trained.model.entry_weights(trained.params)
+    facts = Facts(data.labels, data.train_mask, weights)
+    return ready(build_measures(cell), data.graph, facts)

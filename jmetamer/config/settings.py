@@ -305,7 +305,9 @@ class Settings:
       seed: base seed; the three seeds of the sections are this one unless they are given.
       dataset, model, training, metamers, geometry, success, recognition, store: see there.
       measures: names of `MEASURES`, or "all": every one that applies and is not costly
-        (`Measure.default`); costly ones, as "structure/netlsd", are taken where they are named.
+        (`Measure.default`); costly ones, as "structure/netlsd", are taken where they are named. A
+        record is without those that need labels, a linear entry of the network or a tiny graph
+        where there is none.
     """
 
     seed: Seed = 0

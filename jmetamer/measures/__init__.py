@@ -4,6 +4,7 @@ from jmetamer.measures.activations import relative_squared_error, snr_db, worst_
 from jmetamer.measures.bayes_labels import Harm, bayes_labels, unseen_harm
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.deviation import Deviations, deviations
+from jmetamer.measures.distributions import mmd_p_value
 from jmetamer.measures.diversity import (
     Diversity,
     diversity,
@@ -14,7 +15,8 @@ from jmetamer.measures.diversity import (
 from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import graph_edit_distance
-from jmetamer.measures.homophily import Homophily, HomophilyChange, homophily, homophily_change
+from jmetamer.measures.facts import Facts
+from jmetamer.measures.homophily import Homophily, homophily
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.null_test import NullTest, match_values, null_test, null_test_of
 from jmetamer.measures.predictions import (
@@ -24,11 +26,9 @@ from jmetamer.measures.predictions import (
     cohen_kappa,
     prediction_agreement,
 )
-from jmetamer.measures.probe import ProbeDeviation, probe_deviation
 from jmetamer.measures.recognition import Recognition, recognition, recognition_of_classes
-from jmetamer.measures.row_space import SplitDeviations, split_deviations
 from jmetamer.measures.success import Success, success_bits
-from jmetamer.measures.table import MEASURES, measures_for
+from jmetamer.measures.table import MEASURES, measures_for, ready
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.measures.weisfeiler_leman import wl_distance
 
@@ -37,15 +37,13 @@ __all__ = [
     "Deviations",
     "Diversity",
     "EdgeSet",
+    "Facts",
     "Harm",
     "Homophily",
-    "HomophilyChange",
     "Measure",
     "NullTest",
     "PredictionAgreement",
-    "ProbeDeviation",
     "Recognition",
-    "SplitDeviations",
     "Success",
     "Transfer",
     "agreement_chance",
@@ -61,20 +59,19 @@ __all__ = [
     "feature_diversity",
     "graph_edit_distance",
     "homophily",
-    "homophily_change",
     "match_values",
     "measures_for",
+    "mmd_p_value",
     "null_test",
     "null_test_of",
     "prediction_agreement",
-    "probe_deviation",
     "random_displacement",
     "random_flips",
+    "ready",
     "recognition",
     "recognition_of_classes",
     "relative_squared_error",
     "snr_db",
-    "split_deviations",
     "success_bits",
     "transfer",
     "unseen_harm",

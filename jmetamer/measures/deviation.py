@@ -1,6 +1,5 @@
 """Deviations of many metamers from one reference, in bounded memory."""
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -9,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmetamer._base.errors import InputError, unknown_name
+from jmetamer.measures.facts import NOTHING, Facts
 from jmetamer.measures.measure import Measure
-from jmetamer.measures.table import FEATURE_KINDS, measures_for
+from jmetamer.measures.table import FEATURE_KINDS, measures_for, ready
 
 BLOCK_BYTES = 2**26  # bytes of metamers looked at together; temporaries are a small multiple
 MIN_BLOCK = 2  # metamers in a block, see `_blocks`
@@ -39,6 +39,7 @@ def deviations(
     feature_kind: str,
     names: Sequence[str] | None = None,
     *,
+    facts: Facts = NOTHING,
     block_bytes: int = BLOCK_BYTES,
 ) -> Deviations:
     """Measure how far each metamer's features are from the reference's.
@@ -53,6 +54,7 @@ def deviations(
       feature_kind: "binary", "one_hot" or "continuous", of the metamers; real-valued metamers of a
         binary reference are "continuous".
       names: keys of `MEASURES` in the order wanted, or None for all that apply and are cheap.
+      facts: what is known beside the features, for measures that need it.
       block_bytes: upper bound of the bytes of metamers moved at a time (two metamers at least).
 
     Returns:
@@ -60,7 +62,8 @@ def deviations(
 
     Raises:
       InputError: if shapes disagree, the reference is not finite, a name is unknown or does not
-        apply, or features called binary or one-hot hold other values than 0 and 1.
+        apply (for lack of facts, too), or features called binary or one-hot hold other values than
+        0 and 1.
 
     Example:
       >>> result = deviations(np.eye(2), np.stack([np.eye(2), 1 - np.eye(2)]), "binary",
@@ -76,7 +79,8 @@ def deviations(
     zero_one = feature_kind != "continuous"
     reference = np.asarray(reference_features)
     _check_reference(reference, zero_one)
-    functions = tuple(measure.function for measure in chosen)
+    chosen = ready(chosen, reference, facts, asked_for=names is not None)
+    functions = tuple(jax.tree_util.Partial(measure.function) for measure in chosen)
     on_device = jnp.asarray(reference, jnp.float32)
     rows = [np.zeros((0, len(chosen)), np.float32)]
     done = 0
@@ -110,7 +114,7 @@ def tabulated(chosen: Sequence[Measure], values: np.ndarray, reference: Any) -> 
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jax.jit
 def _block_values(
     functions: tuple[Callable[[jax.Array, jax.Array], jax.Array], ...],
     reference: jax.Array,

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.errors import InputError
 from jmetamer.measures.features import unless_nonfinite
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.pairs_of_rows import check_pairs, median_of_positive, squared_distances
+from jmetamer.results.p_values import monte_carlo_p_value
 
 # Drawn for a chance level: the second number above so many nodes, where draws vary less.
 _DRAWS, _MANY_NODES, _SEED = (16, 4), 500, 0
@@ -66,6 +68,61 @@ def mmd_squared(reference: jax.Array, metamer: jax.Array) -> jax.Array:
       Array(1.606531, dtype=float32)
     """
     return unless_nonfinite(_mmd_squared(reference, metamer, jnp), reference, metamer)
+
+
+def mmd_p_value(
+    reference: Any, metamer: Any, *, num_permutations: int = 999, seed: int = 0
+) -> float:
+    """Return the p-value of a permutation test of whether both have one distribution of rows.
+
+    `p = (1 + #{MMD^2 of a random division of all rows in two halves >= MMD^2}) / (1 + N)`, with the
+    statistic of `mmd_squared`; but m is the median distance of all rows of both, which no division
+    changes: so p is uniform on 1 / (1 + N), ..., 1 if the rows are exchangeable, as they are where
+    all are independent draws of one distribution. A small p says that the features as a whole give
+    a metamer away; a large one, that this test does not see it.
+
+    O(n^2 (d + N)) time and O(n^2) memory.
+
+    Args:
+      reference: [n, d], n >= 2.
+      metamer: [n, d].
+      num_permutations: N, at least 1.
+      seed: of the divisions.
+
+    Returns:
+      From 1 / (1 + N) to 1; 1 for equal features, NaN where the metamer is not finite.
+
+    Raises:
+      InputError: shapes disagree, the reference is not finite, there are no permutations, or more
+        nodes than pairs of them fit memory.
+
+    Example:
+      >>> rows = np.random.default_rng(0).normal(size=(30, 4))
+      >>> mmd_p_value(rows, rows + 2, num_permutations=99), mmd_p_value(rows, rows[::-1])
+      (0.01, 1.0)
+    """
+    rows, others = (np.asarray(given, np.float32) for given in (reference, metamer))
+    if rows.ndim != 2 or rows.shape != others.shape or len(rows) < 2 or num_permutations < 1:
+        raise InputError(
+            f"`reference` has shape {rows.shape}, `metamer` {others.shape} and `num_permutations` "
+            f"is {num_permutations}; both need the shape [n, d], n from 2, and one permutation"
+        )
+    if not np.isfinite(rows).all():
+        raise InputError("`reference` is not finite; it has no distribution to compare with")
+    if not np.isfinite(others).all():
+        return float("nan")
+    both = np.concatenate([rows, others])
+    check_pairs("mmd_p_value", both)
+    squares = squared_distances(both, both)
+    kernel = np.exp(squares / np.float32(-2 * median_of_positive(np.sqrt(squares), np) ** 2))
+    signs = np.repeat([1.0, -1.0], len(rows)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    found = [signs, *(rng.permutation(signs) for _ in range(num_permutations))]
+    halves = np.stack(found, axis=1)
+    totals = np.asarray((halves * (kernel @ halves)).sum(axis=0, dtype=np.float64))
+    # Divisions that are equal but for rounding are ties.
+    slack = 1e-5 * abs(totals).max()
+    return float(monte_carlo_p_value(totals[0] - slack, totals[1:]))
 
 
 def feature_wasserstein_chance(reference: np.ndarray) -> float:

@@ -9,7 +9,8 @@ from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.measures.deviation import Deviations, tabulated
 from jmetamer.measures.edge_set import edge_set
-from jmetamer.measures.table import EDGE_KINDS, measures_for
+from jmetamer.measures.facts import NOTHING, Facts
+from jmetamer.measures.table import EDGE_KINDS, measures_for, ready
 
 
 def edge_deviations(
@@ -17,6 +18,8 @@ def edge_deviations(
     metamers: Iterable[jraph.GraphsTuple],
     edge_kind: str = "simple_edges",
     names: Sequence[str] | None = None,
+    *,
+    facts: Facts = NOTHING,
 ) -> Deviations:
     """Measure how far the edges of each metamer are from the reference's, on the host.
 
@@ -25,13 +28,14 @@ def edge_deviations(
       metamers: graphs of the same nodes, one at a time where they come from a store.
       edge_kind: "simple_edges" (there or not) or "edge_weights".
       names: keys of `MEASURES` in the order wanted, or None for all that apply and are cheap.
+      facts: what is known beside the edges, for measures that need it.
 
     Returns:
       `Deviations`, in the order of the metamers.
 
     Raises:
-      InputError: a name is unknown or does not apply, a metamer has another number of nodes, or
-        edges called simple have other weights than 0 and 1.
+      InputError: a name is unknown or does not apply (for lack of facts, too), a metamer has
+        another number of nodes, or edges called simple have other weights than 0 and 1.
 
     Example:
       >>> import jmetamer as jm
@@ -42,8 +46,9 @@ def edge_deviations(
     """
     if edge_kind not in EDGE_KINDS:
         raise unknown_name("edge kind", edge_kind, EDGE_KINDS)
-    chosen = measures_for(edge_kind, names)
     original = edge_set(reference)
+    chosen = measures_for(edge_kind, names)
+    chosen = ready(chosen, original, facts, asked_for=names is not None)
     rows = []
     for place, graph in enumerate(metamers):
         if num_nodes(graph) != original.num_nodes:

@@ -1,5 +1,6 @@
 """Exact edit distance of tiny graphs: how many edits apart they are, however nodes are numbered."""
 
+import functools
 import itertools
 from typing import Any
 
@@ -7,8 +8,12 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.facts import Facts
+from jmetamer.measures.measure import Measure
+from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
 
 MAX_NODES = 8  # 40,320 orders of the nodes are tried
+_DRAWS = 8  # graphs for the chance level, each compared in all orders
 
 
 def graph_edit_distance(reference: EdgeSet, metamer: EdgeSet, labels: Any = None) -> float:
@@ -50,14 +55,51 @@ def graph_edit_distance(reference: EdgeSet, metamer: EdgeSet, labels: Any = None
     if not (np.isfinite(reference.weight).all() and np.isfinite(metamer.weight).all()):
         return float("nan")
     one, other = _table(reference), _table(metamer)
-    orders = np.array(list(itertools.permutations(range(n))), np.int64)
-    differing = (one[orders[:, :, None], orders[:, None, :]] != other).sum(axis=(1, 2))
+    orders = _orders(n)
     directed = not (np.array_equal(one, one.T) and np.array_equal(other, other.T))
-    edits = differing if directed else differing // 2
+    ends = np.nonzero(other if directed else np.triu(other))
+    total = one.sum() + other.sum()
+    shared = one[orders[:, ends[0]], orders[:, ends[1]]].sum(axis=1)
+    edits = (total if directed else total // 2) - 2 * shared
     return float((edits + (classes[orders] != classes).sum(axis=1)).min())
+
+
+@functools.cache
+def _orders(count: int) -> np.ndarray:
+    return np.array(list(itertools.permutations(range(count))), np.int8)
 
 
 def _table(edges: EdgeSet) -> np.ndarray:
     table = np.zeros(edges.num_nodes**2, bool)
     table[edges.numbers] = True
     return table.reshape(edges.num_nodes, edges.num_nodes)
+
+
+def _if_tiny(reference: EdgeSet, _: Facts) -> tuple[()] | None:
+    return () if reference.num_nodes <= MAX_NODES else None
+
+
+def _edits(_: tuple[()], reference: EdgeSet, metamer: EdgeSet) -> float:
+    return graph_edit_distance(reference, metamer)
+
+
+def _chance(_: tuple[()], reference: EdgeSet) -> float:
+    return mean_over_random_edges(graph_edit_distance, reference, _DRAWS)
+
+
+EDIT_MEASURES = (
+    Measure(
+        name="structure/edit_distance",
+        function=_edits,
+        chance=_chance,
+        null=RANDOM_EDGES,
+        low=0.0,
+        high=float(MAX_NODES * (MAX_NODES - 1)),
+        symmetric=True,
+        applies_to=("simple_edges",),
+        permutation="separate",
+        formula="min_pi #(pi(E) symmetric difference E'), of graphs of at most 8 nodes",
+        reads="edges",
+        prepare=_if_tiny,
+    ),
+)

@@ -1,13 +1,15 @@
 """How many edges link nodes of one class, and how that changes in metamers of the structure."""
 
-from collections.abc import Iterable
+import functools
 from typing import Any, NamedTuple
 
-import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures.edge_set import EdgeSet, edge_set
+from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.facts import Facts, known_labels
+from jmetamer.measures.measure import Measure
+from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
 
 
 class Homophily(NamedTuple):
@@ -23,25 +25,6 @@ class Homophily(NamedTuple):
     edge: float
     chance: float
     adjusted: float
-
-
-class HomophilyChange(NamedTuple):
-    """Homophily of a reference and of b metamers.
-
-    Attributes:
-      reference: of the reference.
-      edge, adjusted: [b] of the metamers; NaN where not defined.
-      edge_deviation, adjusted_deviation: [b] `|h - h'|`, in [0, 1] and from 0 up.
-      edge_chance: deviation of the edge homophily where the ends of the reference's edges are
-        paired at random; that of the adjusted homophily is `|adjusted|` of the reference.
-    """
-
-    reference: Homophily
-    edge: np.ndarray
-    adjusted: np.ndarray
-    edge_deviation: np.ndarray
-    adjusted_deviation: np.ndarray
-    edge_chance: float
 
 
 def homophily(edges: EdgeSet, labels: Any) -> Homophily:
@@ -84,40 +67,82 @@ def homophily(edges: EdgeSet, labels: Any) -> Homophily:
     return Homophily(same, chance, adjusted)
 
 
-def homophily_change(
-    reference: jraph.GraphsTuple, metamers: Iterable[jraph.GraphsTuple], labels: Any
-) -> HomophilyChange:
-    """Compare the homophily of metamers with that of their reference, on the host.
-
-    Deviations are symmetric and unchanged by the same reordering of all nodes.
+def homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet) -> float:
+    """Return `|h - h'|` of the edge homophily, in [0, 1]; NaN where one of them has no edges.
 
     Args:
-      reference: graph of n nodes.
-      metamers: graphs of the same nodes, one at a time where they come from a store.
       labels: [n] classes.
-
-    Returns:
-      `HomophilyChange`, in the order of the metamers.
-
-    Raises:
-      InputError: not one label for each node of every graph.
+      reference: its edges.
+      metamer: its edges.
 
     Example:
-      >>> import jmetamer as jm
-      >>> pair = jm.make_graph(np.eye(3), [0, 1], [1, 0])
-      >>> other = jm.make_graph(np.eye(3), [0, 2], [2, 0])
-      >>> homophily_change(pair, [pair, other], [0, 0, 1]).edge_deviation.tolist()
-      [0.0, 1.0]
+      >>> pair, other = (EdgeSet(3, np.array(at), np.ones(2)) for at in ([1, 3], [2, 6]))
+      >>> homophily_change([0, 0, 1], pair, other)
+      1.0
     """
-    original = homophily(edge_set(reference), labels)
-    found = [homophily(edge_set(graph), labels) for graph in metamers]
-    edge = np.array([one.edge for one in found], np.float64)
-    adjusted = np.array([one.adjusted for one in found], np.float64)
-    return HomophilyChange(
-        reference=original,
-        edge=edge,
-        adjusted=adjusted,
-        edge_deviation=np.abs(edge - original.edge),
-        adjusted_deviation=np.abs(adjusted - original.adjusted),
-        edge_chance=abs(original.edge - original.chance),
-    )
+    return abs(homophily(reference, labels).edge - homophily(metamer, labels).edge)
+
+
+def adjusted_homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet) -> float:
+    """Return `|a - a'|` of the adjusted homophily, from 0 up; NaN where one of them has none.
+
+    Args:
+      labels: [n] classes.
+      reference: its edges.
+      metamer: its edges.
+
+    Example:
+      >>> pair, other = (EdgeSet(3, np.array(at), np.ones(2)) for at in ([1, 3], [2, 6]))
+      >>> adjusted_homophily_change([0, 0, 1], pair, other)
+      nan
+    """
+    return abs(homophily(reference, labels).adjusted - homophily(metamer, labels).adjusted)
+
+
+def _labels(reference: EdgeSet, facts: Facts) -> np.ndarray | None:
+    labels = known_labels(facts, reference.num_nodes)
+    return None if labels is None or (labels < 0).any() else labels
+
+
+def _edge_chance(labels: Any, reference: EdgeSet) -> float:
+    return mean_over_random_edges(functools.partial(homophily_change, labels), reference)
+
+
+def _adjusted_chance(labels: Any, reference: EdgeSet) -> float:
+    return mean_over_random_edges(functools.partial(adjusted_homophily_change, labels), reference)
+
+
+_ANY_EDGES = ("simple_edges", "edge_weights")
+
+HOMOPHILY_MEASURES = (
+    Measure(
+        name="structure/homophily",
+        function=homophily_change,
+        chance=_edge_chance,
+        null=RANDOM_EDGES,
+        low=0.0,
+        high=1.0,
+        symmetric=True,
+        applies_to=_ANY_EDGES,
+        permutation="joint",
+        formula="|h - h'|, h the share of the weight of edges within one class of labels",
+        reads="edges",
+        may_be_missing=True,
+        prepare=_labels,
+    ),
+    Measure(
+        name="structure/adjusted_homophily",
+        function=adjusted_homophily_change,
+        chance=_adjusted_chance,
+        null=RANDOM_EDGES,
+        low=0.0,
+        high=float("inf"),
+        symmetric=True,
+        applies_to=_ANY_EDGES,
+        permutation="joint",
+        formula="|a - a'|, a = (h - sum_k p_k^2) / (1 - sum_k p_k^2), h within classes of labels",
+        reads="edges",
+        may_be_missing=True,
+        prepare=_labels,
+    ),
+)

@@ -1,13 +1,16 @@
 """`Measure`: one way to say how far a metamer is from its reference, with its chance level."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
+import jax
 import jraph
 import numpy as np
 
 from jmetamer.measures.edge_set import edge_set
+from jmetamer.measures.facts import Facts
 
 Permutation = Literal["joint", "separate"]
 Reads = Literal["features", "edges"]
@@ -15,7 +18,7 @@ Reads = Literal["features", "edges"]
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """A deviation: 0 for identical inputs, larger for less alike ones.
+    """A deviation: 0 for identical inputs, larger (of a signed one, farther from 0) for others.
 
     A deviation alone says little: two unrelated binary graphs with few ones have a Hamming
     distance near 0 and a Jaccard distance near 1. Hence every measure knows what chance gives.
@@ -38,6 +41,9 @@ class Measure:
         than the graph, or where a sort or refinement makes it slower than the metamer.
       may_be_missing: whether it is NaN for some finite graphs, as a correlation is without
         variance.
+      prepare: of a measure that needs `Facts`, (reference, facts) -> what `function` and `chance`
+        take before everything else, a pytree of arrays, or None where the measure does not apply.
+        Such a measure is used after `given`.
 
     Example:
       >>> from jmetamer.measures import MEASURES
@@ -49,8 +55,8 @@ class Measure:
     """
 
     name: str
-    function: Callable[[Any, Any], Any]
-    chance: Callable[[Any], float]
+    function: Callable[..., Any]
+    chance: Callable[..., float]
     null: str
     low: float
     high: float
@@ -61,6 +67,29 @@ class Measure:
     reads: Reads = "features"
     default: bool = True
     may_be_missing: bool = False
+    prepare: Callable[[Any, Facts], Any] | None = None
+
+    def given(self, reference: Any, facts: Facts) -> "Measure | None":
+        """Return this measure with what it needs to know filled in.
+
+        Args:
+          reference: as the function takes it.
+          facts: what is known beside it.
+
+        Returns:
+          A measure that needs no facts, or None where it does not apply.
+        """
+        if self.prepare is None:
+            return self
+        known = self.prepare(reference, facts)
+        if known is None:
+            return None
+        return dataclasses.replace(
+            self,
+            function=jax.tree_util.Partial(self.function, known),
+            chance=functools.partial(self.chance, known),
+            prepare=None,
+        )
 
     def chance_at(self, reference: jraph.GraphsTuple) -> float:
         """Return the chance level for a reference graph, whatever of it the measure reads.

@@ -147,7 +147,7 @@ def null_test_of(
     """Make `null_test` of metamers whose statistics are at hand and whose activations are not.
 
     Args:
-      values: [b, 3] of `match_values`, dB of power.
+      values: [b, 3] of `match_values`, dB of power; NaN for a metamer that is not finite.
       others: [r, q] activations of r >= 2 other references, finite.
       num_pairs, key, convention, pass_bytes: as of `null_test`.
 
@@ -155,7 +155,8 @@ def null_test_of(
       `NullTest`.
 
     Raises:
-      InputError: there are too few others or pairs, or the convention is unknown.
+      InputError: shapes are wrong, the others are not finite, there are too few others or pairs, or
+        the convention is unknown.
 
     Example:
       >>> others = jax.random.normal(jax.random.key(0), (30, 40))
@@ -168,7 +169,9 @@ def null_test_of(
     if convention not in ("power", "feather"):
         raise unknown_name("convention", convention, ("power", "feather"))
     pool = jnp.asarray(others)
+    pool = pool.astype(jnp.result_type(jnp.float32, pool))
     values = jnp.asarray(values, pool.dtype)
+    _check_values_and_pool(values, pool)
     num_others, width = pool.shape
     _check_counts(num_others, num_pairs)
     # A pair gathers two vectors in three forms, and is compared with every metamer.
@@ -256,12 +259,29 @@ def _flattened(reference: Any, metamers: Any, others: Any) -> tuple[jax.Array, .
             f"{shape}; the first two need one axis more than the reference, and all the same "
             "entries, at least one."
         )
-    for name, array in (("reference", given[0]), ("others", given[2])):
-        if not bool(jnp.isfinite(array).all()):
-            raise InputError(f"`{name}` is not finite; a match with it is not defined.")
+    _check_finite("reference", given[0])
     dtype = jnp.result_type(jnp.float32, *given)
     first, *rest = (array.astype(dtype) for array in given)
     return first.ravel(), *(array.reshape(len(array), first.size) for array in rest)
+
+
+def _check_values_and_pool(values: jax.Array, pool: jax.Array) -> None:
+    if pool.ndim != 2 or not pool.shape[1]:
+        raise InputError(
+            f"`others` has shape {pool.shape}; [references, entries], with at least one entry, is "
+            "needed. Flatten the activations of each reference to one row."
+        )
+    if values.ndim != 2 or values.shape[1] != len(STATISTICS):
+        raise InputError(
+            f"`values` has shape {values.shape}; [metamers, {len(STATISTICS)}] is needed, one row "
+            f"of {', '.join(STATISTICS)} for each metamer."
+        )
+    _check_finite("others", pool)
+
+
+def _check_finite(name: str, array: jax.Array) -> None:
+    if not bool(jnp.isfinite(array).all()):
+        raise InputError(f"`{name}` is not finite; a match with it is not defined.")
 
 
 def _check_counts(num_others: int, num_pairs: int) -> None:

@@ -2,26 +2,15 @@
 
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures.predictions import agreement_chance
-
-
-class ProbeDeviation(NamedTuple):
-    """Accuracy of a graph-free classifier on b metamers.
-
-    Attributes:
-      reference: share of nodes whose class it reads in the reference.
-      metamer: [b] the same in each metamer; NaN for one with values that are not finite.
-      deviation: [b] `metamer - reference`, in [-1, 1]; below 0 where classes became unreadable.
-      chance: deviation expected of the reference with its rows in random order.
-    """
-
-    reference: float
-    metamer: np.ndarray
-    deviation: np.ndarray
-    chance: float
+from jmetamer._base.precision import highest_precision
+from jmetamer.measures.facts import Facts, known_labels
+from jmetamer.measures.features import unless_nonfinite
+from jmetamer.measures.measure import Measure
 
 
 class RidgeProbe:
@@ -73,61 +62,127 @@ class RidgeProbe:
         return self.classes[scores.argmax(axis=1)]
 
 
-def probe_deviation(
-    reference_features: Any, metamer_features: Any, labels: Any, alpha: float = 1.0
-) -> ProbeDeviation:
-    """Compare what a graph-free classifier fitted on the reference reads in metamers and in it.
+class Probe(NamedTuple):
+    """A fitted classifier and the nodes that it reads.
 
-    A metamer whose classes it cannot read any more differs from the reference in what is common
-    knowledge of the features, not in details. Not symmetric; unchanged by the same reordering of
-    all nodes. Fitted and tested on the same nodes, since it describes features and predicts
-    nothing.
+    Attributes:
+      slope: [d, k] float32.
+      offset: [k] float32.
+      place: [n] int32, number of the class of each node; -1 for one that is not read, -2 for one
+        whose class the classifier does not know.
+    """
+
+    slope: jax.Array
+    offset: jax.Array
+    place: jax.Array
+
+
+def fitted_probe(reference: Any, facts: Facts) -> Probe | None:
+    """Return a `RidgeProbe` fitted on the training nodes, which reads all other nodes.
+
+    Without training nodes it is fitted on all nodes with a label, and reads what it is fitted on;
+    so it does where there are no other nodes.
 
     Args:
-      reference_features: [n, d], finite.
-      metamer_features: [b, n, d], or an iterable of arrays [n, d], one at a time from a store.
-      labels: [n] classes of the nodes.
-      alpha: strength of the ridge penalty, above 0.
+      reference: X [n, d], finite.
+      facts: labels, and the training nodes.
 
     Returns:
-      `ProbeDeviation`.
-
-    Raises:
-      InputError: shapes disagree, there are no nodes, or the reference is not finite.
+      The probe; None without labels, or with one class alone among the nodes to fit.
 
     Example:
-      >>> rows = np.array([[0.0], [1.0], [4.0], [5.0]])
-      >>> found = probe_deviation(rows, np.stack([rows, rows[::-1]]), [0, 0, 1, 1])
-      >>> found.reference, found.deviation.tolist(), found.chance
-      (1.0, [0.0, -1.0], -0.5)
+      >>> facts = Facts(labels=[4, 4, 7], train_mask=[True, False, True])
+      >>> probe = fitted_probe(np.array([[0.0], [1.0], [5.0]]), facts)
+      >>> probe.place.tolist()
+      [-1, 0, -1]
     """
-    rows, classes = np.asarray(reference_features, np.float64), np.asarray(labels)
-    if not np.isfinite(rows).all():
-        raise InputError(
-            "`reference_features` are not all finite; no classifier can be fitted on them. Remove "
-            "or fill in the missing values."
-        )
-    probe = RidgeProbe(rows, classes, alpha)
-    predicted = probe.classes_of(rows)
-    reference = float(np.mean(predicted == classes))
-    found = [_accuracy(probe, metamer, rows.shape, classes) for metamer in metamer_features]
-    # Rows in random order: predictions and classes are what they are, but independent.
-    numbered = (np.searchsorted(probe.classes, each) for each in (predicted, classes))
-    accuracy = np.array(found, np.float64)
-    return ProbeDeviation(
-        reference, accuracy, accuracy - reference, agreement_chance(*numbered) - reference
+    rows = np.asarray(reference, np.float64)
+    labels = known_labels(facts, len(rows))
+    if labels is None:
+        return None
+    known = labels >= 0
+    trained = known if facts.train_mask is None else known & np.asarray(facts.train_mask, bool)
+    fitted = trained if trained.any() else known
+    if np.unique(labels[fitted]).size < 2:
+        return None
+    others = known & ~fitted
+    probe = RidgeProbe(rows[fitted], labels[fitted])
+    place = np.searchsorted(probe.classes, labels)
+    place = np.where(np.isin(labels, probe.classes), place, -2)
+    place = np.where(others if others.any() else known, place, -1)
+    return Probe(
+        jnp.asarray(probe.slope, jnp.float32),
+        jnp.asarray(probe.offset, jnp.float32),
+        jnp.asarray(place, jnp.int32),
     )
 
 
-def _accuracy(
-    probe: RidgeProbe, metamer: Any, shape: tuple[int, ...], classes: np.ndarray
-) -> float:
-    rows = np.asarray(metamer)
-    if rows.shape != shape:
-        raise InputError(
-            f"a metamer of `metamer_features` has shape {rows.shape}; as the reference, it must "
-            f"have {shape}"
-        )
-    if not np.isfinite(rows).all():
-        return float("nan")
-    return float(np.mean(probe.classes_of(rows) == classes))
+def probe_change(probe: Probe, reference: jax.Array, metamer: jax.Array) -> jax.Array:
+    """Return the accuracy of a graph-free classifier on the metamer less that on the reference.
+
+    A metamer whose classes it cannot read any more differs from the reference in what is common
+    knowledge of the features, not in details. Below 0 where classes became unreadable.
+
+    Args:
+      probe: fitted on rows of the reference.
+      reference: [n, d] float.
+      metamer: [n, d] float.
+
+    Returns:
+      Scalar in [-1, 1].
+
+    Example:
+      >>> rows = jnp.array([[0.0], [1.0], [4.0], [5.0]])
+      >>> probe_change(fitted_probe(rows, Facts([0, 0, 1, 1])), rows, rows[::-1])
+      Array(-1., dtype=float32)
+    """
+    right, before = (_read(probe, rows) == probe.place for rows in (metamer, reference))
+    change = jnp.sum(right, dtype=jnp.int32) - jnp.sum(before, dtype=jnp.int32)
+    share = change / jnp.maximum(jnp.sum(probe.place != -1), 1)
+    return unless_nonfinite(share, metamer)
+
+
+def probe_chance(probe: Probe, reference: np.ndarray) -> float:
+    """Return the mean of `probe_change` over all reorderings of the reference's rows.
+
+    `sum_k p_k q_k - accuracy`, p_k the share of all nodes that the probe takes for class k and q_k
+    the share of the nodes it reads that are of class k.
+
+    Args:
+      probe: fitted on rows of the reference.
+      reference: [n, d].
+
+    Example:
+      >>> rows = np.array([[0.0], [1.0], [4.0], [5.0]])
+      >>> probe_chance(fitted_probe(rows, Facts([0, 0, 1, 1])), rows)
+      -0.5
+    """
+    place = np.asarray(probe.place)
+    found = np.asarray(_read(probe, jnp.asarray(reference, jnp.float32)))
+    read = place != -1
+    count = probe.offset.size
+    taken = np.bincount(found, minlength=count) / len(found)
+    asked = np.bincount(place[place >= 0], minlength=count) / read.sum()
+    return float(taken @ asked - np.mean(found[read] == place[read]))
+
+
+def _read(probe: Probe, rows: jax.Array) -> jax.Array:
+    with highest_precision():
+        return jnp.argmax(rows @ probe.slope + probe.offset, axis=1)
+
+
+PROBE_MEASURES = (
+    Measure(
+        name="features/probe",
+        function=probe_change,
+        chance=probe_chance,
+        null="the reference with its rows in random order",
+        low=-1.0,
+        high=1.0,
+        symmetric=False,
+        applies_to=("binary", "one_hot", "continuous"),
+        permutation="joint",
+        formula="accuracy of a ridge classifier of rows, fitted on X with labels, on X' less on X",
+        prepare=fitted_probe,
+    ),
+)

@@ -1,78 +1,90 @@
 """Deviations inside and outside of what the first weights of a network can see of features."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures.deviation import BLOCK_BYTES, Deviations, deviations
+from jmetamer._base.precision import highest_precision
+from jmetamer.measures.facts import Facts
+from jmetamer.measures.features import normalized_euclidean, normalized_euclidean_chance
+from jmetamer.measures.measure import Measure
+
+# An outside below this share of the inside is what rounding leaves.
+_ROUND_OFF = 64 * float(np.finfo(np.float32).eps)
 
 
-class SplitDeviations(NamedTuple):
-    """Deviations of b metamers in two parts of the feature space.
-
-    Attributes:
-      inside: of `X P`, what a network that starts with `X W` can see.
-      outside: of `X (I - P)`, what it cannot: a deviation there costs nothing and shows nothing.
-      rank: dimension of the inside.
-    """
-
-    inside: Deviations
-    outside: Deviations
-    rank: int
-
-
-def split_deviations(
-    reference_features: Any,
-    metamer_features: Any,
-    weights: Any,
-    names: Sequence[str] | None = None,
-    *,
-    block_bytes: int = BLOCK_BYTES,
-) -> SplitDeviations:
-    """Measure deviations of features inside and outside of the row space of given weights.
-
-    Where features enter a network only as `X W`, `P = W W^+` projects each row on what W sees, the
-    row space of its transpose. `X P` and `X (I - P)` are measured separately, as continuous
-    features. With several matrices at the entry, W is all of them side by side.
+def inside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array) -> jax.Array:
+    """Return `|(X - X') P|_F / (|X P|_F + |X' P|_F)`, P the projector on what a network can see.
 
     Args:
-      reference_features: X [n, d], finite.
-      metamer_features: X' [b, n, d], or an iterable of arrays [b_i, n, d].
-      weights: W [d, m].
-      names: keys of `MEASURES` for continuous features, or None for all that are cheap.
-      block_bytes: upper bound of the bytes of metamers moved at a time (two metamers at least).
+      basis: Q [d, r] with `P = Q Q^T`.
+      reference: [n, d] float.
+      metamer: [n, d] float.
 
     Returns:
-      `SplitDeviations`, in the order of the metamers.
-
-    Raises:
-      InputError: as `deviations`, or `weights` have not one finite row for each feature.
+      Scalar in [0, 1].
 
     Example:
-      >>> moved = np.array([[1.0, 9.0], [1.0, 9.0]])  # in the second feature only
-      >>> split = split_deviations(np.ones((2, 2)), moved[None], np.array([[1.0], [0.0]]),
-      ...                          ["features/normalized_euclidean"])
-      >>> split.inside.values.tolist(), split.outside.values.round(6).tolist(), split.rank
-      ([[0.0]], [[0.800000011920929]], 1)
+      >>> seen, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
+      >>> inside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
+      Array(0.5, dtype=float32)
     """
-    reference = np.asarray(reference_features, np.float64)
-    basis = row_space_basis(weights)
-    if reference.ndim != 2 or reference.shape[1] != basis.shape[0]:
-        raise InputError(
-            f"`weights` has {basis.shape[0]} rows and `reference_features` shape "
-            f"{reference.shape}; one row of weights for each feature is needed"
-        )
-    both: list[list[Deviations]] = [[], []]
-    references = _split(reference, basis)
-    for piece in _pieces(metamer_features, reference.nbytes, block_bytes):
-        for found, original, part in zip(both, references, _split(piece, basis), strict=True):
-            found.append(deviations(original, part, "continuous", names, block_bytes=block_bytes))
-    inside, outside = (
-        found[0]._replace(values=np.concatenate([part.values for part in found])) for found in both
+    with highest_precision():
+        return normalized_euclidean(reference @ basis, metamer @ basis)
+
+
+def outside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array) -> jax.Array:
+    """Return the same of `X (I - P)`, what a network cannot see.
+
+    A deviation there costs nothing and shows nothing: most of it is how a search was started.
+
+    Args:
+      basis: Q [d, r] with `P = Q Q^T`, r < d.
+      reference: [n, d] float.
+      metamer: [n, d] float.
+
+    Returns:
+      Scalar in [0, 1].
+
+    Example:
+      >>> seen, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
+      >>> outside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
+      Array(0.8, dtype=float32)
+    """
+    parts = [_split(rows, basis) for rows in (reference, metamer)]
+    # Both in one unit, so that squares of large or tiny entries stay within float32.
+    largest = jnp.maximum(*(jnp.abs(rows).max(initial=0.0) for rows in (reference, metamer)))
+    unit = jnp.where(largest == 0, 1.0, largest)
+    inside, outside = ([jnp.linalg.norm(part[place] / unit) for part in parts] for place in (0, 1))
+    total = sum(
+        jnp.where(out <= _ROUND_OFF * within, 0.0, out)
+        for within, out in zip(inside, outside, strict=True)
     )
-    return SplitDeviations(inside, outside, basis.shape[1])
+    difference = jnp.linalg.norm((parts[0][1] - parts[1][1]) / unit)
+    share = jnp.minimum(difference / jnp.where(total == 0, 1.0, total), 1.0)
+    return jnp.where(total == 0, 0.0, share)
+
+
+def row_space(reference: Any, facts: Facts) -> jax.Array | None:
+    """Return a basis [d, r] of what a network sees of features, None where it sees all or nothing.
+
+    Args:
+      reference: [n, d].
+      facts: with the weights of a linear entry.
+
+    Example:
+      >>> row_space(np.ones((1, 2)), Facts(entry_weights=np.eye(2))) is None
+      True
+    """
+    width = np.shape(reference)[1]
+    weights = None if facts.entry_weights is None else np.asarray(facts.entry_weights)
+    if weights is None or weights.shape[0] != width or not np.isfinite(weights).all():
+        return None
+    basis = row_space_basis(weights)
+    return jnp.asarray(basis, jnp.float32) if 0 < basis.shape[1] < width else None
 
 
 def row_space_basis(weights: Any) -> np.ndarray:
@@ -102,19 +114,51 @@ def row_space_basis(weights: Any) -> np.ndarray:
     return left[:, :rank]
 
 
-def _split(rows: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    inside = rows @ basis @ basis.T
-    return inside, rows - inside
+def _split(rows: Any, basis: Any) -> tuple[Any, Any]:
+    """Return `X Q` [n, r], what is inside, and `X (I - P)` [n, d], with JAX or NumPy."""
+    with highest_precision():
+        inside = rows @ basis
+        return inside, rows - inside @ basis.T
 
 
-def _pieces(metamers: Any, bytes_each: int, block_bytes: int) -> Iterator[np.ndarray]:
-    """Yield a few metamers at a time in float64; without any, one piece without metamers."""
-    pieces: Iterable[Any] = [metamers] if hasattr(metamers, "shape") else metamers
-    length = max(1, block_bytes // max(bytes_each, 1))
-    nothing = True
-    for piece in pieces:
-        for start in range(0, max(len(piece), 1), length):
-            nothing = False
-            yield np.asarray(piece[start : start + length], np.float64)
-    if nothing:
-        raise InputError("`metamer_features` holds no block; give [metamers, n, d] or blocks of it")
+def _inside_chance(basis: Any, reference: np.ndarray) -> float:
+    return normalized_euclidean_chance(np.asarray(reference) @ np.asarray(basis))
+
+
+def _outside_chance(basis: Any, reference: np.ndarray) -> float:
+    inside, outside = _split(np.asarray(reference), np.asarray(basis))
+    if np.linalg.norm(outside) <= _ROUND_OFF * np.linalg.norm(inside):
+        return 0.0
+    return normalized_euclidean_chance(outside)
+
+
+_REORDERED = "the reference with its rows in random order"
+
+ROW_SPACE_MEASURES = (
+    Measure(
+        name="features/inside_row_space",
+        function=inside_row_space,
+        chance=_inside_chance,
+        null=_REORDERED,
+        low=0.0,
+        high=1.0,
+        symmetric=True,
+        applies_to=("continuous",),
+        permutation="joint",
+        formula="|(X - X') P|_F / (|X P|_F + |X' P|_F), P on the row space of the entry weights",
+        prepare=row_space,
+    ),
+    Measure(
+        name="features/outside_row_space",
+        function=outside_row_space,
+        chance=_outside_chance,
+        null=_REORDERED,
+        low=0.0,
+        high=1.0,
+        symmetric=True,
+        applies_to=("continuous",),
+        permutation="joint",
+        formula="|(X - X') (I - P)|_F / (|X (I - P)|_F + |X' (I - P)|_F)",
+        prepare=row_space,
+    ),
+)

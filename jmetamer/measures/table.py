@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
+import jraph
+import numpy as np
+
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.assortativity import ASSORTATIVITY_MEASURES
 from jmetamer.measures.cka import CKA_MEASURES
 from jmetamer.measures.clustering import CLUSTERING_MEASURES
 from jmetamer.measures.distributions import DISTRIBUTION_MEASURES
+from jmetamer.measures.edge_set import EdgeSet, edge_set
+from jmetamer.measures.edit_distance import EDIT_MEASURES
+from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import FEATURE_MEASURES
+from jmetamer.measures.homophily import HOMOPHILY_MEASURES
 from jmetamer.measures.measure import Measure
+from jmetamer.measures.probe import PROBE_MEASURES
+from jmetamer.measures.row_space import ROW_SPACE_MEASURES
 from jmetamer.measures.spectra import SPECTRAL_MEASURES
 from jmetamer.measures.structure import STRUCTURE_MEASURES
 from jmetamer.measures.weisfeiler_leman import WL_MEASURES
@@ -19,9 +28,13 @@ MEASURES: dict[str, Measure] = {
         *FEATURE_MEASURES,
         *DISTRIBUTION_MEASURES,
         *CKA_MEASURES,
+        *PROBE_MEASURES,
+        *ROW_SPACE_MEASURES,
         *STRUCTURE_MEASURES,
         *CLUSTERING_MEASURES,
         *ASSORTATIVITY_MEASURES,
+        *HOMOPHILY_MEASURES,
+        *EDIT_MEASURES,
         *SPECTRAL_MEASURES,
         *WL_MEASURES,
     )
@@ -50,9 +63,7 @@ def measures_for(
       InputError: for an unknown kind or name, and for a measure that does not apply to the kind.
 
     Example:
-      >>> [measure.name for measure in measures_for("continuous")]
-      ['features/cosine', 'features/log_norm', 'features/normalized_euclidean']
-      >>> [measure.name for measure in measures_for("edge_weights")]
+      >>> [measure.name for measure in measures_for("edge_weights")][:3]
       ['structure/edge_jaccard', 'structure/edge_f1', 'structure/degree_wasserstein']
     """
     vary = (kinds,) if isinstance(kinds, str) else tuple(kinds)
@@ -71,6 +82,46 @@ def measures_for(
                 f"vary {varied}; leave it out, or vary what it is defined for"
             )
     return tuple(MEASURES[name] for name in names)
+
+
+def ready(
+    measures: Sequence[Measure],
+    reference: jraph.GraphsTuple | np.ndarray | EdgeSet,
+    facts: Facts,
+    *,
+    asked_for: bool = False,
+) -> tuple[Measure, ...]:
+    """Return measures with what they need to know filled in, without those that do not apply.
+
+    Args:
+      measures: from the table.
+      reference: its graph; features or edges alone where all measures read those.
+      facts: what is known beside it.
+      asked_for: whether somebody named the measures, so that none may be left out.
+
+    Raises:
+      InputError: a measure that is asked for does not apply.
+
+    Example:
+      >>> probe, cosine = MEASURES["features/probe"], MEASURES["features/cosine"]
+      >>> [measure.name for measure in ready([probe, cosine], np.eye(2), Facts())]
+      ['features/cosine']
+    """
+    read = {"features": reference, "edges": reference}
+    if isinstance(reference, jraph.GraphsTuple):
+        read["features"] = np.asarray(reference.nodes)
+        if any(measure.prepare and measure.reads == "edges" for measure in measures):
+            read["edges"] = edge_set(reference)
+    found = {measure.name: measure.given(read[measure.reads], facts) for measure in measures}
+    missing = [name for name, measure in found.items() if measure is None]
+    if missing and asked_for:
+        known = [name for name, value in facts._asdict().items() if value is not None]
+        raise InputError(
+            f"`names` asks for {missing[0]!r}, which does not apply to this reference with what "
+            f"`facts` hold, {' and '.join(known) or 'nothing'}; it is a measure of "
+            f"{MEASURES[missing[0]].formula}. Give what it needs, or leave it out"
+        )
+    return tuple(measure for measure in found.values() if measure is not None)
 
 
 def _listed(kinds: Sequence[str]) -> str:

@@ -1,7 +1,6 @@
 """Blocks of finished, measured metamers as plain arrays, ready for a shelf."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -44,7 +43,7 @@ class Blocks:
       problem: what to match.
       solver: how.
       seed: base seed.
-      measures: deviations to take of every metamer.
+      measures: deviations to take of every metamer; those that need facts know them.
       count: number of metamers in all; decides the size of a block. Metamers that repel each other
         are one block, because each depends on all others: it is made as a whole or not at all.
       keep: features and edges that vary are kept of seeds below this number.
@@ -106,7 +105,8 @@ class _Measured:
         self.blocks = blocks
         of_features = [m for m in blocks.measures if m.reads == "features"]
         of_edges = [m for m in blocks.measures if m.reads == "edges"]
-        self.functions = tuple(measure.function for measure in of_features)
+        # Their arrays travel apart from the compiled program, which serves other cells, too.
+        self.functions = tuple(jax.tree_util.Partial(m.function) for m in of_features)
         # Columns of both kinds, one after the other, in the order of the measures.
         names = [measure.name for measure in (*of_features, *of_edges)]
         self.order = [names.index(measure.name) for measure in blocks.measures]
@@ -235,7 +235,7 @@ def _kept(name: str) -> bool:
     return name not in ("theta", "base_seed", "coordinates", "method", "details")
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@jax.jit
 def _deviations(
     functions: tuple[Callable[[jax.Array, jax.Array], jax.Array], ...],
     reference: jax.Array,

@@ -62,7 +62,9 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
         return variables, {}
     variables["statistic"] = Variable(("statistic",), np.array(null.names))
     variables["match_statistic"] = Variable(
-        ("metamer", "statistic"), null.values, {"meaning": "of all target activations together"}
+        ("metamer", "statistic"),
+        null.values,
+        {"meaning": "of all target activations together", "convention": "power"},
     )
     variables["null_max"] = Variable(
         ("statistic",), null.null_max, {"meaning": "best of the null; NaN where it is not used"}

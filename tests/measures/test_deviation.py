@@ -1,9 +1,18 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures import MEASURES, Measure, deviation, deviations, measures_for
+from jmetamer.measures import (
+    MEASURES,
+    Facts,
+    Measure,
+    deviation,
+    deviations,
+    measures_for,
+    ready,
+)
 
 rng = np.random.default_rng(0)
 REFERENCE = rng.normal(size=(5, 3)).astype(np.float32)
@@ -14,7 +23,7 @@ BIT_METAMERS = (METAMERS > 0).astype(np.float32)
 
 def test_all_measures_of_a_kind_are_taken_in_the_order_of_the_table():
     result = deviations(REFERENCE, METAMERS, "continuous")
-    assert result.names == tuple(m.name for m in measures_for("continuous"))
+    assert result.names == tuple(m.name for m in measures_for("continuous") if not m.prepare)
     assert result.values.shape == (7, len(result.names))
     assert result.values.dtype == np.float32
     assert len(deviations(BITS, BIT_METAMERS, "binary").names) == len(result.names) + 2
@@ -71,11 +80,14 @@ def test_other_types_of_binary_features_are_read_as_numbers():
         assert np.array_equal(found, expected)
 
 
-def test_temporaries_are_a_few_metamers_however_many_a_block_holds():
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_temporaries_are_a_few_metamers_however_many_a_block_holds(kind):
     shape = (2000, 256)
+    facts = Facts(labels=np.arange(2000) % 3, entry_weights=np.eye(256)[:, :16])
+    chosen = ready(measures_for(kind), np.zeros(shape), facts)
     pieces = (np.zeros((2, *shape), np.float32) for _ in range(3))
     compiled = deviation._block_values.lower(
-        tuple(m.function for m in measures_for("binary")),
+        tuple(jax.tree_util.Partial(measure.function) for measure in chosen),
         jnp.zeros(shape),
         jnp.zeros((32, *shape)),
     ).compile()

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import ortho_group, wasserstein_distance
+from scipy.stats import kstest, ortho_group, wasserstein_distance
 from sklearn.metrics.pairwise import rbf_kernel
 
 import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
 from jmetamer.measures.cka import cka_chance, cka_distance
-from jmetamer.measures.distributions import feature_wasserstein, mmd_squared
+from jmetamer.measures.distributions import feature_wasserstein, mmd_p_value, mmd_squared
 from jmetamer.measures.pairs_of_rows import MAX_NODES, median_of_positive, squared_distances
 
 rng = np.random.default_rng(0)
@@ -161,3 +161,44 @@ def test_large_and_tiny_features_survive_float32(scale):
         expected = float(function(left, right))
         found = float(function(left * np.float32(scale), right * np.float32(scale)))
         assert found == pytest.approx(expected, rel=1e-4)
+
+
+class TestThePermutationTest:
+    def test_gives_uniform_p_values_where_both_have_one_distribution(self):
+        draws = np.random.default_rng(3)
+        p_values = []
+        for seed in range(300):
+            both = draws.exponential(size=(2, 12, 3))
+            p_values.append(mmd_p_value(*both, num_permutations=49, seed=seed))
+        # p lies on steps of 1 / 50; filled up within its step it is uniform on [0, 1].
+        smoothed = np.array(p_values) - draws.random(300) / 50
+        assert kstest(smoothed, "uniform").pvalue > 0.01
+        assert min(p_values) >= 1 / 50
+
+    def test_finds_another_mean_and_another_spread(self):
+        draws = np.random.default_rng(4)
+        rows, others = draws.normal(size=(2, 40, 4))
+        for moved in (others + 1.5, 3 * others):
+            assert mmd_p_value(rows, moved, num_permutations=199) == 1 / 200
+        assert mmd_p_value(rows, rows[::-1]) == 1
+
+    def test_counts_divisions_as_scikit_learns_kernel_does(self):
+        left, right = LEFT, RIGHT + 0.7
+        both = np.vstack([left, right])
+        kernel = rbf_kernel(both, gamma=1 / (2 * np.median(pdist(both)) ** 2))
+        draws, signs = np.random.default_rng(8), np.repeat([1.0, -1.0], 9)
+        halves = [signs, *(draws.permutation(signs) for _ in range(2000))]
+        found = np.array([half @ kernel @ half for half in halves])
+        expected = np.mean(found[1:] >= found[0])
+        error = 4 * np.sqrt(expected * (1 - expected) / 1000)
+        assert 0.01 < expected < 0.5
+        assert abs(mmd_p_value(left, right, num_permutations=2000) - expected) <= error
+
+    def test_misuse_is_refused_by_name(self):
+        with pytest.raises(jm.InputError, match=r"`metamer` \(4, 6\)"):
+            mmd_p_value(LEFT, RIGHT[:4])
+        with pytest.raises(jm.InputError, match=r"`num_permutations` is 0"):
+            mmd_p_value(LEFT, RIGHT, num_permutations=0)
+        with pytest.raises(jm.InputError, match=r"`reference` is not finite"):
+            mmd_p_value(LEFT * np.nan, RIGHT)
+        assert np.isnan(mmd_p_value(LEFT, RIGHT * np.inf))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import jmetamer as jm
 from jmetamer.graphs.known_answers import cycles
-from jmetamer.measures import MEASURES, edge_deviations, edge_set
+from jmetamer.measures import MEASURES, Facts, edge_deviations, edge_set
 from jmetamer.measures.table import EDGE_KINDS
 
 OF_EDGES = {name: m for name, m in MEASURES.items() if m.reads == "edges"}
@@ -43,8 +43,26 @@ def renamed(graph, order):
     return graph._replace(senders=place[graph.senders], receivers=place[graph.receivers])
 
 
-def value_of(measure, reference, metamer):
-    return measure.function(edge_set(reference), edge_set(metamer))
+def facts_of(num_nodes):
+    """Two classes."""
+    return Facts(labels=np.arange(num_nodes) * 2 // max(num_nodes, 1))
+
+
+def known(measure, reference, order=None):
+    """The measure with its facts filled in, of nodes in another order."""
+    facts = facts_of(len(reference.nodes))
+    if order is not None:
+        facts = facts._replace(labels=facts.labels[order])
+    return measure.given(edge_set(reference), facts)
+
+
+def value_of(measure, reference, metamer, order=None):
+    function = known(measure, reference, order).function
+    return function(edge_set(reference), edge_set(metamer))
+
+
+# As many nodes as a measure takes.
+FEW = {"structure/edit_distance": 6}
 
 
 @pytest.mark.parametrize(("measure", "kind"), CASES)
@@ -65,10 +83,10 @@ def test_every_measure_keeps_what_it_declares(measure, kind):
         rng = np.random.default_rng(seed)
         order, other = rng.permutation(num_nodes), rng.permutation(num_nodes)
         both = renamed(reference, order), renamed(metamer, order)
-        assert value_of(measure, *both) == pytest.approx(value, abs=1e-12)
+        assert value_of(measure, *both, order) == pytest.approx(value, abs=1e-12)
         if measure.permutation == "separate":
             apart = renamed(reference, order), renamed(metamer, other)
-            assert value_of(measure, *apart) == pytest.approx(value, abs=1e-12)
+            assert value_of(measure, *apart, order) == pytest.approx(value, abs=1e-12)
 
     check()
 
@@ -76,8 +94,9 @@ def test_every_measure_keeps_what_it_declares(measure, kind):
 @pytest.mark.parametrize("name", OF_EDGES)
 def test_a_measure_that_may_be_missing_is_on_some_graph_and_is_not_on_most(name):
     measure = OF_EDGES[name]
-    ring = cycles([6])
-    assert np.isnan(value_of(measure, ring, ring)) == measure.may_be_missing
+    ring, none = cycles([6]), draw("simple_edges", 0, 6, 0.0)
+    missing = [np.isnan(value_of(measure, graph, graph)) for graph in (ring, none)]
+    assert any(missing) == measure.may_be_missing
     assert not np.isnan(value_of(measure, *(draw("simple_edges", s, 7, 0.4) for s in (1, 2))))
 
 
@@ -106,10 +125,13 @@ def test_self_loops_and_absent_edges_change_nothing(name):
 def test_batches_equal_one_at_a_time(measure, kind):
     reference = draw(kind, 0, 7, 0.4)
     metamers = [draw(kind, seed, 7, 0.4) for seed in range(1, 6)]
-    together = edge_deviations(reference, metamers, kind, [measure.name])
-    alone = [edge_deviations(reference, [m], kind, [measure.name]).values[0, 0] for m in metamers]
+
+    def found(some):
+        return edge_deviations(reference, some, kind, [measure.name], facts=facts_of(7))
+
+    together, alone = found(metamers), [found([metamer]).values[0, 0] for metamer in metamers]
     assert together.values[:, 0].tolist() == alone
-    assert together.chance[0] == measure.chance_at(reference)
+    assert together.chance[0] == known(measure, reference).chance_at(reference)
     assert (together.low[0], together.high[0]) == (measure.low, measure.high)
 
 
@@ -130,29 +152,31 @@ def test_chance_is_the_mean_over_the_declared_null_within_its_standard_error(
 ):
     assert "drawn at random" in measure.null
     rng = np.random.default_rng(0)
-    reference = draw(kind, 5, 40, 0.15, directed)
+    n = FEW.get(measure.name, 40)
+    reference = draw(kind, 5, n, 0.15 if n == 40 else 0.4, directed)
     edges = edge_set(reference)
-    senders, receivers = np.divmod(edges.numbers, 40)
+    senders, receivers = np.divmod(edges.numbers, n)
     weight = edges.weight if directed else edges.weight[senders < receivers]
-    pairs = [(i, j) for i in range(40) for j in range(40) if (i != j if directed else i < j)]
+    pairs = [(i, j) for i in range(n) for j in range(n) if (i != j if directed else i < j)]
     draws = []
     for _ in range(150):
         one, other = np.array(pairs)[rng.choice(len(pairs), weight.size, replace=False)].T
         ways = (one, other, weight) if directed else (
             np.append(one, other), np.append(other, one), np.append(weight, weight)
         )  # fmt: skip
-        draws.append(value_of(measure, reference, jm.make_graph(np.zeros((40, 1)), *ways)))
+        draws.append(value_of(measure, reference, jm.make_graph(np.zeros((n, 1)), *ways)))
     error = np.std(draws) / np.sqrt(len(draws))
     # A ratio of expectations is exact up to 1 / m; means of few draws have an error of their own.
     ratio = {"structure/edge_f1": 0.0, "structure/edge_jaccard": 1 / weight.size * np.mean(draws)}
     bias = ratio.get(measure.name, np.std(draws))
-    assert abs(np.mean(draws) - measure.chance_at(reference)) <= 4 * error + bias
+    assert abs(np.mean(draws) - known(measure, reference).chance_at(reference)) <= 4 * error + bias
 
 
 @pytest.mark.parametrize(("measure", "kind"), CASES)
 def test_chance_lies_in_the_range_also_for_degenerate_references(measure, kind):
     for num_nodes, density in ((0, 0.0), (1, 0.0), (4, 0.0), (2, 1.0), (5, 1.0)):
-        chance = measure.chance_at(draw(kind, 0, num_nodes, density))
+        reference = draw(kind, 0, num_nodes, density)
+        chance = known(measure, reference).chance_at(reference)
         assert isinstance(chance, float)
         if measure.may_be_missing and np.isnan(chance):
             continue
@@ -172,5 +196,13 @@ def test_misuse_is_refused_by_name():
         jm.deviations(np.eye(2), np.ones((1, 2, 2)), "continuous", ["structure/edge_f1"])
     with pytest.raises(jm.InputError, match=r"unknown feature kind 'simple_edges'"):
         jm.deviations(np.eye(2), np.ones((1, 2, 2)), EDGE_KINDS[0])
-    of_all = [name for name, m in OF_EDGES.items() if m.default]
-    assert edge_deviations(pair, []).values.shape == (0, len(of_all))
+    of_all = {name for name, m in OF_EDGES.items() if m.default}
+    without_labels = {name for name in of_all if "homophily" not in name}
+    assert set(edge_deviations(pair, []).names) == without_labels
+    assert set(edge_deviations(pair, [], facts=facts_of(2)).names) == of_all
+    assert edge_deviations(pair, []).values.shape == (0, len(without_labels))
+    with pytest.raises(jm.InputError, match=r"'structure/homophily', which does not apply"):
+        edge_deviations(pair, [], names=["structure/homophily"])
+    nine = draw("simple_edges", 0, 9, 0.5)
+    with pytest.raises(jm.InputError, match=r"'structure/edit_distance'.* of at most 8 nodes"):
+        edge_deviations(nine, [], names=["structure/edit_distance"])

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures import null_test, relative_squared_error, snr_db
+from jmetamer.measures import null_test, null_test_of, relative_squared_error, snr_db
 from jmetamer.measures.null_test import _counted, match_values
 
 KEY = jax.random.key(5)
@@ -206,3 +206,28 @@ class TestTheVerdict:
 def test_misuse_is_refused_by_name(change, message):
     with pytest.raises(InputError, match=message):
         run(**change)
+
+
+VALUES = np.array([[1.0, 1.0, 60.0]])
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "message"),
+    [
+        (VALUES[0], OTHERS, r"`values` has shape \(3,\); \[metamers, 3\] is needed"),
+        (VALUES[:, :2], OTHERS, r"`values` has shape \(1, 2\)"),
+        (VALUES, OTHERS.reshape(24, 5, 6), r"`others` has shape \(24, 5, 6\)"),
+        (VALUES, OTHERS[0], r"`others` has shape \(30,\)"),
+        (VALUES, OTHERS[:, :0], r"`others` has shape \(24, 0\)"),
+        (VALUES, np.where(OTHERS.max() - 0.01 < OTHERS, np.nan, OTHERS), "`others` is not finite"),
+        (VALUES, OTHERS[:1], "`others` holds 1 references"),
+    ],
+)
+def test_misuse_of_statistics_at_hand_is_refused_by_name(values, others, message):
+    with pytest.raises(InputError, match=message):
+        null_test_of(values, others, num_pairs=99, key=KEY)
+
+
+def test_statistics_at_hand_may_be_those_of_a_metamer_that_is_not_finite():
+    found = null_test_of([[1, 1, 60], [np.nan] * 3], OTHERS.astype(int), num_pairs=99, key=KEY)
+    assert found.p_value.tolist() == [0.01, 1.0]

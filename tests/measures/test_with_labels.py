@@ -8,13 +8,12 @@ from sklearn.linear_model import RidgeClassifier
 import jmetamer as jm
 from jmetamer.measures import (
     EdgeSet,
+    Facts,
     edge_set,
     graph_edit_distance,
     homophily,
-    homophily_change,
-    probe_deviation,
-    split_deviations,
 )
+from jmetamer.measures.probe import RidgeProbe, fitted_probe, probe_change
 from jmetamer.measures.row_space import row_space_basis
 
 rng = np.random.default_rng(0)
@@ -26,57 +25,69 @@ def as_graph(network):
     return jm.make_graph(np.zeros((len(table), 1)), *np.nonzero(table), table[table != 0])
 
 
+def changes(rows, metamers, facts):
+    """Deviations by name of measure."""
+    found = jm.deviations(rows, metamers, "continuous", facts=facts)
+    columns = zip(found.names, found.values.T, found.chance, strict=True)
+    return {name: (values, chance) for name, values, chance in columns}
+
+
 class TestProbe:
     @pytest.mark.parametrize("num_features", [3, 60])
     @pytest.mark.parametrize("num_classes", [2, 4])
-    @pytest.mark.parametrize("alpha", [1.0, 0.03])
-    def test_equals_scikit_learn(self, num_features, num_classes, alpha):
+    def test_equals_scikit_learn_on_the_nodes_it_is_not_fitted_on(self, num_features, num_classes):
         labels = np.arange(40) % num_classes + 5
         centers = 2 * rng.normal(size=(num_classes, num_features))
         rows = centers[labels - 5] + rng.normal(size=(40, num_features)) + 3
-        metamers = rows + 3 * rng.normal(size=(4, *rows.shape))
-        fitted = RidgeClassifier(alpha=alpha).fit(rows, labels)
-        found = probe_deviation(rows, metamers, labels, alpha)
-        assert found.reference == pytest.approx(fitted.score(rows, labels), abs=1e-15)
-        expected = [fitted.score(metamer, labels) for metamer in metamers]
-        assert found.metamer.tolist() == pytest.approx(expected, abs=1e-15)
-        assert np.allclose(found.deviation, np.array(expected) - found.reference)
+        metamers = rows + 9 * rng.normal(size=(4, *rows.shape))
+        train, labels[7] = np.arange(40) < 15, -1
+        fit, read = train & (labels >= 0), ~train
+        fitted = RidgeClassifier().fit(rows[fit], labels[fit])
+        before = fitted.score(rows[read], labels[read])
+        expected = [fitted.score(metamer[read], labels[read]) - before for metamer in metamers]
+        found, _ = changes(rows, metamers, Facts(labels, train))["features/probe"]
+        assert np.abs(expected).max() > 0.1
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    def test_without_training_nodes_fits_and_reads_all(self):
+        labels, rows = np.arange(30) % 3, rng.normal(size=(30, 2))
+        metamers = rng.normal(size=(3, 30, 2))
+        fitted = RidgeClassifier().fit(rows, labels)
+        before = fitted.score(rows, labels)
+        expected = [fitted.score(metamer, labels) - before for metamer in metamers]
+        for mask in (None, np.zeros(30, bool), np.ones(30, bool)):
+            found, _ = changes(rows, metamers, Facts(labels, mask))["features/probe"]
+            np.testing.assert_allclose(found, expected, atol=1e-6)
 
     def test_chance_is_that_of_rows_in_random_order(self):
         labels = np.repeat([0, 1, 2], [20, 10, 10])
         rows = rng.normal(size=(40, 3)) + 2 * np.eye(3)[labels]
-        shuffled = [rng.permutation(rows) for _ in range(400)]
-        found = probe_deviation(rows, shuffled, labels)
-        error = found.deviation.std() / 20
-        assert abs(found.deviation.mean() - found.chance) <= 4 * error
-        assert probe_deviation(rows, rows[None], labels).deviation == 0, "identity"
+        shuffled = np.stack([rng.permutation(rows) for _ in range(400)])
+        for mask in (None, np.arange(40) % 3 == 0):
+            values, chance = changes(rows, shuffled, Facts(labels, mask))["features/probe"]
+            assert chance < -0.2
+            assert abs(values.mean() - chance) <= 4 * values.std() / 20
 
-    def test_the_same_order_of_all_nodes_changes_nothing(self):
-        labels, rows = np.arange(12) % 3, rng.normal(size=(3, 12, 4))
-        order = rng.permutation(12)
-        found = probe_deviation(rows[0], rows, labels)
-        moved = probe_deviation(rows[0, order], rows[:, order], labels[order])
-        assert np.allclose(found.deviation, moved.deviation, atol=1e-15)
-        assert (np.abs(found.deviation) <= 1).all()
-        assert moved.chance == pytest.approx(found.chance, abs=1e-15)
+    def test_a_class_that_nobody_was_trained_on_is_never_read_right(self):
+        labels, rows = np.array([0, 0, 1, 1, 2]), np.array([[0.0], [1], [8], [9], [4]])
+        probe = fitted_probe(rows, Facts(labels, [True, False, True, False, False]))
+        assert probe.place.tolist() == [-1, 0, -1, 1, -2]
+        assert float(probe_change(probe, rows, rows[::-1])) == pytest.approx(-2 / 3)
 
-    def test_a_metamer_that_is_not_finite_has_none(self):
-        found = probe_deviation(np.eye(2), [np.full((2, 2), np.nan), np.eye(2)], [0, 1])
-        assert np.isnan(found.deviation).tolist() == [True, False]
+    def test_does_not_apply_without_labels_or_with_one_class(self):
+        for facts in (Facts(), Facts([0, 1]), Facts([1, 1, 1]), Facts([-1, -1, 0])):
+            assert "features/probe" not in changes(np.eye(3), np.ones((1, 3, 3)), facts)
 
     def test_misuse_is_refused_by_name(self):
         with pytest.raises(jm.InputError, match=r"`labels` has shape \(3,\)"):
-            probe_deviation(np.eye(2), [np.eye(2)], [0, 1, 1])
-        with pytest.raises(jm.InputError, match=r"shape \(3, 3\); as the reference.*\(2, 2\)"):
-            probe_deviation(np.eye(2), [np.eye(3)], [0, 1])
+            RidgeProbe(np.eye(2), [0, 1, 1])
         with pytest.raises(jm.InputError, match=r"`alpha` is 0"):
-            probe_deviation(np.eye(2), [np.eye(2)], [0, 1], 0)
-        with pytest.raises(jm.InputError, match=r"`reference_features` are not all finite"):
-            probe_deviation(np.full((2, 2), np.inf), [np.eye(2)], [0, 1])
+            RidgeProbe(np.eye(2), [0, 1], 0)
 
 
 class TestRowSpace:
     ROWS, WEIGHTS = rng.normal(size=(8, 6)), rng.normal(size=(6, 2))
+    INSIDE, OUTSIDE = "features/inside_row_space", "features/outside_row_space"
 
     def test_a_metamer_from_the_null_space_deviates_outside_only(self):
         basis = row_space_basis(self.WEIGHTS)
@@ -84,35 +95,34 @@ class TestRowSpace:
         reflected = self.ROWS - 2 * self.ROWS @ blind
         assert np.allclose(reflected @ self.WEIGHTS, self.ROWS @ self.WEIGHTS, atol=1e-13)
         moved = self.ROWS + rng.normal(size=(8, 6)) @ (np.eye(6) - blind)
-        split = split_deviations(
-            self.ROWS, np.stack([reflected, moved]), self.WEIGHTS, [NAME, "features/cosine"]
-        )
-        assert split.rank == 2
-        assert np.allclose(split.inside.values[0], 0, atol=1e-6)
-        assert np.allclose(split.outside.values[0], [1, 2], atol=1e-6), "the reflection"
-        assert np.allclose(split.outside.values[1], 0, atol=1e-6)
-        assert (split.inside.values[1] > 0.1).all()
+        found = changes(self.ROWS, np.stack([reflected, moved]), Facts(entry_weights=self.WEIGHTS))
+        inside, outside = found[self.INSIDE][0], found[self.OUTSIDE][0]
+        np.testing.assert_allclose(outside, [1, 0], atol=1e-6)
+        assert inside[0] <= 1e-6
+        assert inside[1] > 0.1
 
     def test_parts_are_deviations_of_projections(self):
         metamers = rng.normal(size=(5, 8, 6))
-        found = split_deviations(self.ROWS, metamers, self.WEIGHTS)
+        found = changes(self.ROWS, metamers, Facts(entry_weights=self.WEIGHTS))
         projector = self.WEIGHTS @ np.linalg.pinv(self.WEIGHTS)
-        for part, matrix in ((found.inside, projector), (found.outside, np.eye(6) - projector)):
-            expected = jm.deviations(self.ROWS @ matrix, metamers @ matrix, "continuous")
-            assert np.allclose(part.values, expected.values, atol=1e-5)
-            assert np.allclose(part.chance, expected.chance)
-            assert part.names == expected.names
+        for name, matrix in ((self.INSIDE, projector), (self.OUTSIDE, np.eye(6) - projector)):
+            expected = jm.deviations(self.ROWS @ matrix, metamers @ matrix, "continuous", [NAME])
+            np.testing.assert_allclose(found[name][0], expected.values[:, 0], atol=1e-5)
+            assert found[name][1] == pytest.approx(expected.chance[0], rel=1e-5)
 
-    def test_blocks_and_few_bytes_change_nothing(self):
-        metamers = rng.normal(size=(5, 8, 6))
-        whole = split_deviations(self.ROWS, metamers, self.WEIGHTS, [NAME])
-        pieces = split_deviations(
-            self.ROWS, iter([metamers[:3], metamers[3:]]), self.WEIGHTS, [NAME], block_bytes=1
-        )
-        for one, other in zip(whole[:2], pieces[:2], strict=True):
-            assert np.allclose(one.values, other.values, atol=1e-6)
-        none = split_deviations(self.ROWS, metamers[:0], self.WEIGHTS, [NAME])
-        assert none.inside.values.shape == (0, 1)
+    def test_what_rounding_leaves_outside_is_nothing(self):
+        basis = np.float32(row_space_basis(self.WEIGHTS))
+        inside = np.float32(self.ROWS @ basis @ basis.T)
+        found = changes(inside, inside[None, ::-1], Facts(entry_weights=self.WEIGHTS))
+        assert found[self.OUTSIDE][0] == 0
+        assert found[self.OUTSIDE][1] == 0
+        assert found[self.INSIDE][0] > 0.1
+
+    def test_does_not_apply_where_a_network_sees_all_or_nothing_or_not_by_a_product(self):
+        wide, none, other = rng.normal(size=(6, 9)), np.zeros((6, 3)), rng.normal(size=(5, 2))
+        for weights in (None, wide, none, other, self.WEIGHTS * np.nan):
+            found = changes(self.ROWS, self.ROWS[None], Facts(entry_weights=weights))
+            assert not {self.INSIDE, self.OUTSIDE} & set(found)
 
     def test_dependent_columns_count_once_also_in_float32(self):
         wide = np.float32(self.WEIGHTS @ rng.normal(size=(2, 5)))
@@ -120,12 +130,8 @@ class TestRowSpace:
         assert row_space_basis(np.zeros((6, 3))).shape == (6, 0)
 
     def test_misuse_is_refused_by_name(self):
-        with pytest.raises(jm.InputError, match=r"`weights` has 2 rows and.*\(8, 6\)"):
-            split_deviations(self.ROWS, self.ROWS[None], self.WEIGHTS.T)
         with pytest.raises(jm.InputError, match=r"a matrix \[features, outputs\] of finite"):
-            split_deviations(self.ROWS, self.ROWS[None], self.WEIGHTS * np.nan)
-        with pytest.raises(jm.InputError, match=r"holds no block"):
-            split_deviations(self.ROWS, [], self.WEIGHTS)
+            row_space_basis(self.WEIGHTS * np.nan)
 
 
 class TestHomophily:
@@ -162,24 +168,22 @@ class TestHomophily:
     def test_changes_are_absolute_and_keep_the_order(self):
         one, other = (as_graph(nx.gnp_random_graph(9, 0.4, seed=s)) for s in (1, 2))
         labels = np.arange(9) % 2
-        there = homophily_change(one, [one, other], labels)
-        back = homophily_change(other, [one, other], labels)
-        assert there.edge_deviation[0] == there.adjusted_deviation[0] == 0
-        assert there.edge_deviation[1] == back.edge_deviation[0] > 0
-        assert there.adjusted[1] == back.reference.adjusted
-        assert there.edge_chance == pytest.approx(
-            abs(there.reference.edge - there.reference.chance)
-        )
-        order = rng.permutation(9)
-        moved = [
-            graph._replace(senders=np.argsort(order)[graph.senders],
-                           receivers=np.argsort(order)[graph.receivers])
-            for graph in (one, other)
-        ]  # fmt: skip
-        again = homophily_change(moved[0], moved, labels[order])
-        assert np.allclose(again.adjusted_deviation, there.adjusted_deviation, atol=1e-12)
-        with pytest.raises(jm.InputError, match=r"`labels` has shape \(2,\).*each of 9 nodes"):
-            homophily_change(one, [other], [0, 1])
+        names = ["structure/homophily", "structure/adjusted_homophily"]
+        facts = Facts(labels=labels)
+        found = jm.edge_deviations(one, [one, other], names=names, facts=facts).values
+        before, after = (homophily(edge_set(graph), labels) for graph in (one, other))
+        assert found[0].tolist() == [0, 0]
+        expected = [abs(before.edge - after.edge), abs(before.adjusted - after.adjusted)]
+        np.testing.assert_allclose(found[1], expected, rtol=1e-6)
+        assert min(expected) > 0
+
+    def test_refuses_or_leaves_out_labels_that_are_not_one_for_each_node(self):
+        path = as_graph(nx.path_graph(3))
+        with pytest.raises(jm.InputError, match=r"`labels` has shape \(2,\).*each of 3 nodes"):
+            homophily(edge_set(path), [0, 1])
+        for labels in (None, [0, 1], [0, 1, -1]):
+            names = jm.edge_deviations(path, [path], facts=Facts(labels=labels)).names
+            assert not any("homophily" in name for name in names)
 
 
 class TestEditDistance:

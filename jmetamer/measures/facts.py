@@ -1,0 +1,38 @@
+"""`Facts`: what is known of a reference beside its graph."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Facts(NamedTuple):
+    """What some measures need beside two graphs; None where it is not known or does not exist.
+
+    Attributes:
+      labels: [n] classes, negative where a node has none.
+      train_mask: [n] bool, nodes that a network was trained on.
+      entry_weights: W [d, m] of a network that sees its features X only as `X W`.
+    """
+
+    labels: Any = None
+    train_mask: Any = None
+    entry_weights: Any = None
+
+
+NOTHING = Facts()
+
+
+def known_labels(facts: Facts, num_nodes: int) -> np.ndarray | None:
+    """Return the classes [n] of the nodes, or None where they are not known of these nodes.
+
+    Args:
+      facts: what is known.
+      num_nodes: n.
+
+    Example:
+      >>> known_labels(Facts(labels=[0, 1]), 2), known_labels(Facts(), 2)
+      (array([0, 1]), None)
+    """
+    if facts.labels is None or np.shape(facts.labels) != (num_nodes,):
+        return None
+    return np.asarray(facts.labels)
