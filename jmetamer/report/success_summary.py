@@ -1,7 +1,6 @@
 """The criteria of success of a cell, one by one, and its null-distribution test."""
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -127,8 +126,11 @@ class NullSummary:
     @property
     def pairs_needed(self) -> int:
         """Smallest number of pairs with `num_cells / (1 + pairs)` at most alpha."""
-        # Without the rounding errors of a division that comes out even.
-        return math.ceil(round(self.num_cells / self.alpha, 9)) - 1
+        pairs = max(int(self.num_cells / self.alpha) - 2, 0)
+        # Counted up, so that it is rounded as the corrected p-values are.
+        while self.num_cells * (1 / (1 + pairs)) > self.alpha:
+            pairs += 1
+        return pairs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,7 +69,7 @@ function ready() {{
     return each.contains(effects);
   }})[0];
   section.querySelectorAll("details").forEach(function (each) {{ each.open = true; }});
-  told.inside = Array.from(section.querySelectorAll(".scroll, figure, p, svg"))
+  told.inside = Array.from(section.querySelectorAll(".scroll, figure, .picture, p, summary"))
     .map(function (each) {{ return each.getBoundingClientRect(); }})
     .filter(function (box) {{ return box.width > 0; }})
     .map(function (box) {{ return [box.left, box.right]; }});
@@ -156,12 +156,18 @@ def test_text_is_sorted_as_text_and_one_column_is_marked(told):
     assert told["marked"] == 1
 
 
+def as_number(text):
+    """What is written as 0.25 or as 9.4 × 10⁻⁴."""
+    usual = text.replace("\u00a0", "").replace("×10", "e")
+    return float(usual.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
 def test_effects_are_sorted_by_number_and_by_name(told):
     (_, means), (_, p_values), (before, names) = told["effects"]
-    means = [float(text) for text in means]
+    means = [as_number(text) for text in means]
     assert means == sorted(means)
     assert means[0] < 0 < means[-1]  # a sign sorts as one, not as text
-    assert [float(text) for text in p_values] == sorted(map(float, p_values))
+    assert list(map(as_number, p_values)) == sorted(map(as_number, p_values))
     assert names == sorted(names) != before
     assert set(names) == {"activation", "residual", "activation × residual"}
 

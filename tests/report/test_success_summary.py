@@ -1,5 +1,8 @@
 """Criteria of success and null tests of a cell in numbers and words."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
@@ -95,6 +98,17 @@ def test_too_few_pairs_are_told_with_how_many_would_do(made, num_cells, pairs):
     assert f"correction over {num_cells} cells raises to 0.05" in text
     assert text.endswith(f"It takes at least {pairs:,} pairs (success.null_pairs).")
     assert whole.endswith(text)
+
+
+def test_the_pairs_needed_are_the_fewest_with_which_the_corrected_test_can_be_passed(made):
+    null = summarized(made, Correction(np.full(16, 1.0), 2, 999.0)).null
+    for alpha, num_cells in itertools.product((0.05, 0.07, 0.001), (2, 3, 6, 7, 14, 55, 168)):
+        pairs = dataclasses.replace(null, num_cells=num_cells, alpha=alpha).pairs_needed
+        passes = [
+            holm_over_cells([[1 / (1 + count)]] * num_cells)[0][0] <= alpha
+            for count in (pairs - 1, pairs)
+        ]
+        assert passes == [False, True]
 
 
 def test_a_cell_of_few_pairs_may_pass_where_another_has_more(made):
