@@ -11,7 +11,6 @@ from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, median, scalar, values
 from jmetamer.report.wording import number, plural
 
-_NUMBERS = ("mean", "minimum", "effective_number")
 # Of what is compared, the measure that is the same distance from the reference.
 _SAME = {
     "features": "features/normalized_euclidean",
@@ -49,16 +48,8 @@ def summarize_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> list[D
       settings: resolved settings of the cell.
       data: variables of the cell; scalars in its attributes.
     """
-    return [
-        DiversitySummary(
-            kind,
-            int(data[f"diversity_{kind}"].shape[0]),
-            *(scalar(data, f"diversity_{kind}_{what}") for what in _NUMBERS),
-            *_beside(kind, settings, data),
-        )
-        for kind in ("features", "edges")
-        if f"diversity_{kind}" in data
-    ]
+    kinds = [kind for kind in ("features", "edges") if f"diversity_{kind}" in data]
+    return [_summary(kind, settings, data) for kind in kinds]
 
 
 def diversity_sentence(found: DiversitySummary) -> str:
@@ -107,6 +98,19 @@ def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
     if np.isin(kept, seeds).sum() < 2:
         return f"{start}: fewer than two of the {kept.size} metamers that are kept converged."
     return f"{start} in this run."
+
+
+def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> DiversitySummary:
+    from_reference, chance = _beside(kind, settings, data)
+    return DiversitySummary(
+        kind=kind,
+        num_compared=int(data[f"diversity_{kind}"].shape[0]),
+        mean=scalar(data, f"diversity_{kind}_mean"),
+        minimum=scalar(data, f"diversity_{kind}_minimum"),
+        effective_number=scalar(data, f"diversity_{kind}_effective_number"),
+        from_reference=from_reference,
+        chance=chance,
+    )
 
 
 def _told(settings: Mapping[str, Any], kept: int) -> Any:
