@@ -37,7 +37,7 @@ from jmetamer.report.transfer_summary import (
 from jmetamer.results.holm_over_cells import holm_over_cells
 
 NUM_CELLS_OPEN = 4
-NUM_CELLS_LISTED = 24  # of more, the commands are folded as a whole
+NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
 _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precision", "dtype")
 
 

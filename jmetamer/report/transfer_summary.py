@@ -104,8 +104,8 @@ class Reading:
             )
         if self.unlike:
             found.append(
-                f"differs from judges of its own architecture in {self.other}, so that what they "
-                "lose is no effect of the seed alone."
+                f"made otherwise than judges of the same architecture ({self.other}), so that what "
+                "is lost to these is no effect of the seed alone."
             )
         return found
 
@@ -160,7 +160,7 @@ def notes_told(rows: Sequence[Reading]) -> list[str]:
     for row in rows:
         for note in row.notes:
             told.setdefault(note, []).append(row.maker.title)
-    return [f"{listing(titles)}: {note}" for note, titles in told.items()]
+    return [f"{listing(titles, limit=12)}: {note}" for note, titles in told.items()]
 
 
 def _judges(data: xr.Dataset) -> tuple[tuple[str, int], ...]:

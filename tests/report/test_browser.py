@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from jmetamer.report import page as page_module
 from jmetamer.report import section, write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -80,6 +81,12 @@ function ready() {{
   long.scrollTop = 300;
   told.head = [long.clientHeight, long.scrollHeight, long.getBoundingClientRect().top,
                long.querySelector("thead th").getBoundingClientRect().top];
+  var hidden = page.getElementById("cell-11"), outer = hidden.parentElement;
+  told.before = [hidden.open, outer.open];
+  narrow.contentWindow.location.hash = "#cell-11";
+  narrow.contentWindow.reveal();
+  told.after = [hidden.open, outer.open, outer.tagName];
+  hidden.open = outer.open = false;
   function folded() {{ return page.querySelectorAll("details:not([open])").length; }}
   told.folded = [folded()];
   narrow.contentWindow.dispatchEvent(new Event("beforeprint"));
@@ -116,6 +123,7 @@ def page(tmp_path_factory, run_of, cell, digits, words, judged, crossed):
     run = run_of(folder, cells, {"bad": {"traceback": "ValueError: boom"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(section, "MAX_CELLS_DRAWN", 3)
+        patch.setattr(page_module, "NUM_CELLS_LISTED", 5)
         return write_report(run)
 
 
@@ -154,6 +162,11 @@ def test_a_click_sorts_by_number_and_a_second_one_backwards(told):
 def test_text_is_sorted_as_text_and_one_column_is_marked(told):
     assert told["layers"] == ["conv0"] + ["conv1"] * 9 + ["logits"]
     assert told["marked"] == 1
+
+
+def test_a_link_opens_a_cell_and_what_it_is_folded_in(told):
+    assert told["before"] == [False, False]
+    assert told["after"] == [True, True, "DETAILS"]
 
 
 def as_number(text):

@@ -209,8 +209,8 @@ def test_only_makers_made_like_their_judges_have_a_seed_gap(made):
     assert not any("seed gap" in name for name in names)
     assert "gap to judges with default settings (maker: other activation)" in names
     assert other.notes == [
-        "differs from judges of its own architecture in activation, so that what they lose is no "
-        "effect of the seed alone."
+        "made otherwise than judges of the same architecture (activation), so that what is lost to "
+        "these is no effect of the seed alone."
     ]
     text = transfer_sentence([plain, other])
     assert "the same architecture from other seeds with 0.70" in text
