@@ -33,6 +33,7 @@ from jmetamer.report.transfer_summary import (
     mean_accuracies,
     notes_told,
     readings,
+    unlike_told,
 )
 from jmetamer.results.holm_over_cells import holm_over_cells
 
@@ -122,7 +123,7 @@ def render(runs: Sequence[Any]) -> str:
             rows=rows,
             judges=judge_architectures(rows),
             read_beside=MEASURES,
-            notes_told=notes_told(rows),
+            notes_told=[text for text in (unlike_told(rows), *notes_told(rows)) if text],
             judge_accuracy=mean_accuracies(rows),
             tests=compare_makers(rows),
             min_pairs=MIN_PAIRS,

@@ -1,7 +1,7 @@
 """How other networks read the metamers of each maker."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -77,15 +77,15 @@ class Reading:
         found = list(self.entries.items())
         if self.result is not None:
             found.append(("R: other architectures", self.result.recognition))
-            gap = f"gap to judges with default settings (maker: other {self.other})"
+            gap = f"gap to judges with default settings (maker: other {in_words(self.unlike)})"
             found.append((gap if self.unlike else "seed gap", self.result.seed_gap))
             found.append(("architecture gap", self.result.architecture_gap))
         return [(name, one) for name, one in found if one.num_seeds]
 
     @property
-    def other(self) -> str:
-        """The settings in which the maker differs from its judges, in words."""
-        return listing([name.rsplit(".", 1)[-1].replace("_", " ") for name in self.unlike])
+    def mark(self) -> str:
+        """What the judges of the maker's own architecture are marked with."""
+        return "own*" if self.unlike else "own"
 
     @property
     def notes(self) -> list[str]:
@@ -101,11 +101,6 @@ class Reading:
             found.append(
                 f"{plural(self.constant, 'reading')} with a kappa of 0 by definition, as a judge "
                 "gives all nodes one class."
-            )
-        if self.unlike:
-            found.append(
-                f"made otherwise than judges of the same architecture ({self.other}), so that what "
-                "is lost to these is no effect of the seed alone."
             )
         return found
 
@@ -152,6 +147,28 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
         for name in judge_architectures(rows)
     ]
     return [(name, value) for name, value in found if not np.isnan(value)]
+
+
+def in_words(settings: Iterable[str]) -> str:
+    """Return settings by their last names.
+
+    Example:
+      >>> in_words(["model.activation", "training.weight_decay"])
+      'activation and weight decay'
+    """
+    return listing([name.rsplit(".", 1)[-1].replace("_", " ") for name in settings], limit=20)
+
+
+def unlike_told(rows: Sequence[Reading]) -> str:
+    """Say in what makers differ from the judges of their own architecture, empty if in nothing."""
+    names = dict.fromkeys(name for row in rows for name in row.unlike)
+    if not names:
+        return ""
+    return (
+        "own*: judges of the same architecture, trained with default settings. The maker has "
+        f"others ({in_words(names)}), so that what is lost to these judges is no effect of the "
+        "seed alone."
+    )
 
 
 def notes_told(rows: Sequence[Reading]) -> list[str]:

@@ -128,6 +128,20 @@ def test_the_matrix_marks_the_makers_own_architecture(text):
     assert [cell.split() for cell in rows[0][1:4]] == [["0.50", "own"], ["0.20"], ["0.20"]]
     assert rows[1][4].split()[0] == "0.60"
     assert rows[1][-3:-1] == ["28 of 32", "2"]
+    assert "own*" not in text
+    assert "seed gap and architecture gap</summary>" in text
+
+
+def test_makers_with_other_settings_than_their_judges_are_marked(make_run, cell, digits, judged):
+    made = judged_cells(cell, digits, judged)
+    for one in made.values():
+        one["settings"]["model"]["activation"] = "elu"
+    text = write_report(make_run(made)).read_text()
+    assert table_of(text, "Transfer matrix")[0][1].split() == ["0.50", "own*"]
+    assert table_of(text, "Controls")[0][2].split()[:2] == ["0.50", "own*"]
+    assert "own*: judges of the same architecture, trained with default settings." in text
+    assert "seed gap" not in text.lower()
+    assert "gap to judges of the same architecture, trained with default settings, and" in text
 
 
 def test_the_start_stands_beside_the_metamers(text):

@@ -11,6 +11,7 @@ from jmetamer.report.transfer_summary import (
     mean_accuracies,
     notes_told,
     readings,
+    unlike_told,
 )
 
 
@@ -204,14 +205,12 @@ def test_only_makers_made_like_their_judges_have_a_seed_gap(made):
     alike, elu = made(1, 0, judges=TWO), made(2, 0, judges=TWO, activation="elu")
     plain, other = read(alike, elu)
     assert "seed gap" in [name for name, _ in plain.lines]
-    assert plain.notes == []
+    assert (plain.mark, unlike_told([plain])) == ("own", "")
     names = [name for name, _ in other.lines]
     assert not any("seed gap" in name for name in names)
     assert "gap to judges with default settings (maker: other activation)" in names
-    assert other.notes == [
-        "made otherwise than judges of the same architecture (activation), so that what is lost to "
-        "these is no effect of the seed alone."
-    ]
+    assert other.mark == "own*"
+    assert "The maker has others (activation), so that what is lost" in unlike_told([plain, other])
     text = transfer_sentence([plain, other])
     assert "the same architecture from other seeds with 0.70" in text
     assert "judges of the same architecture, trained with default settings, with 0.70" in text
