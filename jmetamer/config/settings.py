@@ -291,7 +291,8 @@ class StoreSettings:
     """What is kept.
 
     Attributes:
-      metamers: features, flips of edges or edge weights of how many metamers are stored, or "all".
+      metamers: features, flips of edges or edge weights of how many metamers are stored, or "all";
+        distances among metamers (diversity) are of those stored, and need two that converged.
     """
 
     metamers: Natural | Literal["all"] = "all"

@@ -13,6 +13,7 @@ from jmetamer._base.errors import StoreError
 from jmetamer.report import section, wording
 from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
+from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.effects_section import study_sections
 from jmetamer.report.effects_sentences import interval, signed
 from jmetamer.report.effects_summary import summarize_effects
@@ -20,17 +21,24 @@ from jmetamer.report.environment import page_environment
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import MadeCell, makers
-from jmetamer.report.reading import values
+from jmetamer.report.reading import finite, scalar, values
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
-from jmetamer.report.sources import OF_A_CELL, OF_THE_RUN, those_known
-from jmetamer.report.success_sentences import short
-from jmetamer.report.success_summary import criteria_told
+from jmetamer.report.sources import OF_THE_RUN, those_known
+from jmetamer.report.success_sentences import short, too_few_pairs
+from jmetamer.report.success_summary import Correction, criteria_told
 from jmetamer.report.summary import CellSummary, status_totals
-from jmetamer.report.transfer_summary import judge_architectures, mean_accuracies, readings
+from jmetamer.report.transfer_summary import (
+    judge_architectures,
+    mean_accuracies,
+    notes_told,
+    readings,
+    unlike_told,
+)
 from jmetamer.results.holm_over_cells import holm_over_cells
 
 NUM_CELLS_OPEN = 4
+NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
 _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precision", "dtype")
 
 
@@ -105,15 +113,17 @@ def render(runs: Sequence[Any]) -> str:
             overview=_overview(summaries),
             sections=sections,
             summary_sources=OF_THE_RUN,
-            cell_sources=OF_A_CELL,
             known=[one.sources for one in summaries],
             checked=[one for one in sections if one.summary.success is not None],
             short_titles=_short_titles(summaries),
             criteria_told=criteria_told([one.success for one in summaries]),
+            too_few_pairs=_too_few_pairs(summaries),
             effects=effects,
             effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
             rows=rows,
             judges=judge_architectures(rows),
+            read_beside=MEASURES,
+            notes_told=[text for text in (unlike_told(rows), *notes_told(rows)) if text],
             judge_accuracy=mean_accuracies(rows),
             tests=compare_makers(rows),
             min_pairs=MIN_PAIRS,
@@ -121,6 +131,7 @@ def render(runs: Sequence[Any]) -> str:
             remedies=status_totals(summaries),
             columns=_extra_columns(names),
             num_open=NUM_CELLS_OPEN,
+            num_listed=NUM_CELLS_LISTED,
             num_drawn=section.MAX_CELLS_DRAWN,
             failures=failures,
         )
@@ -131,6 +142,13 @@ def _short_titles(summaries: Sequence[CellSummary]) -> dict[str, str]:
     """Return cell -> the part of its title that not all cells share."""
     titles = distinguishing([one.name.title for one in summaries]) if summaries else []
     return {one.name.cell: title for one, title in zip(summaries, titles, strict=True)}
+
+
+def _too_few_pairs(summaries: Sequence[CellSummary]) -> list[str]:
+    """Return why no corrected test can be passed, once for all cells of which it holds."""
+    nulls = [one.success.null for one in summaries if one.success is not None]
+    told = dict.fromkeys(too_few_pairs(null) for null in nulls if null is not None)
+    return [text for text in told if text]
 
 
 def _opened(run: Any) -> Any:
@@ -174,17 +192,17 @@ def shade(kappa: float) -> int:
     return 0 if np.isnan(kappa) else round(10 * min(max(kappa, 0.0), 1.0))
 
 
-def _corrections(
-    data: Mapping[str, Any], run_of: Mapping[str, str]
-) -> dict[str, tuple[np.ndarray, int]]:
-    """Return cell -> adjusted p-values of its null test, and the number of cells in the family."""
+def _corrections(data: Mapping[str, Any], run_of: Mapping[str, str]) -> dict[str, Correction]:
+    """Return cell -> correction of its null test over the cells of its run."""
     found = {}
     for run in dict.fromkeys(run_of.get(cell, "") for cell in data):
         cells = [cell for cell in data if run_of.get(cell, "") == run]
         given = [np.asarray(values(data[cell], "null_p_value"), float).ravel() for cell in cells]
         tested = sum(bool(np.isfinite(one).any()) for one in given)
+        pairs = finite([scalar(data[cell], "null_pairs") for cell in cells])
+        most = float(pairs.max()) if pairs.size else float("nan")
         for cell, adjusted in zip(cells, holm_over_cells(given), strict=True):
-            found[cell] = adjusted, tested
+            found[cell] = Correction(adjusted, tested, most)
     return found
 
 

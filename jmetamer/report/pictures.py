@@ -11,6 +11,7 @@ from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_ex
 from jmetamer.report.examples import Examples, choose_examples, informative_columns
 from jmetamer.report.figures import deviations, edges, examples, layers, losses, spectra, style
 from jmetamer.report.geometry_pictures import geometry_pictures
+from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.wording import listing, number, percent, plural
@@ -57,6 +58,7 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
     from jmetamer.report.figures.overview import converged_shares
 
     titles = distinguishing([cell.name.title for cell in cells])
+    titles = [title.replace("layer ", "") for title in titles]
     with style.styled():
         figure = converged_shares(
             [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)],
@@ -75,7 +77,7 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
     return with_sources(picture, *(cell.sources for cell in cells))
 
 
-def _shortened(title: str, limit: int = 30) -> str:
+def _shortened(title: str, limit: int = 46) -> str:
     """Leave out the middle of a long title, as its ends tell more."""
     end = limit // 3
     return title if len(title) <= limit else f"{title[: limit - 1 - end]}…{title[-end:]}"
@@ -214,7 +216,7 @@ def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> P
 
 
 def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
-    matched = _matched_layers(summary, data)
+    matched = matched_layers(summary.name.layer, data)
     return drawn(
         prefix, "Layer-by-layer match",
         layers.layer_match(data, matched, summary.tolerance),
@@ -227,10 +229,3 @@ def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictu
 
 def _target_nodes(settings: Mapping[str, Any]) -> list[int]:
     return [int(node) for node in setting(settings, "metamers.nodes") or ()]
-
-
-def _matched_layers(summary: CellSummary, data: xr.Dataset) -> set[str]:
-    named = {name.strip() for name in summary.name.layer.split("+")}
-    if named == {"all"} and "layer" in data.coords:
-        return {str(name) for name in data["layer"].values.tolist()}
-    return named

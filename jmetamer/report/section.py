@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from jmetamer.report import wording
 from jmetamer.report.cells import CellName, name_cells
 from jmetamer.report.sentences import cell_sentences
+from jmetamer.report.sources import OF_A_CELL, OF_DIVERSITY, OF_NO_DIVERSITY
+from jmetamer.report.success_summary import Correction
 from jmetamer.report.summary import CellSummary, summarize
 
 MAX_CELLS_DRAWN = 48
@@ -24,6 +24,7 @@ class CellSection:
       size: size of the reference in words, empty where it was not read.
       summary: numbers of the cell.
       sentences: the numbers in words.
+      sources: names in the store of what the words are made from.
       pictures: figures; empty where nothing was drawn.
       notes: why a figure is missing.
       command: shell command that makes this cell again.
@@ -34,6 +35,7 @@ class CellSection:
     size: str
     summary: CellSummary
     sentences: list[str]
+    sources: tuple[str, ...]
     pictures: list[Any]
     notes: list[str]
     command: str
@@ -64,7 +66,7 @@ def cell_section(
     name: CellName,
     settings: Mapping[str, Any],
     data: Any,
-    correction: tuple[np.ndarray, int],
+    correction: Correction,
 ) -> CellSection:
     """Put together what the page says about a finished cell.
 
@@ -74,8 +76,7 @@ def cell_section(
       name: what the cell is called.
       settings: resolved settings.
       data: variables.
-      correction: [metamer] p-values of the null test adjusted over the cells of the run, and the
-        number of these cells.
+      correction: of the null test over the cells of the run.
     """
     provenance = run.provenance(name.cell)
     summary = summarize(name, settings, data, run.status_counts(name.cell), correction)
@@ -96,8 +97,12 @@ def cell_section(
         size=size,
         summary=summary,
         sentences=cell_sentences(summary),
+        sources=(*OF_A_CELL, *(OF_DIVERSITY if summary.diversity else OF_NO_DIVERSITY)),
         pictures=pictures,
-        notes=_notes(index, summary, {picture.title for picture in pictures}),
+        notes=[
+            *([] if summary.diversity or not summary.count else [summary.no_diversity]),
+            *_notes(index, summary, {picture.title for picture in pictures}),
+        ],
         command=str(provenance.get("command", "")),
         settings=_json(settings),
         provenance=_json(provenance),

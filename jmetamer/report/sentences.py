@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import distinguishing
+from jmetamer.report.diversity_summary import diversity_sentence
 from jmetamer.report.edge_summary import edge_sentences
 from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
 from jmetamer.report.success_sentences import (
@@ -82,6 +83,7 @@ def cell_sentences(cell: CellSummary) -> list[str]:
         sentences += _criteria(cell.success)
     if cell.edges is not None:
         sentences += edge_sentences(cell.edges)
+    sentences += [diversity_sentence(one) for one in cell.diversity]
     if not np.isnan(cell.agreement):
         sentences.append(
             f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "

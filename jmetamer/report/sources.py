@@ -37,6 +37,14 @@ OF_A_CELL = (
     "map_nu", "map_correlation", "map_correlation_low", "map_correlation_high", "ledger_node",
     "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
 )  # fmt: skip
+# What is said of how different metamers are from each other, and why it is not known.
+OF_DIVERSITY = (
+    "diversity_seed_id", "diversity_features", "diversity_features_mean",
+    "diversity_features_minimum", "diversity_features_effective_number", "diversity_edges",
+    "diversity_edges_mean", "diversity_edges_minimum", "diversity_edges_effective_number",
+    "measure", "deviation", "deviation_chance",
+)  # fmt: skip
+OF_NO_DIVERSITY = ("settings.store.metamers", "stored_seed_id", "seed_id", "status")
 # What effects of factors are made from.
 OF_EFFECTS = (
     "settings.training.seed", "test_accuracy", "rank_post", "success", "success_matches", "status",

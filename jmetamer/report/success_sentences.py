@@ -10,6 +10,14 @@ from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import number, percent, plural, span
 from jmetamer.results.statistics import wilson_interval
 
+_OTHER_SEEDS = "the same architecture from other seeds"
+_DEFAULTS = "judges of the same architecture, trained with default settings,"
+_SAID_OF_CONTROLS = (
+    ("start", "The noise that the search starts from has"),
+    ("displacement", "Random displacements as long as the metamer's have"),
+    ("flips", "Random flips, as many as the metamer's, have"),
+)
+
 
 def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     """Say how many metamers fulfill every criterion, and which criterion fails most often.
@@ -47,10 +55,34 @@ def null_sentence(null: NullSummary) -> str:
     text = f"Against {drawn}, the match has a median p-value of {number(null.p_median)}"
     if np.isnan(null.p_corrected):
         return f"{text}."
-    return (
+    text = (
         f"{text}, and of {number(null.p_corrected)} after Holm's correction over "
         f"{plural(null.num_cells, 'cell')}; {percent(null.corrected.share)} of the metamers then "
         f"have p at most {number(null.alpha)}."
+    )
+    return " ".join(filter(None, (text, too_few_pairs(null))))
+
+
+def too_few_pairs(null: NullSummary) -> str:
+    """Say that no metamer can pass the corrected test, and how many pairs would do.
+
+    The smallest p-value is 1 / (1 + pairs), which Holm's first step multiplies by the number of
+    cells.
+
+    Args:
+      null: the null test of a cell.
+
+    Returns:
+      The sentence; empty where some metamer can pass.
+    """
+    if np.isnan(null.p_corrected) or np.isnan(null.most_pairs) or null.can_pass:
+        return ""
+    lowest = null.num_cells / (1 + null.most_pairs)
+    return (
+        f"With {number(null.most_pairs)} random pairs no p-value is below "
+        f"{number(1 / (1 + null.most_pairs))}, which the correction over "
+        f"{plural(null.num_cells, 'cell')} raises to {number(min(lowest, 1.0))}: no cell can pass. "
+        f"It takes at least {null.pairs_needed:,} pairs (success.null_pairs)."
     )
 
 
@@ -69,7 +101,7 @@ def harm_sentence(harmful: float) -> str:
 
 
 def transfer_sentence(rows: Sequence[Reading]) -> str:
-    """Say who else reads the metamers as the reference, and who reads the start of the search so.
+    """Say who else reads the metamers as the reference, and what else they read so.
 
     Args:
       rows: how the judges read the metamers of each maker.
@@ -85,16 +117,17 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
         f"Who else is fooled? Other architectures read metamers with a mean kappa of "
         f"{span(shared.tolist(), short)} (1: as the reference; 0: as by chance)"
     )
-    same = finite([row.entries[row.maker.architecture].mean for row in found
-                   if row.maker.architecture in row.entries])  # fmt: skip
-    if same.size:
-        text += f", the same architecture from other seeds with {span(same.tolist(), short)}"
+    for unlike, who in ((False, _OTHER_SEEDS), (True, _DEFAULTS)):
+        same = _own_architecture([row for row in found if bool(row.unlike) is unlike])
+        if same.size:
+            text += f", {who} with {span(same.tolist(), short)}"
     own = finite([row.own_kappa for row in found])
     if own.size:
         text += f", the maker itself with {span(own.tolist(), short)}"
-    start = _start(found)
-    if start.size:
-        text += f". The noise that the search starts from has {span(start.tolist(), short)}"
+    for name, what in _SAID_OF_CONTROLS:
+        control = _control(found, name)
+        if control.size:
+            text += f". {what} {span(control.tolist(), short)}"
     return f"{text}."
 
 
@@ -108,14 +141,20 @@ def short(value: float) -> str:
     return "undefined" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
 
 
-def _start(rows: Sequence[Reading]) -> np.ndarray:
-    """Return mean kappa of the start, as other architectures read it, one for each maker."""
+def _own_architecture(rows: Sequence[Reading]) -> np.ndarray:
+    """Return mean kappa of the judges of each maker's own architecture."""
+    held = [row for row in rows if row.maker.architecture in row.entries]
+    return finite([row.entries[row.maker.architecture].mean for row in held])
+
+
+def _control(rows: Sequence[Reading], wanted: str) -> np.ndarray:
+    """Return mean kappa of a control, as other architectures read it, one for each maker."""
     means = []
     for row in rows:
         for control in row.controls:
             own = row.maker.architecture
-            others = finite([k for name, k in control.by_judge.items() if name != own])
-            if control.name == "start" and others.size:
+            others = finite([k.mean for name, k in control.by_judge.items() if name != own])
+            if control.name == wanted and others.size:
                 means.append(float(others.mean()))
     return np.array(means)
 
@@ -128,8 +167,9 @@ def _nobody(rows: Sequence[Reading]) -> str:
     same = finite([entry.mean for row in rows for entry in row.entries.values()])
     if not same.size:
         return "Who else is fooled cannot be told: no reading by the judges is defined."
+    trained = "with default settings" if any(row.unlike for row in rows) else "from other seeds"
     return (
-        "Judges are of the maker's own architecture alone: trained from other seeds, they read "
+        f"Judges are of the maker's own architecture alone: trained {trained}, they read "
         f"metamers with a mean kappa of {span(same.tolist(), short)} (1: as the reference; 0: as "
         "by chance)."
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -24,7 +24,7 @@ _CRITERIA = (
     (
         "success_beats_null",
         "better than chance",
-        "Is the match better than that of two unrelated references (null test)?",
+        "Is the match better than that of two unrelated references (null test, uncorrected p)?",
     ),
     (
         "success_same_classes",
@@ -32,7 +32,7 @@ _CRITERIA = (
         "Does the network give the target nodes the classes that it gave them before?",
     ),
     ("success_distinct", "distinct", "Is it far from the reference, and not a copy of it?"),
-    ("success", "all together", "Does it fulfill all of these?"),
+    ("success", "all together", "Does it fulfill all of these, with uncorrected p?"),
 )
 _BEFORE_NULL = ("success_matches", "success_matches_everywhere", "success_beats_null")
 _STATISTICS = {
@@ -79,6 +79,20 @@ class Statistic:
     share_above: float
 
 
+class Correction(NamedTuple):
+    """Correction of a cell's null test for the number of cells in its run.
+
+    Attributes:
+      p_values: [metamer] adjusted by Holm's method.
+      num_cells: number of cells that were adjusted together.
+      most_pairs: largest number of random pairs of any of them, NaN where unknown.
+    """
+
+    p_values: np.ndarray
+    num_cells: int
+    most_pairs: float = float("nan")
+
+
 @dataclasses.dataclass(frozen=True)
 class NullSummary:
     """The null-distribution test of a cell.
@@ -90,6 +104,7 @@ class NullSummary:
       corrected: share of metamers that beat the null after the correction, as a criterion.
       alpha: largest p-value that counts.
       pairs, others: number of random pairs, and of the references they are drawn from.
+      most_pairs: largest number of pairs of any cell of the correction.
       statistics: how well metamers match, against the best of the pairs.
     """
 
@@ -100,7 +115,22 @@ class NullSummary:
     alpha: float
     pairs: float
     others: float
+    most_pairs: float
     statistics: tuple[Statistic, ...]
+
+    @property
+    def can_pass(self) -> bool:
+        """Whether any corrected p-value can be as small as alpha."""
+        return self.most_pairs >= self.pairs_needed
+
+    @property
+    def pairs_needed(self) -> int:
+        """Smallest number of pairs with `num_cells / (1 + pairs)` at most alpha."""
+        pairs = max(int(self.num_cells / self.alpha) - 2, 0)
+        # Counted up, so that it is rounded as the corrected p-values are.
+        while self.num_cells * (1 / (1 + pairs)) > self.alpha:
+            pairs += 1
+        return pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,16 +170,14 @@ class SuccessSummary:
 def summarize_success(
     settings: Mapping[str, Any],
     data: xr.Dataset,
-    corrected: np.ndarray | None = None,
-    num_cells: int = 1,
+    correction: Correction | None = None,
 ) -> SuccessSummary | None:
     """Return what the metamers of a cell fulfill, or None where the store does not say.
 
     Args:
       settings: resolved settings of the cell.
       data: variables of the cell.
-      corrected: [metamer] p-values of the null test, adjusted over the cells of the run.
-      num_cells: number of cells that were adjusted together.
+      correction: of the null test over the cells of the run; None for a cell alone.
     """
     bounds = _bounds(settings)
     criteria = tuple(
@@ -157,7 +185,7 @@ def summarize_success(
         for variable, name, question in _CRITERIA
         if variable in data and data[variable].size
     )
-    null = _null(settings, data, corrected, num_cells)
+    null = _null(settings, data, correction)
     if not criteria and null is None:
         return None
     harmful = finite(values(data, "harmful_fraction"))
@@ -218,7 +246,7 @@ def _criterion(
 
 
 def _null(
-    settings: Mapping[str, Any], data: xr.Dataset, corrected: np.ndarray | None, num_cells: int
+    settings: Mapping[str, Any], data: xr.Dataset, correction: Correction | None
 ) -> NullSummary | None:
     p_values = finite(values(data, "null_p_value"))
     if not p_values.size:
@@ -226,7 +254,8 @@ def _null(
     alpha = number_of(setting(settings, "success.alpha"))
     alpha = ALPHA if np.isnan(alpha) else alpha
     # One cell alone needs no correction.
-    adjusted = finite(np.zeros(0) if corrected is None or num_cells < 2 else corrected)
+    num_cells = 1 if correction is None else correction.num_cells
+    adjusted = finite(np.zeros(0) if correction is None or num_cells < 2 else correction.p_values)
     return NullSummary(
         p_median=float(np.median(p_values)),
         p_corrected=float(np.median(adjusted)) if adjusted.size else float("nan"),
@@ -241,6 +270,7 @@ def _null(
         alpha=alpha,
         pairs=scalar(data, "null_pairs"),
         others=scalar(data, "null_others"),
+        most_pairs=float("nan") if correction is None else correction.most_pairs,
         statistics=tuple(_statistics(data)),
     )
 

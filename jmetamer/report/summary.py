@@ -8,6 +8,11 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import CellName, setting
+from jmetamer.report.diversity_summary import (
+    DiversitySummary,
+    summarize_diversity,
+    why_no_diversity,
+)
 from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
 from jmetamer.report.geometry_summary import (
     LedgerSummary,
@@ -15,9 +20,10 @@ from jmetamer.report.geometry_summary import (
     summarize_ledger,
     summarize_maps,
 )
+from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.sources import known_names
-from jmetamer.report.success_summary import SuccessSummary, summarize_success
+from jmetamer.report.success_summary import Correction, SuccessSummary, summarize_success
 from jmetamer.results.statistics import wilson_interval
 
 
@@ -100,6 +106,9 @@ class CellSummary:
       maps, ledger: over all nodes and over the layers, or None where they were not computed.
       edges: how edges changed, or None where they stay.
       success: the criteria of success one by one, or None where the store does not hold them.
+      diversity: how different the kept metamers are from each other, features and edges apart.
+      no_diversity: why that is not known, where it is not.
+      layers: how well the metamers match at every layer; empty where it is not stored.
       repulsion: weight with which the metamers pushed each other apart; 0 where they did not.
       sources: names of what the store holds of the cell, from which all this was taken.
     """
@@ -122,6 +131,9 @@ class CellSummary:
     ledger: LedgerSummary | None = None
     edges: EdgeSummary | None = None
     success: SuccessSummary | None = None
+    diversity: tuple[DiversitySummary, ...] = ()
+    no_diversity: str = ""
+    layers: tuple[LayerMatch, ...] = ()
     repulsion: float = 0.0
     sources: frozenset[str] = frozenset()
 
@@ -136,7 +148,7 @@ def summarize(
     settings: Mapping[str, Any],
     data: xr.Dataset,
     counts: Mapping[str, int],
-    correction: tuple[np.ndarray, int] | None = None,
+    correction: Correction | None = None,
 ) -> CellSummary:
     """Reduce one cell to the numbers that a reader wants first.
 
@@ -145,8 +157,7 @@ def summarize(
       settings: resolved settings of the cell.
       data: variables of the cell; scalars in its attributes.
       counts: status name -> number of metamers.
-      correction: [metamer] p-values of the null test adjusted over the cells of the run, and the
-        number of these cells.
+      correction: of the null test over the cells of the run.
 
     Returns:
       The numbers; NaN stands for whatever the store does not hold.
@@ -173,7 +184,10 @@ def summarize(
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
         edges=summarize_edges(data),
-        success=summarize_success(settings, data, *(correction or ())),
+        success=summarize_success(settings, data, correction),
+        diversity=tuple(summarize_diversity(settings, data)),
+        no_diversity=why_no_diversity(settings, data),
+        layers=summarize_layers(name.layer, data),
         repulsion=float(setting(settings, "metamers.repulsion") or 0),
         sources=known_names(settings, data),
     )

@@ -1,7 +1,7 @@
-"""How other networks read the metamers of each maker, and what they make of the controls."""
+"""How other networks read the metamers of each maker."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
@@ -9,39 +9,12 @@ import xarray as xr
 from jmetamer._base.errors import InputError
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.report.cells import setting
+from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
+from jmetamer.report.like_judges import made_like_judges
 from jmetamer.report.makers import Maker
-from jmetamer.report.reading import converged, finite, mean, median, values
-from jmetamer.report.wording import plural
+from jmetamer.report.reading import converged, mean, median, values
+from jmetamer.report.wording import listing, plural
 from jmetamer.results.seed_interval import SeedSummary, seed_summary
-
-_LABELS = {
-    "start": "start of the search (noise)",
-    "displacement": "random displacement as far as the metamer's",
-    "flips": "random flips, as many as the metamer's",
-    "neighbor": "nearest neighbor in representation space",
-    "null_space": "null-space replacement",
-    "random_edges": "as many edges between random pairs",
-    "identity": "the reference itself",
-}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Control:
-    """Graphs that are no metamers, read by the same judges.
-
-    Attributes:
-      name: of the control in the store.
-      label: what it is.
-      loss: median loss (L_act) at the matched layer.
-      own_kappa: mean kappa of the maker itself.
-      by_judge: judge architecture -> mean kappa; NaN where undefined.
-    """
-
-    name: str
-    label: str
-    loss: float
-    own_kappa: float
-    by_judge: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,14 +28,17 @@ class Reading:
       by_judge: judge architecture -> [seed] mean kappa over judges and metamers that passed; NaN
         where none passed.
       entries: judge architecture -> mean of these over seeds, with its t-interval.
+      beside: "agreement" and "accuracy" -> the same of these; without what is not stored.
+      chance: judge architecture -> mean agreement by chance; NaN where it is not stored.
       result: R, I_seed and I_arch; None where no other architecture judges.
-      own_kappa: mean kappa of the maker itself on its metamers that passed.
+      own_kappa, own_accuracy: means of the maker itself on its metamers that passed.
       loss: median loss of these.
       passed, total: metamers that passed, and all.
       undefined: metamers that passed but are left out, as a judge's kappa is not finite.
       constant: readings of passed metamers whose kappa is set to 0, as chance agreement is 1.
       judge_accuracy: judge architecture -> mean accuracy on the reference's labels.
       controls: what the judges make of graphs that are no metamers.
+      unlike: settings in which the maker differs from judges of its own architecture.
       problem: why there are no entries; empty where there are.
     """
 
@@ -71,8 +47,11 @@ class Reading:
     panel: dict[str, tuple[int, ...]]
     by_judge: dict[str, np.ndarray]
     entries: dict[str, SeedSummary]
+    beside: dict[str, dict[str, SeedSummary]]
+    chance: dict[str, float]
     result: Transfer | None
     own_kappa: float
+    own_accuracy: float
     loss: float
     passed: int
     total: int
@@ -80,6 +59,7 @@ class Reading:
     constant: int
     judge_accuracy: dict[str, float]
     controls: tuple[Control, ...]
+    unlike: tuple[str, ...]
     problem: str
 
     @property
@@ -89,13 +69,23 @@ class Reading:
 
     @property
     def lines(self) -> list[tuple[str, SeedSummary]]:
-        """Kappa by judge architecture, R and the two gaps, each over the maker's seeds."""
+        """Kappa by judge architecture, R and the two gaps, each over the maker's seeds.
+
+        What is lost to judges of the maker's own architecture is an effect of the seed only where
+        maker and judges are made alike.
+        """
         found = list(self.entries.items())
         if self.result is not None:
             found.append(("R: other architectures", self.result.recognition))
-            found.append(("seed gap", self.result.seed_gap))
+            gap = f"gap to judges with default settings (maker: other {in_words(self.unlike)})"
+            found.append((gap if self.unlike else "seed gap", self.result.seed_gap))
             found.append(("architecture gap", self.result.architecture_gap))
         return [(name, one) for name, one in found if one.num_seeds]
+
+    @property
+    def mark(self) -> str:
+        """What the judges of the maker's own architecture are marked with."""
+        return "own*" if self.unlike else "own"
 
     @property
     def notes(self) -> list[str]:
@@ -122,6 +112,7 @@ class _Seed:
     kappa: np.ndarray
     passed: np.ndarray
     own_kappa: np.ndarray
+    own_accuracy: np.ndarray
     loss: np.ndarray
     undefined: np.ndarray
 
@@ -158,6 +149,37 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
     return [(name, value) for name, value in found if not np.isnan(value)]
 
 
+def in_words(settings: Iterable[str]) -> str:
+    """Return settings by their last names.
+
+    Example:
+      >>> in_words(["model.activation", "training.weight_decay"])
+      'activation and weight decay'
+    """
+    return listing([name.rsplit(".", 1)[-1].replace("_", " ") for name in settings], limit=20)
+
+
+def unlike_told(rows: Sequence[Reading]) -> str:
+    """Say in what makers differ from the judges of their own architecture, empty if in nothing."""
+    names = dict.fromkeys(name for row in rows for name in row.unlike)
+    if not names:
+        return ""
+    return (
+        "own*: judges of the same architecture, trained with default settings. The maker has "
+        f"others ({in_words(names)}), so that what is lost to these judges is no effect of the "
+        "seed alone."
+    )
+
+
+def notes_told(rows: Sequence[Reading]) -> list[str]:
+    """Return the notes of all rows, each once and with the makers of which it holds."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        for note in row.notes:
+            told.setdefault(note, []).append(row.maker.title)
+    return [f"{listing(titles, limit=12)}: {note}" for note, titles in told.items()]
+
+
 def _judges(data: xr.Dataset) -> tuple[tuple[str, int], ...]:
     names = values(data, "judge_architecture").tolist()
     return tuple(zip(map(str, names), map(int, values(data, "judge_seed")), strict=True))
@@ -183,21 +205,27 @@ def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
     split = {name: kappa[:, own] for name, own in columns.items()}
     by_judge, result, problem = _transfer(split, maker.architecture, seeds, panel, counted)
     data = [made.data for made in maker.cells]
+    beside = _beside(by_seed, columns, panel)
+    chance = {name: one.mean for name, one in beside.pop("chance", {}).items()}
     return Reading(
         maker=maker,
         seeds=seeds,
         panel=panel,
         by_judge=by_judge,
         entries={name: seed_summary(numbers) for name, numbers in by_judge.items()},
+        beside=beside,
+        chance=chance,
         result=result,
         own_kappa=mean([mean(one.own_kappa[one.passed]) for one in found]),
+        own_accuracy=mean([mean(one.own_accuracy[one.passed]) for one in found]),
         loss=median(np.concatenate([one.loss[one.passed] for one in found])),
         passed=int(passed.sum()),
         total=sum(one.passed.size for one in found),
         undefined=int((passed & ~defined).sum()),
         constant=sum(int(one.undefined[:, one.passed].sum()) for one in found),
         judge_accuracy=_judge_accuracy(data, columns),
-        controls=_controls(by_seed, columns, panel),
+        controls=summarize_controls(by_seed, columns, panel),
+        unlike=tuple(made_like_judges(maker.cells[0].settings)),
         problem=problem,
     )
 
@@ -212,9 +240,40 @@ def _of_a_seed(cells: Sequence[xr.Dataset]) -> _Seed:
         if "recognition_undefined" in data:
             flags = data["recognition_undefined"].transpose("judge", "metamer").values
             undefined = np.asarray(flags, bool) & np.isfinite(kappa)
-        own, loss = (_column(data, name, count) for name in ("own_kappa", "loss_hardened"))
-        parts.append((kappa, _passed(data, count), own, loss, undefined))
+        names = ("own_kappa", "own_accuracy", "loss_hardened")
+        columns = (_column(data, name, count) for name in names)
+        parts.append((kappa, _passed(data, count), *columns, undefined))
     return _Seed(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+
+
+def _beside(
+    by_seed: dict[int, list[xr.Dataset]],
+    columns: dict[str, list[int]],
+    panel: dict[str, tuple[int, ...]],
+) -> dict[str, dict[str, SeedSummary]]:
+    """Average what is stored beside kappa over the same judges and metamers as kappa."""
+    found = {}
+    for measure in (*MEASURES, "chance"):
+        variable = f"recognition_{measure}"
+        if not all(variable in data for cells in by_seed.values() for data in cells):
+            continue
+        means: dict[str, list[float]] = {name: [] for name in columns}
+        for seed, cells in by_seed.items():
+            table, kappa = (_joined(cells, name) for name in (variable, "recognition_kappa"))
+            passed = np.concatenate([_passed(data, data.sizes["metamer"]) for data in cells])
+            counted = passed & np.isfinite(kappa).all(axis=0)
+            for name, own in columns.items():
+                judges = zip(own, panel[name], strict=True)
+                foreign = [column for column, judge in judges if judge != seed]
+                means[name].append(mean(table[foreign][:, counted]))
+        found[measure] = {name: seed_summary(numbers) for name, numbers in means.items()}
+    return found
+
+
+def _joined(cells: Sequence[xr.Dataset], variable: str) -> np.ndarray:
+    """Return [judge, metamer] with the metamers of the cells one after the other."""
+    tables = [data[variable].transpose("judge", "metamer").values for data in cells]
+    return np.concatenate(tables, axis=1).astype(float)
 
 
 def _column(data: xr.Dataset, name: str, count: int) -> np.ndarray:
@@ -257,37 +316,3 @@ def _judge_accuracy(cells: Sequence[xr.Dataset], columns: dict[str, list[int]]) 
         name: mean([mean(table[own]) for table in tables if table.size])
         for name, own in columns.items()
     }
-
-
-def _controls(
-    by_seed: dict[int, list[xr.Dataset]],
-    columns: dict[str, list[int]],
-    panel: dict[str, tuple[int, ...]],
-) -> tuple[Control, ...]:
-    """Average each control over samples and judges, then over cells of a seed, then over seeds."""
-    cells = [(seed, data) for seed, group in by_seed.items() for data in group]
-    names = dict.fromkeys(
-        str(name) for _, data in cells if "control_kappa" in data for name in data["control"].values
-    )
-    rows = []
-    for name in names:
-        held = [(s, d) for s, d in cells if "control" in d and name in d["control"].values]
-        parts = [(seed, data.sel(control=name)) for seed, data in held]
-        by_judge = {}
-        for architecture, own in columns.items():
-            per_seed: dict[int, list[float]] = {}
-            for seed, data in parts:
-                foreign = [
-                    c for c, judge in zip(own, panel[architecture], strict=True) if judge != seed
-                ]
-                table = data["control_kappa"].transpose("sample", "judge").values[:, foreign]
-                per_seed.setdefault(seed, []).append(mean(table))
-            by_judge[architecture] = mean([mean(numbers) for numbers in per_seed.values()])
-        losses = [finite(values(data, "control_loss")) for _, data in parts]
-        own_kappa = mean([mean(values(data, "control_own_kappa")) for _, data in parts])
-        loss = np.concatenate(losses) if losses else np.zeros(0)
-        if np.isnan([*by_judge.values(), own_kappa]).all() and not loss.size:
-            continue  # a control that does not exist for this cell
-        middle = float(np.median(loss)) if loss.size else float("nan")
-        rows.append(Control(name, _LABELS.get(name, name), middle, own_kappa, by_judge))
-    return tuple(rows)

@@ -1,5 +1,6 @@
 """A run that exists in memory only, with the surface of `jmetamer.results.Run`."""
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -253,6 +254,10 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
     undefined = np.zeros(shape, bool)
     of_control = np.zeros((len(CONTROLS), samples, len(judges)))
     of_control[1], of_control[2], of_control[3] = 0.55, 0.1, 1.0
+    chance = 0.2
+    agreement, of_control_agreement = (
+        chance + (1 - chance) * k for k in (np.broadcast_to(level, shape), of_control)
+    )
     metamer, judge, control = ("metamer",), ("judge",), ("control", "sample", "judge")
     of_judge = {
         "judge": np.array([f"{name}/{number}" for name, number in judges]),
@@ -276,8 +281,14 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
         "statistic": ("statistic", np.array(["spearman", "pearson", "snr"])),
         "recognition_kappa": (("metamer", "judge"), np.broadcast_to(level, shape).copy()),
         "recognition_undefined": (("metamer", "judge"), undefined),
+        "recognition_agreement": (("metamer", "judge"), agreement),
+        "recognition_accuracy": (("metamer", "judge"), 0.9 * agreement),
+        "recognition_chance": (("metamer", "judge"), np.full(shape, chance)),
         "control": ("control", np.array(CONTROLS)),
         "control_kappa": (control, of_control),
+        "control_agreement": (control, of_control_agreement),
+        "control_accuracy": (control, 0.9 * of_control_agreement),
+        "control_chance": (control, np.full(of_control.shape, chance)),
         "control_loss": (control[:2], np.array([[1.3], [0.2], [0.05], [0.0]]) * np.ones(samples)),
         "control_own_kappa": (control[:2], np.array([[0.0], [0.6], [0.2], [1.0]])
                               * np.ones(samples)),
@@ -290,9 +301,33 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
         "training": settings.get("training", {}) | {"seed": seed},
         "success": {"worst_node": 0.05, "agreement": 1.0, "distance": 0.1, "alpha": 0.05,
                     "null_pairs": 999, "null_others": 64},
-        "recognition": {"judges": ["gcn", "gat", "gin"], "seeds": 2, "first_seed": 1000},
+        "recognition": {"judges": ["gcn", "gat", "gin"], "seeds": 2, "first_seed": 1000,
+                        "hidden": 16},
     }  # fmt: skip
     return made | {"data": data, "settings": settings}
+
+
+def make_crossed(reference, accuracies):
+    """Judged cells of activation x residual connection at every seed.
+
+    `accuracies` are test accuracies: seed -> those of relu, relu with residual, elu, elu with it.
+    """
+    cells = {}
+    for seed, found in accuracies.items():
+        combinations = itertools.product(("relu", "elu"), (False, True))
+        for (activation, residual), accuracy in zip(combinations, found, strict=True):
+            plain = make_cell(reference, activation=activation, count=4, stored=0, num_stalled=0,
+                              seed=len(cells))  # fmt: skip
+            plain["settings"]["model"]["residual"] = residual
+            plain["data"].attrs["test_accuracy"] = accuracy
+            cells[f"c{len(cells)}"] = make_judged(plain, seed=seed)
+    return cells
+
+
+@pytest.fixture(scope="session")
+def crossed():
+    """The builder of cells that cross two settings."""
+    return make_crossed
 
 
 @pytest.fixture(scope="session")

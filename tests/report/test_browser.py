@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from jmetamer.report import write_report
+from jmetamer.report import page as page_module
+from jmetamer.report import section, write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
                None)  # fmt: skip
@@ -56,6 +57,37 @@ function ready() {{
   heads[names.indexOf("Layer")].querySelector("button").click();
   told.layers = texts(success, names.indexOf("Layer"));
   told.marked = success.querySelectorAll("thead th[aria-sort]").length;
+  var effects = page.querySelector('[aria-label^="Effects, "] table');
+  var titles = Array.from(effects.querySelectorAll("thead th")).map(function (head) {{
+    return head.textContent.trim();
+  }});
+  told.effects = ["Mean", "p", "Effect of"].map(function (title) {{
+    var place = titles.indexOf(title), before = texts(effects, place);
+    effects.querySelectorAll("thead th")[place].querySelector("button").click();
+    return [before, texts(effects, place)];
+  }});
+  var section = Array.from(page.querySelectorAll("details.cell")).filter(function (each) {{
+    return each.contains(effects);
+  }})[0];
+  section.querySelectorAll("details").forEach(function (each) {{ each.open = true; }});
+  told.inside = Array.from(section.querySelectorAll(".scroll, figure, .picture, p, summary"))
+    .map(function (each) {{ return each.getBoundingClientRect(); }})
+    .filter(function (box) {{ return box.width > 0; }})
+    .map(function (box) {{ return [box.left, box.right]; }});
+  told.scrolled = [narrow.contentDocument.documentElement.scrollWidth,
+                   effects.scrollWidth > effects.closest(".scroll").clientWidth];
+  section.querySelectorAll("details").forEach(function (each) {{ each.open = false; }});
+  var long = page.querySelector('[aria-label="Controls"]');
+  long.scrollTop = 300;
+  told.head = [long.clientHeight, long.scrollHeight, long.getBoundingClientRect().top,
+               long.querySelector("thead th").getBoundingClientRect().top];
+  var hidden = page.getElementById("cell-11"), outer = hidden.parentElement;
+  told.before = [hidden.open, outer.open];
+  // Going there would make this browser open it by itself.
+  narrow.contentWindow.history.replaceState(null, "", page.URL + "#cell-11");
+  narrow.contentWindow.reveal();
+  told.after = [hidden.open, outer.open, outer.tagName];
+  hidden.open = outer.open = false;
   function folded() {{ return page.querySelectorAll("details:not([open])").length; }}
   told.folded = [folded()];
   narrow.contentWindow.dispatchEvent(new Event("beforeprint"));
@@ -80,7 +112,7 @@ def browse(folder, *arguments):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, run_of, cell, digits, words, judged):
+def page(tmp_path_factory, run_of, cell, digits, words, judged, crossed):
     folder = tmp_path_factory.mktemp("run")
     cells = {}
     for place, (layer, loss) in enumerate((("conv1", 3.0), ("logits", None), ("conv0", 20.0))):
@@ -88,7 +120,12 @@ def page(tmp_path_factory, run_of, cell, digits, words, judged):
                     with_geometry=not place)  # fmt: skip
         made["data"]["loss_hardened"][:] = float("nan") if loss is None else 1e-5 * loss
         cells[layer] = judged(made, seed=place)
-    return write_report(run_of(folder, cells, {"bad": {"traceback": "ValueError: boom"}}))
+    cells |= crossed(digits, {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)})
+    run = run_of(folder, cells, {"bad": {"traceback": "ValueError: boom"}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(section, "MAX_CELLS_DRAWN", 3)
+        patch.setattr(page_module, "NUM_CELLS_LISTED", 5)
+        return write_report(run)
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +154,50 @@ def test_a_click_sorts_by_number_and_a_second_one_backwards(told):
     (up, rising, losses), (down, falling, _) = told["sorted"]
     assert (up, down) == ("ascending", "descending")
     # 3e-5 of cell 1, 2e-4 of cell 3; what is undefined comes last both ways.
-    assert rising == ["1", "3", "2"]
-    assert falling == ["3", "1", "2"]
-    assert losses[2].startswith("undefined")
+    assert [cell for cell in rising if cell in "123"] == ["1", "3", "2"]
+    assert [cell for cell in falling if cell in "123"] == ["3", "1", "2"]
+    assert rising[-1] == falling[-1] == "2"
+    assert losses[-1].startswith("undefined")
 
 
 def test_text_is_sorted_as_text_and_one_column_is_marked(told):
-    assert told["layers"] == ["conv0", "conv1", "logits"]
+    assert told["layers"] == ["conv0"] + ["conv1"] * 9 + ["logits"]
     assert told["marked"] == 1
+
+
+def test_a_link_opens_a_cell_and_what_it_is_folded_in(told):
+    assert told["before"] == [False, False]
+    assert told["after"] == [True, True, "DETAILS"]
+
+
+def as_number(text):
+    """What is written as 0.25 or as 9.4 × 10⁻⁴."""
+    usual = text.replace("\u00a0", "").replace("×10", "e")
+    return float(usual.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")))
+
+
+def test_effects_are_sorted_by_number_and_by_name(told):
+    (_, means), (_, p_values), (before, names) = told["effects"]
+    means = [as_number(text) for text in means]
+    assert means == sorted(means)
+    assert means[0] < 0 < means[-1]  # a sign sorts as one, not as text
+    assert list(map(as_number, p_values)) == sorted(map(as_number, p_values))
+    assert names == sorted(names) != before
+    assert set(names) == {"activation", "residual", "activation × residual"}
+
+
+def test_effects_fit_a_phone_and_only_their_table_is_scrolled(told):
+    assert len(told["inside"]) > 5
+    assert all(left >= 0 and right <= 391 for left, right in told["inside"])
+    width, table_is_wider = told["scrolled"]
+    assert width <= 390
+    assert table_is_wider
+
+
+def test_a_long_table_is_scrolled_under_its_head(told):
+    shown, whole, top, head = told["head"]
+    assert shown < 0.9 * 800 < whole
+    assert abs(head - top) < 3
 
 
 def test_everything_is_unfolded_while_it_is_printed(told):

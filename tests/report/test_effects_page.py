@@ -12,23 +12,9 @@ from jmetamer.results import Effect
 DATASETS = {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)}
 
 
-def grid_of(cell, digits, judged, seeds=(0, 1)):
-    """Cells whose test accuracy is that of `test_effects_summary`."""
-    cells = {}
-    for seed in seeds:
-        combinations = itertools.product(("relu", "elu"), (False, True))
-        for (activation, residual), accuracy in zip(combinations, DATASETS[seed], strict=True):
-            plain = cell(digits, activation=activation, count=4, stored=0, num_stalled=0,
-                         seed=len(cells), with_geometry=True)  # fmt: skip
-            plain["settings"]["model"]["residual"] = residual
-            plain["data"].attrs["test_accuracy"] = accuracy
-            cells[f"c{len(cells)}"] = judged(plain, seed=seed)
-    return cells
-
-
 @pytest.fixture(scope="module")
-def text(tmp_path_factory, run_of, cell, digits, judged):
-    cells = grid_of(cell, digits, judged)
+def text(tmp_path_factory, run_of, digits, crossed):
+    cells = crossed(digits, DATASETS)
     return write_report(run_of(tmp_path_factory.mktemp("run"), cells)).read_text()
 
 
@@ -61,8 +47,8 @@ def test_the_figure_is_described_and_every_part_says_where_it_is_from(text):
     assert section.count('class="sortable"') == section.count("<table") == 2
 
 
-def test_an_incomplete_grid_is_a_sentence(make_run, cell, digits, judged):
-    cells = grid_of(cell, digits, judged)
+def test_an_incomplete_grid_is_a_sentence(make_run, digits, crossed):
+    cells = crossed(digits, DATASETS)
     last = cells.pop("c7")
     failed = {"c7": {"settings": last["settings"], "traceback": "ValueError: boom"}}
     page = write_report(make_run(cells, failed)).read_text()

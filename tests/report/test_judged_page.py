@@ -10,6 +10,7 @@ from jmetamer.report import section, write_report
 from jmetamer.report.cells import flatten, name_cells
 from jmetamer.report.pictures import cell_pictures
 from jmetamer.report.summary import summarize
+from jmetamer.report.wording import number
 
 ROW = re.compile(r"<tr>(.*?)</tr>", re.S)
 
@@ -127,6 +128,20 @@ def test_the_matrix_marks_the_makers_own_architecture(text):
     assert [cell.split() for cell in rows[0][1:4]] == [["0.50", "own"], ["0.20"], ["0.20"]]
     assert rows[1][4].split()[0] == "0.60"
     assert rows[1][-3:-1] == ["28 of 32", "2"]
+    assert "own*" not in text
+    assert "seed gap and architecture gap</summary>" in text
+
+
+def test_makers_with_other_settings_than_their_judges_are_marked(make_run, cell, digits, judged):
+    made = judged_cells(cell, digits, judged)
+    for one in made.values():
+        one["settings"]["model"]["activation"] = "elu"
+    text = write_report(make_run(made)).read_text()
+    assert table_of(text, "Transfer matrix")[0][1].split() == ["0.50", "own*"]
+    assert table_of(text, "Controls")[0][2].split()[:2] == ["0.50", "own*"]
+    assert "own*: judges of the same architecture, trained with default settings." in text
+    assert "seed gap" not in text.lower()
+    assert "gap to judges of the same architecture, trained with default settings, and" in text
 
 
 def test_the_start_stands_beside_the_metamers(text):
@@ -135,9 +150,65 @@ def test_the_start_stands_beside_the_metamers(text):
         "metamers that passed", "start of the search (noise)",
         "random displacement as far as the metamer&#39;s",
     ]  # fmt: skip
-    assert rows[1][3] == "0.00"
+    assert rows[0][2].split() == ["0.50", "own", "0.50", "to", "0.50"]
+    assert rows[1][3].split() == ["0.00", "0.00", "to", "0.00"]
     assert rows[1][-1] == "1.3"
     assert "The noise that the search starts from has 0.00." in text
+
+
+def test_agreement_and_accuracy_stand_beside_kappa_for_metamers_and_controls(text):
+    # Made by hand: agreement = 0.2 + 0.8 kappa, accuracy nine tenths of it.
+    for label, scale in (("Agreement", 1.0), ("Accuracy", 0.9)):
+        rows = table_of(text, f"{label} of the judges")
+        assert [row[1] for row in rows[:2]] == [
+            "metamers that passed",
+            "start of the search (noise)",
+        ]
+        assert [float(cell.split()[0]) for cell in rows[0][2:5]] == pytest.approx(
+            [scale * 0.6, scale * 0.36, scale * 0.36], abs=0.006
+        )
+        assert float(rows[1][3].split()[0]) == pytest.approx(scale * 0.2, abs=0.006)
+        assert ("chance 0.20" in rows[0][3]) == ("chance 0.20" in rows[1][3]) == (scale == 1)
+    assert [row[-1] for row in rows[:2]] == ["0.95", "–"]  # the maker's own accuracy
+
+
+def test_the_match_at_every_layer_is_in_numbers_in_every_cell(run, text):
+    for place, cell in enumerate(run.cells, start=1):
+        rows = table_of(text, f"Match of every layer of cell {place}")
+        found = run.dataset(cell)
+        assert [row[0] for row in rows] == found["layer"].values.tolist()
+        medians = np.median(found["layer_match"].values, axis=0)
+        assert [row[2] for row in rows] == [number(one) for one in medians]
+        matched = run.settings(cell)["metamers"]["layer"]
+        assert [row[0] for row in rows if row[1] == "yes"] == [matched]
+
+
+def test_distances_among_metamers_are_told_or_how_to_have_them(make_run, cell, digits):
+    made = cell(digits, count=8, stored=4, with_geometry=False)
+    table = 0.6 * (1 - np.eye(4))
+    other = cell(digits, count=8, stored=1, with_geometry=False, layer="logits")
+    other["settings"]["store"] = {"metamers": 1}
+    made["data"]["diversity_features"] = (("compared", "compared_with"), table)
+    made["data"].attrs |= {"diversity_features_mean": 0.6, "diversity_features_minimum": 0.6,
+                           "diversity_features_effective_number": 2.5}  # fmt: skip
+    text = write_report(make_run({"a": made, "b": other})).read_text()
+    first, second = text.split('<div class="words">')[1:]
+    assert "features of two of the 4 metamers that converged and are kept differ by 0.6" in first
+    assert "<code>diversity_features_effective_number</code>" in first
+    assert "was not measured" not in first
+    assert "<code>store.metamers</code> is 1; set it to 2 or more" in second
+    assert "<code>settings.store.metamers</code>" in second
+
+
+def test_a_correction_that_nobody_can_pass_is_told_once_above_the_table(make_run, cell, digits,
+                                                                        judged):  # fmt: skip
+    made = judged_cells(cell, digits, judged)
+    for one in made.values():
+        one["data"].attrs["null_pairs"] = 59
+    text = write_report(make_run(made)).read_text()
+    above = text[text.index('id="criteria"') : text.index('aria-label="Criteria of success of ev')]
+    assert above.count("no cell can pass. It takes at least 79 pairs") == 1
+    assert "take the p-value of the null test as\nit is" in above
 
 
 def test_sign_flip_tests_are_shown_from_six_seeds(make_run, cell, digits, judged, monkeypatch):

@@ -1,11 +1,20 @@
 """Criteria of success and null tests of a cell in numbers and words."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
-from jmetamer.report.success_sentences import harm_sentence, null_sentence, success_sentence
-from jmetamer.report.success_summary import criteria_told, summarize_success
+from jmetamer.report.success_sentences import (
+    harm_sentence,
+    null_sentence,
+    success_sentence,
+    too_few_pairs,
+)
+from jmetamer.report.success_summary import Correction, criteria_told, summarize_success
 from jmetamer.results import wilson_interval
+from jmetamer.results.holm_over_cells import holm_over_cells
 
 
 @pytest.fixture
@@ -13,8 +22,8 @@ def made(cell, digits, judged):
     return judged(cell(digits, count=16, stored=1, with_geometry=False))
 
 
-def summarized(made, *correction):
-    return summarize_success(made["settings"], made["data"], *correction)
+def summarized(made, correction=None):
+    return summarize_success(made["settings"], made["data"], correction)
 
 
 def test_shares_and_intervals_are_those_of_the_bits(made):
@@ -55,7 +64,7 @@ def test_statistics_stand_against_the_best_of_the_null(made):
 
 def test_corrected_p_values_count_against_alpha(made):
     adjusted = np.where(np.arange(16) < 4, 0.2, 0.05)
-    found = summarized(made, adjusted, 3)
+    found = summarized(made, Correction(adjusted, 3))
     assert (found.null.corrected.count, found.null.p_corrected) == (12, 0.05)
     names = [one.name for one in found.lines]
     assert names[2:4] == ["better than chance", "better than chance, corrected"]
@@ -66,10 +75,46 @@ def test_corrected_p_values_count_against_alpha(made):
 
 
 def test_one_cell_alone_is_not_corrected(made):
-    found = summarized(made, np.full(16, 0.001), 1)
+    found = summarized(made, Correction(np.full(16, 0.001), 1, 999))
     assert np.isnan(found.null.p_corrected)
     assert found.lines == found.criteria
     assert "Holm" not in null_sentence(found.null)
+
+
+@pytest.mark.parametrize(("num_cells", "pairs"), [(20, 399), (7, 139), (3, 59), (168, 3359)])
+def test_too_few_pairs_are_told_with_how_many_would_do(made, num_cells, pairs):
+    def told(most):
+        lowest = [[1 / (1 + most)] * 16] * num_cells
+        adjusted = holm_over_cells(lowest)[0]
+        found = summarized(made, Correction(adjusted, num_cells, most)).null
+        return (adjusted <= 0.05).any(), too_few_pairs(found), null_sentence(found)
+
+    passes, text, whole = told(pairs)  # just enough, though the division is not exact
+    assert passes
+    assert text == ""
+    assert "no cell can pass" not in whole
+    passes, text, whole = told(pairs - 1)
+    assert not passes
+    assert f"correction over {num_cells} cells raises to 0.05" in text
+    assert text.endswith(f"It takes at least {pairs:,} pairs (success.null_pairs).")
+    assert whole.endswith(text)
+
+
+def test_the_pairs_needed_are_the_fewest_with_which_the_corrected_test_can_be_passed(made):
+    null = summarized(made, Correction(np.full(16, 1.0), 2, 999.0)).null
+    for alpha, num_cells in itertools.product((0.05, 0.07, 0.001), (2, 3, 6, 7, 14, 55, 168)):
+        pairs = dataclasses.replace(null, num_cells=num_cells, alpha=alpha).pairs_needed
+        passes = [
+            holm_over_cells([[1 / (1 + count)]] * num_cells)[0][0] <= alpha
+            for count in (pairs - 1, pairs)
+        ]
+        assert passes == [False, True]
+
+
+def test_a_cell_of_few_pairs_may_pass_where_another_has_more(made):
+    made["data"].attrs["null_pairs"] = 99
+    found = summarized(made, Correction(np.full(16, 0.01), 20, 4999.0))
+    assert too_few_pairs(found.null) == ""
 
 
 def test_what_the_store_does_not_hold_is_not_told(made, cell, digits):

@@ -6,7 +6,13 @@ import pytest
 from jmetamer.report.maker_tests import compare_makers
 from jmetamer.report.makers import MadeCell, makers
 from jmetamer.report.success_sentences import short, transfer_sentence
-from jmetamer.report.transfer_summary import judge_architectures, mean_accuracies, readings
+from jmetamer.report.transfer_summary import (
+    judge_architectures,
+    mean_accuracies,
+    notes_told,
+    readings,
+    unlike_told,
+)
 
 
 @pytest.fixture
@@ -30,6 +36,10 @@ def made(cell, digits, judged):
 
 def read(*cells):
     return readings(makers(cells))
+
+
+def means(found):
+    return {name: one.mean for name, one in found.items()}
 
 
 TWO = (("gcn", 5), ("gat", 5))
@@ -137,7 +147,7 @@ def test_controls_are_averaged_and_absent_ones_left_out(made):
     (row,) = read(one)
     controls = {control.name: control for control in row.controls}
     assert list(controls) == ["start", "displacement", "identity"]
-    assert controls["displacement"].by_judge == pytest.approx({"gcn": 0.2, "gat": 0.4})
+    assert means(controls["displacement"].by_judge) == pytest.approx({"gcn": 0.2, "gat": 0.4})
     assert controls["displacement"].loss == 0.2
     assert controls["displacement"].own_kappa == pytest.approx(0.6)
 
@@ -146,14 +156,85 @@ def test_a_judge_of_the_makers_seed_reads_no_control_either(made):
     one = made(1, 0, [[0.2] * 3], judges=(("gcn", 0), ("gcn", 1), ("gat", 7)))
     one.data["control_kappa"][1] = [[0.9, 0.3, 0.5]] * 3
     (row,) = read(one)
-    assert row.controls[1].by_judge == pytest.approx({"gcn": 0.3, "gat": 0.5})
+    assert means(row.controls[1].by_judge) == pytest.approx({"gcn": 0.3, "gat": 0.5})
+
+
+def test_controls_have_intervals_over_training_seeds_not_over_samples_or_cells(made):
+    cells = [made(1, 0, judges=TWO), made(2, 0, judges=TWO), made(3, 1, judges=TWO)]
+    cells[1].settings["metamers"]["seed"] = 9
+    for one, level in zip(cells, (0.1, 0.3, 0.6), strict=True):
+        for variable, scale in (("kappa", 1), ("agreement", 0.5), ("accuracy", 0.25)):
+            one.data[f"control_{variable}"][1] = scale * level * np.ones((3, 2))
+    (row,) = read(*cells)
+    found = row.controls[1]
+    # Seeds 0.2 and 0.6; Student's quantile of one degree of freedom is 12.706.
+    for one, scale in ((found.by_judge, 1), (found.beside["agreement"], 0.5),
+                       (found.beside["accuracy"], 0.25)):  # fmt: skip
+        mean, low, high, num_seeds = one["gat"]
+        assert (mean, num_seeds) == (pytest.approx(0.4 * scale), 2)
+        assert (high - mean, mean - low) == pytest.approx((12.7062 * 0.2 * scale,) * 2, rel=1e-4)
+    assert found.chance == {"gcn": pytest.approx(0.2), "gat": pytest.approx(0.2)}
+
+
+def test_accuracy_and_agreement_are_of_the_metamers_and_judges_of_kappa(made):
+    judges = (("gcn", 0), ("gcn", 1), ("gat", 7))
+    first = made(1, 0, [[0.5, 0.5, 0.5], [0.5, np.nan, 0.5], [0.5] * 3], [True, True, False],
+                 judges=judges)  # fmt: skip
+    second = made(2, 1, [[0.5] * 3] * 3, [True, True, False], judges=judges)
+    first.data["recognition_accuracy"][:] = [[9, 0.2, 0.7], [9] * 3, [9] * 3]
+    second.data["recognition_accuracy"][:] = [[0.4, 9, 0.1], [0.6, 9, 0.3], [9] * 3]
+    second.data["own_accuracy"][:] = [0.2, 0.4, 9]
+    (row,) = read(first, second)
+    found = row.beside["accuracy"]
+    assert means(found) == pytest.approx({"gcn": (0.2 + 0.5) / 2, "gat": (0.7 + 0.2) / 2})
+    assert found["gcn"].num_seeds == 2
+    assert list(row.beside) == ["agreement", "accuracy"]
+    assert row.own_accuracy == pytest.approx((0.95 + 0.3) / 2)
+    assert row.chance == {"gcn": pytest.approx(0.2), "gat": pytest.approx(0.2)}
+
+
+def test_a_store_without_accuracy_has_kappa_alone(made):
+    one = made(1, 0, judges=TWO)
+    gone = [name for name in one.data if name.endswith(("_accuracy", "_agreement", "_chance"))]
+    (row,) = read(MadeCell("", "c", 1, one.settings, one.data.drop_vars(gone)))
+    assert (row.beside, row.chance) == ({}, {})
+    assert row.controls[0].beside == {}
+
+
+def test_only_makers_made_like_their_judges_have_a_seed_gap(made):
+    alike, elu = made(1, 0, judges=TWO), made(2, 0, judges=TWO, activation="elu")
+    plain, other = read(alike, elu)
+    assert "seed gap" in [name for name, _ in plain.lines]
+    assert (plain.mark, unlike_told([plain])) == ("own", "")
+    names = [name for name, _ in other.lines]
+    assert not any("seed gap" in name for name in names)
+    assert "gap to judges with default settings (maker: other activation)" in names
+    assert other.mark == "own*"
+    assert "The maker has others (activation), so that what is lost" in unlike_told([plain, other])
+    text = transfer_sentence([plain, other])
+    assert "the same architecture from other seeds with 0.70" in text
+    assert "judges of the same architecture, trained with default settings, with 0.70" in text
+    assert "other seeds" not in transfer_sentence([other])
+    (alone,) = read(made(3, 0, judges=(("gcn", 8),), activation="elu"))
+    assert "trained with default settings, they read" in transfer_sentence([alone])
+
+
+def test_a_note_of_several_makers_is_told_once(made):
+    rows = read(*(made(n + 1, 0, layer=layer, passed=[False] * 4)
+                  for n, layer in enumerate(("conv1", "logits"))))  # fmt: skip
+    assert notes_told(rows) == [
+        "layer conv1 and layer logits: no metamer passed, so there is no kappa."
+    ]
 
 
 def test_the_sentence_tells_makers_start_and_other_architectures(made):
     text = transfer_sentence(read(made(1, 0, kappa=0.4, gap=0.3)))
     assert "Other architectures read metamers with a mean kappa of 0.40" in text
     assert "the same architecture from other seeds with 0.70, the maker itself with 0.99" in text
-    assert text.endswith("The noise that the search starts from has 0.00.")
+    assert text.endswith(
+        "The noise that the search starts from has 0.00. Random displacements as long as the "
+        "metamer's have 0.55."
+    )
     assert short(-0.004) == "0.00"
 
 

@@ -10,7 +10,11 @@ addEventListener("afterprint", function () {
 });
 function reveal() {
   var target = location.hash && document.getElementById(location.hash.slice(1));
-  if (target && target.tagName === "DETAILS") target.open = true;
+  if (!target) return;
+  for (var each = target; each; each = each.parentElement) {
+    if (each.tagName === "DETAILS") each.open = true;
+  }
+  target.scrollIntoView();
 }
 addEventListener("hashchange", reveal);
 reveal();

@@ -1,0 +1,132 @@
+"""How different the kept metamers of a cell are from each other, in numbers and words."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jmetamer.report.cells import setting
+from jmetamer.report.reading import converged, median, scalar, values
+from jmetamer.report.wording import number, plural
+
+# Of what is compared, the measure that is the same distance from the reference.
+_SAME = {
+    "features": "features/normalized_euclidean",
+    "binary features": "features/jaccard",
+    "edges": "structure/edge_jaccard",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DiversitySummary:
+    """Distances, from 0 to 1, among the metamers of a cell that are kept and converged.
+
+    Attributes:
+      kind: "features" or "edges".
+      num_compared: number of these metamers.
+      mean, minimum: over their pairs.
+      effective_number: Vendi score, from 1 (copies of one) to `num_compared` (nothing shared).
+      from_reference: median distance of metamers from the reference; NaN where not measured.
+      chance: the same of unrelated inputs; NaN where unknown.
+    """
+
+    kind: str
+    num_compared: int
+    mean: float
+    minimum: float
+    effective_number: float
+    from_reference: float
+    chance: float
+
+
+def summarize_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> list[DiversitySummary]:
+    """Return what the store holds of distances among metamers, empty where it holds none.
+
+    Args:
+      settings: resolved settings of the cell.
+      data: variables of the cell; scalars in its attributes.
+    """
+    kinds = [kind for kind in ("features", "edges") if f"diversity_{kind}" in data]
+    return [_summary(kind, settings, data) for kind in kinds]
+
+
+def diversity_sentence(found: DiversitySummary) -> str:
+    """Say how far metamers are from each other, beside how far they are from the reference.
+
+    Example:
+      >>> print(diversity_sentence(DiversitySummary("edges", 4, 0.5, 0.25, 2.5, 0.5, 0.75)))
+      The edges of two of the 4 metamers that converged and are kept differ by 0.5 on average, by
+      0.25 at least (0: equal, 1: nothing in common; median distance from the reference 0.5, of
+      unrelated inputs 0.75); by Vendi score they are as many as 2.5 wholly different ones.
+    """
+    known = [
+        f"{name} {number(value)}"
+        for name, value in (
+            ("median distance from the reference", found.from_reference),
+            ("of unrelated inputs", found.chance),
+        )
+        if not np.isnan(value)
+    ]
+    scale = "; ".join(["0: equal, 1: nothing in common", *([", ".join(known)] if known else [])])
+    return (
+        f"The {found.kind} of two of the {plural(found.num_compared, 'metamer')} that converged "
+        f"and are kept differ by {number(found.mean)} on average, by {number(found.minimum)} at "
+        f"least ({scale}); by Vendi score they are as many as {number(found.effective_number)} "
+        "wholly different ones."
+    )
+
+
+def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
+    """Return why a cell holds no distances among metamers, and which setting gives them.
+
+    Args:
+      settings: resolved settings of the cell.
+      data: variables of the cell.
+    """
+    start = "How different metamers are from each other was not measured"
+    kept = values(data, "stored_seed_id")
+    if data.sizes.get("metamer", 0) < 2:
+        return f"{start}: the cell has fewer than two; raise `metamers.count`."
+    if kept.size < 2:
+        return (
+            f"{start}: it takes two that are kept, and `store.metamers` is "
+            f"{_told(settings, kept.size)}; set it to 2 or more, or to all."
+        )
+    seeds = values(data, "seed_id")[converged(data)] if "seed_id" in data else kept
+    if np.isin(kept, seeds).sum() < 2:
+        return f"{start}: fewer than two of the {kept.size} metamers that are kept converged."
+    return f"{start} in this run."
+
+
+def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> DiversitySummary:
+    from_reference, chance = _beside(kind, settings, data)
+    return DiversitySummary(
+        kind=kind,
+        num_compared=int(data[f"diversity_{kind}"].shape[0]),
+        mean=scalar(data, f"diversity_{kind}_mean"),
+        minimum=scalar(data, f"diversity_{kind}_minimum"),
+        effective_number=scalar(data, f"diversity_{kind}_effective_number"),
+        from_reference=from_reference,
+        chance=chance,
+    )
+
+
+def _told(settings: Mapping[str, Any], kept: int) -> Any:
+    given = setting(settings, "store.metamers")
+    return kept if given is None else given
+
+
+def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float]:
+    """Return the same distance from the reference, of metamers and of unrelated inputs."""
+    measures = values(data, "measure").tolist()
+    varied = [setting(settings, f"metamers.{key}") for key in ("vary", "features")]
+    binary = kind == "features" and "binary_features" in varied
+    name = _SAME["binary features" if binary else kind]
+    if name not in measures or "deviation" not in data:
+        return float("nan"), float("nan")
+    place, chance = measures.index(name), values(data, "deviation_chance")
+    table = data["deviation"].transpose("metamer", "measure").values
+    level = float(chance[place]) if place < chance.size else float("nan")
+    return median(table[:, place]), level

@@ -1,0 +1,56 @@
+"""How well the metamers of a cell match at every layer."""
+
+import dataclasses
+
+import numpy as np
+import xarray as xr
+
+from jmetamer.report.reading import finite
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerMatch:
+    """The relative squared difference of metamers and reference at one layer.
+
+    Attributes:
+      layer: its name.
+      matched: whether the metamers were searched for by this layer.
+      median, low, high: median, 10th and 90th percentile over metamers; NaN where undefined.
+    """
+
+    layer: str
+    matched: bool
+    median: float
+    low: float
+    high: float
+
+
+def matched_layers(named: str, data: xr.Dataset) -> set[str]:
+    """Return the layers that had to match.
+
+    Args:
+      named: the setting `metamers.layer`: a layer, several joined by "+", or "all".
+      data: variables of the cell.
+    """
+    layers = {name.strip() for name in named.split("+")}
+    if layers == {"all"} and "layer" in data.coords:
+        return {str(name) for name in data["layer"].values.tolist()}
+    return layers
+
+
+def summarize_layers(named: str, data: xr.Dataset) -> tuple[LayerMatch, ...]:
+    """Return the match at every layer in the order of the network, empty where it is not stored.
+
+    Args:
+      named: as for `matched_layers`.
+      data: variables of the cell.
+    """
+    if "layer_match" not in data or "layer" not in data.variables:
+        return ()
+    table, matched = data["layer_match"].transpose("metamer", "layer"), matched_layers(named, data)
+    rows = []
+    for column, name in enumerate(map(str, data["layer"].values.tolist())):
+        numbers = finite(table.values[:, column])
+        low, middle, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
+        rows.append(LayerMatch(name, name in matched, float(middle), float(low), float(high)))
+    return tuple(rows)
