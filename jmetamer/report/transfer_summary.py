@@ -1,7 +1,7 @@
 """How other networks read the metamers of each maker."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,10 +10,10 @@ from jmetamer._base.errors import InputError
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.report.cells import setting
 from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
-from jmetamer.report.like_judges import made_like_judges
 from jmetamer.report.makers import Maker
 from jmetamer.report.reading import converged, mean, median, values
 from jmetamer.report.wording import listing, plural
+from jmetamer.results.judges import settings_unlike_own_judges, stored_judges
 from jmetamer.results.seed_interval import SeedSummary, seed_summary
 
 
@@ -77,7 +77,7 @@ class Reading:
         found = list(self.entries.items())
         if self.result is not None:
             found.append(("R: other architectures", self.result.recognition))
-            gap = f"gap to judges with default settings (maker: other {in_words(self.unlike)})"
+            gap = f"gap to judges with default settings (maker: other {listing(self.unlike)})"
             found.append((gap if self.unlike else "seed gap", self.result.seed_gap))
             found.append(("architecture gap", self.result.architecture_gap))
         return [(name, one) for name, one in found if one.num_seeds]
@@ -149,24 +149,14 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
     return [(name, value) for name, value in found if not np.isnan(value)]
 
 
-def in_words(settings: Iterable[str]) -> str:
-    """Return settings by their last names.
-
-    Example:
-      >>> in_words(["model.activation", "training.weight_decay"])
-      'activation and weight decay'
-    """
-    return listing([name.rsplit(".", 1)[-1].replace("_", " ") for name in settings], limit=20)
-
-
 def unlike_told(rows: Sequence[Reading]) -> str:
     """Say in what makers differ from the judges of their own architecture, empty if in nothing."""
-    names = dict.fromkeys(name for row in rows for name in row.unlike)
+    names = listing(list(dict.fromkeys(name for row in rows for name in row.unlike)))
     if not names:
         return ""
     return (
         "own*: judges of the same architecture, trained with default settings. The maker has "
-        f"others ({in_words(names)}), so that what is lost to these judges is no effect of the "
+        f"others ({names}), so that what is lost to these judges is no effect of the "
         "seed alone."
     )
 
@@ -225,7 +215,7 @@ def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
         constant=sum(int(one.undefined[:, one.passed].sum()) for one in found),
         judge_accuracy=_judge_accuracy(data, columns),
         controls=summarize_controls(by_seed, columns, panel),
-        unlike=tuple(made_like_judges(maker.cells[0].settings)),
+        unlike=settings_unlike_own_judges(maker.cells[0].settings, stored_judges(data[0])),
         problem=problem,
     )
 

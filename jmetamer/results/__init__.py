@@ -8,7 +8,12 @@ from jmetamer.results.factorial import (
 )
 from jmetamer.results.holm import holm
 from jmetamer.results.holm_over_cells import holm_over_cells
-from jmetamer.results.judges import StoredJudge, stored_judges, unlike_own_judges
+from jmetamer.results.judges import (
+    StoredJudge,
+    settings_unlike_own_judges,
+    stored_judges,
+    unlike_own_judges,
+)
 from jmetamer.results.median_interval import median_interval
 from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
 from jmetamer.results.partial import PartialCell
@@ -50,6 +55,7 @@ __all__ = [
     "monte_carlo_p_value",
     "open_run",
     "seed_summary",
+    "settings_unlike_own_judges",
     "sign_flip_test",
     "stored_judges",
     "t_interval",

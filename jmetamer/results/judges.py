@@ -1,7 +1,7 @@
 """Judges of stored metamers: who they are, and whether one is the maker with another seed."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import xarray as xr
@@ -77,30 +77,61 @@ def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]
       >>> unlike_own_judges(cell, [judge])
       ''
     """
+    found = _differences(settings, judges)
+    if found is None:
+        return _UNKNOWN
+    if not found:
+        return ""
+    told = (f"{name} {_word(theirs)}, not {_word(own)}" for name, theirs, own in found)
+    return "the judges of this architecture differ from the model in more than the seed: " + (
+        "; ".join(told)
+    )
+
+
+def settings_unlike_own_judges(
+    settings: Mapping[str, Any], judges: Sequence[StoredJudge]
+) -> tuple[str, ...]:
+    """Name the settings in which judges of the maker's architecture differ from it.
+
+    Args:
+      settings: resolved settings of the cell whose metamers they read, nested.
+      judges: from `stored_judges`; see `unlike_own_judges` for those that are passed over.
+
+    Returns:
+      Names in words, the seed aside; empty where `unlike_own_judges` is.
+
+    Example:
+      >>> cell = {"model": {"architecture": "gcn"}, "training": {"weight_decay": 0.1}}
+      >>> judge = StoredJudge("gcn", 1000, '{"model": {}, "training": {"weight_decay": 0.0005}}')
+      >>> settings_unlike_own_judges(cell, [judge])
+      ('weight decay',)
+    """
+    found = _differences(settings, judges)
+    if found is None:
+        return ("settings that are not stored",)
+    return tuple(dict.fromkeys(name for name, _, _ in found))
+
+
+def _differences(
+    settings: Mapping[str, Any], judges: Sequence[StoredJudge]
+) -> list[tuple[str, Any, Any]] | None:
+    """Return name, judge's value and maker's value of what differs; None where nobody knows."""
     architecture = (settings.get("model") or {}).get("architecture")
     seed = (settings.get("training") or {}).get("seed") or 0
     own = [one for one in judges if one.architecture == architecture and one.seed != seed]
     if any(not judge.settings for judge in own):
-        return _UNKNOWN
-    found = dict.fromkeys(
-        text for judge in own for text in _differences(settings, json.loads(judge.settings))
-    )
-    if not found:
-        return ""
-    return (
-        "the judges of this architecture differ from the model in more than the seed: "
-        + "; ".join(found)
-    )
-
-
-def _differences(maker: Mapping[str, Any], judge: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is different, as "activation relu, not elu"."""
-    for section in ("model", "training"):
-        own, other = maker.get(section) or {}, judge.get(section) or {}
-        for key, value in own.items():
-            theirs = other.get(key)
-            if key != "seed" and value is not None and theirs is not None and value != theirs:
-                yield f"{key.replace('_', ' ')} {_word(theirs)}, not {_word(value)}"
+        return None
+    found: list[tuple[str, Any, Any]] = []
+    for judge in own:
+        stored = json.loads(judge.settings)
+        for section in ("model", "training"):
+            other = stored.get(section) or {}
+            for key, value in (settings.get(section) or {}).items():
+                theirs, name = other.get(key), key.replace("_", " ")
+                known = key != "seed" and value is not None and theirs is not None
+                if known and value != theirs and (name, theirs, value) not in found:
+                    found.append((name, theirs, value))
+    return found
 
 
 def _word(value: Any) -> str:

@@ -263,6 +263,9 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
         "judge": np.array([f"{name}/{number}" for name, number in judges]),
         "judge_architecture": np.array([name for name, _ in judges]),
         "judge_seed": np.array([number for _, number in judges], np.int32),
+        "judge_settings": np.full(
+            len(judges), '{"model": {"activation": "relu", "residual": false}}'
+        ),
         "judge_test_accuracy": np.full(len(judges), 0.9),
         "judge_reference_accuracy": np.full(len(judges), 0.91),
     }

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jmetamer.results import StoredJudge, stored_judges, unlike_own_judges
+from jmetamer.results import (
+    StoredJudge,
+    settings_unlike_own_judges,
+    stored_judges,
+    unlike_own_judges,
+)
 
 MODEL = {"architecture": "gat", "hidden": 64, "activation": "relu", "residual": False, "heads": 8}
 TRAINING = {"epochs": 200, "patience": "never", "perturbation": "none", "learning_rate": 0.01}
@@ -61,6 +66,14 @@ def test_what_is_null_or_unknown_on_one_side_does_not_apply():
     given = maker(model={"aggregator": None}, perturbation_size=None, dropout=0.5)
     assert unlike_own_judges(given, [judge()]) == ""
     assert unlike_own_judges({"model": {"architecture": "gat"}}, [judge()]) == ""
+
+
+def test_the_settings_that_differ_are_named_once_each():
+    given = maker(model={"activation": "elu"}, patience=3)
+    assert settings_unlike_own_judges(given, [judge(), judge()]) == ("activation", "patience")
+    assert settings_unlike_own_judges(maker(), [judge()]) == ()
+    unknown = settings_unlike_own_judges(maker(), [StoredJudge("gat", 1001, "")])
+    assert unknown == ("settings that are not stored",)
 
 
 def test_a_record_that_does_not_hold_their_settings_cannot_tell():
