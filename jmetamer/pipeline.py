@@ -27,7 +27,7 @@ from jmetamer.config import (
 )
 from jmetamer.examining import examination, judged_variables
 from jmetamer.graphs import Dataset, content_digest
-from jmetamer.jacobians.survey import GeometrySurvey, survey
+from jmetamer.jacobians.survey import GeometrySurvey
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
@@ -39,6 +39,7 @@ from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.saving import Saving
+from jmetamer.surveying import cell_geometry, geometry_nodes
 from jmetamer.variables import metamer_variables, survey_variables
 
 
@@ -152,7 +153,7 @@ def prepare(
     trained = _train(cell, data, models, progress)
     problem = build_problem(cell, trained, data)
     measures = build_known_measures(cell, trained, data)
-    nodes = _geometry_nodes(cell, problem)
+    nodes = geometry_nodes(cell, problem)
     solver, seed = build_solver(cell, problem), cell.metamers.seed or 0
     asked = examination(cell, data, trained, problem, models, progress)
     count, keep = cell.metamers.count, _kept(cell)
@@ -177,7 +178,10 @@ def geometry_beside(cells: Sequence[PreparedCell]) -> Iterator[list[_Geometry]]:
       For each, what will be its geometry; `complete` waits for it.
     """
     with concurrent.futures.ThreadPoolExecutor(1, "geometry") as beside:
-        waiting = [beside.submit(_geometry, one) for one in cells]
+        waiting = [
+            beside.submit(cell_geometry, one.cell, one.data, one.problem, one.geometry_nodes)
+            for one in cells
+        ]
         try:
             yield waiting
         except BaseException:
@@ -356,40 +360,6 @@ def _joined(key: str, arrays: list[np.ndarray]) -> np.ndarray:
 
 def _told(progress: Callable[[Progress], None], first: int, total: int) -> Callable[[Any], None]:
     return lambda seen: progress(Progress("metamers", first + seen.done, total, seen.loss))
-
-
-def _geometry_nodes(cell: CellSettings, problem: Problem) -> list[int] | None:
-    """Return the target nodes of the geometry, or None where none is wanted."""
-    given = cell.geometry
-    if not given.enabled or given.nodes is None or given.inputs is None:
-        return None
-    if not isinstance(given.nodes, int):
-        checked = Problem(problem.trained, problem.graph, problem.layer, nodes=given.nodes)
-        return list(checked.nodes or ())
-    n = len(problem.graph.nodes)
-    candidates = np.arange(n) if problem.nodes is None else np.asarray(problem.nodes)
-    size = min(given.nodes, len(candidates))
-    drawn = np.random.default_rng(cell.metamers.seed).choice(candidates, size, replace=False)
-    return sorted(int(node) for node in drawn)
-
-
-def _geometry(one: PreparedCell) -> tuple[GeometrySurvey | None, float]:
-    """Return the geometry of a cell and the seconds that it took."""
-    given, nodes = one.cell.geometry, one.geometry_nodes
-    if nodes is None or given.inputs is None:
-        return None, 0.0
-    started = time.perf_counter()
-    found = survey(
-        one.problem,
-        nodes,
-        given.inputs,
-        layers=given.layers or "matched",
-        maps=given.maps or False,
-        ledger=given.ledger or 0,
-        labels=one.data.labels,
-        channel=given.channel,
-    )
-    return found, time.perf_counter() - started
 
 
 def _reference(data: Dataset) -> Reference:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jmetamer import grouping, pipeline, sweep
+from jmetamer import grouping, pipeline, surveying, sweep
 from jmetamer.config import cells, read_config
 from jmetamer.metamers import program
 from jmetamer.results import open_run
@@ -184,7 +184,7 @@ class TestAFailure:
 
     def test_of_a_geometry_is_that_of_one_cell(self, share, monkeypatch, capsys):
         share(True)
-        geometry = pipeline.survey
+        geometry = surveying.survey
 
         def sometimes(problem, nodes, inputs, **options):
             calls.append(None)
@@ -193,7 +193,7 @@ class TestAFailure:
             return geometry(problem, nodes, inputs, **options)
 
         calls = []
-        monkeypatch.setattr(pipeline, "survey", sometimes)
+        monkeypatch.setattr(surveying, "survey", sometimes)
         assert run(*GEOMETRY) == 1
         failed = ids(GEOMETRY)[1]
         assert f"{failed} failed: ValueError: not square" in capsys.readouterr().out
