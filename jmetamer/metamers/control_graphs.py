@@ -11,6 +11,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.graph import make_graph
 from jmetamer.measures import edge_set, random_displacement, random_flips
 from jmetamer.measures.random_edges import random_edges
@@ -48,6 +49,7 @@ class ControlGraphs:
 
     Attributes:
       names: those of `CONTROLS` that apply to what varies, in its order.
+      always: of these, the graphs that are the same for every metamer.
 
     Example:
       >>> import jmetamer as jm
@@ -65,13 +67,13 @@ class ControlGraphs:
         self.reference = problem.arrays.graph
         features = features_that_vary(problem.vary)
         self._binary = isinstance(features, BinaryFeatures)
-        self._always = {"identity": self.reference}
+        self.always = {"identity": self.reference}
         self._replace = None
         if features is not None:
             if 1 < len(self.reference.nodes) <= _MOST_COMPARED:
-                self._always["neighbor"] = self._neighbors()
+                self.always["neighbor"] = self._neighbors()
             self._replace = _replacement(problem)
-        made = {*self._always}
+        made = {*self.always}
         if features is not None:
             made |= {"start", "flips" if self._binary else "displacement"}
         if self._replace is not None:
@@ -89,7 +91,7 @@ class ControlGraphs:
           seed_id: of the metamer.
           metamer: its hard graph.
         """
-        made = dict(self._always)
+        made = dict(self.always)
         if "start" in self.names:
             made["start"] = _start(self.problem.matching, self.seed, seed_id, self.reference)
         key = jax.random.fold_in(seed_key(self.seed, seed_id), _DRAWS)
@@ -123,16 +125,17 @@ def _replacement(problem: Problem) -> Any:
     if not is_free(problem.vary):
         return None
     try:
-        point = Point(problem)
-        prepared = Replace().prepare(point)
+        basis = Replace().prepare(Point(problem))
     except InputError:  # the first matrix sees everything, or the network begins otherwise
         return None
+    return functools.partial(_replaced, problem.arrays.graph.nodes, jnp.asarray(basis, jnp.float32))
 
-    def replaced(start: jax.Array) -> jax.Array:
-        made = Replace().make(np.asarray(start, np.float64), point, prepared)
-        return jnp.asarray(made.features, jnp.float32)
 
-    return replaced
+@jax.jit
+def _replaced(features: jax.Array, basis: jax.Array, start: jax.Array) -> jax.Array:
+    """Return the start with its visible part exchanged for the reference's, as `Replace` does."""
+    with highest_precision():
+        return start + ((features - start) @ basis) @ basis.T
 
 
 @functools.partial(jax.jit, static_argnums=0)

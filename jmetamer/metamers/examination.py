@@ -86,6 +86,7 @@ class Examination:
         self.problem, self.panel = problem, panel
         self.controls = controls if panel is not None and num_controls > 0 else None
         self.num_controls = num_controls
+        self.always: dict[str, _Asked] = {}  # controls that are asked once for all metamers
         self.forms = jax.tree.map(lambda form: form[0], match_forms(matched_vector(problem)[None]))
         self.edges = None
         if edges_that_vary(problem.vary) == "edge_weights":
@@ -112,6 +113,20 @@ class Examination:
         bayes = self.bayes(graph) if self.bayes is not None else None
         classes = self.panel.classes(graph) if self.panel is not None else None
         return found._replace(bayes=bayes, classes=classes)
+
+    def ask_controls(self, seed_id: int, graph: jraph.GraphsTuple) -> list[_Asked]:
+        """Start what is to be known of the controls of one metamer.
+
+        Args:
+          seed_id: of the metamer.
+          graph: its hard graph, on the device.
+        """
+        assert self.controls is not None
+        made = self.controls.of(seed_id, graph)
+        asked = {name: self.always.get(name) or self.ask(one) for name, one in made.items()}
+        found = {name: one._replace(matched=_NOTHING) for name, one in asked.items()}
+        self.always |= {name: found[name] for name in self.controls.always}
+        return list(found.values())
 
     def classes(self, asked: _Asked) -> np.ndarray:
         """Return the classes [1 + judges, t] at the nodes of the panel, the maker's first.
@@ -175,9 +190,7 @@ class Examined:
         if self.by.edges is not None:
             self.weight_distance[seed_id] = edge_jaccard_distance(self.by.edges, edge_set(graph))
         if self.by.controls is not None and seed_id < self.by.num_controls:
-            made = self.by.controls.of(seed_id, graph)
-            asked_of = (self.by.ask(control) for control in made.values())
-            self.controls[seed_id] = [each._replace(matched=_NOTHING) for each in asked_of]
+            self.controls[seed_id] = self.by.ask_controls(seed_id, graph)
 
     def columns(self, seeds: Sequence[int]) -> Columns:
         """Return the columns of a block, one row a metamer; of controls one row a seed with them.
