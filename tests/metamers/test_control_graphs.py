@@ -8,7 +8,9 @@ from scipy.spatial import KDTree
 
 import jmetamer as jm
 from jmetamer.metamers.control_graphs import ControlGraphs
+from jmetamer.metamers.examination import Examination
 from jmetamer.metamers.other_targets import matched_vector, other_targets
+from jmetamer.metamers.panel import Panel
 
 DATA = jm.load_dataset("karate")
 TRAINED = jm.train(jm.GCN(hidden=4), DATA, settings=jm.TrainSettings(epochs=0))
@@ -92,3 +94,23 @@ class TestOtherTargets:
         drawn = np.array([[np.flatnonzero((everyone == r).all(1))[0] for r in row] for row in rows])
         assert all(len(set(row.tolist())) == 3 for row in drawn)
         assert len({*drawn.ravel().tolist()}) > 30
+
+
+class TestReadings:
+    def test_of_what_never_changes_are_made_once_and_stand_with_every_seed(self, monkeypatch):
+        judge = jm.train(jm.GCN(hidden=4), DATA, 1, jm.TrainSettings(epochs=0))
+        panel = Panel(TRAINED, [judge], np.arange(34))
+        controls = ControlGraphs(problem(), 0)
+        examination = Examination(problem(), panel, DATA.labels, controls, num_controls=2)
+        found, read = examination.started(), []
+        classes = panel.classes
+        monkeypatch.setattr(panel, "classes", lambda graph: read.append(graph) or classes(graph))
+        for seed in (0, 1):
+            found.add(seed, other_graph())
+        assert len(read) == 2 + len(controls.names) + 3  # metamers, then start, displacement, space
+        kappa = found.columns([0, 1])["control_kappa"]
+        assert kappa.shape == (2, 5, 2)
+        places = [controls.names.index(name) for name in ("identity", "neighbor")]
+        np.testing.assert_array_equal(kappa[0, places], kappa[1, places])
+        assert (kappa[:, places[0]] == 1).all()
+        assert (kappa[:, places[1]] < 1).any()
