@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, label_width, legend_below
 
-_MAX_MEASURES = 12
+_MAX_MEASURES = 16
 
 
 def deviation_strips(data: xr.Dataset) -> Figure | None:
     """Draw one strip per measure: every metamer a dot, quartiles a bar, chance a diamond.
 
-    Measures have scales of their own, so each strip has its own axis that starts at 0, the
-    reference itself.
+    Measures have scales of their own, so each strip has its own axis; 0, the reference
+    itself, is on all of them.
 
     Args:
       data: variables of the cell; needs `deviation` with the coordinate `measure`.
@@ -53,12 +53,13 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, level: float) -> None:
     low, median, high = np.quantile(numbers[np.isfinite(numbers)], [0.25, 0.5, 0.75])
     axes.plot([low, high], [0, 0], color=INK, lw=3, solid_capstyle="butt", label="middle half")
     axes.plot([median], [0], marker="|", ms=13, mew=2, color=INK)
-    end = max(points.max(), 0.0)
+    start, end = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
     if np.isfinite(level):
         axes.axvline(level, color=ORANGE, lw=1.2, ls="--")
         axes.plot([level], [0], marker="D", ms=6, color=ORANGE, ls="none", label="chance level")
-        end = max(end, level)
-    axes.set_xlim(min(0.0, float(points.min())), end * 1.06 or 1.0)
+        start, end = min(start, level), max(end, level)
+    space = 0.06 * (end - start)  # a signed deviation lies on both sides
+    axes.set_xlim(start - space * (start < 0), end + space if end > start else 1.0)
     axes.set_ylim(-0.6, 0.6)
     axes.set_yticks([0], [name])
     axes.tick_params(axis="y", length=0)
