@@ -19,6 +19,7 @@ from jmetamer.results.progress import Progress
 
 Watcher = Callable[[Progress], None]
 _PLAIN_WIDTH = 160
+_DEVIATIONS = 3  # of one cell in the final table
 
 
 class Terminal:
@@ -194,11 +195,14 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
     counts = ", ".join(f"{n} {name.lower()}" for name, n in row["status_counts"].items() if n)
     interval = f"{row['converged_low']:.1%} to {row['converged_high']:.1%}"
     chance = row["deviations_chance"]
-    deviations = "\n".join(
+    deviations = [
         f"{name.removeprefix('features/')} {number_text(value)} "
         f"({number_text(chance.get(name, math.nan))})"
         for name, value in row["deviations"].items()
-    )
+    ]
+    more = len(deviations) - _DEVIATIONS
+    if more > 0:
+        deviations[_DEVIATIONS:] = [f"and {more} more"]
     accuracy = row["test_accuracy"]
     geometry = "-"
     if not math.isnan(row["rank"]):
@@ -209,7 +213,7 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
         f"{row['converged']:.1%} ({interval})" if row["count"] else "-",
         number_text(row["loss_median"]),
         "-" if math.isnan(accuracy) else f"{accuracy:.1%}",
-        deviations or "-",
+        "\n".join(deviations) or "-",
         geometry,
     ]
 

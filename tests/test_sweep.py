@@ -450,3 +450,13 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "cosine 0.5 (0.9)",
         "8; 120 of 128",
     ]
+    row |= {
+        "deviations": dict.fromkeys("abcde", 0.5),
+        "deviations_chance": dict.fromkeys("abcde", 1.0),
+    }
+    assert summary_texts(row)[5].splitlines() == [
+        "a 0.5 (1)",
+        "b 0.5 (1)",
+        "c 0.5 (1)",
+        "and 2 more",
+    ]
