@@ -1,7 +1,8 @@
-// Printed pages cannot be unfolded: everything is opened before, and folded again after.
+// Printed pages cannot be unfolded: everything is opened before, and folded again after. What
+// would fill hundreds of pages stays as the reader left it.
 var folded = [];
 addEventListener("beforeprint", function () {
-  folded = Array.from(document.querySelectorAll("details:not([open])"));
+  folded = Array.from(document.querySelectorAll("details:not([open]):not(.many)"));
   folded.forEach(function (each) { each.open = true; });
 });
 addEventListener("afterprint", function () {
