@@ -118,16 +118,21 @@ def factorial_effects(
     contrasts = [np.where(np.abs(each) > smallest, each, 0.0) for each in contrasts]
     tests = [sign_flip_test(contrast) for contrast in contrasts]
     adjusted = holm([test.p_value for test in tests])
+    summaries = [seed_summary(contrast, level) for contrast in contrasts]
     return [
         Effect(
             tuple(names[place] for place in one),
-            *seed_summary(contrast, level)[:3],
+            summary.mean if abs(summary.mean) > smallest else 0.0,
+            summary.low,
+            summary.high,
             test.p_value,
             float(corrected),
             test.smallest_p,
             len(contrast),
         )
-        for one, contrast, test, corrected in zip(sets, contrasts, tests, adjusted, strict=True)
+        for one, contrast, summary, test, corrected in zip(
+            sets, contrasts, summaries, tests, adjusted, strict=True
+        )
     ]
 
 

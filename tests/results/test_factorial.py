@@ -31,6 +31,19 @@ def four_standard_errors(share):
     return 4 * np.sqrt(share * (1 - share) / SIMULATIONS)
 
 
+def test_effects_that_cancel_between_seeds_are_zero_on_average():
+    for first in np.random.default_rng(0).integers(1, 99, 20) / 1000:
+        changes = dict(enumerate((first, 2 * first, -3 * first)))
+        rows = [
+            {"a": level, "seed": seed, "y": 0.7 + level * change}
+            for seed, change in changes.items()
+            for level in (0, 1)
+        ]
+        (effect,) = factorial_effects(rows, {"a": (0, 1)}, "y")
+        assert effect.mean == 0
+        assert effect.low < 0 < effect.high
+
+
 class TestEffects:
     def test_of_a_square_are_those_by_hand(self):
         factors = {"activation": ("relu", "elu"), "residual": (False, True)}
