@@ -12,6 +12,8 @@ from jmetamer.measures.facts import Facts, known_labels
 from jmetamer.measures.features import unless_nonfinite
 from jmetamer.measures.measure import Measure
 
+_ROUND_OFF = 1e-5  # of scores in float32
+
 
 class RidgeProbe:
     """A linear classifier of rows: least squares on targets of -1 and 1, one for each class.
@@ -167,8 +169,12 @@ def probe_chance(probe: Probe, reference: np.ndarray) -> float:
 
 
 def _read(probe: Probe, rows: jax.Array) -> jax.Array:
+    """Return the number of the class of each row; of equal scores, the first whatever round-off."""
     with highest_precision():
-        return jnp.argmax(rows @ probe.slope + probe.offset, axis=1)
+        scores = rows @ probe.slope + probe.offset
+    best = scores.max(axis=1, keepdims=True)
+    unit = jnp.maximum(jnp.abs(scores).max(axis=1, keepdims=True), 1.0)  # they are fitted to +-1
+    return jnp.argmax(scores >= best - _ROUND_OFF * unit, axis=1)
 
 
 PROBE_MEASURES = (
