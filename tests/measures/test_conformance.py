@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
@@ -68,6 +68,7 @@ SHAPES = st.sampled_from([(0, 3), (1, 1), (4, 0), (6, 5)])
 def test_every_measure_keeps_what_it_declares(measure, kind, evaluate):
     @settings(max_examples=25, deadline=None)
     @given(SHAPES, st.integers(0, 10**6))
+    @example((6, 5), 172)  # one-hot rows: classes of a probe have equal scores, up to round-off
     def check(shape, seed):
         reference, metamer = draw(kind, seed, *shape), draw(kind, seed + 1, *shape)
         ours = known(measure, reference)
