@@ -149,9 +149,9 @@ def test_many_cells_are_all_in_the_table_but_not_all_drawn(make_run, cell, digit
     assert "Figures are drawn for the first 2 of 120 cells" in text
     assert len(re.findall(r'<details class="cell" id="[^"]*" open', text)) == 4
     # What comes after the first 24 cells is folded as a whole, and so are the commands of all.
-    rest = text.index("<summary>The other 96 cells</summary>")
+    rest = text.index("<summary>The other 96 cells<")
     assert text.index('id="cell-24"') < rest < text.index('id="cell-25"')
-    assert "<summary>Commands and settings of all 120 cells</summary>" in text
+    assert "<summary>Commands and settings of all 120 cells<" in text
 
 
 def test_remedies_stand_below_the_table(drawn):
