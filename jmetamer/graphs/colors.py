@@ -103,10 +103,10 @@ def joint_colors(
     marks = np.zeros(offsets[-1], np.int64)
     for graph, offset in zip(graphs, offsets[:-1], strict=True):
         marks[loops_of_graph(graph).nodes + offset] = 1
-    colors = marks if initial == "constant" else _joined(_ranks_of_rows(_features(graphs)), marks)
+    colors = marks if initial == "constant" else joined(ranks_of_rows(_features(graphs)), marks)
     if with_degree:
-        colors = _joined(colors, np.bincount(receivers, minlength=colors.size))
-    colors = _refined(_ranks(colors), senders, receivers, rounds)
+        colors = joined(colors, np.bincount(receivers, minlength=colors.size))
+    colors = _refined(ranks(colors), senders, receivers, rounds)
     return np.split(colors, offsets[1:-1])
 
 
@@ -116,7 +116,7 @@ def _refined(
     """Refine until no color splits, or for a number of rounds."""
     left = colors.size if rounds is None else rounds
     while left > 0 and colors.size:
-        finer = _joined(colors, _multiset_ranks(colors[senders], receivers, colors.size))
+        finer = joined(colors, multiset_ranks(colors[senders], receivers, colors.size))
         # The old color leads in the new one's order, so without a split the numbers stay too.
         if finer.max() == colors.max():
             break
@@ -124,7 +124,7 @@ def _refined(
     return colors
 
 
-def _multiset_ranks(values: np.ndarray, rows: np.ndarray, num_rows: int) -> np.ndarray:
+def multiset_ranks(values: np.ndarray, rows: np.ndarray, num_rows: int) -> np.ndarray:
     """Return [num_rows] numbers, equal where the multisets of the values of two rows are equal.
 
     Each row is sorted; then neighbors within a row are ranked as pairs, which halves its length
@@ -151,16 +151,17 @@ def _multiset_ranks(values: np.ndarray, rows: np.ndarray, num_rows: int) -> np.n
         left = np.flatnonzero(place % 2 == 0)
         right = np.minimum(left + 1, rows.size - 1)
         has_right = (right > left) & ~first[right]
-        values = _joined(values[left], np.where(has_right, values[right] + 1, 0))
+        values = joined(values[left], np.where(has_right, values[right] + 1, 0))
         rows = rows[left]
 
 
-def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the ranks of the pairs of two arrays of integers, 0 or more; the first one leads."""
-    return _ranks(first * (int(second.max(initial=0)) + 1) + second)
+    return ranks(first * (int(second.max(initial=0)) + 1) + second)
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Return [m] int64 from 0 without gaps, in the order of the values."""
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
 
@@ -177,9 +178,9 @@ def _features(graphs: Sequence[jraph.GraphsTuple]) -> np.ndarray:
     return np.concatenate(rows) + 0.0
 
 
-def _ranks_of_rows(rows: np.ndarray) -> np.ndarray:
+def ranks_of_rows(rows: np.ndarray) -> np.ndarray:
     """Return [n] ranks of the rows of [n, d] by their bytes."""
     if not rows.size:
         return np.zeros(len(rows), np.int64)
     rows = np.ascontiguousarray(rows)
-    return _ranks(rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0])
+    return ranks(rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0])
