@@ -12,6 +12,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import make_graph, num_nodes
+from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.graphs.symmetry import simple_undirected
 
 
@@ -137,6 +138,53 @@ def disjoint_copies(graph: jraph.GraphsTuple, count: int) -> jraph.GraphsTuple:
         np.tile(graph.receivers, count) + shift,
         np.tile(graph.edges.weight, count),
     )
+
+
+def cai_fuerer_immerman(base: jraph.GraphsTuple, *, twisted: bool = False) -> jraph.GraphsTuple:
+    """Return the graph of Cai, Fuerer and Immerman (1992) over a base graph, or its twisted twin.
+
+    A node of it is a node v of the base with an even number of the edges at v; nodes of adjacent u
+    and v are joined where both or neither have the edge between them. The twin has odd numbers at
+    one node of the base. Over a connected base the two are not isomorphic, and k-dimensional
+    folklore Weisfeiler-Leman tells them apart only where the treewidth of the base is at most k:
+    over a cycle not even message passing does, over K4, K33 and the cube 2-FWL does not.
+
+    Args:
+      base: undirected simple graph; its features are not read.
+      twisted: whether to return the twin.
+
+    Returns:
+      Graph with constant features, of `sum_v 2^(k_v - 1)` nodes for degrees k_v.
+
+    Raises:
+      InputError: the base is not simple and undirected, or has a node without edges.
+
+    Example:
+      >>> [cai_fuerer_immerman(cycles([3]), twisted=one).senders.tolist() for one in (False, True)]
+      [[2, 4, 3, 5, 0, 4, 1, 5, 0, 2, 1, 3], [2, 4, 3, 5, 0, 5, 1, 4, 0, 3, 1, 2]]
+    """
+    pairs = pairs_of_graph(base, directed=False)
+    at: list[list[int]] = [[] for _ in range(num_nodes(base))]
+    for number, ends in enumerate(zip(pairs.senders, pairs.receivers, strict=True)):
+        for node in ends:
+            at[node].append(number)
+    if not all(at):
+        raise InputError(f"`base` has a node without edges, node {at.index([])}; remove it")
+    owner, chosen = [], []
+    for node, numbers in enumerate(at):
+        odd = twisted and node == 0
+        for size in range(odd, len(numbers) + 1, 2):
+            for some in itertools.combinations(numbers, size):
+                owner.append(node)
+                chosen.append(np.isin(np.arange(pairs.senders.size), some))
+    owners, table = np.array(owner), np.array(chosen)
+    ends = [
+        np.argwhere(
+            (owners[:, None] == u) & (owners == v) & (table[:, number][:, None] == table[:, number])
+        )
+        for number, (u, v) in enumerate(zip(pairs.senders, pairs.receivers, strict=True))
+    ]
+    return _undirected(*np.concatenate(ends).T, len(owner), None)
 
 
 def with_twin(graph: jraph.GraphsTuple, node: int, *, adjacent: bool = False) -> jraph.GraphsTuple:

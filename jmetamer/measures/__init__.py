@@ -3,6 +3,7 @@
 from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
 from jmetamer.measures.bayes_labels import Harm, bayes_labels, unseen_harm
 from jmetamer.measures.controls import random_displacement, random_flips
+from jmetamer.measures.cut_norm import CutNorm, cut_norm
 from jmetamer.measures.deviation import Deviations, deviations
 from jmetamer.measures.distributions import mmd_p_value
 from jmetamer.measures.diversity import (
@@ -16,6 +17,7 @@ from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import graph_edit_distance
 from jmetamer.measures.facts import Facts
+from jmetamer.measures.folklore_wl import folklore_wl_distance
 from jmetamer.measures.homophily import Homophily, homophily
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.null_test import NullTest, match_values, null_test, null_test_of
@@ -27,13 +29,16 @@ from jmetamer.measures.predictions import (
     prediction_agreement,
 )
 from jmetamer.measures.recognition import Recognition, recognition, recognition_of_classes
+from jmetamer.measures.subgraph_counts import SubgraphCounts, subgraph_counts
 from jmetamer.measures.success import Success, success_bits
 from jmetamer.measures.table import MEASURES, measures_for, ready
 from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.measures.tree_mover import tree_movers_distance
 from jmetamer.measures.weisfeiler_leman import wl_distance
 
 __all__ = [
     "MEASURES",
+    "CutNorm",
     "Deviations",
     "Diversity",
     "EdgeSet",
@@ -44,12 +49,14 @@ __all__ = [
     "NullTest",
     "PredictionAgreement",
     "Recognition",
+    "SubgraphCounts",
     "Success",
     "Transfer",
     "agreement_chance",
     "bayes_labels",
     "class_agreement",
     "cohen_kappa",
+    "cut_norm",
     "deviations",
     "diversity",
     "edge_deviations",
@@ -57,6 +64,7 @@ __all__ = [
     "edge_set",
     "effective_number",
     "feature_diversity",
+    "folklore_wl_distance",
     "graph_edit_distance",
     "homophily",
     "match_values",
@@ -72,8 +80,10 @@ __all__ = [
     "recognition_of_classes",
     "relative_squared_error",
     "snr_db",
+    "subgraph_counts",
     "success_bits",
     "transfer",
+    "tree_movers_distance",
     "unseen_harm",
     "wl_distance",
     "worst_node_error",

@@ -172,7 +172,7 @@ def edge_diversity(metamers: Iterable[jraph.GraphsTuple]) -> Diversity:
       >>> found.mean, round(found.effective_number, 6)
       (1.0, 2.0)
     """
-    found = [edge_set(graph) for graph in metamers]
+    found = [edge_set(graph)._replace(features=None) for graph in metamers]
     if len({edges.num_nodes for edges in found}) > 1:
         raise InputError(
             f"`metamers` have {sorted({edges.num_nodes for edges in found})} nodes; edges are "

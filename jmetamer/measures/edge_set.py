@@ -1,6 +1,6 @@
 """`EdgeSet`: the edges of a graph as sorted numbers with weights, by which graphs are compared."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jraph
 import numpy as np
@@ -18,11 +18,13 @@ class EdgeSet(NamedTuple):
       num_nodes: number of nodes n.
       numbers: [m] int64, `sender * n + receiver`, sorted.
       weight: [m] float64, positive; 1 in a simple graph.
+      features: [n, d] of the nodes, for measures of both; None where they are not known.
     """
 
     num_nodes: int
     numbers: np.ndarray
     weight: np.ndarray
+    features: Any = None
 
     @property
     def degree(self) -> np.ndarray:
@@ -50,7 +52,7 @@ def edge_set(graph: jraph.GraphsTuple) -> EdgeSet:
     weight = np.asarray(graph.edges.weight, np.float64)
     kept = (weight != 0) & (senders != receivers)
     numbers, place = np.unique(senders[kept] * n + receivers[kept], return_inverse=True)
-    return EdgeSet(n, numbers, np.bincount(place, weight[kept], numbers.size))
+    return EdgeSet(n, numbers, np.bincount(place, weight[kept], numbers.size), graph.nodes)
 
 
 def on_common_pairs(one: EdgeSet, other: EdgeSet) -> tuple[np.ndarray, np.ndarray]:

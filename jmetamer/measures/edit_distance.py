@@ -8,7 +8,6 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.facts import Facts
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
 
@@ -75,23 +74,11 @@ def _table(edges: EdgeSet) -> np.ndarray:
     return table.reshape(edges.num_nodes, edges.num_nodes)
 
 
-def _if_tiny(reference: EdgeSet, _: Facts) -> tuple[()] | None:
-    return () if reference.num_nodes <= MAX_NODES else None
-
-
-def _edits(_: tuple[()], reference: EdgeSet, metamer: EdgeSet) -> float:
-    return graph_edit_distance(reference, metamer)
-
-
-def _chance(_: tuple[()], reference: EdgeSet) -> float:
-    return mean_over_random_edges(graph_edit_distance, reference, _DRAWS)
-
-
 EDIT_MEASURES = (
     Measure(
         name="structure/edit_distance",
-        function=_edits,
-        chance=_chance,
+        function=graph_edit_distance,
+        chance=functools.partial(mean_over_random_edges, graph_edit_distance, draws=_DRAWS),
         null=RANDOM_EDGES,
         low=0.0,
         high=float(MAX_NODES * (MAX_NODES - 1)),
@@ -100,6 +87,6 @@ EDIT_MEASURES = (
         permutation="separate",
         formula="min_pi #(pi(E) symmetric difference E'), of graphs of at most 8 nodes",
         reads="edges",
-        prepare=_if_tiny,
+        max_nodes=MAX_NODES,
     ),
 )

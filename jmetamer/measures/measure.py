@@ -44,6 +44,8 @@ class Measure:
       prepare: of a measure that needs `Facts`, (reference, facts) -> what `function` and `chance`
         take before everything else, a pytree of arrays, or None where the measure does not apply.
         Such a measure is used after `given`.
+      max_nodes: of a measure of edges whose cost grows fast, the largest number of nodes to which
+        it applies; None for any.
 
     Example:
       >>> from jmetamer.measures import MEASURES
@@ -68,6 +70,7 @@ class Measure:
     default: bool = True
     may_be_missing: bool = False
     prepare: Callable[[Any, Facts], Any] | None = None
+    max_nodes: int | None = None
 
     def given(self, reference: Any, facts: Facts) -> "Measure | None":
         """Return this measure with what it needs to know filled in.
@@ -79,6 +82,8 @@ class Measure:
         Returns:
           A measure that needs no facts, or None where it does not apply.
         """
+        if self.max_nodes is not None and reference.num_nodes > self.max_nodes:
+            return None
         if self.prepare is None:
             return self
         known = self.prepare(reference, facts)

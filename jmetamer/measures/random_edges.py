@@ -41,7 +41,7 @@ def random_edges(rng: np.random.Generator, reference: EdgeSet) -> EdgeSet:
 
     Args:
       rng: NumPy generator.
-      reference: edges whose number and weights are kept.
+      reference: edges whose number and weights are kept, and its features.
 
     Example:
       >>> path = EdgeSet(3, np.array([1, 3, 5, 7]), np.ones(4))  # 0 - 1 - 2
@@ -60,7 +60,7 @@ def random_edges(rng: np.random.Generator, reference: EdgeSet) -> EdgeSet:
         numbers = np.append(one * n + other, other * n + one)
         weight = np.append(weight, weight)
     order = np.argsort(numbers)
-    return EdgeSet(n, numbers[order], weight[order])
+    return EdgeSet(n, numbers[order], weight[order], reference.features)
 
 
 def is_directed(edges: EdgeSet) -> bool:

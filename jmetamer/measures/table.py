@@ -9,17 +9,21 @@ from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.assortativity import ASSORTATIVITY_MEASURES
 from jmetamer.measures.cka import CKA_MEASURES
 from jmetamer.measures.clustering import CLUSTERING_MEASURES
+from jmetamer.measures.cut_norm import CUT_NORM_MEASURES
 from jmetamer.measures.distributions import DISTRIBUTION_MEASURES
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import EDIT_MEASURES
 from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import FEATURE_MEASURES
+from jmetamer.measures.folklore_wl import FOLKLORE_WL_MEASURES
 from jmetamer.measures.homophily import HOMOPHILY_MEASURES
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.probe import PROBE_MEASURES
 from jmetamer.measures.row_space import ROW_SPACE_MEASURES
 from jmetamer.measures.spectra import SPECTRAL_MEASURES
 from jmetamer.measures.structure import STRUCTURE_MEASURES
+from jmetamer.measures.subgraph_counts import SUBGRAPH_MEASURES
+from jmetamer.measures.tree_mover import TREE_MOVER_MEASURES
 from jmetamer.measures.weisfeiler_leman import WL_MEASURES
 
 MEASURES: dict[str, Measure] = {
@@ -32,11 +36,15 @@ MEASURES: dict[str, Measure] = {
         *ROW_SPACE_MEASURES,
         *STRUCTURE_MEASURES,
         *CLUSTERING_MEASURES,
+        *SUBGRAPH_MEASURES,
         *ASSORTATIVITY_MEASURES,
         *HOMOPHILY_MEASURES,
         *EDIT_MEASURES,
         *SPECTRAL_MEASURES,
         *WL_MEASURES,
+        *FOLKLORE_WL_MEASURES,
+        *CUT_NORM_MEASURES,
+        *TREE_MOVER_MEASURES,
     )
 }
 
@@ -110,7 +118,7 @@ def ready(
     read = {"features": reference, "edges": reference}
     if isinstance(reference, jraph.GraphsTuple):
         read["features"] = np.asarray(reference.nodes)
-        if any(measure.prepare and measure.reads == "edges" for measure in measures):
+        if any(m.reads == "edges" and (m.prepare or m.max_nodes) for m in measures):
             read["edges"] = edge_set(reference)
     found = {measure.name: measure.given(read[measure.reads], facts) for measure in measures}
     missing = [name for name, measure in found.items() if measure is None]

@@ -67,7 +67,7 @@ class EdgeColumns:
         senders, receivers, edges = jax.device_get((graph.senders, graph.receivers, graph.edges))
         ours = self.reference.graph._replace(senders=senders, receivers=receivers, edges=edges)
         ours = ours._replace(n_edge=np.array([senders.size], np.int32))
-        compared = edge_set(ours)
+        compared = edge_set(ours)._replace(features=graph.nodes)
         self.deviation[seed_id] = [
             m.function(self.reference.edges, compared) for m in self.measures
         ]

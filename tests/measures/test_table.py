@@ -13,6 +13,11 @@ COSTLY = {
     "structure/laplacian_spectrum",
     "structure/netlsd",
     "structure/weisfeiler_leman",
+    "structure/four_cliques",
+    "structure/folklore_wl",
+    "structure/cut_norm_low",
+    "structure/cut_norm_high",
+    "structure/tree_mover",
 }
 
 

@@ -1,0 +1,114 @@
+"""Deviations of the numbers of triangles, 4-cycles and 4-cliques: what messages cannot count.
+
+Direction and weight are ignored, and nodes need not be aligned. The graph of a rook's moves on a
+4 x 4 board and Shrikhande's graph agree in every spectrum, in triangles and in 4-cycles, and have
+8 and 0 4-cliques.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse
+
+from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.measure import Measure
+from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+
+
+class SubgraphCounts(NamedTuple):
+    """Numbers of subgraphs of a simple graph, each counted once, with further edges or without.
+
+    Attributes:
+      triangles, four_cycles, four_cliques: numbers of them.
+    """
+
+    triangles: int
+    four_cycles: int
+    four_cliques: int
+
+
+def subgraph_counts(edges: EdgeSet) -> SubgraphCounts:
+    """Return how many triangles, 4-cycles and 4-cliques a graph has.
+
+    With `P = A A` and degrees k, triangles are `tr(A P) / 6` and 4-cycles
+    `sum_{u < v} P_uv (P_uv - 1) / 4`, two opposite pairs of nodes each. A 4-clique is a triangle
+    and a common neighbor, all four in one order of the nodes by degree.
+
+    Args:
+      edges: of the graph; direction and weight are ignored.
+
+    Example:
+      >>> one, other = np.nonzero(~np.eye(5, dtype=bool))
+      >>> subgraph_counts(EdgeSet(5, one * 5 + other, np.ones(20)))
+      SubgraphCounts(triangles=10, four_cycles=15, four_cliques=5)
+    """
+    table = _adjacency(edges)
+    return SubgraphCounts(_triangles(table), _four_cycles(table), _four_cliques(table))
+
+
+def _change(
+    count: Callable[[scipy.sparse.csr_array], int], reference: EdgeSet, metamer: EdgeSet
+) -> float:
+    """Return `|c - c'| / max(c, c')`, 0 where both are 0."""
+    if not (np.isfinite(reference.weight).all() and np.isfinite(metamer.weight).all()):
+        return float("nan")
+    one, other = count(_adjacency(reference)), count(_adjacency(metamer))
+    return abs(one - other) / max(one, other, 1)
+
+
+def _adjacency(edges: EdgeSet) -> scipy.sparse.csr_array:
+    n = edges.num_nodes
+    one, other = np.divmod(edges.numbers, max(n, 1))
+    table = scipy.sparse.csr_array((np.ones(one.size, np.int64), (one, other)), shape=(n, n))
+    return ((table + table.T) > 0).astype(np.int64)
+
+
+def _triangles(table: scipy.sparse.csr_array) -> int:
+    return int((table @ table).multiply(table).sum()) // 6
+
+
+def _four_cycles(table: scipy.sparse.csr_array) -> int:
+    # A path of two steps starts at each of its two ends; those of one end are the degrees.
+    paths = (table @ table).data
+    degrees = table.sum(axis=1)
+    return int((paths * (paths - 1)).sum() - (degrees * (degrees - 1)).sum()) // 8
+
+
+def _four_cliques(table: scipy.sparse.csr_array) -> int:
+    place = np.argsort(np.argsort(table.sum(axis=1), kind="stable"))
+    one, other = table.nonzero()
+    kept = place[one] < place[other]
+    one, other = one[kept], other[kept]
+    later = scipy.sparse.csr_array((np.ones(one.size, np.int64), (one, other)), shape=table.shape)
+    total, largest = 0, max(int(later.sum(axis=1).max(initial=0)), 1)
+    block = max(_BLOCK // largest**2, 1)  # common neighbors, and then theirs, fit the memory
+    for first in range(0, one.size, block):
+        ends = one[first : first + block], other[first : first + block]
+        common = later[ends[0]].multiply(later[ends[1]]).tocsr()
+        pair, third = common.nonzero()
+        total += int(common[pair].multiply(later[third]).sum())
+    return total
+
+
+_BLOCK = 2**24
+_COUNTS = {"triangles": _triangles, "four_cycles": _four_cycles, "four_cliques": _four_cliques}
+
+SUBGRAPH_MEASURES = tuple(
+    Measure(
+        name=f"structure/{name}",
+        function=functools.partial(_change, count),
+        chance=functools.partial(mean_over_random_edges, functools.partial(_change, count)),
+        null=RANDOM_EDGES,
+        low=0.0,
+        high=1.0,
+        symmetric=True,
+        applies_to=("simple_edges",),
+        permutation="separate",
+        formula=f"|c - c'| / max(c, c'), c = number of {name.replace('four_', '4-')}",
+        reads="edges",
+        default=name != "four_cliques",
+    )
+    for name, count in _COUNTS.items()
+)
