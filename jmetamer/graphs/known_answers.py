@@ -161,7 +161,7 @@ def cai_fuerer_immerman(base: jraph.GraphsTuple, *, twisted: bool = False) -> jr
 
     Example:
       >>> [cai_fuerer_immerman(cycles([3]), twisted=one).senders.tolist() for one in (False, True)]
-      [[2, 4, 3, 5, 0, 4, 1, 5, 0, 2, 1, 3], [2, 4, 3, 5, 0, 5, 1, 4, 0, 3, 1, 2]]
+      [[2, 4, 3, 5, 0, 4, 1, 5, 0, 2, 1, 3], [3, 4, 2, 5, 1, 4, 0, 5, 0, 2, 1, 3]]
     """
     pairs = pairs_of_graph(base, directed=False)
     at: list[list[int]] = [[] for _ in range(num_nodes(base))]

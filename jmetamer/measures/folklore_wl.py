@@ -49,12 +49,10 @@ def folklore_wl_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
     if not n:
         return 0.0
     colors = np.stack([_first_colors(reference), _first_colors(metamer)])
-    count = int(colors.max()) + 1
-    while True:
+    count, last = len(np.unique(colors)), 0
+    while count > last:
         colors, last = _refined(colors), count
         count = int(colors.max()) + 1
-        if count == last:
-            break
     ours, theirs = (np.bincount(color.ravel(), minlength=count) for color in colors)
     return float(np.abs(ours - theirs).sum() / (2 * n**2))
 

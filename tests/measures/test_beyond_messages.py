@@ -11,6 +11,7 @@ from scipy.stats import wasserstein_distance
 
 import jmetamer as jm
 from jmetamer.graphs.colors import joint_colors
+from jmetamer.graphs.isomorphism import isomorphic
 from jmetamer.graphs.known_answers import cai_fuerer_immerman, circular_skip_links, cycles
 from jmetamer.measures import (
     MEASURES,
@@ -130,6 +131,14 @@ class TestKnownPairs:
         assert subgraph_counts(one) == subgraph_counts(other)
         assert cut_norm(one, other).low > 0, "nodes aligned, they are not the same edges"
 
+    @pytest.mark.parametrize("name", BASES)
+    def test_exact_isomorphism_says_that_they_are_two_graphs(self, name):
+        one, twisted = pair_over(name)
+        assert isomorphic(one, twisted) == "no"
+        order = np.random.default_rng(0).permutation(len(one.nodes))
+        renamed = one._replace(senders=order[one.senders], receivers=order[one.receivers])
+        assert isomorphic(one, renamed) == "yes"
+
     def test_two_dimensions_see_what_one_does_not(self):
         for one, other in (
             (cycles([6]), cycles([3, 3])),
@@ -138,7 +147,8 @@ class TestKnownPairs:
         ):
             pair = edge_set(one), edge_set(other)
             assert MEASURES["structure/weisfeiler_leman"].function(*pair) == 0
-            assert folklore_wl_distance(*pair) > 0
+            # Every node lies on a cycle that the other graph does not have, so no color is shared.
+            assert folklore_wl_distance(*pair) == 1
 
 
 def as_networkx(graph):
@@ -320,9 +330,9 @@ class TestTreeMover:
     @pytest.mark.parametrize(
         ("depth", "weight", "expected"),
         # A path of three nodes of feature 1 against an edge beside a node alone. Depth 2: the
-        # middle lacks one neighbor, one end lacks its only one. Depth 3: at the ends of the path
-        # hang trees of 3 nodes, at those of the edge of 2; moved by hand.
-        [(1, 1.0, 0.0), (2, 1.0, 2.0), (2, 0.5, 1.0), (3, 1.0, 5.0), (3, 0.0, 0.0)],
+        # middle has one neighbor more, one end the only one. Depth 3: the ends' trees have 4 nodes
+        # and the middle's 5, against 3, 3 and 1: at least 13 - 7, which the best order attains.
+        [(1, 1.0, 0.0), (2, 1.0, 2.0), (2, 0.5, 1.0), (3, 1.0, 6.0), (3, 0.0, 0.0)],
     )
     def test_by_hand(self, depth, weight, expected):
         ones = np.ones((3, 1))
