@@ -178,13 +178,14 @@ def cai_fuerer_immerman(base: jraph.GraphsTuple, *, twisted: bool = False) -> jr
                 owner.append(node)
                 chosen.append(np.isin(np.arange(pairs.senders.size), some))
     owners, table = np.array(owner), np.array(chosen)
-    ends = [
+    joined = [
         np.argwhere(
             (owners[:, None] == u) & (owners == v) & (table[:, number][:, None] == table[:, number])
         )
         for number, (u, v) in enumerate(zip(pairs.senders, pairs.receivers, strict=True))
     ]
-    return _undirected(*np.concatenate(ends).T, len(owner), None)
+    one, other = np.concatenate(joined).T
+    return _undirected(one, other, len(owner), None)
 
 
 def with_twin(graph: jraph.GraphsTuple, node: int, *, adjacent: bool = False) -> jraph.GraphsTuple:

@@ -58,9 +58,8 @@ def folklore_wl_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
 
 
 def _first_colors(edges: EdgeSet) -> np.ndarray:
-    table = np.zeros(edges.num_nodes**2, np.int64)
-    table[edges.numbers] = 1
-    table = table.reshape(edges.num_nodes, edges.num_nodes)
+    table = np.zeros((edges.num_nodes, edges.num_nodes), np.int64)
+    table.ravel()[edges.numbers] = 1
     return 4 * np.eye(edges.num_nodes, dtype=np.int64) + 2 * table + table.T
 
 

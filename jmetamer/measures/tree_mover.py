@@ -112,7 +112,7 @@ def _below(edges: EdgeSet) -> list[np.ndarray]:
 def _levels(depth: int, weights: float | Sequence[float]) -> list[float]:
     if depth < 1:
         raise InputError(f"`depth` is {depth}; allowed: 1 or more levels of the trees")
-    levels = [float(weights)] * (depth - 1) if np.ndim(weights) == 0 else list(map(float, weights))
+    levels = [*weights] if isinstance(weights, Sequence) else [float(weights)] * (depth - 1)
     if len(levels) != depth - 1 or not all(0 <= weight < np.inf for weight in levels):
         raise InputError(
             f"`weights` are {weights} with `depth` {depth}; allowed: one number from 0 up, or "
