@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jmetamer.report.wording import duration, listing, percent
+from jmetamer.report.wording import duration, listing, percent, plural
 
 Numbers = Mapping[str, Any]
-_ALIKE = 1e-9  # rounding of a mean of equal shares
 
 
 class Shown(NamedTuple):
@@ -97,30 +96,16 @@ def _random_direction(row: Numbers) -> Shown:
     return _number(row["nu_random"], _three, *more)
 
 
-def _rate(rate: Numbers, by_seed: Numbers) -> Shown:
-    """Show a rate with its counts and both intervals, over metamers and over seeds."""
+def _rate(rate: Numbers) -> Shown:
+    """Show a rate with its counts and its interval, and what that is over."""
     if rate["value"] is None:
         return Shown("n/a", reason=rate["reason"])
     counted = f"{rate['count']:,} of {rate['total']:,}"
-    of_seeds = _over_seeds(by_seed, "seeds: ")
-    together = f"metamers: {percent(rate['low'])} to {percent(rate['high'])}"
-    return Shown(percent(rate["value"]), (counted, of_seeds, together), rate["value"])
-
-
-def _over_seeds(by_seed: Numbers, label: str = "") -> str:
-    """Write the interval over seeds of a share; where all are alike there is none."""
-    if by_seed["low"] is None:
-        return "one seed"
-    if by_seed["high"] - by_seed["low"] < _ALIKE:
-        return f"{by_seed['num_seeds']} seeds alike"
-    return f"{label}{percent(by_seed['low'])} to {percent(by_seed['high'])}"
-
-
-def _mean_success(row: Numbers) -> Shown:
-    found = row["success_by_seed"]
-    if found["value"] is None:
-        return Shown("n/a", reason=found["reason"])
-    return Shown(percent(found["value"]), (_over_seeds(found),), found["value"])
+    over = plural(rate["num_networks"], "seed")
+    if rate["num_networks"] < 2:
+        over = "metamers of one seed"
+    limits = f"{percent(rate['low'])} to {percent(rate['high'])} over {over}"
+    return Shown(percent(rate["value"]), (counted, limits), rate["value"])
 
 
 def _on_reference(row: Numbers) -> Shown:
@@ -184,19 +169,19 @@ COLUMNS = (
     Column(
         "Success",
         "Share of metamers that fulfill every criterion of the recipe. Below it their number, the "
-        "95% t-interval of the mean over training seeds (where all have the same share it does not "
-        "exist), and the 95% Wilson interval of all metamers together: that one takes metamers of "
-        "one trained model as independent, which they are not, and is too short where models "
-        "differ. The p-value of the null-distribution "
+        "95% interval over training seeds: the seed is the unit, as metamers of one trained model "
+        "are not independent draws of models (where all seeds have the same share, each counts as "
+        "one trial). Of a single seed it is over its metamers, and says nothing about other seeds. "
+        "The p-value of the null-distribution "
         "test is not corrected for the number of cells; for that see the further numbers. Only "
         "metamers that succeed here count in R, I and harmful.",
-        lambda row: _rate(row["success"], row["success_by_seed"]),
+        lambda row: _rate(row["success"]),
     ),
     Column(
         "R",
         "Shared recognition: how models of other architectures, each of the same weight, read the "
         "metamers. It is the mean of Cohen's kappa between their reading of the metamer and of "
-        "the reference: 1 as before, 0 as by chance. Below it the 95% t-interval over seeds of "
+        "the reference: 1 as before, 0 as by chance. Below it the 95% interval over seeds of "
         "the maker and, in brackets, the range of R with one judge architecture left out.",
         _recognition,
     ),
@@ -256,12 +241,12 @@ DETAILS = (
         "The share of metamers that succeed if p-values are corrected by Holm's method for the "
         "number of cells of their run, the i-th metamers of all cells being one family. Below it "
         "the same lines as below success.",
-        lambda row: _rate(row["success_corrected"], row["success_corrected_by_seed"]),
+        lambda row: _rate(row["success_corrected"]),
     ),
     Column(
         "Mean success of seeds",
         "Mean over training seeds of each seed's share of metamers that succeed, uncorrected.",
-        _mean_success,
+        lambda row: _number(row["success_by_seed"], percent),
     ),
     Column(
         "Accuracy of judges",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from jmetamer.results import SeedSummary, seed_summary
+from jmetamer.results.seed_interval import SHARE, Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Estimate:
 
     Attributes:
       value: the mean; None where it is not known.
-      low, high: limits of its 95% t-interval; None where it is not known, and for one seed.
+      low, high: limits of its 95% interval over seeds; None where it is not known, and for one.
       num_seeds: seeds with a value.
       reason: why `value` is None; empty where it is not.
     """
@@ -44,12 +45,13 @@ def estimated(summary: SeedSummary, reason: str) -> Estimate:
     return Estimate(summary.mean, low, high, summary.num_seeds)
 
 
-def over_seeds(values: Iterable[float], reason: str) -> Estimate:
+def over_seeds(values: Iterable[float], reason: str, bounds: Bounds = SHARE) -> Estimate:
     """Return the mean over seeds of one value each; NaN where a seed has none.
 
     Args:
       values: one number a seed.
       reason: why there is no value, if there is none.
+      bounds: lowest and highest value that is possible, by default of a share.
 
     Example:
       >>> over_seeds([0.25, float("nan"), 0.75], "not stored").num_seeds
@@ -57,34 +59,4 @@ def over_seeds(values: Iterable[float], reason: str) -> Estimate:
       >>> over_seeds([], "not stored").reason
       'not stored'
     """
-    return estimated(seed_summary(np.array([*values], np.float64)), reason)
-
-
-def share_over_seeds(values: Iterable[float], reason: str) -> Estimate:
-    """Return the mean over seeds of shares, with limits cut to [0, 1], which no share can leave.
-
-    Args:
-      values: one number in [0, 1] a seed.
-      reason: why there is no value, if there is none.
-
-    Example:
-      >>> found = share_over_seeds([0.5, 1.0], "")
-      >>> found.value, found.low, found.high
-      (0.75, 0.0, 1.0)
-    """
-    return as_share(over_seeds(values, reason))
-
-
-def as_share(found: Estimate) -> Estimate:
-    """Return an estimate of a share with its limits cut to [0, 1].
-
-    Args:
-      found: mean of shares.
-
-    Example:
-      >>> as_share(Estimate(0.9, 0.7, 1.1, 3)).high
-      1.0
-    """
-    if found.low is None or found.high is None:
-        return found
-    return dataclasses.replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return estimated(seed_summary(np.array([*values], np.float64), bounds=bounds), reason)

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import Estimate, as_share, estimated, over_seeds
+from jmetamer.leaderboard.estimate import Estimate, estimated, over_seeds
 from jmetamer.leaderboard.panel import Panel, panel_of
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.leaderboard.success import NO_SUCCESS
 from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.results.seed_interval import KAPPA
 
 _NO_JUDGES = "no judge read these metamers"
 _NONE_PASSED = "no metamer succeeded"
@@ -95,7 +96,7 @@ def recognized(cells: Sequence[StoredCell]) -> Recognized:
         reference_accuracy=_share(judged, _on_reference(judged), counted, judges, reason),
         seed_gap=estimated(found.seed_gap, gap),
         architecture_gap=estimated(found.architecture_gap, gap),
-        by_judge={name: over_seeds(each, alone) for name, each in found.by_judge.items()},
+        by_judge={name: over_seeds(each, alone, KAPPA) for name, each in found.by_judge.items()},
         controls=_controls(judged, judges),
         panel=panel,
         notes=tuple(notes),
@@ -232,8 +233,9 @@ def _share(
         return Estimate(reason=reason or "not stored")
     tables = [_columns(cell, table, judges) for cell, table in zip(cells, values, strict=True)]
     known = [p & _readable(c, t, judges) for c, t, p in zip(cells, tables, passed, strict=True)]
-    found = _transfer(cells, tables, known, judges).recognition
-    return as_share(estimated(found, reason or "no node that is read has a label"))
+    found = _transfer(cells, tables, known, judges).by_judge
+    others = [each for name, each in found.items() if name != cells[0].architecture]
+    return over_seeds(np.mean(others, axis=0), reason or "no node that is read has a label")
 
 
 def _on_reference(cells: Sequence[StoredCell]) -> list[np.ndarray | None]:

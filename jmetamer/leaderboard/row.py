@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import Estimate, share_over_seeds
+from jmetamer.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.leaderboard.panel import each_once
 from jmetamer.leaderboard.recipe import row_settings
 from jmetamer.leaderboard.recognized import Recognized, recognized, unrecognized
@@ -105,12 +105,12 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rates=rates,
         recognized=found,
         map_layer=first.map_layer,
-        nu=share_over_seeds(maps["nu"], _NO_MAPS),
-        nu_centered=share_over_seeds(maps["nu_centered"], _NO_MAPS),
-        nu_random=share_over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
-        rank_ratio=share_over_seeds(maps["rank_ratio"], _NO_MAPS),
+        nu=over_seeds(maps["nu"], _NO_MAPS),
+        nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
+        nu_random=over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
+        rank_ratio=over_seeds(maps["rank_ratio"], _NO_MAPS),
         harmful=_harmful(cells),
-        test_accuracy=share_over_seeds(
+        test_accuracy=over_seeds(
             _by_seed(cells, [cell.test_accuracy for cell in cells]), "not stored"
         ),
         cost=_cost(cells),
@@ -199,7 +199,7 @@ def _harmful(cells: Sequence[StoredCell]) -> Estimate:
     reason = "the Bayes classes of changed graphs are known for csbm only"
     if stored:
         reason = "undefined for all metamers" if passed else "no metamer succeeded"
-    return share_over_seeds(_by_seed(cells, values), reason)
+    return over_seeds(_by_seed(cells, values), reason)
 
 
 def _cost(cells: Sequence[StoredCell]) -> Cost:

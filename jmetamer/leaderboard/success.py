@@ -1,15 +1,15 @@
-"""`Rate`: the share of a row's metamers that succeeded, over metamers and over training seeds."""
+"""`Rate`: the share of a row's metamers that succeeded, with its interval over training seeds."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import Estimate, share_over_seeds
+from jmetamer.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.report.cells import setting
 from jmetamer.report.wording import plural
-from jmetamer.results import wilson_interval
+from jmetamer.results import rate_interval
 
 NO_SUCCESS = "which metamers succeeded is not stored"
 _NO_TEST = "no null-distribution test was made, so there is no p-value to correct"
@@ -18,11 +18,13 @@ _ALPHA = 0.05  # of a record that does not say
 
 @dataclasses.dataclass(frozen=True)
 class Rate:
-    """A share of metamers with its 95% Wilson interval.
+    """A share of metamers with its 95% interval over networks.
 
     Attributes:
       count, total: metamers that succeeded, and all.
       value, low, high: the share and its limits; None where it is not known.
+      num_networks: training seeds with metamers; with one the limits are Wilson's over its
+        metamers, and say nothing about other seeds.
       reason: why it is not known.
     """
 
@@ -31,6 +33,7 @@ class Rate:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    num_networks: int = 0
     reason: str = ""
 
 
@@ -39,9 +42,8 @@ class SuccessRates:
     """How many of a row's metamers succeeded.
 
     Attributes:
-      success: of all metamers together. Its interval takes them as independent, which those of one
-        trained model are not.
-      by_seed: mean over training seeds of the share of each, with the t-interval over seeds.
+      success: of all metamers together, a seed with more of them counting more.
+      by_seed: mean over training seeds of the share of each, with its interval over seeds.
       corrected: after Holm's correction of the null test's p-values over the cells of the run.
       corrected_by_seed: the same over training seeds.
       notes: cells that are left out.
@@ -110,10 +112,11 @@ def _rate(
     shares = [float(found.mean()) if found.size else np.nan for found in each]
     together = np.concatenate(each)
     count, total = int(together.sum()), len(together)
-    low, high = wilson_interval(count, total)
+    low, high = rate_interval([int(bits.sum()) for bits in each], [len(bits) for bits in each])
     why = "" if total else "no metamers"
     share = count / total if total else None
-    return Rate(count, total, share, low, high, why), share_over_seeds(shares, why)
+    networks = sum(len(bits) > 0 for bits in each)
+    return Rate(count, total, share, low, high, networks, why), over_seeds(shares, why)
 
 
 def _counted(cells: Sequence[StoredCell]) -> str:

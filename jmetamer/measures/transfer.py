@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.results.seed_interval import SeedSummary, seed_summary
+from jmetamer.results.seed_interval import KAPPA, SeedSummary, seed_summary
 
 
 class Transfer(NamedTuple):
@@ -103,12 +103,12 @@ def transfer(
     same = by_judge.get(own, unknown) if alike else unknown
     without = _leaving_one_out(by_judge, others, level)
     return Transfer(
-        recognition=seed_summary(shared, level),
+        recognition=seed_summary(shared, level, KAPPA),
         lowest=min(without.values(), default=np.nan),
         highest=max(without.values(), default=np.nan),
         without=without,
-        seed_gap=seed_summary(1 - same, level),
-        architecture_gap=seed_summary(same - shared, level),
+        seed_gap=seed_summary(1 - same, level, (0, 2)),
+        architecture_gap=seed_summary(same - shared, level, (-2, 2)),
         by_judge=by_judge,
     )
 

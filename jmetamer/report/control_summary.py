@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.reading import finite, mean, values
-from jmetamer.results.seed_interval import SeedSummary, seed_summary
+from jmetamer.results.seed_interval import ANYWHERE, KAPPA, SHARE, SeedSummary, seed_summary
 
 # What is stored of every reading beside kappa, and what it says.
 MEASURES = {
@@ -82,8 +82,13 @@ def _control(
     cells = [data for group in parts.values() for data in group]
 
     def read(variable: str) -> dict[str, SeedSummary]:
+        bounds = KAPPA if variable == "control_kappa" else SHARE
+        if name == "identity":
+            bounds = ANYWHERE  # it is known, and no draw
         return {
-            architecture: seed_summary(list(_means(variable, parts, own, panel[architecture])))
+            architecture: seed_summary(
+                list(_means(variable, parts, own, panel[architecture])), bounds=bounds
+            )
             for architecture, own in columns.items()
         }
 

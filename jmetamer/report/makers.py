@@ -68,6 +68,19 @@ def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flatten(settings) if key not in SEEDS}
 
 
+def network_of(settings: Mapping[str, Any]) -> str:
+    """Return what is equal for cells of one trained network: its data, settings and seed.
+
+    Example:
+      >>> network_of({"model": {"hidden": 8}, "seed": 3, "metamers": {"layer": "conv1"}})
+      '{"model.hidden": 8, "seed": 3}'
+    """
+    flat = dict(flatten(settings))
+    seed = "training.seed" if flat.get("training.seed") is not None else "seed"
+    parts = ("dataset.", "model.", "training.")
+    return as_key({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
+
+
 def as_key(settings: Mapping[str, Any]) -> str:
     """Return settings as text that is equal where they are.
 

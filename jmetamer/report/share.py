@@ -1,8 +1,10 @@
-"""`Share`: how many of how many, with its interval."""
+"""`Share`: how many of how many, of how many networks, with its interval."""
 
 import dataclasses
+from collections.abc import Iterable
 
-from jmetamer.results.statistics import wilson_interval
+from jmetamer.report.wording import percent, plural
+from jmetamer.results.statistics import rate_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +13,7 @@ class Share:
 
     Attributes:
       count, total: how many of how many.
+      networks: (how many, of how many) of each trained network; empty for those of one.
 
     Example:
       >>> Share(3, 4).share, round(Share(3, 4).interval[0], 2)
@@ -19,6 +22,7 @@ class Share:
 
     count: int
     total: int
+    networks: tuple[tuple[int, int], ...] = dataclasses.field(default=(), kw_only=True)
 
     @property
     def share(self) -> float:
@@ -27,5 +31,38 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95% Wilson interval of the share."""
-        return wilson_interval(self.count, self.total)
+        """95% interval of the share over networks, of one network over its metamers."""
+        networks = self.networks or ((self.count, self.total),)
+        return rate_interval([count for count, _ in networks], [total for _, total in networks])
+
+    @property
+    def over(self) -> str:
+        """What the interval is over."""
+        number = sum(total > 0 for _, total in self.networks)
+        return "metamers of one network" if number < 2 else plural(number, "network")
+
+    @property
+    def words(self) -> str:
+        """Share and interval in words."""
+        low, high = map(percent, self.interval)
+        return f"{percent(self.share)}; 95% interval over {self.over} {low} to {high}"
+
+
+def over_networks(parts: Iterable[tuple[str, Share]]) -> Share:
+    """Return the shares of several cells together, cells of one network as one.
+
+    Args:
+      parts: (name of the network, share) of each cell.
+
+    Example:
+      >>> found = over_networks([("a", Share(1, 2)), ("b", Share(2, 2)), ("a", Share(1, 4))])
+      >>> found.networks, found.words
+      (((2, 6), (2, 2)), '50%; 95% interval over 2 networks 0.6% to 99.4%')
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for network, share in parts:
+        count, total = found.get(network, (0, 0))
+        found[network] = count + share.count, total + share.total
+    networks = tuple(found.values())
+    count, total = (sum(side) for side in zip(*networks, strict=True)) if networks else (0, 0)
+    return Share(count, total, networks=networks)

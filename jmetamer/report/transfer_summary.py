@@ -14,7 +14,7 @@ from jmetamer.report.makers import Maker
 from jmetamer.report.reading import converged, mean, median, values
 from jmetamer.report.wording import listing, plural
 from jmetamer.results.judges import settings_unlike_own_judges, stored_judges
-from jmetamer.results.seed_interval import SeedSummary, seed_summary
+from jmetamer.results.seed_interval import KAPPA, SHARE, SeedSummary, seed_summary
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
         seeds=seeds,
         panel=panel,
         by_judge=by_judge,
-        entries={name: seed_summary(numbers) for name, numbers in by_judge.items()},
+        entries={name: seed_summary(each, bounds=KAPPA) for name, each in by_judge.items()},
         beside=beside,
         chance=chance,
         result=result,
@@ -256,7 +256,7 @@ def _beside(
                 judges = zip(own, panel[name], strict=True)
                 foreign = [column for column, judge in judges if judge != seed]
                 means[name].append(mean(table[foreign][:, counted]))
-        found[measure] = {name: seed_summary(numbers) for name, numbers in means.items()}
+        found[measure] = {name: seed_summary(each, bounds=SHARE) for name, each in means.items()}
     return found
 
 

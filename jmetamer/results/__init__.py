@@ -23,7 +23,7 @@ from jmetamer.results.reference import Reference, arrays_digest, make_reference
 from jmetamer.results.run import Run, open_run
 from jmetamer.results.seed_interval import SeedSummary, seed_summary, t_interval
 from jmetamer.results.sign_flip import SignFlip, sign_flip_test
-from jmetamer.results.statistics import clopper_pearson_interval, wilson_interval
+from jmetamer.results.statistics import clopper_pearson_interval, rate_interval, wilson_interval
 from jmetamer.results.store import RunStore
 from jmetamer.results.stored_metamers import StoredMetamers
 
@@ -54,6 +54,7 @@ __all__ = [
     "median_interval",
     "monte_carlo_p_value",
     "open_run",
+    "rate_interval",
     "seed_summary",
     "settings_unlike_own_judges",
     "sign_flip_test",

@@ -6,9 +6,18 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.results.levels import check_level
+from jmetamer.results.statistics import limits_within
+
+Bounds = tuple[float, float]
+ANYWHERE: Bounds = (-np.inf, np.inf)
+SHARE: Bounds = (0.0, 1.0)
+KAPPA: Bounds = (-1.0, 1.0)
+_ROUND_OFF = 1e-9  # by which a mean may leave its range
 
 
-def t_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def t_interval(
+    values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE
+) -> tuple[np.ndarray, np.ndarray]:
     """Return Student's interval of a mean, one value a training seed.
 
     The limits are mean -+ t s / sqrt(m), with s^2 = sum (x - mean)^2 / (m - 1) and t the two-sided
@@ -17,21 +26,29 @@ def t_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.ndarray
     distribution. Average over nodes and metamers first: those of one trained model are not
     independent, and an interval over them is far too short.
 
+    What has a range (a share, an accuracy, kappa) is no normal variable near its ends. Between two
+    finite bounds the limits are those of `limits_within`, inside of them; one bound cuts them.
+
     Args:
       values: [..., m] one mean for each of m seeds along the last axis, finite.
       level: coverage, strictly between 0 and 1.
+      bounds: lowest and highest value that is possible.
 
     Returns:
       Lower and upper limit, [...] float64 each; minus and plus infinity where m = 1, since one
       seed says nothing about the spread.
 
     Raises:
-      InputError: if there is no seed, a value is not finite or the level is out of range.
+      InputError: if there is no seed, a value is not finite or outside of the bounds, or the level
+        is out of range.
 
     Example:
       >>> low, high = t_interval([0.80, 0.84, 0.82])
       >>> print(f"{low:.3f} to {high:.3f}")
       0.770 to 0.870
+      >>> low, high = t_interval([0.80, 0.84, 1.00], bounds=(0, 1))  # else 0.62 to 1.14
+      >>> print(f"{low:.3f} to {high:.3f}")
+      0.476 to 0.983
     """
     from scipy import special
 
@@ -47,12 +64,21 @@ def t_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.ndarray
             f"`values` hold {means[~np.isfinite(means)][0]}; leave out the seeds without a value, "
             "and say how many they are."
         )
+    outside = (means < bounds[0] - _ROUND_OFF) | (means > bounds[1] + _ROUND_OFF)
+    if outside.any():
+        raise InputError(
+            f"`values` hold {means[outside][0]}, but `bounds` are {bounds[0]:g} and {bounds[1]:g}; "
+            "give the range of what the values measure."
+        )
     num_seeds, mean = means.shape[-1], means.mean(-1)
     if num_seeds == 1:
         return np.full(mean.shape, -np.inf), np.full(mean.shape, np.inf)
     quantile = special.stdtrit(num_seeds - 1, 0.5 + level / 2)
-    half_width = quantile * means.std(-1, ddof=1) / np.sqrt(num_seeds)
-    return mean - half_width, mean + half_width
+    variance = means.var(-1, ddof=1) / num_seeds
+    if np.isfinite(bounds).all():
+        return limits_within(bounds, mean, variance, num_seeds, level)
+    half_width = quantile * np.sqrt(variance)
+    return np.maximum(mean - half_width, bounds[0]), np.minimum(mean + half_width, bounds[1])
 
 
 class SeedSummary(NamedTuple):
@@ -70,19 +96,21 @@ class SeedSummary(NamedTuple):
     num_seeds: int
 
 
-def seed_summary(values: Any, level: float = 0.95) -> SeedSummary:
+def seed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE) -> SeedSummary:
     """Return the mean over training seeds and its t-interval.
 
     Args:
       values: [m], one for each seed; NaN for a seed without one, as where none of its metamers
         passed. Such seeds are left out and `num_seeds` tells.
       level: coverage, strictly between 0 and 1.
+      bounds: lowest and highest value that is possible; see `t_interval`.
 
     Returns:
       `SeedSummary`.
 
     Raises:
-      InputError: if `values` is no list, one is infinite or the level is out of range.
+      InputError: if `values` is no list, one is infinite or outside of the bounds, or the level is
+        out of range.
 
     Example:
       >>> print("{:.2f}, {:.3f} to {:.3f}, of {} seeds".format(*seed_summary([0.80, 0.84, 0.82])))
@@ -95,5 +123,5 @@ def seed_summary(values: Any, level: float = 0.95) -> SeedSummary:
     if len(known) == 0:
         check_level(level)
         return SeedSummary(np.nan, np.nan, np.nan, 0)
-    low, high = t_interval(known, level)
+    low, high = t_interval(known, level, bounds)
     return SeedSummary(float(known.mean()), float(low), float(high), len(known))

@@ -1,7 +1,10 @@
-"""Confidence limits of proportions."""
+"""Confidence limits of proportions, of one network's metamers and over networks."""
 
-import math
+from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
+
+import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.results.levels import check_level
@@ -33,15 +36,112 @@ def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[fl
     _check(successes, total, level)
     if total == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / total
-    center = share + z**2 / (2 * total)
-    half_width = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-    scale = 1 + z**2 / total
+    low, high = _score_limits(successes / total, _normal_quantile(level) ** 2 / total)
+    return float(low), float(high)
+
+
+def rate_interval(
+    successes: Sequence[int], totals: Sequence[int], level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of a rate over several networks, from the counts of each.
+
+    Metamers of one network are alike in what their network is, so that the network is the unit.
+    With x_i of n_i and p = sum x_i / sum n_i, the variance of p is that of a ratio of totals,
+    m / (m - 1) sum (x_i - p n_i)^2 / (sum n_i)^2 (W. G. Cochran, Sampling Techniques, 1977, 6.4),
+    and no less than p (1 - p) / sum n_i, which is left where all networks are alike.
+    `limits_within` says how it becomes limits in [0, 1]. Over one network it is Wilson's interval
+    over that network's metamers, which says nothing about other networks.
+
+    Args:
+      successes: number of successes of each network.
+      totals: number of trials of each; networks without any are left out.
+      level: coverage, strictly between 0 and 1.
+
+    Returns:
+      Lower and upper limit, both in [0, 1]; (0, 1) without a trial.
+
+    Raises:
+      InputError: if the counts or the level are out of range.
+
+    Example:
+      >>> low, high = rate_interval([60, 40, 52], [64, 64, 64])
+      >>> print(f"{low:.2f} to {high:.2f}")
+      0.34 to 0.97
+      >>> low, high = wilson_interval(152, 192)  # as if all came from one network
+      >>> print(f"{low:.2f} to {high:.2f}")
+      0.73 to 0.84
+    """
+    if len(successes) != len(totals):
+        raise InputError(
+            f"`successes` has {len(successes)} counts and `totals` {len(totals)}; give one of each "
+            "a network."
+        )
+    for count, total in zip(successes, totals, strict=True):
+        _check(count, total, level)
+    drawn = np.array([(x, n) for x, n in zip(successes, totals, strict=True) if n], float)
+    if len(drawn) < 2:
+        return wilson_interval(sum(successes), sum(totals), level)
+    count, total = drawn.sum(0)
+    rate = count / total
+    residuals = drawn[:, 0] - rate * drawn[:, 1]
+    variance = len(drawn) / (len(drawn) - 1) * np.sum(residuals**2) / total**2
+    variance = max(variance, rate * (1 - rate) / total)
+    low, high = limits_within((0, 1), rate, variance, len(drawn), level)
+    return float(low), float(high)
+
+
+def limits_within(
+    bounds: tuple[float, float], mean: Any, variance: Any, num_seeds: int, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return limits of a mean that stay inside of the finite range of its values.
+
+    The mean, as a share u of the range, is as sure as that of u (1 - u) / variance trials, and
+    Wilson's limits are taken with this number in place of n and Student's quantile t in place of z:
+    c = t^2 variance / (u (1 - u)) is what z^2 / n is there. So are proportions of samples in
+    clusters treated (E. L. Korn and B. I. Graubard, Survey Methodology 24, 1998). Far from the ends
+    these are the limits mean -+ t sqrt(variance). Where all values lie at one end they tell nothing
+    about their spread: each counts as one trial, the least it can, and z stays.
+
+    Args:
+      bounds: lowest and highest possible value.
+      mean: [...] within the bounds.
+      variance: [...] of the mean.
+      num_seeds: values behind the mean, at least two.
+      level: coverage.
+
+    Returns:
+      Lower and upper limit, [...] each.
+
+    Example:
+      >>> low, high = limits_within((-1, 1), 0.88, 0.0036, 3, 0.95)
+      >>> print(f"{low:.2f} to {high:.2f}")
+      0.38 to 0.98
+    """
+    from scipy import special
+
+    width = bounds[1] - bounds[0]
+    share = np.clip((np.asarray(mean, np.float64) - bounds[0]) / width, 0.0, 1.0)
+    spread = np.asarray(variance, np.float64) / width**2
+    quantile = special.stdtrit(num_seeds - 1, 0.5 + level / 2)
+    inflation = np.full(np.shape(share), _normal_quantile(level) ** 2 / num_seeds)
+    inside = (share > 0) & (share < 1)
+    np.divide(quantile**2 * spread, share * (1 - share), out=inflation, where=inside)
+    low, high = _score_limits(share, inflation)
+    return bounds[0] + width * low, bounds[0] + width * high
+
+
+def _score_limits(share: Any, inflation: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the score limits of a share; `inflation` is the squared quantile by the trials."""
+    share, inflation = np.asarray(share, np.float64), np.asarray(inflation, np.float64)
+    center = share + inflation / 2
+    half_width = np.sqrt(inflation * share * (1 - share) + (inflation / 2) ** 2)
     # At the ends the limits are 0 and 1 exactly; round-off would leave 1e-17 behind.
-    low = 0.0 if successes == 0 else (center - half_width) / scale
-    high = 1.0 if successes == total else (center + half_width) / scale
-    return low, high
+    low = np.where(share == 0, 0.0, (center - half_width) / (1 + inflation))
+    return low, np.where(share == 1, 1.0, (center + half_width) / (1 + inflation))
+
+
+def _normal_quantile(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def clopper_pearson_interval(

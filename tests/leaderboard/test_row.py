@@ -2,22 +2,20 @@
 
 import numpy as np
 import pytest
+from bounded_limits import bounded_limits
 
 from jmetamer.leaderboard.row import control_of, identity_row, make_row
 
-T = 12.7062047362  # two-sided 95% quantile of Student's t with 1 degree of freedom
 
-
-def interval(low, high):
-    """Mean and t-interval of two seeds."""
-    mean, half = (low + high) / 2, T * abs(high - low) / 2
-    return pytest.approx((mean, mean - half, mean + half, 2))
+def interval(low, high, least=-1, most=1):
+    """Mean of two seeds with its limits, which do not leave the range of a kappa."""
+    limits = bounded_limits((low, high), least, most)
+    return pytest.approx(((low + high) / 2, *limits, 2), abs=1e-7)
 
 
 def share(low, high):
-    """The same of shares, which no limit leaves."""
-    mean, half = (low + high) / 2, T * abs(high - low) / 2
-    return pytest.approx((mean, max(mean - half, 0), min(mean + half, 1), 2))
+    """The same of shares."""
+    return interval(low, high, 0)
 
 
 def numbers(estimate):
@@ -36,19 +34,23 @@ def test_recognition_and_its_parts(row):
     assert numbers(found.recognition) == interval(0.45, 0.65)
     assert (found.lowest, found.highest) == pytest.approx((0.4, 0.7))
     assert found.without == pytest.approx({"gat": 0.4, "gin": 0.7})
-    assert numbers(found.seed_gap) == interval(0.1, 0.2)
-    assert numbers(found.architecture_gap) == interval(0.45, 0.15)
+    assert numbers(found.seed_gap) == interval(0.1, 0.2, 0, 2)
+    assert numbers(found.architecture_gap) == interval(0.45, 0.15, -2, 2)
     assert numbers(found.by_judge["gat"]) == interval(0.6, 0.8)
     assert numbers(found.controls["displacement"]) == interval(0.2, 0.4)
     assert found.panel.names == ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
     assert found.notes == ()
 
 
-def test_success_with_its_wilson_interval(row):
-    # p = 3/4, n = 4, z = 1.959964: (p + z^2/8 -+ z sqrt(p (1-p) / 4 + z^2/64)) / (1 + z^2/4)
+def test_success_with_its_interval_over_seeds(row, read_back, cell):
+    # 2 of 2 and 1 of 2: that of the shares 1 and 1/2.
     rate = row.rates.success
-    assert (rate.count, rate.total, rate.value) == (3, 4, 0.75)
-    assert (rate.low, rate.high) == pytest.approx((0.30064, 0.95441), abs=1e-5)
+    assert (rate.count, rate.total, rate.value, rate.num_networks) == (3, 4, 0.75, 2)
+    assert (rate.low, rate.high) == pytest.approx(bounded_limits((1, 0.5), 0, 1))
+    one = make_row(read_back(cell(success=(True, False, True, True)), name="one")).rates.success
+    # p = 3/4, n = 4, z = 1.959964: (p + z^2/8 -+ z sqrt(p (1-p) / 4 + z^2/64)) / (1 + z^2/4)
+    assert (one.low, one.high) == pytest.approx((0.30064, 0.95441), abs=1e-5)
+    assert one.num_networks == 1
 
 
 def test_blind_fraction_and_ranks_are_means_over_nodes_after_the_activation(row):
