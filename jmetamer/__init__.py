@@ -77,6 +77,7 @@ _HOMES = {
         "generate_each",
         "local_problem",
         "metamer_graph",
+        "remedy",
     ),
     "jmetamer.jacobians": (
         "MapCorrelations",

@@ -12,7 +12,7 @@ from jmetamer._base.compiled_programs import release_when_crowded
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import CellSettings
 from jmetamer.progress import Terminal
-from jmetamer.results import RunStore
+from jmetamer.results import RunStore, open_run
 
 RunCell = Callable[..., Any]
 
@@ -101,6 +101,7 @@ class Attempts:
             provenance = {**record.provenance, "command": self.origins[cell.id]}
             self.store.write_reference(reference)
             self.store.write(cell.id, dataclasses.replace(record, provenance=provenance))
+            self.terminal.finished(open_run(self.store.folder).row(cell.id))
         except StoreError:
             raise
         except Exception as error:  # whatever a cell raises must not stop the others

@@ -112,9 +112,11 @@ def judged_variables(
       asked: made some of these arrays.
     """
     given, null = cell.success, _null_test(cell, block, asked)
+    share = asked.problem.judged_share
+    least = share if given.agreement is None else given.agreement
     bits = success_bits(
         block["loss_hardened"],
-        block["worst_node"],
+        block["node_error"],
         block["agreement"],
         tolerance=float(np.sqrt(cell.metamers.tolerance or 0.0)),
         worst_node_tolerance=float(given.worst_node or 0.0),
@@ -122,10 +124,12 @@ def judged_variables(
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
         p_value=None if null is None else null.p_value,
         alpha=given.alpha or 0.0,
-        min_agreement=given.agreement,
+        num_nodes=asked.problem.num_targets,
+        min_agreement=least,
         min_distance=given.distance,
     )
     variables, scalars = success_variables(block, bits, null)
+    scalars |= {"success_share": share, "success_agreement": least}
     variables |= stored_activation_variables(block, asked)
     if asked.panel is None:
         return variables, scalars

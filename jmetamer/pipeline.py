@@ -33,6 +33,7 @@ from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
 from jmetamer.metamers.edges.footprint import edge_footprint
 from jmetamer.metamers.memory import fit, memory_of
+from jmetamer.metamers.remedies import remedy
 from jmetamer.metamers.repelled import fit_group, group_bytes
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
@@ -221,11 +222,12 @@ def complete(
         "seconds_geometry": geometry_seconds,
     }
     solver = prepared.solver
+    advice = remedy(prepared.problem, block["status"], tolerance=solver.tolerance)
     record = Record(
         settings=cell.settings,
         settings_hash=cell.hash,
         variables=variables,
-        scalars=scalars | seconds,
+        scalars=scalars | seconds | ({"remedy": advice} if advice else {}),
         status_counts=status_counts,
         provenance=provenance(solver.precision)
         | {

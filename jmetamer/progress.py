@@ -20,6 +20,11 @@ from jmetamer.results.progress import Progress
 Watcher = Callable[[Progress], None]
 _PLAIN_WIDTH = 160
 _DEVIATIONS = 3  # of one cell in the final table
+_TABLE_WIDTH = 120  # columns of a terminal that the final table needs
+_TITLES = (
+    "cell", "success (95% interval)", "most often missed", "ends of the search", "median loss",
+    "test accuracy", "deviation (chance)", "rank; dimension",
+)  # fmt: skip
 
 
 class Terminal:
@@ -86,18 +91,46 @@ class Terminal:
         with bars.Progress(*columns, console=self._console, transient=True) as display:
             yield _BarWatcher(display, title)
 
+    def finished(self, row: Mapping[str, Any]) -> None:
+        """Print how many metamers of a cell that has just ended succeed.
+
+        Args:
+          row: from `Run.row`.
+        """
+        texts = dict(zip(_TITLES, summary_texts(row), strict=True))
+        missed = f", most often missed: {row['missed']}" if row["missed"] else ""
+        ends = texts["ends of the search"]
+        self.line(f"{row['cell']}: success {texts['success (95% interval)']}{missed}; {ends}")
+
     def summary(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Print the headline numbers of finished cells, a row each."""
+        """Print the headline numbers of finished cells, success first, and what to change.
+
+        Args:
+          rows: from `Run.summary`; where the terminal is narrow, each is a block of lines.
+        """
         if not rows:
             return
-        table = Table(show_lines=any(len(row["deviations"]) > 1 for row in rows))
-        titles = ("cell", "metamers", "converged (95% interval)", "median loss", "test accuracy")
-        for title in (*titles, "deviation (chance)", "rank; dimension"):
-            # A cell id is there to be copied.
-            table.add_column(title, overflow="fold", no_wrap=title == "cell")
-        for row in rows:
-            table.add_row(*summary_texts(row))
-        self._console.print(table, markup=False)
+        if self._console.width < _TABLE_WIDTH:
+            for row in rows:
+                self._block(*summary_texts(row))
+        else:
+            table = Table(show_lines=any(len(row["deviations"]) > 1 for row in rows))
+            for title in _TITLES:
+                # A cell id is there to be copied.
+                table.add_column(title, overflow="fold", no_wrap=title == "cell")
+            for row in rows:
+                table.add_row(*summary_texts(row))
+            self._console.print(table, markup=False)
+        for change, cells in _changes(rows).items():
+            self._console.print(f"{cells}: {change}", markup=False, highlight=False)
+
+    def _block(self, cell: str, *texts: str) -> None:
+        """Print one row of the final table below its cell, a line a column."""
+        self.line(cell)
+        lines = Table.grid(padding=(0, 1))
+        for title, text in zip(_TITLES[1:], texts, strict=True):
+            lines.add_row(" ", title, text)
+        self._console.print(lines, markup=False)
 
     def estimates(self, rows: Sequence[tuple[str, Any]]) -> None:
         """Print shapes and memory of cells that have not been computed.
@@ -193,7 +226,10 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
       One text per column; "-" where the cell does not hold the number.
     """
     counts = ", ".join(f"{n} {name.lower()}" for name, n in row["status_counts"].items() if n)
-    interval = f"{row['converged_low']:.1%} to {row['converged_high']:.1%}"
+    success = "n/a, not stored"
+    if not math.isnan(row["success_count"]):
+        interval = f"{row['success_low']:.1%} to {row['success_high']:.1%}"
+        success = f"{row['success_count']} of {row['count']} ({interval})"
     chance = row["deviations_chance"]
     deviations = [
         f"{name.removeprefix('features/')} {number_text(value)} "
@@ -209,13 +245,28 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
         geometry = f"{row['rank']:g}; {row['dimension']:g} of {row['num_inputs']:g}"
     return [
         row["cell"],
+        success if row["count"] else "-",
+        f"{row['missed']} ({row['missed_count']} of {row['count']})" if row["missed"] else "-",
         counts or "-",
-        f"{row['converged']:.1%} ({interval})" if row["count"] else "-",
         number_text(row["loss_median"]),
         "-" if math.isnan(accuracy) else f"{accuracy:.1%}",
         "\n".join(deviations) or "-",
         geometry,
     ]
+
+
+def _changes(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what to change -> the cells that it helps, in words; no cell where all succeed."""
+    cells: dict[str, list[str]] = {}
+    for row in rows:
+        if row["change"]:
+            cells.setdefault(f"{row['missed']} is missed; change {row['change']}", []).append(
+                row["cell"]
+            )
+    return {
+        change: names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        for change, names in cells.items()
+    }
 
 
 def number_text(value: float) -> str:

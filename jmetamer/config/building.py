@@ -338,6 +338,7 @@ def build_problem(cell: CellSettings, trained: TrainedModel, data: Dataset) -> P
         nodes=cell.metamers.nodes,
         loss=build_loss(cell),
         identity_backward=cell.metamers.identity_backward,
+        share=cell.success.share,
     )
 
 

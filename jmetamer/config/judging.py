@@ -12,10 +12,12 @@ class SuccessSettings:
     """What a metamer must fulfill beside `metamers.tolerance`; every criterion is stored apart.
 
     Attributes:
-      worst_node: largest relative error of one target node; null takes ten times the root of
+      share: share of the target nodes at which the error of a node and its class are judged, as of
+        thousands single ones lie at a class boundary; null takes 0.99 where there are a hundred or
+        more target nodes, else 1. The worst node is stored beside it.
+      worst_node: largest relative error of a node; null takes ten times the root of
         `metamers.tolerance`, which is what all target nodes together may be off.
-      agreement: least share of target nodes that keep their predicted class; of thousands, single
-        ones that lie at a class boundary may change theirs.
+      agreement: least share of target nodes that keep their predicted class; null takes `share`.
       distance: least distance of features (normalized Euclidean) or edges (Jaccard) from the
         reference; what is nearer is trivial.
       alpha: largest p-value of the null-distribution test.
@@ -25,8 +27,9 @@ class SuccessSettings:
         small too often.
     """
 
+    share: Annotated[float, Range(0, 1, open_low=True)] | None = None
     worst_node: Positive | None = None
-    agreement: Share = 1.0
+    agreement: Share | None = None
     distance: Share = MIN_DISTANCE
     alpha: Annotated[float, Range(0, 1, open_low=True)] | None = 0.05
     null_pairs: Annotated[int, Range(0, 2**30)] = 999

@@ -1,6 +1,12 @@
 """How far a metamer is from its reference: features, edges, predictions, activations."""
 
-from jmetamer.measures.activations import relative_squared_error, snr_db, worst_node_error
+from jmetamer.measures.activations import (
+    error_of_share,
+    node_errors,
+    relative_squared_error,
+    snr_db,
+    worst_node_error,
+)
 from jmetamer.measures.bayes_labels import Harm, bayes_labels, unseen_harm
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.cut_norm import CutNorm, cut_norm
@@ -30,7 +36,7 @@ from jmetamer.measures.predictions import (
 )
 from jmetamer.measures.recognition import Recognition, recognition, recognition_of_classes
 from jmetamer.measures.subgraph_counts import SubgraphCounts, subgraph_counts
-from jmetamer.measures.success import Success, success_bits
+from jmetamer.measures.success import Success, success_bits, target_share
 from jmetamer.measures.table import MEASURES, measures_for, ready
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.measures.tree_mover import tree_movers_distance
@@ -63,6 +69,7 @@ __all__ = [
     "edge_diversity",
     "edge_set",
     "effective_number",
+    "error_of_share",
     "feature_diversity",
     "folklore_wl_distance",
     "graph_edit_distance",
@@ -70,6 +77,7 @@ __all__ = [
     "match_values",
     "measures_for",
     "mmd_p_value",
+    "node_errors",
     "null_test",
     "null_test_of",
     "prediction_agreement",
@@ -82,6 +90,7 @@ __all__ = [
     "snr_db",
     "subgraph_counts",
     "success_bits",
+    "target_share",
     "transfer",
     "tree_movers_distance",
     "unseen_harm",

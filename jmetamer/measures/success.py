@@ -1,5 +1,6 @@
 """Whether a metamer is one: each criterion as a bit of its own, and all of them together."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from jmetamer._base.errors import InputError
 
 MIN_DISTANCE = 0.1  # of features or edges; a metamer nearer to its reference is called trivial
+_MANY, _OF_MANY = 100, 0.99  # of so many nodes or more, one in a hundred may be off
 
 
 class Success(NamedTuple):
@@ -14,10 +16,9 @@ class Success(NamedTuple):
 
     Attributes:
       matches: [b] bool, e_act = sqrt(L_act) is within the tolerance.
-      matches_everywhere: [b] bool, the worst node is within its tolerance.
+      matches_everywhere: [b] bool, enough target nodes are each within the tolerance of a node.
       beats_null: [b] bool, the match is better than chance; None where it was not tested.
-      same_classes: [b] bool, the model predicts enough target nodes' class as before; by default
-        all of them.
+      same_classes: [b] bool, the model predicts enough target nodes' class as before.
       distinct: [b] bool, features or edges are far enough from the reference's; else it is
         trivial.
       success: [b] bool, all of the above that were tested.
@@ -31,6 +32,39 @@ class Success(NamedTuple):
     success: np.ndarray
 
 
+def target_share(num_nodes: int) -> float:
+    """Return at what share of the target nodes class and match of a node are judged by default.
+
+    Of thousands of nodes single ones lie at a class boundary or carry almost no activation, so that
+    a graph that matches within any tolerance still differs there.
+
+    Args:
+      num_nodes: of target nodes.
+
+    Returns:
+      0.99 where there are a hundred or more, else 1: all of them.
+
+    Example:
+      >>> target_share(99), target_share(100)
+      (1.0, 0.99)
+    """
+    return _OF_MANY if num_nodes >= _MANY else 1.0
+
+
+def num_needed(share: float, num_nodes: int) -> int:
+    """Return how many of so many nodes are at least a share of them; at least one.
+
+    Args:
+      share: above 0, at most 1.
+      num_nodes: at least 1.
+
+    Example:
+      >>> num_needed(0.99, 100), num_needed(0.99, 101), num_needed(0.07, 100)
+      (99, 100, 7)
+    """
+    return max(1, math.ceil(share * num_nodes * (1 - 1e-12)))  # 0.07 * 100 is more than 7
+
+
 def success_bits(
     squared_error: Any,
     worst_node_error: Any,
@@ -42,18 +76,21 @@ def success_bits(
     edge_distance: Any = None,
     p_value: Any = None,
     alpha: float = 0.05,
-    min_agreement: float = 1.0,
+    num_nodes: int | None = None,
+    min_agreement: float | None = None,
     min_distance: float = MIN_DISTANCE,
 ) -> Success:
     """Return which criteria of success each metamer fulfills.
 
-    success = (sqrt(L_act) <= tolerance) and (worst node <= its tolerance) and (p <= alpha, if
-    tested) and (agreement >= 1) and (feature distance >= 0.1 or edge distance >= 0.1). What is NaN,
-    as where activations are not finite or a reference is silent, fulfills nothing.
+    success = (sqrt(L_act) <= tolerance) and (error of a node <= its tolerance, at a share of the
+    target nodes) and (p <= alpha, if tested) and (agreement >= share) and (feature distance >= 0.1
+    or edge distance >= 0.1). The share is `target_share`: 0.99 of a hundred or more target nodes,
+    all of fewer. What is NaN, as where activations are not finite or a reference is silent,
+    fulfills nothing.
 
     Args:
       squared_error: [b] L_act, of `relative_squared_error`.
-      worst_node_error: [b], of `worst_node_error`.
+      worst_node_error: [b], of `worst_node_error` with the share that is judged.
       agreement: [b] share of target nodes whose predicted class is unchanged.
       tolerance: largest e_act, the root of L_act.
       worst_node_tolerance: largest error of a node. It has no default: a node may be off by much
@@ -64,8 +101,10 @@ def success_bits(
       p_value: [b] of `null_test`, corrected with `holm` where several cells are looked at; None
         where it was not tested.
       alpha: largest p-value that counts.
-      min_agreement: least share of target nodes that keep their class; of thousands, single ones
-        that lie at a class boundary may change theirs.
+      num_nodes: of target nodes; where it is known, nodes are counted, which no rounding of
+        `agreement` changes.
+      min_agreement: least share of target nodes that keep their class; None takes
+        `target_share(num_nodes)`, or all of them where `num_nodes` is None.
       min_distance: least distance, of features or of edges, that is not trivial.
 
     Returns:
@@ -94,11 +133,17 @@ def success_bits(
     _check(values)
     distances = [values[name] for name in ("feature_distance", "edge_distance") if name in values]
     tested = p_value is not None
+    if min_agreement is None:
+        min_agreement = 1.0 if num_nodes is None else target_share(num_nodes)
+    if num_nodes is None:
+        same = values["agreement"] >= min_agreement
+    else:
+        same = np.rint(values["agreement"] * num_nodes) >= num_needed(min_agreement, num_nodes)
     bits = {
         "matches": np.sqrt(values["squared_error"]) <= tolerance,
         "matches_everywhere": values["worst_node_error"] <= worst_node_tolerance,
         "beats_null": values["p_value"] <= alpha if tested else None,
-        "same_classes": values["agreement"] >= min_agreement,
+        "same_classes": same,
         "distinct": np.any([distance >= min_distance for distance in distances], axis=0),
     }
     together = np.all([bit for bit in bits.values() if bit is not None], axis=0)

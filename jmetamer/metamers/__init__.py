@@ -24,6 +24,7 @@ from jmetamer.metamers.parameterizations import (
     NonNegative,
 )
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.remedies import remedy
 from jmetamer.metamers.result import Metamers
 from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.status import Status
@@ -64,4 +65,5 @@ __all__ = [
     "generate_each",
     "local_problem",
     "metamer_graph",
+    "remedy",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
-from jmetamer.measures import relative_squared_error, worst_node_error
+from jmetamer.measures import error_of_share, node_errors, relative_squared_error
 from jmetamer.metamers.by_task import joined, of_task
 from jmetamer.metamers.coordinates import Coordinates
 from jmetamer.metamers.devices import LaneDevices
@@ -30,6 +30,7 @@ class Verdict(NamedTuple):
       loss: [] largest L_act of the matched layers over the target nodes; NaN for a zero target.
       layer_match: [k] L_act at every named layer over the target nodes.
       worst_node: [] largest relative error of one target node at the matched layers.
+      node_error: [] what the judged share of the target nodes do not exceed of it.
       agreement: [] share of target nodes whose predicted class is the reference's; NaN, as other
         layers' match, where a target was given that does not say.
     """
@@ -37,6 +38,7 @@ class Verdict(NamedTuple):
     loss: jax.Array
     layer_match: jax.Array
     worst_node: jax.Array
+    node_error: jax.Array
     agreement: jax.Array
 
 
@@ -114,11 +116,12 @@ def _judge(
     truth |= arrays.targets
     matched = [(arrays.targets[name], layers[name]) for name in matching.layers]
     loss = jnp.stack([relative_squared_error(t, h) for t, h in matched])
-    worst = jnp.stack([worst_node_error(t, h) for t, h in matched])
+    errors = jnp.max(jnp.stack([node_errors(t, h) for t, h in matched]), axis=0)
+    worst, enough = (error_of_share(errors, share) for share in (1.0, matching.share))
     match = [relative_squared_error(truth[name], layers[name]) for name in layers]
     same = jnp.mean(truth["logits"].argmax(-1) == layers["logits"].argmax(-1))
     agreement = jnp.where(jnp.isnan(truth["logits"]).any(), jnp.nan, same)
-    return Verdict(jnp.max(loss), jnp.stack(match), jnp.max(worst), agreement)
+    return Verdict(jnp.max(loss), jnp.stack(match), worst, enough, agreement)
 
 
 class Judge:

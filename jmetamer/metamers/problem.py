@@ -13,6 +13,7 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
+from jmetamer.measures.success import target_share
 from jmetamer.metamers.edge_gradient import require_edge_gradient
 from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
@@ -41,6 +42,7 @@ class Matching:
       vary: what of the graph varies; of a `Structure`, how its features do.
       loss: residual that is driven to zero.
       identity_backward: layers whose nonlinearity has derivative one in the backward pass.
+      share: of the target nodes, at which the error of a node is judged.
     """
 
     model: Model
@@ -48,6 +50,7 @@ class Matching:
     vary: Parameterization
     loss: Loss
     identity_backward: tuple[str, ...] = ()
+    share: float = 1.0
 
 
 class Arrays(NamedTuple):
@@ -90,11 +93,13 @@ class Problem:
       target: activation [t, c] to match in place of the reference's own, or a mapping from
         layer to activation.
       identity_backward: let gradients pass the nonlinearity of the matched layers unchanged.
+      share: of the target nodes, above 0 and at most 1, at which the error of a node is judged;
+        None takes 0.99 where there are a hundred or more, else all of them.
 
     Raises:
-      InputError: unknown layer, node out of range, target of the wrong shape, bad graph, a graph
-        without features where they are needed, or edge weights in a network without a gradient by
-        them.
+      InputError: unknown layer, share or node out of range, target of the wrong shape, bad graph, a
+        graph without features where they are needed, or edge weights in a network without a
+        gradient by them.
 
     Example:
       >>> import jmetamer as jm
@@ -113,16 +118,22 @@ class Problem:
     loss: Loss | None = None
     target: Any = None
     identity_backward: bool = False
+    share: float | None = None
 
     def __post_init__(self) -> None:
         validate_graph(self.graph)
+        if self.share is not None and not 0 < self.share <= 1:
+            raise InputError(
+                f"`share` is {self.share}, but it is a share of the target nodes: allowed are "
+                "numbers above 0 and up to 1, or None"
+            )
         if not has_features(self.graph):
             self._stand_in()
         self.vary.check(self.graph)
         if isinstance(self.vary, EdgeWeights):
             require_edge_gradient(self.trained.model, self.vary)
-        _ = self.matching
         self._check_nodes()
+        _ = self.matching
         if self.target is not None:
             _ = self.arrays  # checks the target's shape and values
 
@@ -139,6 +150,16 @@ class Problem:
             if name not in names:
                 raise unknown_name("layer", name, names)
         return tuple(dict.fromkeys(asked))
+
+    @property
+    def num_targets(self) -> int:
+        """Number of target nodes."""
+        return num_nodes(self.graph) if self.nodes is None else len(self.nodes)
+
+    @property
+    def judged_share(self) -> float:
+        """Share of the target nodes at which the error of a node is judged."""
+        return target_share(self.num_targets) if self.share is None else float(self.share)
 
     @functools.cached_property
     def matching(self) -> Matching:
@@ -159,7 +180,7 @@ class Problem:
                 )
         default = RelativeSquared() if self.identity_backward else Complementarity()
         vary = self.vary.features if isinstance(self.vary, Structure) else self.vary
-        return Matching(model, self.layers, vary, self.loss or default, through)
+        return Matching(model, self.layers, vary, self.loss or default, through, self.judged_share)
 
     @functools.cached_property
     def arrays(self) -> Arrays:
@@ -219,13 +240,12 @@ class Problem:
                 )
             given = {self.layers[0]: given}
         shapes = jax.eval_shape(self.trained.model.activations, params, graph)
-        count = num_nodes(self.graph) if self.nodes is None else len(self.nodes)
         targets = {}
         for name in self.layers:
             if name not in given:
                 raise unknown_name("layer of `target`", name, given)
             value = jnp.asarray(given[name], jnp.float32)
-            expected = (count, *shapes[name].shape[1:])
+            expected = (self.num_targets, *shapes[name].shape[1:])
             if value.shape != expected:
                 raise InputError(
                     f"`target` of layer {name!r} has shape {value.shape}, allowed is {expected}: "

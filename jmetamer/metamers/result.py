@@ -32,6 +32,8 @@ class Metamers(NamedTuple):
         target is all zero.
       penalty: [b] penalty at the best iterate.
       worst_node: [b] largest relative error of a single target node.
+      node_error: [b] the error of a node that enough target nodes do not exceed: all of fewer than
+        a hundred, else 99 % (`problem.share`).
       agreement: [b] share of target nodes whose class is the reference's.
       layer_match: [b, k] L_act of the hard graph at every layer of the network.
       loss_trace: [b, s] L_act at the steps `trace_step`, NaN after the end.
@@ -57,6 +59,7 @@ class Metamers(NamedTuple):
     loss_hardened: np.ndarray
     penalty: np.ndarray
     worst_node: np.ndarray
+    node_error: np.ndarray
     agreement: np.ndarray
     layer_match: np.ndarray
     loss_trace: np.ndarray
@@ -100,6 +103,7 @@ def result_of(
         "loss_hardened": np.float32(verdict.loss),
         "penalty": np.float32(lane.penalty),
         "worst_node": np.float32(verdict.worst_node),
+        "node_error": np.float32(verdict.node_error),
         "agreement": np.float32(verdict.agreement),
         "layer_match": np.asarray(verdict.layer_match, np.float32),
         "loss_trace": curve,

@@ -2,6 +2,11 @@
 
 import enum
 
+_EXACT = (
+    "take an exact method where one applies (`metamers.method: replace`, `reflect`; `jm.remedy` "
+    "tries them)"
+)
+
 
 class Status(enum.IntEnum):
     """Outcome of one metamer; the values are stored, so they never change.
@@ -14,7 +19,8 @@ class Status(enum.IntEnum):
       >>> Status.STALLED.name, int(Status.STALLED)
       ('STALLED', 2)
       >>> print(Status.STALLED.remedy)
-      lower the learning rate, add a decay, or match with `Complementarity()`
+      take an exact method where one applies (`metamers.method: replace`, `reflect`; `jm.remedy`
+      tries them), match an inner layer, or lower the learning rate of an optimizer that has one
     """
 
     message: str
@@ -33,12 +39,12 @@ class Status(enum.IntEnum):
     STALLED = (
         2,
         "the loss stopped falling above the tolerance",
-        "lower the learning rate, add a decay, or match with `Complementarity()`",
+        f"{_EXACT}, match an inner layer, or lower the learning rate of an optimizer that has one",
     )
     STEPS_EXHAUSTED = (
         3,
         "the number of steps ran out above the tolerance",
-        "raise `steps` or the learning rate, or accept a larger `tolerance`",
+        f"raise `steps` (`metamers.steps`), {_EXACT}, or match an inner layer",
     )
     NON_FINITE = (
         4,
@@ -55,3 +61,7 @@ class Status(enum.IntEnum):
         "the graph is the reference itself: this is no metamer",
         "use more seeds, start from 'reference' to walk away, or match an earlier layer",
     )
+
+
+# A search that ended so has made no metamer, though there may be some.
+ENDED_SHORT = (Status.STALLED, Status.STEPS_EXHAUSTED, Status.NON_FINITE)

@@ -18,6 +18,7 @@ _SHARED = {
     "vary": "what may vary",
     "loss": "the loss",
     "identity_backward": "the layers that gradients pass unchanged",
+    "share": "the share of target nodes at which the error of a node is judged",
     "coordinates": "the coordinates of the loop",
     "optimizer": "the optimizer (its learning rate may differ)",
     "chunk": "the steps between two looks of the host",

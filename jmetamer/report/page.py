@@ -27,7 +27,7 @@ from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import OF_THE_RUN, those_known
 from jmetamer.report.success_sentences import short, too_few_pairs
 from jmetamer.report.success_summary import Correction, criteria_told
-from jmetamer.report.summary import CellSummary, status_totals
+from jmetamer.report.summary import CellSummary, shortfalls, status_totals
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,
@@ -129,6 +129,7 @@ def render(runs: Sequence[Any]) -> str:
             min_pairs=MIN_PAIRS,
             comparison=comparison,
             remedies=status_totals(summaries),
+            shortfalls=shortfalls(summaries),
             columns=_extra_columns(names),
             num_open=NUM_CELLS_OPEN,
             num_listed=NUM_CELLS_LISTED,

@@ -13,6 +13,7 @@ from jmetamer.report.figures import deviations, edges, examples, layers, losses,
 from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
+from jmetamer.report.share import Share
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.wording import listing, number, percent, plural
 
@@ -54,24 +55,37 @@ def cell_pictures(
 
 
 def overview_picture(cells: list[CellSummary]) -> Picture | None:
-    """Draw the converged share of every cell, for runs of 2 to 40 cells."""
-    from jmetamer.report.figures.overview import converged_shares
+    """Draw the share of every cell that succeeds, for runs of 2 to 40 cells.
 
+    Runs of older versions do not hold it in any cell: of them the converged share is drawn.
+    """
+    from jmetamer.report.figures.overview import cell_shares
+
+    known = any(cell.succeeded is not None for cell in cells)
+    nothing = Share(0, 0)
+    shares = [
+        (cell.succeeded or nothing) if known else Share(cell.converged, cell.count)
+        for cell in cells
+    ]
+    what = "fulfill every criterion" if known else "reached the tolerance"
     titles = distinguishing([cell.name.title for cell in cells])
     titles = [title.replace("layer ", "") for title in titles]
     with style.styled():
-        figure = converged_shares(
+        figure = cell_shares(
             [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)],
-            [cell.share for cell in cells],
-            [cell.interval for cell in cells],
+            [one.share for one in shares],
+            [one.interval for one in shares],
+            what,
         )
-        alt = "Share of converged metamers per cell with its interval. " + "; ".join(
-            f"{cell.name.title}: {percent(cell.share)}" for cell in cells[:12]
+        alt = f"Share of metamers per cell that {what}, with its interval. " + "; ".join(
+            f"{cell.name.title}: {percent(one.share)}"
+            for cell, one in zip(cells[:12], shares, strict=False)
         )
         picture = drawn(
-            "all", "Converged share of every cell", figure, alt,
-            "Dot: share of metamers that reached the tolerance. Line: 95% Wilson interval. The "
-            "cells are numbered as in the table.",
+            "all", "Success of every cell" if known else "Converged share of every cell", figure,
+            alt,
+            f"Dot: share of metamers that {what}. Line: 95% Wilson interval. The cells are "
+            "numbered as in the table.",
             wide=True,
         )  # fmt: skip
     return with_sources(picture, *(cell.sources for cell in cells))

@@ -48,9 +48,9 @@ def run_sentences(
         return [text for text in ("No cell of this run has finished yet.", failed) if text]
     sentences = [
         _question(cells, sizes or {}),
+        success_sentence([cell.success for cell in cells if cell.success is not None]),
         _answer(cells),
         *_of_each_run(cells),
-        success_sentence([cell.success for cell in cells if cell.success is not None]),
         _distance(cells),
         _recognition(cells),
         transfer_sentence(rows),
@@ -61,10 +61,11 @@ def run_sentences(
 
 def cell_sentences(cell: CellSummary) -> list[str]:
     """Say in plain words what one cell found; every number comes from `cell`."""
-    sentences = [
-        f"{_success(cell)} The median loss of the stored graphs is {number(cell.loss)} "
+    sentences = _criteria(cell.success) if cell.success is not None else []
+    sentences.append(
+        f"{_reached(cell)} The median loss of the stored graphs is {number(cell.loss)} "
         f"(tolerance {number(cell.tolerance)})."
-    ]
+    )
     if cell.edges is not None and cell.edges.none_exists:
         sentences = [f"No metamer: {plural(cell.count, 'seed')} gave the reference itself."]
     if cell.repulsion:
@@ -79,8 +80,6 @@ def cell_sentences(cell: CellSummary) -> list[str]:
             f"{'has' if cell.num_loose == 1 else 'have'} a loss above the tolerance when it is "
             "recomputed from the stored graph."
         )
-    if cell.success is not None:
-        sentences += _criteria(cell.success)
     if cell.edges is not None:
         sentences += edge_sentences(cell.edges)
     sentences += [diversity_sentence(one) for one in cell.diversity]
@@ -103,7 +102,7 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     return sentences
 
 
-def _success(cell: CellSummary) -> str:
+def _reached(cell: CellSummary) -> str:
     if not cell.count:
         return "The cell holds no metamers."
     low, high = cell.interval
@@ -116,7 +115,8 @@ def _success(cell: CellSummary) -> str:
 def _criteria(success: SuccessSummary) -> list[str]:
     harm = "" if np.isnan(success.harmful) else harm_sentence(success.harmful)
     null = "" if success.null is None else null_sentence(success.null)
-    return [text for text in (success_sentence([success]), null, harm) if text]
+    change = "" if success.missed is None else f"What to change: {success.missed.change}."
+    return [text for text in (success_sentence([success]), change, null, harm) if text]
 
 
 def _rank_sentence(ranks: RankSummary) -> str:
@@ -170,7 +170,7 @@ def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
 
 def _answer(cells: Sequence[CellSummary]) -> str:
     if len(cells) == 1:
-        return _success(cells[0])
+        return _reached(cells[0])
     total, converged = sum(c.count for c in cells), sum(c.converged for c in cells)
     if not total:
         return "The cells hold no metamers."
@@ -179,14 +179,16 @@ def _answer(cells: Sequence[CellSummary]) -> str:
         f"{converged:,} of {plural(total, 'metamer')} reached the tolerance of their cell "
         f"({percent(converged / total)}; 95% interval {percent(low)} to {percent(high)})."
     )
-    titles = distinguishing([cell.name.title for cell in cells])
-    pairs = zip(cells, titles, strict=True)
-    ranked = sorted(((c.share, title) for c, title in pairs if c.count), key=lambda pair: pair[0])
-    (worst, where_worst), (best, where_best) = ranked[0], ranked[-1]
+    told = [cell for cell in cells if cell.succeeded is not None] or cells
+    titles = distinguishing([cell.name.title for cell in told])
+    shares = [cell.share if cell.succeeded is None else cell.succeeded.share for cell in told]
+    pairs = [pair for pair in zip(shares, titles, strict=True) if not np.isnan(pair[0])]
+    (worst, where_worst), (best, where_best) = min(pairs), max(pairs)
     if percent(worst) == percent(best):
         return text
+    what = "share" if told[0].succeeded is None else "share that succeeds"
     return (
-        f"{text} The share runs from {percent(worst)} ({where_worst}) to {percent(best)} "
+        f"{text} The {what} runs from {percent(worst)} ({where_worst}) to {percent(best)} "
         f"({where_best})."
     )
 
@@ -199,9 +201,12 @@ def _of_each_run(cells: Sequence[CellSummary]) -> list[str]:
     told = []
     for run in runs:
         own = [cell for cell in cells if cell.name.run == run]
-        total, converged = sum(c.count for c in own), sum(c.converged for c in own)
-        share = f" ({percent(converged / total)})" if total else ""
-        told.append(f"{run}: {converged:,} of {total:,} in {plural(len(own), 'cell')}{share}")
+        known = [cell.succeeded for cell in own if cell.succeeded is not None]
+        verb = "succeed" if known else "reached the tolerance (success is not stored)"
+        count = sum(one.count for one in known) if known else sum(c.converged for c in own)
+        total = sum(one.total for one in known) if known else sum(c.count for c in own)
+        share = f" ({percent(count / total)})" if total else ""
+        told.append(f"{run}: {count:,} of {total:,} {verb} in {plural(len(own), 'cell')}{share}")
     return [f"By run: {'; '.join(told)}."]
 
 

@@ -30,7 +30,8 @@ OF_THE_RUN = (
 OF_A_CELL = (
     "status_counts", "settings.metamers.tolerance", "loss_hardened", "success", "success_matches",
     "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
-    "null_p_value", "null_pairs", "null_others", "harmful_fraction", "class_agreement",
+    "success_share", "success_agreement", "worst_node_error", "remedy", "null_p_value",
+    "null_pairs", "null_others", "harmful_fraction", "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
     "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
@@ -54,6 +55,7 @@ OF_EFFECTS = (
 _STORED = ("stored_seed_id", "seed_id", "loss_hardened")
 # Title of a figure -> what it reads where it is there.
 FIGURES: dict[str, tuple[str, ...]] = {
+    "Success of every cell": ("success",),
     "Converged share of every cell": ("status_counts",),
     "Loss during the optimization": (
         "trace_step", "loss_trace", "settings.metamers.tolerance",

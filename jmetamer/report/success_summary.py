@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,29 +12,11 @@ from jmetamer.report.cells import setting
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
+from jmetamer.results.criteria import CRITERIA, TOGETHER, Missed, most_missed
 
 ALPHA = 0.05  # of a run that does not say
-# Variable, name, what it asks; in the order in which they are told.
-_CRITERIA = (
-    ("success_matches", "matches", "Are the activations of the matched layer the reference's?"),
-    (
-        "success_matches_everywhere",
-        "worst node",
-        "Are they so at every target node, also at the one that matches worst?",
-    ),
-    (
-        "success_beats_null",
-        "better than chance",
-        "Is the match better than that of two unrelated references (null test, uncorrected p)?",
-    ),
-    (
-        "success_same_classes",
-        "same classes",
-        "Does the network give the target nodes the classes that it gave them before?",
-    ),
-    ("success_distinct", "distinct", "Is it far from the reference, and not a copy of it?"),
-    ("success", "all together", "Does it fulfill all of these, with uncorrected p?"),
-)
+# In the order in which they are told.
+_CRITERIA = (*CRITERIA, TOGETHER)
 _BEFORE_NULL = ("success_matches", "success_matches_everywhere", "success_beats_null")
 _STATISTICS = {
     "spearman": "Spearman's correlation",
@@ -52,12 +35,14 @@ class Criterion(Share):
       name: one or two words.
       question: what it asks.
       bound: the tolerance in words; empty where there is none.
+      extreme: where a share of the target nodes is judged, what holds at all of them.
     """
 
     variable: str
     name: str
     question: str
     bound: str
+    extreme: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,11 +127,13 @@ class SuccessSummary:
       null: the null test, or None where it was not made.
       harmful: mean share of target nodes whose true (Bayes) class changed while the network's
         stayed; NaN where the dataset has no such class.
+      missed: what most metamers that do not succeed lack; None where there are none.
     """
 
     criteria: tuple[Criterion, ...]
     null: NullSummary | None
     harmful: float
+    missed: Missed | None = None
 
     def of(self, variable: str) -> Criterion | None:
         """Return the criterion of this variable, or None where the store does not hold it."""
@@ -171,26 +158,31 @@ def summarize_success(
     settings: Mapping[str, Any],
     data: xr.Dataset,
     correction: Correction | None = None,
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> SuccessSummary | None:
     """Return what the metamers of a cell fulfill, or None where the store does not say.
 
     Args:
       settings: resolved settings of the cell.
-      data: variables of the cell.
+      data: variables of the cell; scalars in its attributes.
       correction: of the null test over the cells of the run; None for a cell alone.
+      counts: status name -> number of metamers.
     """
-    bounds = _bounds(settings)
+    bounds, extremes = _bounds(settings, data), _extremes(settings, data)
     criteria = tuple(
-        _criterion(variable, name, question, bounds[variable], values(data, variable))
-        for variable, name, question in _CRITERIA
-        if variable in data and data[variable].size
-    )
+        _criterion(
+            one.variable, one.name, one.question, bounds[one.variable],
+            values(data, one.variable), extremes.get(one.variable, ""),
+        )
+        for one in _CRITERIA
+        if one.variable in data and data[one.variable].size
+    )  # fmt: skip
     null = _null(settings, data, correction)
     if not criteria and null is None:
         return None
     harmful = finite(values(data, "harmful_fraction"))
     mean = float(harmful.mean()) if harmful.size else float("nan")
-    return SuccessSummary(criteria, null, mean)
+    return SuccessSummary(criteria, null, mean, most_missed(data, counts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,35 +206,66 @@ def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]
     for one in (one for cell in cells if cell is not None for one in cell.criteria):
         bounds.setdefault(one.variable, {}).update({one.bound: None} if one.bound else {})
     return [
-        ToldCriterion(variable, name, question, tuple(bounds[variable]))
-        for variable, name, question in _CRITERIA
-        if variable in bounds
+        ToldCriterion(one.variable, one.name, one.question, tuple(bounds[one.variable]))
+        for one in _CRITERIA
+        if one.variable in bounds
     ]
 
 
-def _bounds(settings: Mapping[str, Any]) -> dict[str, str]:
+def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
     """Variable -> its tolerance in words."""
 
-    def told(key: str, before: str, after: str = "", form: Any = number) -> str:
+    def told(key: str, before: str, after: str = "") -> str:
         value = number_of(setting(settings, key))
-        return "" if np.isnan(value) else f"{before} {form(value)}{after}"
+        return "" if np.isnan(value) else f"{before} {number(value)}{after}"
 
-    agreement = told("success.agreement", "at least", " of them", percent)
+    share, least = _shares(settings, data)
+    where = "" if np.isnan(share) else f" at {_of_them(share)}"
     return {
         "success_matches": told("metamers.tolerance", "loss at most"),
-        "success_matches_everywhere": told("success.worst_node", "error of a node at most"),
+        "success_matches_everywhere": told("success.worst_node", "error of a node at most", where),
         "success_beats_null": told("success.alpha", "p at most"),
-        "success_same_classes": agreement.replace("at least 100% of them", "all of them"),
+        "success_same_classes": "" if np.isnan(least) else _of_them(least),
         "success_distinct": told("success.distance", "distance of features or edges at least"),
         "success": "",
     }
 
 
+def _shares(settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float]:
+    """Return at what shares of the target nodes error and class are judged; NaN where unknown."""
+    least = scalar(data, "success_agreement")
+    stored = number_of(setting(settings, "success.agreement"))
+    return scalar(data, "success_share"), stored if np.isnan(least) else least
+
+
+def _of_them(share: float) -> str:
+    return "all of them" if share == 1 else f"at least {percent(share)} of them"
+
+
+def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
+    """Variable -> what holds at all target nodes, where fewer are asked for."""
+    share, least = _shares(settings, data)
+    found = {}
+    error, most = finite(values(data, "worst_node_error")), setting(settings, "success.worst_node")
+    if share < 1 and error.size and most is not None:
+        found["success_matches_everywhere"] = (
+            f"all nodes in {int(np.sum(error <= most)):,}; the worst node is off by "
+            f"{number(float(np.median(error)))} (median)"
+        )
+    agreement = finite(values(data, "class_agreement"))
+    if least < 1 and agreement.size:
+        found["success_same_classes"] = (
+            f"all nodes in {int(np.sum(agreement == 1)):,}; {percent(float(np.median(agreement)))} "
+            f"of the nodes (median), {percent(float(agreement.min()))} (lowest)"
+        )
+    return found
+
+
 def _criterion(
-    variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray
+    variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray, extreme: str = ""
 ) -> Criterion:
     count, total = int(np.sum(fulfilled.astype(bool))), int(fulfilled.size)
-    return Criterion(count, total, variable, name, question, bound)
+    return Criterion(count, total, variable, name, question, bound, extreme)
 
 
 def _null(

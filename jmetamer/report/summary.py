@@ -23,7 +23,12 @@ from jmetamer.report.geometry_summary import (
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.sources import known_names
-from jmetamer.report.success_summary import Correction, SuccessSummary, summarize_success
+from jmetamer.report.success_summary import (
+    Correction,
+    Criterion,
+    SuccessSummary,
+    summarize_success,
+)
 from jmetamer.results.statistics import wilson_interval
 
 
@@ -138,6 +143,11 @@ class CellSummary:
     sources: frozenset[str] = frozenset()
 
     @property
+    def succeeded(self) -> Criterion | None:
+        """How many fulfill all criteria, or None where the store does not say."""
+        return None if self.success is None else self.success.together
+
+    @property
     def share(self) -> float:
         """Converged share, NaN without metamers."""
         return self.converged / self.count if self.count else float("nan")
@@ -184,13 +194,39 @@ def summarize(
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
         edges=summarize_edges(data),
-        success=summarize_success(settings, data, correction),
+        success=summarize_success(settings, data, correction, counts),
         diversity=tuple(summarize_diversity(settings, data)),
         no_diversity=why_no_diversity(settings, data),
         layers=summarize_layers(name.layer, data),
         repulsion=float(setting(settings, "metamers.repulsion") or 0),
         sources=known_names(settings, data),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Shortfall:
+    """What several cells lack, and what to change in them.
+
+    Attributes:
+      name: of what is missed most often.
+      change: keys to change.
+      cells: (place on the page, its cell).
+    """
+
+    name: str
+    change: str
+    cells: tuple[tuple[int, CellSummary], ...]
+
+
+def shortfalls(cells: Sequence[CellSummary]) -> list[Shortfall]:
+    """Put cells together in which metamers lack the same and the same helps, most cells first."""
+    groups: dict[tuple[str, str], list[tuple[int, CellSummary]]] = {}
+    for number, cell in enumerate(cells, start=1):
+        missed = None if cell.success is None else cell.success.missed
+        if missed is not None:
+            groups.setdefault((missed.name, missed.change), []).append((number, cell))
+    found = [Shortfall(*key, tuple(group)) for key, group in groups.items()]
+    return sorted(found, key=lambda one: -len(one.cells))
 
 
 def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:

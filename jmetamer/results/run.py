@@ -153,16 +153,17 @@ class Run:
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row of headline numbers per finished cell; see `summary_row`."""
-        return [
-            summary_row(
-                cell,
-                self.settings(cell),
-                self.scalars(cell),
-                self.status_counts(cell),
-                self.dataset(cell),
-            )
-            for cell in self.cells
-        ]
+        return [self.row(cell) for cell in self.cells]
+
+    def row(self, cell: str) -> dict[str, Any]:
+        """Return the headline numbers of one finished cell; see `summary_row`."""
+        return summary_row(
+            cell,
+            self.settings(cell),
+            self.scalars(cell),
+            self.status_counts(cell),
+            self.dataset(cell),
+        )
 
     def _document(self, cell: str) -> dict[str, Any]:
         if cell not in self._documents:

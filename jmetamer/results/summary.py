@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jmetamer.results.criteria import TOGETHER, most_missed
 from jmetamer.results.statistics import wilson_interval
 
 
@@ -26,25 +27,41 @@ def summary_row(
       data: variables of the cell; only the small ones are read.
 
     Returns:
-      `cell`, `dataset`, `layer`, `count`, `status_counts`, `converged` (share) with
-      `converged_low` and `converged_high` (Wilson 95% interval), `loss_median` (hardened),
+      `cell`, `dataset`, `layer`, `count`; `success` (share of metamers that fulfill all criteria)
+      with `success_count`, `success_low` and `success_high` (Wilson 95% interval), `missed` (the
+      criterion missed most often; empty where none is), `missed_count` and `change` (keys to
+      change); `status_counts`, `converged` (share) with `converged_low` and `converged_high`,
+      `loss_median` (hardened),
       `test_accuracy`, `class_agreement` and its chance level, `deviations` and
       `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `dimension` and `num_inputs`
       (medians over targets). NaN stands for what the cell does not hold.
 
     Example:
-      >>> row = summary_row("c", {}, {}, {"CONVERGED": 3, "STALLED": 1}, xr.Dataset())
-      >>> row["count"], row["converged"], round(row["converged_low"], 2)
-      (4, 0.75, 0.3)
+      >>> data = xr.Dataset({"success": ("metamer", [True, True, False, False])})
+      >>> row = summary_row("c", {}, {}, {"CONVERGED": 3, "STALLED": 1}, data)
+      >>> row["count"], row["success_count"], row["success"], row["converged"]
+      (4, 2, 0.5, 0.75)
     """
     count = sum(status_counts.values())
     converged = status_counts.get("CONVERGED", 0)
     low, high = wilson_interval(converged, count)
+    succeeded = np.nan
+    if TOGETHER.variable in data:
+        succeeded = int(np.sum(data[TOGETHER.variable].values))
+    limits = wilson_interval(succeeded, count) if succeeded == succeeded else (np.nan, np.nan)
+    missed = most_missed(data.assign_attrs(scalars), status_counts)
     return {
         "cell": cell,
         "dataset": settings.get("dataset", {}).get("name", ""),
         "layer": settings.get("metamers", {}).get("layer", ""),
         "count": count,
+        "success": succeeded / count if count else np.nan,
+        "success_count": succeeded,
+        "success_low": limits[0],
+        "success_high": limits[1],
+        "missed": missed.name if missed else "",
+        "missed_count": missed.count if missed else 0,
+        "change": missed.change if missed else "",
         "status_counts": dict(status_counts),
         "converged": converged / count if count else np.nan,
         "converged_low": low,

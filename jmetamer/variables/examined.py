@@ -16,7 +16,7 @@ from jmetamer.results import Variable
 
 _BITS = {
     "matches": "e_act, the root of L_act, is within the tolerance",
-    "matches_everywhere": "so is the worst target node, within its own",
+    "matches_everywhere": "enough target nodes are, each within the tolerance of a node",
     "beats_null": "p-value of the null-distribution test, uncorrected, at most alpha",
     "same_classes": "enough target nodes keep their predicted class",
     "distinct": "features or edges are far enough from the reference",

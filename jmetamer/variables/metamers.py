@@ -16,6 +16,7 @@ from jmetamer.variables.diversity import diversity_variables
 from jmetamer.variables.edges import edge_variables
 
 _L_ACT = "|h' - h|^2 / |h|^2"
+_NODE_ERROR = "|h'_v - h_v| / max(|h_v|, median_u |h_u|) of a target node v at a matched layer"
 _COLUMNS = {
     "seed_id": "number of the metamer within the run",
     "steps_used": "optimizer steps",
@@ -47,7 +48,13 @@ def metamer_variables(
     variables["status"] = Variable(
         metamer, block["status"], {"table": table, "remedies": remedies, "messages": messages}
     )
-    variables["worst_node_error"] = Variable(metamer, block["worst_node"])
+    variables["worst_node_error"] = Variable(
+        metamer, block["worst_node"], {"meaning": f"largest {_NODE_ERROR}"}
+    )
+    meaning = {"meaning": f"{_NODE_ERROR}, not exceeded at `share` of the target nodes"}
+    variables["node_error"] = Variable(
+        metamer, block["node_error"], {**meaning, "share": problem.judged_share}
+    )
     variables["class_agreement"] = Variable(metamer, block["agreement"])
     variables["trace_step"] = Variable(("trace",), block["trace_step"])
     variables["loss_trace"] = Variable(("metamer", "trace"), block["loss_trace"])

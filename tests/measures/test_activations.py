@@ -2,8 +2,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jmetamer.measures import relative_squared_error, snr_db, worst_node_error
+from jmetamer.measures import (
+    error_of_share,
+    node_errors,
+    relative_squared_error,
+    snr_db,
+    worst_node_error,
+)
 
 REFERENCE = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 METAMER = REFERENCE + 0.1 * np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
@@ -66,3 +74,38 @@ def test_both_errors_map_over_metamers():
         mapped = jax.jit(jax.vmap(function, (None, 0)))(REFERENCE, metamers)
         assert float(mapped[0]) == 0
         assert float(mapped[1]) == pytest.approx(float(function(REFERENCE, METAMER)), rel=1e-6)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 0.1, 0.5, np.inf, np.nan]), min_size=1, max_size=130),
+    st.sampled_from([0.01, 0.5, 0.99, 1.0]),
+)
+def test_the_error_of_a_share_is_the_smallest_that_enough_nodes_do_not_exceed(errors, share):
+    found = float(error_of_share(np.float32(errors), share))
+    within = sum(not np.isnan(error) and np.float32(error) <= found for error in errors)
+    smaller = [e for e in map(np.float32, errors) if e < found]
+    if np.isnan(found):
+        assert sum(not np.isnan(error) for error in errors) < share * len(errors)
+    else:
+        assert within >= share * len(errors) * (1 - 1e-9)
+        assert len(smaller) < share * len(errors)
+
+
+@pytest.mark.parametrize(("count", "passes"), [(99, False), (100, True), (199, True)])
+def test_one_bad_node_in_a_hundred_does_not_decide(count, passes):
+    reference = np.ones((count, 2), np.float32)
+    metamer = reference.copy()
+    metamer[7] = -1
+    share = 0.99 if count >= 100 else 1.0
+    assert (float(worst_node_error(reference, metamer, share)) == 0) is passes
+    metamer[8] = -1
+    assert float(worst_node_error(reference, metamer, share)) == pytest.approx(2)
+
+
+def test_a_node_that_is_not_finite_is_worse_than_any_other():
+    reference = np.ones((100, 2), np.float32)
+    metamer = reference.copy()
+    metamer[7] = np.nan
+    assert np.isnan(worst_node_error(reference, metamer))
+    assert float(worst_node_error(reference, metamer, 0.99)) == 0
+    assert np.flatnonzero(np.isnan(node_errors(reference, metamer))).tolist() == [7]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures import success_bits
+from jmetamer.measures import success_bits, target_share
 
 GOOD = {
     "squared_error": 1e-6,
@@ -25,9 +25,10 @@ BAD = {
 FIELDS = ("matches", "matches_everywhere", "beats_null", "same_classes", "distinct")
 
 
-def bits_of(**changes):
+def bits_of(num_nodes=None, min_agreement=None, **changes):
     values = {name: np.atleast_1d(value) for name, value in (GOOD | changes).items()}
-    return success_bits(tolerance=1e-3, worst_node_tolerance=0.01, **values)
+    counted = {"num_nodes": num_nodes, "min_agreement": min_agreement}
+    return success_bits(tolerance=1e-3, worst_node_tolerance=0.01, **counted, **values)
 
 
 def test_every_combination_of_criteria_gives_its_own_bits():
@@ -81,3 +82,31 @@ def test_misuse_is_refused_by_name():
         bits_of(agreement=[1.0, 1.0])
     with pytest.raises(InputError, match="neither `feature_distance` nor `edge_distance`"):
         success_bits([0.0], [0.0], [1.0], tolerance=1, worst_node_tolerance=1)
+
+
+@pytest.mark.parametrize(
+    ("num_nodes", "most_off"), [(1, 0), (7, 0), (99, 0), (100, 1), (199, 1), (200, 2), (2708, 27)]
+)
+def test_one_class_in_a_hundred_may_change_where_there_are_a_hundred_nodes_or_more(
+    num_nodes, most_off
+):
+    off = np.arange(num_nodes + 1)
+    agreement = (num_nodes - off).astype(np.float32) / np.float32(num_nodes)
+    for rounded in (agreement, np.nextafter(agreement, 0), np.nextafter(agreement, 2)):
+        same = bits_of(**dict(_many(len(off)), agreement=rounded), num_nodes=num_nodes).same_classes
+        assert np.flatnonzero(same).tolist() == list(range(most_off + 1))
+    assert target_share(num_nodes) == (0.99 if most_off else 1)
+
+
+def test_a_share_of_the_classes_is_counted_in_nodes():
+    # 0.07 * 100 and 0.29 * 100 are no whole numbers in floating point.
+    for share, needed in ((0.07, 7), (0.29, 29), (1.0, 100), (0.001, 1)):
+        kept = np.arange(101)
+        same = bits_of(
+            **dict(_many(101), agreement=kept / 100), num_nodes=100, min_agreement=share
+        ).same_classes
+        assert np.flatnonzero(same)[0] == needed
+
+
+def _many(count):
+    return {name: np.full(count, value) for name, value in GOOD.items()}

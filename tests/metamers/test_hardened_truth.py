@@ -1,10 +1,14 @@
 """What is reported is recomputed from the finished graph, and the best iterate is kept."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer._base.errors import InputError
+from jmetamer.metamers.check import Judge
 
 COUNT = 3
 
@@ -94,6 +98,7 @@ class TestLossHardened:
             error = np.linalg.norm(found[layer] - truth[layer], axis=1)
             worst = (error / np.maximum(size, np.median(size))).max()
             assert metamers.worst_node[i] == pytest.approx(worst, rel=1e-2)
+            assert metamers.node_error[i] == metamers.worst_node[i]  # of few nodes all are needed
 
 
 class TestTheBestIterate:
@@ -170,3 +175,28 @@ class TestMetamerGraph:
             jm.InputError, match=rf"`index` is {index}, but there are {COUNT} metamers"
         ):
             jm.metamer_graph(problem, continuous, index)
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 1.0])
+def test_of_several_layers_a_node_is_as_far_off_as_where_it_is_worst(problem, share):
+    both = dataclasses.replace(problem, layer=("conv1", "logits"), share=share)
+    moved = problem.graph._replace(nodes=np.asarray(problem.graph.nodes)[::-1].copy())
+    model, params = problem.trained.model, problem.trained.params
+    errors = []
+    for layer in both.layers:
+        truth, found = (
+            np.asarray(model.activations(params, graph)[layer]) for graph in (problem.graph, moved)
+        )
+        size = np.linalg.norm(truth, axis=1)
+        errors.append(np.linalg.norm(found - truth, axis=1) / np.maximum(size, np.median(size)))
+    worst = np.sort(np.max(errors, axis=0))
+    verdict = Judge(both)(moved)
+    assert float(verdict.worst_node) == pytest.approx(worst[-1], rel=1e-4)
+    needed = len(worst) // 2 if share == 0.5 else len(worst)
+    assert float(verdict.node_error) == pytest.approx(worst[needed - 1], rel=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused(problem, share):
+    with pytest.raises(InputError, match="`share` is"):
+        dataclasses.replace(problem, share=share)

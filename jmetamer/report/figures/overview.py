@@ -1,4 +1,4 @@
-"""All cells of a run in one picture: the share that converged, with its interval."""
+"""All cells of a run in one picture: the share that succeeds, with its interval."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,19 @@ from jmetamer.report.figures.style import BLUE, WIDTH, blank, label_width
 _MAX_CELLS = 40
 
 
-def converged_shares(
-    labels: Sequence[str], shares: Sequence[float], intervals: Sequence[tuple[float, float]]
+def cell_shares(
+    labels: Sequence[str],
+    shares: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    what: str,
 ) -> Figure | None:
-    """Draw each cell's converged share with its interval, best cells at the top.
+    """Draw a share of each cell's metamers with its interval, best cells at the top.
 
     Args:
       labels: what each cell is called.
-      shares: converged shares in [0, 1]; NaN where a cell holds no metamers.
+      shares: in [0, 1]; NaN where a cell holds no metamers.
       intervals: limits of the shares.
+      what: which metamers, in words.
 
     Returns:
       The figure, or None for fewer than 2 or more than 40 cells, which a table shows better.
@@ -36,5 +40,5 @@ def converged_shares(
     axes.set_yticks(range(len(order)), [labels[i] for i in order])
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(-2, 102)
-    axes.set_xlabel("metamers that reached the tolerance (%), 95% Wilson interval")
+    axes.set_xlabel(f"metamers that {what} (%), 95% Wilson interval")
     return figure

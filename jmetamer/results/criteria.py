@@ -1,0 +1,120 @@
+"""The criteria of success by name, which of them a cell misses most, and what to change then."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+
+class Criterion(NamedTuple):
+    """One criterion of success.
+
+    Attributes:
+      variable: name in the store.
+      name: one or two words.
+      question: what it asks.
+      change: keys to change where it is missed, with keys between backticks.
+    """
+
+    variable: str
+    name: str
+    question: str
+    change: str
+
+
+_MATCH_BETTER = "a smaller `metamers.tolerance`"
+CRITERIA = (
+    Criterion(
+        "success_matches",
+        "matches",
+        "Are the activations of the matched layer the reference's?",
+        "`metamers.steps`, `metamers.method` or `metamers.layer`",
+    ),
+    Criterion(
+        "success_matches_everywhere",
+        "node by node",
+        "Are they so at the target nodes one by one, at as many of them as are asked for?",
+        f"{_MATCH_BETTER}, or `success.share` and `success.worst_node`",
+    ),
+    Criterion(
+        "success_beats_null",
+        "better than chance",
+        "Is the match better than that of two unrelated references (null test, uncorrected p)?",
+        f"{_MATCH_BETTER}, or another `metamers.layer`",
+    ),
+    Criterion(
+        "success_same_classes",
+        "same classes",
+        "Does the network give enough target nodes the classes that it gave them before?",
+        f"{_MATCH_BETTER}, or `success.agreement`",
+    ),
+    Criterion(
+        "success_distinct",
+        "distinct",
+        "Is it far from the reference, and not a copy of it?",
+        "another start (`metamers.initialization`, `metamers.edges.start`), or `success.distance`",
+    ),
+)
+TOGETHER = Criterion(
+    "success", "all together", "Does it fulfill all of these, with uncorrected p?", ""
+)
+
+
+class Missed(NamedTuple):
+    """What most metamers of a cell that do not succeed lack.
+
+    Attributes:
+      name: of the criterion, or of the end of a search that made no other graph.
+      count, total: metamers that lack it, of how many.
+      change: what to change, with keys between backticks.
+    """
+
+    name: str
+    count: int
+    total: int
+    change: str
+
+
+def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | None:
+    """Return what is missed most often, the first criterion of equals.
+
+    Where that is the match, the record says what helps: an exact method that applies, an inner
+    layer; else the remedy of the most frequent status does.
+
+    Args:
+      data: variables of a cell; scalars in its attributes.
+      status_counts: status name -> number of metamers.
+
+    Returns:
+      None where all metamers succeed, or the store does not say.
+
+    Example:
+      >>> bits = {"success": [True, False], "success_matches": [True, False]}
+      >>> data = xr.Dataset({name: ("metamer", bit) for name, bit in bits.items()})
+      >>> most_missed(data, {"CONVERGED": 1, "STALLED": 1})[:3]
+      ('matches', 1, 2)
+    """
+    if TOGETHER.variable not in data:
+        return None
+    succeed = np.asarray(data[TOGETHER.variable].values, bool)
+    ends = {name: count for name, count in status_counts.items() if name != "CONVERGED"}
+    frequent = max(ends, key=lambda name: ends[name], default="")
+    remedies: Any = data["status"].attrs.get("remedies", {}) if "status" in data else {}
+    found = [Missed("another graph", ends.get("UNCHANGED", 0), succeed.size, frequent)]
+    found += [
+        Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, one.change)
+        for one in CRITERIA
+        if one.variable in data
+    ]
+    worst = max(found, key=lambda one: one.count)
+    if succeed.all() or not worst.count:
+        return None
+    if worst.name in ("another graph", CRITERIA[0].name):
+        known = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
+        return worst._replace(change=str(known or remedies.get(frequent, worst.change)))
+    return worst
+
+
+def _bits(data: xr.Dataset, criterion: Criterion) -> np.ndarray:
+    return np.asarray(data[criterion.variable].values, bool)
