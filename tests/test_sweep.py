@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import xarray as xr
+from rich.console import Console
 
 from jmetamer import sweep
 from jmetamer._base.errors import StoreError
@@ -15,6 +17,7 @@ from jmetamer.config import cells, packaged_configs, read_config
 from jmetamer.progress import Terminal, greeting, summary_texts
 from jmetamer.results import Progress, open_run
 from jmetamer.results import store as store_module
+from jmetamer.results.summary import summary_row
 
 CONFIG = """
 name: tiny
@@ -436,15 +439,17 @@ def test_a_terminal_shows_a_bar_with_loss_and_metamers_done(monkeypatch, capsys)
 def test_the_table_shows_every_number_beside_its_error_or_chance():
     row = {
         "cell": "c", "count": 4, "status_counts": {"CONVERGED": 3, "STALLED": 1, "NON_FINITE": 0},
-        "converged": 0.75, "converged_low": 0.3, "converged_high": 0.95, "loss_median": 1.234e-5,
+        "success": 0.5, "success_count": 2, "success_low": 0.15, "success_high": 0.85,
+        "missed": "distinct", "missed_count": 2, "change": "a key", "loss_median": 1.234e-5,
         "test_accuracy": float("nan"), "deviations": {"features/cosine": 0.5},
         "deviations_chance": {"features/cosine": 0.9}, "rank": 8.0, "dimension": 120.0,
         "num_inputs": 128.0,
     }  # fmt: skip
     assert summary_texts(row) == [
         "c",
+        "2 of 4 (15.0% to 85.0%)",
+        "distinct (2 of 4)",
         "3 converged, 1 stalled",
-        "75.0% (30.0% to 95.0%)",
         "1.23e-05",
         "-",
         "cosine 0.5 (0.9)",
@@ -454,9 +459,34 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "deviations": dict.fromkeys("abcde", 0.5),
         "deviations_chance": dict.fromkeys("abcde", 1.0),
     }
-    assert summary_texts(row)[5].splitlines() == [
+    assert summary_texts(row)[6].splitlines() == [
         "a 0.5 (1)",
         "b 0.5 (1)",
         "c 0.5 (1)",
         "and 2 more",
     ]
+    assert summary_texts(row | {"success_count": float("nan")})[1] == "n/a, not stored"
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_the_table_leads_with_success_at_every_width(monkeypatch, capsys, width):
+    data = xr.Dataset(
+        {"success": ("metamer", [True, False]), "success_matches": ("metamer", [True, False])}
+    )
+    scalars = {"remedy": "`metamers.method: replace`"}
+    ends = {"CONVERGED": 1, "STALLED": 1}
+    rows = [
+        summary_row(f"cora-gin-relu-conv1-{number}", {}, scalars, ends, data) for number in "ab"
+    ]
+    terminal = Terminal()
+    terminal._console = Console(file=sys.stdout, width=width)
+    terminal.summary(rows)
+    terminal.finished(rows[0])
+    *printed, last = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= width
+    text = " ".join(" ".join(printed).split())
+    assert text.index("success") < text.index("matches") < text.index("1 converged, 1 stalled")
+    assert (
+        "a and 1 more: “matches” is missed most often; remedy: `metamers.method: replace`" in text
+    )
+    assert "success 1 of 2 (9.5% to 90.5%), most often missed: matches; 1 converged" in last

@@ -108,7 +108,8 @@ def read_cell(run: Run, cell: str) -> StoredCell:
     Raises:
       StoreError: the files cannot be read.
     """
-    data, scalars, settings = run.dataset(cell), run.scalars(cell), run.settings(cell)
+    data, scalars = run.dataset(cell), run.scalars(cell)
+    settings = _with_shares(run.settings(cell), scalars)
     judges = stored_judges(data)
     readings = {
         name: _values(data, f"recognition_{name}", ("metamer", "judge")) if judges else None
@@ -139,6 +140,17 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         seconds_total=float(scalars.get("seconds", np.nan)),
         device=str(run.provenance(cell).get("device", "")),
     )
+
+
+def _with_shares(settings: Mapping[str, Any], scalars: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings with the shares of target nodes that the data decided, where they are null.
+
+    A cell that names the share and one that takes the default are then of one recipe.
+    """
+    stored = {key: scalars.get(f"success_{key}") for key in ("share", "agreement")}
+    success = dict(settings.get("success") or {})
+    success |= {key: v for key, v in stored.items() if v is not None and success.get(key) is None}
+    return {**settings, "success": success} if success else settings
 
 
 def _values(data: Any, name: str, dims: tuple[str, ...], dtype: Any = float) -> np.ndarray | None:

@@ -35,13 +35,16 @@ class Criterion(Share):
       name: one or two words.
       question: what it asks.
       bound: the tolerance in words; empty where there is none.
-      extreme: where a share of the target nodes is judged, what holds at all of them.
+      everywhere: where a share of the target nodes is judged, how many metamers fulfill it at all
+        of them; None otherwise.
+      extreme: the worst target node, in words; empty otherwise.
     """
 
     variable: str
     name: str
     question: str
     bound: str
+    everywhere: int | None = None
     extreme: str = ""
 
 
@@ -172,7 +175,7 @@ def summarize_success(
     criteria = tuple(
         _criterion(
             one.variable, one.name, one.question, bounds[one.variable],
-            values(data, one.variable), extremes.get(one.variable, ""),
+            values(data, one.variable), *extremes.get(one.variable, ()),
         )
         for one in _CRITERIA
         if one.variable in data and data[one.variable].size
@@ -242,30 +245,31 @@ def _of_them(share: float) -> str:
     return "all of them" if share == 1 else f"at least {percent(share)} of them"
 
 
-def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
-    """Variable -> what holds at all target nodes, where fewer are asked for."""
+def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, tuple[int, str]]:
+    """Variable -> metamers of which it holds at all target nodes, and the worst one in words."""
     share, least = _shares(settings, data)
-    found = {}
+    found: dict[str, tuple[int, str]] = {}
     error, most = finite(values(data, "worst_node_error")), setting(settings, "success.worst_node")
     if share < 1 and error.size and most is not None:
         found["success_matches_everywhere"] = (
-            f"all nodes in {int(np.sum(error <= most)):,}; the worst node is off by "
-            f"{number(float(np.median(error)))} (median)"
+            int(np.sum(error <= most)),
+            f"the worst node is off by {number(float(np.median(error)))} (median)",
         )
     agreement = finite(values(data, "class_agreement"))
     if least < 1 and agreement.size:
         found["success_same_classes"] = (
-            f"all nodes in {int(np.sum(agreement == 1)):,}; {percent(float(np.median(agreement)))} "
-            f"of the nodes (median), {percent(float(agreement.min()))} (lowest)"
+            int(np.sum(agreement == 1)),
+            f"{percent(float(np.median(agreement)))} of the nodes (median over metamers), at "
+            f"least {percent(float(agreement.min()))}",
         )
     return found
 
 
 def _criterion(
-    variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray, extreme: str = ""
+    variable: str, name: str, question: str, bound: str, fulfilled: np.ndarray, *extreme: Any
 ) -> Criterion:
     count, total = int(np.sum(fulfilled.astype(bool))), int(fulfilled.size)
-    return Criterion(count, total, variable, name, question, bound, extreme)
+    return Criterion(count, total, variable, name, question, bound, *extreme)
 
 
 def _null(

@@ -176,3 +176,17 @@ def test_different_judges_are_said(read_back, cell):
 def test_a_file_goes_by_its_name_not_its_folder(read_back, cell, path, name):
     (board,) = make_boards(read_back(cell(dataset__name=path)))
     assert board.dataset == board.dataset_settings["name"] == name
+
+
+def test_a_share_that_is_named_and_one_that_the_data_decided_are_one_recipe(cell, read_back):
+    scalars = {"success_share": 0.99, "success_agreement": 0.99}
+    null = {"success__share": None, "success__agreement": None}
+    named = {"success__share": 0.99, "success__agreement": 0.99}
+    cells = read_back(
+        cell(scalars=scalars, training__seed=0, **null),
+        cell(scalars=scalars, training__seed=1, **named),
+        cell(training__seed=2, success__share=1.0),
+    )
+    boards = make_boards(cells)
+    assert [board.rows[0].seeds for board in boards] == [(0, 1), (2,)]
+    assert "share 0.99" in boards[0].recipe

@@ -1,0 +1,65 @@
+"""What is missed most often, and the keys that are named for it."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from jmetamer.config import SuccessSettings
+from jmetamer.config.settings import MetamerSettings
+from jmetamer.results.criteria import CRITERIA, most_missed
+from jmetamer.results.summary import summary_row
+
+REMEDIES = {"STALLED": "as stalled", "UNCHANGED": "as unchanged", "ZERO_TARGET": "as zero"}
+
+
+def data_of(missed, count=8, **scalars):
+    """Bits of a cell of which so many metamers miss each criterion, the last ones."""
+    bits = {one.variable: np.arange(count) < count - missed.get(one.name, 0) for one in CRITERIA}
+    bits["success"] = np.all([*bits.values()], axis=0)
+    status = ("metamer", np.zeros(count), {"remedies": REMEDIES})
+    variables = {name: ("metamer", values) for name, values in bits.items()}
+    return xr.Dataset(variables | {"status": status}, attrs=scalars)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA[1:])
+def test_each_criterion_names_keys_that_there_are(criterion):
+    found = most_missed(data_of({criterion.name: 3}), {"CONVERGED": 8})
+    assert found[:3] == (criterion.name, 3, 8)
+    keys = found.change.split("`")[1::2]
+    assert keys
+    for key in keys:
+        section, *path = key.split(".")
+        settings = {"metamers": MetamerSettings(), "success": SuccessSettings()}[section]
+        for name in path:
+            settings = getattr(settings, name)
+
+
+def test_of_equals_the_match_is_the_cause():
+    all_of_them = dict.fromkeys([one.name for one in CRITERIA], 8)
+    assert most_missed(data_of(all_of_them), {"STALLED": 8})[:3] == ("matches", 8, 8)
+    assert most_missed(data_of(all_of_them | {"matches": 7}), {"STALLED": 7}).name == "node by node"
+
+
+@pytest.mark.parametrize(
+    ("scalars", "change"),
+    [({}, "as stalled"), ({"remedy": "`metamers.method`"}, "`metamers.method`")],
+)
+def test_what_the_record_says_of_the_problem_goes_before_the_status(scalars, change):
+    found = most_missed(data_of({"matches": 8}, **scalars), {"STALLED": 6, "ZERO_TARGET": 2})
+    assert found.change == change
+
+
+def test_graphs_that_are_the_reference_itself_are_the_cause():
+    found = most_missed(data_of({"distinct": 8}, remedy="none of it"), {"UNCHANGED": 8})
+    assert found == ("another graph", 8, 8, "as unchanged")
+
+
+def test_nothing_is_missed_where_all_succeed_or_the_store_does_not_say():
+    assert most_missed(data_of({}), {"CONVERGED": 8}) is None
+    assert most_missed(xr.Dataset(), {"STALLED": 8}) is None
+
+
+def test_a_run_that_does_not_store_success_has_a_row():
+    row = summary_row("c", {}, {}, {"CONVERGED": 3, "STALLED": 1}, xr.Dataset())
+    assert np.isnan([row["success"], row["success_count"], row["success_low"]]).all()
+    assert (row["converged"], row["missed"], row["change"]) == (0.75, "", "")
