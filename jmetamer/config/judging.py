@@ -21,8 +21,9 @@ class SuccessSettings:
       distance: least distance of features (normalized Euclidean) or edges (Jaccard) from the
         reference; what is nearer is trivial.
       alpha: largest p-value of the null-distribution test.
-      null_pairs: random pairs of that test, so that p-values are multiples of 1 / (1 + pairs); 0
-        leaves it out, and sets `alpha` and `null_others` to null.
+      null_pairs: random pairs of that test, so that p-values are multiples of 1 / (1 + pairs), and
+        a correction over up to 250 cells can be passed; 0 leaves it out, and sets `alpha` and
+        `null_others` to null.
       null_others: other targets from which the pairs are drawn; of fewer than 30, p-values are too
         small too often.
     """
@@ -32,7 +33,7 @@ class SuccessSettings:
     agreement: Share | None = None
     distance: Share = MIN_DISTANCE
     alpha: Annotated[float, Range(0, 1, open_low=True)] | None = 0.05
-    null_pairs: Annotated[int, Range(0, 2**30)] = 999
+    null_pairs: Annotated[int, Range(0, 2**30)] = 4999
     null_others: Annotated[int, Range(2)] | None = 32
 
 

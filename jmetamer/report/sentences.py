@@ -48,7 +48,7 @@ def run_sentences(
         return [text for text in ("No cell of this run has finished yet.", failed) if text]
     sentences = [
         _question(cells, sizes or {}),
-        success_sentence([cell.success for cell in cells if cell.success is not None]),
+        _success(cells),
         _answer(cells),
         *_of_each_run(cells),
         _distance(cells),
@@ -179,17 +179,27 @@ def _answer(cells: Sequence[CellSummary]) -> str:
         f"{converged:,} of {plural(total, 'metamer')} reached the tolerance of their cell "
         f"({percent(converged / total)}; 95% interval {percent(low)} to {percent(high)})."
     )
-    told = [cell for cell in cells if cell.succeeded is not None] or cells
-    titles = distinguishing([cell.name.title for cell in told])
-    shares = [cell.share if cell.succeeded is None else cell.succeeded.share for cell in told]
+    return f"{text}{_range(cells, [cell.share for cell in cells])}"
+
+
+def _success(cells: Sequence[CellSummary]) -> str:
+    """Say how many metamers succeed, and in which cells the largest and smallest share does."""
+    known = [(cell, cell.succeeded.share) for cell in cells if cell.succeeded is not None]
+    text = success_sentence([cell.success for cell in cells if cell.success is not None])
+    if not known or not text:
+        return "Which metamers fulfill the criteria of success is not stored."
+    return f"{text}{_range(*map(list, zip(*known, strict=True)))}"
+
+
+def _range(cells: Sequence[CellSummary], shares: Sequence[float]) -> str:
+    """Say from where to where shares run; nothing where they are all alike."""
+    titles = distinguishing([cell.name.title for cell in cells])
     pairs = [pair for pair in zip(shares, titles, strict=True) if not np.isnan(pair[0])]
     (worst, where_worst), (best, where_best) = min(pairs), max(pairs)
     if percent(worst) == percent(best):
-        return text
-    what = "share" if told[0].succeeded is None else "share that succeeds"
+        return ""
     return (
-        f"{text} The {what} runs from {percent(worst)} ({where_worst}) to {percent(best)} "
-        f"({where_best})."
+        f" The share runs from {percent(worst)} ({where_worst}) to {percent(best)} ({where_best})."
     )
 
 
