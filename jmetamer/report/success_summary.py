@@ -223,7 +223,7 @@ def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
         return "" if np.isnan(value) else f"{before} {number(value)}{after}"
 
     share, least = _shares(settings, data)
-    where = "" if np.isnan(share) else f" at {_of_them(share)}"
+    where = "" if np.isnan(share) else f" ({_of_them(share)})"
     return {
         "success_matches": told("metamers.tolerance", "loss at most"),
         "success_matches_everywhere": told("success.worst_node", "error of a node at most", where),

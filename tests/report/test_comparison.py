@@ -81,8 +81,8 @@ def test_cells_match_by_their_settings_without_seeds_and_what_tells_runs_apart(t
 def test_every_table_over_cells_names_the_run(text):
     for label in ("Success table", "Transfer matrix", "Controls"):
         assert {"plain", "hard"} <= {word for row in table(text, label) for word in row}
-    assert "By run: plain: 36 of 48 in 6 cells" in text
-    assert "hard: 16 of 32 in 4 cells (50%)" in text
+    assert "By run: plain: 36 of 48 succeed in 6 cells (75%)" in text
+    assert "hard: 16 of 32 succeed in 4 cells (50%)" in text
 
 
 def test_too_few_seeds_for_a_test_are_told(text):
