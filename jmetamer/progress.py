@@ -256,16 +256,15 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what to change -> the cells that it helps, in words; no cell where all succeed."""
+    """Return what is missed and what helps -> the cells of which it holds."""
     cells: dict[str, list[str]] = {}
     for row in rows:
         if row["change"]:
-            cells.setdefault(f"{row['missed']} is missed; change {row['change']}", []).append(
-                row["cell"]
-            )
+            text = f"“{row['missed']}” is missed most often; remedy: {row['change']}"
+            cells.setdefault(text, []).append(row["cell"])
     return {
-        change: names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        for change, names in cells.items()
+        text: names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        for text, names in cells.items()
     }
 
 

@@ -49,7 +49,7 @@ def remedy(
       construction: loss ... here; or `metamers.layer: conv1.mlp`, the first layer behind an
       activation, which decides `conv1`
     """
-    ends = set() if status is None else {Status(int(code)) for code in status}
+    ends = set() if status is None else {int(code) for code in status}
     if status is not None and not ends & set(ENDED_SHORT):
         return ""
     limit = default_solver(problem).tolerance if tolerance is None else tolerance

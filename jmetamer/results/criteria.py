@@ -66,12 +66,12 @@ class Missed(NamedTuple):
 
     Attributes:
       name: of the criterion, or of the end of a search that made no other graph.
-      count, total: metamers that lack it, of how many.
+      lacking, total: metamers that lack it, of how many.
       change: what to change, with keys between backticks.
     """
 
     name: str
-    count: int
+    lacking: int
     total: int
     change: str
 
@@ -107,8 +107,8 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
         for one in CRITERIA
         if one.variable in data
     ]
-    worst = max(found, key=lambda one: one.count)
-    if succeed.all() or not worst.count:
+    worst = max(found, key=lambda one: one.lacking)
+    if succeed.all() or not worst.lacking:
         return None
     if worst.name in ("another graph", CRITERIA[0].name):
         known = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""

@@ -45,10 +45,10 @@ def summary_row(
     count = sum(status_counts.values())
     converged = status_counts.get("CONVERGED", 0)
     low, high = wilson_interval(converged, count)
-    succeeded = np.nan
+    succeeded, limits = np.nan, (np.nan, np.nan)
     if TOGETHER.variable in data:
         succeeded = int(np.sum(data[TOGETHER.variable].values))
-    limits = wilson_interval(succeeded, count) if succeeded == succeeded else (np.nan, np.nan)
+        limits = wilson_interval(int(succeeded), count)
     missed = most_missed(data.assign_attrs(scalars), status_counts)
     return {
         "cell": cell,
@@ -60,7 +60,7 @@ def summary_row(
         "success_low": limits[0],
         "success_high": limits[1],
         "missed": missed.name if missed else "",
-        "missed_count": missed.count if missed else 0,
+        "missed_count": missed.lacking if missed else 0,
         "change": missed.change if missed else "",
         "status_counts": dict(status_counts),
         "converged": converged / count if count else np.nan,

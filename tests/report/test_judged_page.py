@@ -115,7 +115,7 @@ def test_criteria_of_every_cell_stand_in_a_table_with_corrected_p_values(text):
     assert rows[0][-2:] == ["0.02", "0.08"]
     cell = table_of(text, "Criteria of success of cell 1")
     assert [row[0] for row in cell] == [
-        "matches", "worst node", "better than chance", "better than chance, corrected",
+        "matches", "node by node", "better than chance", "better than chance, corrected",
         "same classes", "distinct", "all together",
     ]  # fmt: skip
     assert cell[2][3:] == ["16 of 16", "100%  80.6% to 100%"]

@@ -78,5 +78,5 @@ def test_two_stored_runs_with_judges_are_compared(tmp_path, cell, words, judged,
         assert told in text
     told = " ".join(text.split())
     assert "mean kappa of 0.20 to 0.60" in told
-    assert "run0: 6 of 8 in 1 cell" in told
+    assert "run0: 6 of 8 succeed in 1 cell" in told
     assert told.count("ValueError: boom") == 4  # in the headline and the traceback of each run
