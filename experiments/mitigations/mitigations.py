@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jmetamer as jm
-from jmetamer.report.effects_sentences import interval
-from jmetamer.report.effects_summary import (
-    Effects,
-    EffectStudy,
-    EqualRank,
-    grid_rows,
-    summarize_effects,
-)
+from jmetamer.report.effects_sentences import interval, share_limits, without_sentence
+from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
 from jmetamer.report.makers import MadeCell
+from jmetamer.report.outcome_rows import grid_rows
 
 
 def main() -> None:
@@ -31,7 +26,7 @@ def main() -> None:
     found = effects_of(run, arguments.order)
     if not found.studies:
         raise SystemExit(
-            f"{arguments.run} holds no full factorial of two settings and two training seeds in "
+            f"{arguments.run} holds no setting that differs at the same two training seeds in "
             f"its {len(run.cells)} cells; finish the sweep first. {' '.join(found.refused)}"
         )
     text = "\n".join([*map(markdown, found.studies), *found.refused])
@@ -60,15 +55,14 @@ def document_of(study: EffectStudy) -> dict[str, Any]:
         "seeds": study.grid.seeds,
         # JSON has no NaN.
         "rows": [
-            {k: None if v != v else v for k, v in row.items()} for row in grid_rows(study.grid)
+            {k: None if v != v else v for k, v in row.items()} for row in grid_rows(study.grid).rows
         ],
         "effects": [{"outcome": name, **one._asdict()} for name, one in study.all],
         "at_equal_rank": [
             {
                 "outcome": one.outcome,
                 "verdict": one.verdict,
-                "alone": one.alone and one.alone._asdict(),
-                "beside_other_factors": one.beside and one.beside._asdict(),
+                "direct": one.direct and one.direct._asdict(),
             }
             for one in study.at_equal_rank
         ],
@@ -78,31 +72,34 @@ def document_of(study: EffectStudy) -> dict[str, Any]:
 
 def markdown(study: EffectStudy) -> str:
     """Return the tables of one study."""
-    told = "; ".join(factor.told for factor in study.grid.factors)
-    lines = [f"## {study.grid.where}", "", f"{told}.", ""]
+    compared = "; ".join(factor.told for factor in study.grid.factors)
+    lines = [f"## {study.grid.where}", "", f"{compared}.", ""]
     lines += ["| outcome | effect | mean | 95 % interval | p | Holm | seeds |", "|---" * 7 + "|"]
     for outcome, one in study.all:
         lines.append(
-            f"| {outcome} | {' x '.join(one.factors)} | {one.mean:.3g} | {interval(one)} "
+            f"| {outcome} | {study.label(one)} | {one.mean:.3g} | {interval(one)} "
             f"| {one.p_value:.3g} | {one.adjusted_p:.3g} | {one.num_seeds} |"
         )
     if study.at_equal_rank:
         lines += ["", "Effect of the activation at an equal rank:", ""]
-        lines += ["| outcome | plain | at equal rank | with the other factors | it says |"]
-        lines += ["|---" * 5 + "|"]
+        lines += ["| outcome | plain | at equal rank | share, 90 % | it says | seeds for that |"]
+        lines += ["|---" * 6 + "|"]
         lines += [" | ".join(_equal_rank(one)) for one in study.at_equal_rank]
     reasons = dict.fromkeys(one.reason for one in study.at_equal_rank if one.reason)
     lines += [f"\nNot determined: {reason}" for reason in reasons]
-    lines += [f"\nLeft out, without a number in every cell: {name}" for name in study.without]
+    lines += [f"\n{text}" for text in (without_sentence(study), study.note) if text]
     lines += [f"\n{study.grid.note}"] if study.grid.note else []
     return "\n".join(lines) + "\n"
 
 
 def _equal_rank(one: EqualRank) -> Iterator[str]:
-    yield f"| {one.outcome}"
-    for fit in (one.plain, one.alone, one.beside):
+    yield f"| {one.outcome} ({one.plain.levels[0][1]})"
+    for fit in (one.plain, one.direct):
         yield f"{fit.mean:.3g} ({interval(fit)})" if fit else "not determined"
-    yield f"{one.verdict} |"
+    share = one.direct is not None and one.is_clear
+    yield f"{one.direct.share:.0%} ({share_limits(one.direct)})" if share else "-"
+    yield one.verdict
+    yield f"{one.direct.seeds_needed:.0f} |" if share else "- |"
 
 
 if __name__ == "__main__":

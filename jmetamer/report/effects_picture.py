@@ -21,15 +21,15 @@ def effects_picture(
     """
     more = max(map(len, study.effects.values())) - MAX_ROWS
     rest = f" The last {more} effects of each outcome are in the table only." if more > 0 else ""
-    told = "; ".join(
-        f"{' by '.join(one.factors)} on {outcome} {signed(one.mean)}, {interval(one)}"
+    texts = "; ".join(
+        f"{study.label(one)} on {outcome} {signed(one.mean)}, {interval(one)}"
         for outcome, one in study.all
         if len(one.factors) == 1
     )
     with style.styled():
         picture = drawn(
-            prefix, "Effects of the factors", effect_panels(study.effects),
-            f"Effects and their 95% intervals, a panel for each outcome. {told}.",
+            prefix, "Effects of the factors", effect_panels(study.effects, study.label),
+            f"Effects and their 95% intervals, a panel for each outcome. {texts}.",
             "Dot: mean over training seeds; line: 95% t-interval over seeds. Of a factor the mean "
             "at its second level less that at its first; of two together half the difference of "
             "such differences. Each panel has the units of its outcome, and the vertical line is "

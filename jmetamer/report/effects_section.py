@@ -10,6 +10,7 @@ from jmetamer.report.effects_sentences import (
     interaction_sentence,
     main_sentence,
     rank_sentences,
+    without_sentence,
 )
 from jmetamer.report.effects_summary import Effects, EffectStudy
 from jmetamer.report.sources import OF_EFFECTS
@@ -49,19 +50,14 @@ def study_sections(effects: Effects, known: Mapping[str, frozenset[str]]) -> lis
 def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]) -> StudySection:
     cells = [known[one.cell] for own in study.grid.cells.values() for one in own]
     keys = [key for factor in study.grid.factors for key in (factor.key, *factor.along)]
-    without = ""
-    if study.without:
-        without = (
-            f"Left out, as fewer than two seeds have a number in every cell: "
-            f"{', '.join(study.without)}."
-        )
     sentences = (
         grid_sentence(study),
         study.grid.note,
+        study.note,
         interaction_sentence(study),
         certainty_sentence(study),
         *rank_sentences(study),
-        without,
+        without_sentence(study),
     )
     return StudySection(
         study=study,

@@ -1,27 +1,33 @@
 """Effects of factors in plain words."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 from jmetamer.report.effects_summary import (
-    DEPENDS,
     EXPLAINED,
     MORE,
+    NOT_FOUND,
     NOTHING,
-    UNDECIDED,
+    UNDETERMINED,
     EffectStudy,
     EqualRank,
 )
-from jmetamer.report.factor_grids import ACTIVATION, level_text
+from jmetamer.report.factor_settings import ACTIVATION, level_text
 from jmetamer.report.outcomes import ACCURACY
-from jmetamer.report.wording import listing, number, plural
-from jmetamer.results.factorial import AdjustedEffect, Effect
+from jmetamer.report.wording import listing, number, percent, plural
+from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect
+from jmetamer.results.factorial import Effect
 
 ALPHA = 0.05
-_RANK_ENDS = {
-    EXPLAINED: "the rank alone explains this, as far as {seeds} can tell",
-    MORE: "so more than the rank is at work",
-    UNDECIDED: "which {seeds} cannot tell from no effect or from the whole of it",
-    DEPENDS: "but it depends on whether the other factors act beside the rank as well",
+# Beginning of a factor's key -> what its effects do not say.
+_CAUTIONS = {
+    "dataset.": "Datasets differ in nodes, features and classes at once, and their networks share "
+    "a seed but no data: an effect of {name} is that of all of these, and seeds are paired by "
+    "number alone.",
+    "metamers.layer": "Layers differ in width and in what they can see, so that an effect of "
+    "{name} on a rank is one of numbers of directions, not of shares.",
+    "metamers.vary": "Where different parts of the graph vary, inputs and measures are not the "
+    "same; only what all cells hold is compared, and ranks are of different inputs.",
 }
 
 
@@ -48,44 +54,72 @@ def interval(effect: Effect | AdjustedEffect) -> str:
 def grid_sentence(study: EffectStudy) -> str:
     """Say what was crossed with what."""
     grid = study.grid
-    told = [f"{f.name} ({', '.join(map(level_text, f.levels))})" for f in grid.factors]
-    along = [
+    texts = [f"{f.name} ({', '.join(map(level_text, f.levels))})" for f in grid.factors]
+    start = "Every combination of " if len(texts) > 1 else "Levels of "
+    sentences = [f"{start}{listing(texts)} at each of {plural(len(grid.seeds), 'seed')}."]
+    sentences += [
         f"{factor.name} stands for what changes with it too: {listing(list(factor.along))}."
         for factor in grid.factors
         if factor.along
     ]
-    start = f"Every combination of {listing(told)} at each of {plural(len(grid.seeds), 'seed')}."
-    return " ".join([start, *along])
+    rest = [factor.name for factor in grid.factors if factor.name not in grid.about]
+    if rest:
+        sentences.append(
+            f"Effects of {listing(sorted(grid.about))} are means over {listing(rest)}, whose own "
+            "effects stand in the parts that leave the others as they are."
+        )
+    return " ".join([*sentences, *_cautions(study)])
+
+
+def _cautions(study: EffectStudy) -> Iterator[str]:
+    for factor in study.grid.factors:
+        for start, text in _CAUTIONS.items():
+            if factor.key.startswith(start) and factor.name in study.grid.about:
+                yield text.format(name=factor.name)
 
 
 def main_sentence(study: EffectStudy) -> str:
     """Say what each factor changes by itself, where an interval leaves 0 out, and what it costs."""
     parts = []
-    for place, factor in enumerate(study.grid.factors):
-        found = [
-            f"{outcome} by {_told(effects[place])}"
-            for outcome, effects in study.effects.items()
-            if outcome != ACCURACY and _is_clear(effects[place])
-        ]
-        changes = listing(found, limit=10) or "no outcome by more than its interval allows for 0"
-        parts.append(f"{factor.told} changes {changes}")
+    for factor in study.grid.factors:
+        for second in factor.levels[1:] if factor.name in study.grid.about else ():
+            own = {outcome: _main(study, outcome, factor.name, second) for outcome in study.effects}
+            changes = [
+                f"{outcome} by {_with_limits(effect)}"
+                for outcome, effect in own.items()
+                if outcome != ACCURACY and _is_clear(effect)
+            ]
+            text = listing(changes, limit=10) or "no outcome by more than its interval allows for 0"
+            parts.append(f"{factor.compared(second)} changes {text}")
     return f"{_capital('; '.join(parts))}.{_cost(study)}"
+
+
+def _main(study: EffectStudy, outcome: str, name: str, second: object) -> Effect:
+    """Return the effect of a factor's level by itself."""
+    return next(
+        one
+        for one in study.effects[outcome]
+        if one.factors == (name,) and one.levels[0][1] == second
+    )
 
 
 def _cost(study: EffectStudy) -> str:
     if ACCURACY not in study.effects:
         return ""
-    told = [
-        f"by {_told(effect)} with {factor.name} {level_text(factor.levels[1])}"
-        for factor, effect in zip(study.grid.factors, study.effects[ACCURACY], strict=False)
+    texts = [
+        f"by {_with_limits(_main(study, ACCURACY, factor.name, second))} with {factor.name} "
+        f"{level_text(second)}"
+        for factor in study.grid.factors
+        if factor.name in study.grid.about
+        for second in factor.levels[1:]
     ]
-    return f" Test accuracy changes {listing(told)}."
+    return f" Test accuracy changes {listing(texts)}."
 
 
 def interaction_sentence(study: EffectStudy) -> str:
     """Say where factors do more or less together than one by one."""
     found = [
-        f"{' × '.join(one.factors)} on {outcome} ({signed(one.mean)}; {interval(one)})"
+        f"{study.label(one)} on {outcome} ({signed(one.mean)}; {interval(one)})"
         for outcome, one in study.all
         if len(one.factors) > 1 and _is_clear(one)
     ]
@@ -107,50 +141,86 @@ def certainty_sentence(study: EffectStudy) -> str:
         f"nothing had an effect, about {number(round(ALPHA * len(effects), 1))} would."
     )
     smallest = min(one.smallest_p for one in effects)
+    corrected = f"after Holm's correction for the {family} effects on one outcome " * (family > 1)
     if family * smallest > ALPHA:
         needed = 1 + math.ceil(math.log2(family / ALPHA))
         return (
             f"{text} With {plural(seeds, 'seed')} no sign-flip p-value is below {number(smallest)},"
-            f" so after Holm's correction for the {family} effects on one outcome none can reach "
-            f"{ALPHA}; {needed} seeds could."
+            f" so {corrected}none can reach {ALPHA}; {needed} seeds could."
         )
     clear = sum(one.adjusted_p <= ALPHA for one in effects)
-    return (
-        f"{text} After Holm's correction for the {family} effects on one outcome, {clear} of the "
-        f"sign-flip p-values {'is' if clear == 1 else 'are'} at most {ALPHA}."
-    )
+    verb = "is" if clear == 1 else "are"
+    end = f"{corrected}{clear} of the sign-flip p-values {verb} at most {ALPHA}."
+    return f"{text} {_capital(end)}"
 
 
 def rank_sentences(study: EffectStudy) -> list[str]:
-    """Say whether counting rank alone explains what the activation does, outcome by outcome."""
+    """Say of which outcomes counting rank alone explains what the activation does."""
     if not study.at_equal_rank:
         return []
     (factor,) = (one for one in study.grid.factors if one.key == ACTIVATION)
-    told = [_rank_sentence(one) for one in study.at_equal_rank if one.verdict != NOTHING]
-    nothing = [one.outcome for one in study.at_equal_rank if one.verdict == NOTHING]
-    if nothing:
-        told.append(
-            f"On {listing(nothing, limit=8)} the interval of the effect holds 0, so there is "
-            "nothing to explain."
-        )
-    question = f"Does counting rank alone explain what {factor.told} does?"
+    sentences = []
+    for levels in dict.fromkeys(one.plain.levels for one in study.at_equal_rank):
+        own = [one for one in study.at_equal_rank if one.plain.levels == levels]
+        question = f"Does counting rank alone explain what {factor.compared(levels[0][1])} does?"
+        sentences.append(" ".join([question, *_answers(own)]))
     reasons = dict.fromkeys(one.reason for one in study.at_equal_rank if one.reason)
-    return [f"{question} {' '.join(told)}", *(f"Not determined: {text}" for text in reasons)]
+    return [*sentences, *(f"Not determined: {text}" for text in reasons)]
 
 
-def _rank_sentence(one: EqualRank) -> str:
-    fit = one.alone or one.beside
-    start = f"{_capital(one.outcome)}: {_told(one.plain)}"
-    if fit is None:
-        return f"{start}; at equal rank not determined."
-    end = _RANK_ENDS[one.verdict].format(seeds=plural(fit.num_seeds, "seed"))
-    found = _told(fit)
-    if one.alone and one.beside and one.verdict in (MORE, DEPENDS, UNDECIDED):
-        found += f", and {_told(one.beside)} where the other factors may act too"
-    return f"{start}, at equal rank {found}; {end}."
+def _answers(compared: Sequence[EqualRank]) -> Iterator[str]:
+    """Yield a sentence for each verdict; shares are of the direct part, with 90% limits."""
+    margin = percent(MARGIN)
+    found = {
+        verdict: [f"{one.outcome}{_share(one)}" for one in compared if one.verdict == verdict]
+        for verdict in (EXPLAINED, MORE, NOT_FOUND, UNDETERMINED, NOTHING)
+    }
+    starts = {
+        EXPLAINED: f"Rank alone explains it, to within {margin} of the effect, of",
+        MORE: "A part of the effect is left at an equal median rank of",
+        NOT_FOUND: f"No direct part was found, but the interval does not fit into {margin}, of",
+        UNDETERMINED: "At equal rank nothing is determined of",
+        NOTHING: "The interval of the effect holds 0, so that none was found to explain, of",
+    }
+    for verdict, outcomes in found.items():
+        if outcomes:
+            yield f"{starts[verdict]} {listing(outcomes, limit=6)}."
 
 
-def _told(effect: Effect | AdjustedEffect) -> str:
+def _share(one: EqualRank) -> str:
+    """Write the direct part as a share of the effect, and how many seeds would be enough."""
+    if not one.is_clear or one.direct is None:
+        return ""
+    text = f"{percent(one.direct.share)}, 90% limits {share_limits(one.direct)}"
+    if one.verdict == NOT_FOUND:
+        needed = one.direct.seeds_needed
+        count = f"{needed:,.0f}" if math.isfinite(needed) else "more than 10,000"
+        text += f"; without a direct part {count} seeds would do"
+    return f" ({text})"
+
+
+def share_limits(fit: AdjustedEffect) -> str:
+    """Write the limits of the direct part as a share of the effect.
+
+    Example:
+      >>> share_limits(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6, 0.3, -0.2, 0.9))
+      '-20% to 90%'
+    """
+    if math.isinf(fit.share_low):
+        return "no limits"
+    return f"{percent(fit.share_low)} to {percent(fit.share_high)}"
+
+
+def without_sentence(study: EffectStudy) -> str:
+    """Say which outcomes are left out, and why."""
+    by_reason: dict[str, list[str]] = {}
+    for outcome, reason in {**study.without, **study.absent}.items():
+        by_reason.setdefault(reason, []).append(outcome)
+    texts = [f"{listing(own, limit=8)} ({reason})" for reason, own in by_reason.items()]
+    return f"Left out: {'; '.join(texts)}." if texts else ""
+
+
+def _with_limits(effect: Effect | AdjustedEffect) -> str:
     return f"{signed(effect.mean)} ({interval(effect)})"
 
 

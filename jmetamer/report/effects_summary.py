@@ -1,55 +1,60 @@
 """Main effects and interactions of a run whose cells are a factorial grid over training seeds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.report.factor_grids import ACTIVATION, Grid, factor_grids
+from jmetamer.report.factor_grids import Grid, factor_grids
+from jmetamer.report.factor_settings import ACTIVATION, Factor
 from jmetamer.report.makers import MadeCell
-from jmetamer.report.outcomes import RANK, cell_outcomes
-from jmetamer.report.reading import mean
-from jmetamer.results.factorial import AdjustedEffect, Effect, adjusted_effect, factorial_effects
+from jmetamer.report.outcome_rows import grid_rows, grid_widths
+from jmetamer.report.outcomes import LOG_VOLUME, RANK, WHY_ABSENT
+from jmetamer.report.wording import plural
+from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect, adjusted_effect
+from jmetamer.results.factorial import Effect, factorial_effects
+from jmetamer.results.holm import holm
 
 _MIN_SEEDS = 2  # with one there is no interval
-EXPLAINED, MORE, UNDECIDED = "rank alone explains it", "more than rank", "cannot be told"
-NOTHING, DEPENDS = "no effect to explain", "depends on the other factors"
+EXPLAINED, MORE = "rank alone explains it", "a part is left at equal rank"
+NOT_FOUND, UNDETERMINED = "no direct part found", "not determined"
+NOTHING = "no effect found"
 
 
 @dataclasses.dataclass(frozen=True)
 class EqualRank:
-    """The effect of the activation on one outcome, beside the effect that the rank explains.
+    """The effect of the activation on one outcome, beside the part of it at equal rank.
 
     Attributes:
       outcome: its name.
       plain: effect of the activation.
-      alone: the same at equal rank, where one line in the rank carries all cells.
-      beside: the same where the other factors have effects of their own; None where a fit is not
-        determined.
-      reason: why a fit is not determined; empty where both are.
+      direct: the same at equal rank, where every combination of the other factors has a mean of
+        its own; None where it is not determined.
+      reason: why it is not determined; empty where it is.
     """
 
     outcome: str
     plain: Effect
-    alone: AdjustedEffect | None
-    beside: AdjustedEffect | None
+    direct: AdjustedEffect | None
     reason: str
 
     @property
-    def verdict(self) -> str:
-        """Whether counting rank alone explains the effect, in a few words.
+    def is_clear(self) -> bool:
+        """Whether the interval of the effect leaves 0 out, so that there is one to explain."""
+        return not self.plain.low <= 0 <= self.plain.high
 
-        Letting the other factors act directly is the more careful model, so a part beyond the rank
-        counts only where that model finds it too.
-        """
-        if self.plain.low <= 0 <= self.plain.high:
+    @property
+    def verdict(self) -> str:
+        """Whether counting rank alone explains the effect, in a few words."""
+        if not self.is_clear:
             return NOTHING
-        alone, beside = _part(self.alone), _part(self.beside)
-        if beside == UNDECIDED:
-            return EXPLAINED if alone == EXPLAINED else UNDECIDED
-        return beside if alone in (beside, UNDECIDED) else DEPENDS
+        if self.direct is None:
+            return UNDETERMINED
+        if not self.direct.low <= 0 <= self.direct.high:
+            return MORE
+        return EXPLAINED if self.direct.within_margin else NOT_FOUND
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,18 +65,43 @@ class EffectStudy:
       grid: its cells and factors.
       effects: outcome -> effects, main ones first.
       at_equal_rank: one of each outcome but the rank; empty without activation or rank.
-      without: outcomes that too few seeds have in every cell.
+      without: outcome -> why there is no effect on it, though cells hold it.
+      absent: kind of outcome that no cell holds -> why.
+      note: on what an outcome was compared; empty where on all.
     """
 
     grid: Grid
     effects: Mapping[str, tuple[Effect, ...]]
     at_equal_rank: tuple[EqualRank, ...]
-    without: tuple[str, ...]
+    without: Mapping[str, str]
+    absent: Mapping[str, str]
+    note: str
 
     @property
     def all(self) -> list[tuple[str, Effect]]:
         """Outcome and effect, one after the other."""
-        return [(outcome, one) for outcome, found in self.effects.items() for one in found]
+        return [(outcome, one) for outcome, effects in self.effects.items() for one in effects]
+
+    @property
+    def margin(self) -> float:
+        """Share of an effect that counts as none at equal rank."""
+        return MARGIN
+
+    @property
+    def several_activations(self) -> bool:
+        """Whether more than one activation is compared with the first."""
+        return len({one.plain.levels for one in self.at_equal_rank}) > 1
+
+    def label(self, effect: Effect) -> str:
+        """What an effect is of, with the level where a factor has more than two.
+
+        The first level is named by the grid, and all others are compared with it.
+        """
+        own = {factor.name: factor for factor in self.grid.factors}
+        return " × ".join(
+            own[name].compared(second) if len(own[name].levels) > 2 else name
+            for name, (_, second) in zip(effect.factors, effect.levels, strict=True)
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,74 +140,92 @@ def summarize_effects(
     return Effects(tuple(one for one in studies if one.effects), tuple(refused))
 
 
-def grid_rows(grid: Grid) -> list[dict[str, Any]]:
-    """Return one mapping for each place of a grid: levels, training seed and outcomes.
-
-    Args:
-      grid: from `factor_grids`; cells that differ in another seed alone are averaged.
-    """
-    rows = []
-    for (levels, seed), cells in grid.cells.items():
-        found = [cell_outcomes(one.settings, one.data, grid.architectures) for one in cells]
-        names = dict.fromkeys(name for each in found for name in each)
-        rows.append(
-            dict(zip(grid.pairs, levels, strict=True))
-            | {"seed": seed}
-            | {name: mean([each.get(name, np.nan) for each in found]) for name in names}
-        )
-    return rows
-
-
 def _study(grid: Grid, order: int) -> EffectStudy:
-    rows = grid_rows(grid)
-    known = {"seed", *grid.pairs}
-    names = dict.fromkeys(name for row in rows for name in row if name not in known)
-    enough = {name: _seeds_with(rows, name, 2 ** len(grid.factors)) >= _MIN_SEEDS for name in names}
-    effects = {
-        name: tuple(factorial_effects(rows, grid.pairs, name, order=order))
-        for name in names
-        if enough[name]
+    rows, without, note = grid_rows(grid)
+    places = {"seed", *grid.pairs}
+    names = dict.fromkeys(name for row in rows for name in row if name not in places)
+    widths = grid_widths(grid)
+    combinations = int(np.prod([len(levels) for levels in grid.pairs.values()]))
+    effects: dict[str, tuple[Effect, ...]] = {}
+    absent = {
+        name: text
+        for name, text in WHY_ABSENT.items()
+        if not _held(name, names) and name not in without
     }
-    without = tuple(name for name in names if not enough[name])
-    return EffectStudy(grid, effects, tuple(_equal_ranks(grid, rows, effects)), without)
+    for name in names:
+        seeds = _seeds_with(rows, name, combinations)
+        if len(seeds) >= _MIN_SEEDS:
+            effects[name] = _effects(grid, rows, name, order, widths.get(name, np.inf))
+        elif name not in without:
+            held = sum(bool(np.isfinite(row.get(name, np.nan))) for row in rows)
+            without[name] = (
+                f"{held} of {plural(len(rows), 'cell')} hold a number, and "
+                f"{plural(len(seeds), 'seed')} one in every cell"
+            )
+    equal = tuple(_equal_ranks(grid, rows, effects, widths))
+    return EffectStudy(grid, effects, equal, without, absent, note if LOG_VOLUME in effects else "")
 
 
-def _seeds_with(rows: Sequence[Mapping[str, Any]], name: str, num_cells: int) -> int:
-    """Count the seeds at which every cell has this number."""
+def _held(family: str, names: Mapping[str, None]) -> bool:
+    """Return whether there is an outcome of a family, as deviations are one."""
+    if family.startswith("deviation less"):
+        return any(name.startswith("deviation ") and " less " in name for name in names)
+    return any(name == family or name.startswith(f"{family} ") for name in names)
+
+
+def _effects(
+    grid: Grid, rows: Sequence[Mapping[str, Any]], name: str, order: int, width: float
+) -> tuple[Effect, ...]:
+    """Return the effects on one outcome that the grid is about, corrected for as many."""
+    every = factorial_effects(rows, grid.pairs, name, order=order, largest=width)
+    own = [one for one in every if grid.about.intersection(one.factors)]
+    adjusted = holm([one.p_value for one in own])
+    return tuple(one._replace(adjusted_p=float(p)) for one, p in zip(own, adjusted, strict=True))
+
+
+def _seeds_with(rows: Sequence[Mapping[str, Any]], name: str, num_cells: int) -> list[Any]:
+    """Return the seeds at which every cell has this number."""
     have = [row["seed"] for row in rows if np.isfinite(row.get(name, np.nan))]
-    return sum(have.count(seed) == num_cells for seed in set(have))
+    return [seed for seed in dict.fromkeys(have) if have.count(seed) == num_cells]
 
 
 def _equal_ranks(
-    grid: Grid, rows: Sequence[Mapping[str, Any]], effects: Mapping[str, Sequence[Effect]]
-) -> list[EqualRank]:
-    names = [factor.name for factor in grid.factors if factor.key == ACTIVATION]
-    if not names or RANK not in effects:
-        return []
-    place, others = list(grid.pairs).index(names[0]), [n for n in grid.pairs if n != names[0]]
-    found = []
-    for outcome in (name for name in effects if name != RANK):
-        alone, reason = _fit(rows, grid, names[0], outcome, ())
-        beside, other = _fit(rows, grid, names[0], outcome, others)
-        reasons = " ".join(dict.fromkeys(text for text in (reason, other) if text))
-        found.append(EqualRank(outcome, effects[outcome][place], alone, beside, reasons))
-    return found
+    grid: Grid,
+    rows: Sequence[Mapping[str, Any]],
+    effects: Mapping[str, Sequence[Effect]],
+    widths: Mapping[str, float],
+) -> Iterator[EqualRank]:
+    """Yield the effects of the activation at equal rank, level by level and outcome by outcome."""
+    for factor in grid.factors:
+        if factor.key != ACTIVATION or factor.name not in grid.about or RANK not in effects:
+            continue
+        for outcome, found in effects.items():
+            if outcome != RANK:
+                for plain in (one for one in found if one.factors == (factor.name,)):
+                    width = widths.get(outcome, np.inf)
+                    yield EqualRank(
+                        outcome, plain, *_direct(rows, grid, factor, plain, outcome, width)
+                    )
 
 
-def _fit(
-    rows: Sequence[Mapping[str, Any]], grid: Grid, factor: str, outcome: str, others: Sequence[str]
+def _direct(
+    rows: Sequence[Mapping[str, Any]],
+    grid: Grid,
+    factor: Factor,
+    plain: Effect,
+    outcome: str,
+    width: float,
 ) -> tuple[AdjustedEffect | None, str]:
     """Return the effect at equal rank, or None and why there is none."""
+    (levels,) = plain.levels
+    compared = [row for row in rows if row[factor.name] in levels]
+    factors = {**grid.pairs, factor.name: levels}
     try:
-        return adjusted_effect(rows, grid.pairs, factor, RANK, outcome, others=others), ""
+        return (
+            adjusted_effect(
+                compared, factors, factor.name, RANK, outcome, others="crossed", largest=width
+            ),
+            "",
+        )
     except InputError as error:
         return None, str(error)
-
-
-def _part(fit: AdjustedEffect | None) -> str:
-    """Say what one fit tells about the part that the rank does not explain."""
-    if fit is None:
-        return UNDECIDED
-    if not fit.low <= 0 <= fit.high:
-        return MORE
-    return UNDECIDED if fit.low <= fit.unadjusted <= fit.high else EXPLAINED

@@ -9,7 +9,28 @@ import xarray as xr
 from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, mean, median, scalar, values
 
-ACCURACY, RANK = "test accuracy", "rank"
+ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
+_BLIND, _INFORMATION = "blind fraction", "channel information"
+_HARMFUL, _KAPPA = "harmful", "judges' kappa"
+_LESS_START = "deviation less the start's"
+_CONTROLS = {
+    "displacement": "a displacement's",
+    "null_space": "a null-space replacement's",
+    "start": "the start's",
+}
+_CODE_OF_HARM = 1  # right before, wrong now
+# Outcome -> why a run may hold none of it.
+WHY_ABSENT = {
+    RANK: "no geometry of the matched layer",
+    _BLIND: "no maps: `geometry: {maps: true}`",
+    _INFORMATION: "no channel: `geometry: {channel: [1, 0.1]}`",
+    LOG_VOLUME: "no geometry of the matched layer",
+    "class agreement": "not stored",
+    _HARMFUL: "the classes that are most probable are known of block models alone",
+    _KAPPA: "no judges: `recognition: {judges: all}`",
+    "deviation": "no measures",
+    _LESS_START: "the start's deviation is not stored, as in runs of former versions",
+}
 
 
 def cell_outcomes(
@@ -19,7 +40,7 @@ def cell_outcomes(
 
     Class agreement, deviations and kappa are means over the metamers that match, since others are
     none. Not over those that succeed: success asks for agreement and distance, which are outcomes
-    here.
+    here. Harm is of those that succeed, as on every page.
 
     Args:
       settings: resolved settings of the cell.
@@ -28,39 +49,114 @@ def cell_outcomes(
         are left out, so that all cells are read by the same networks.
 
     Returns:
-      "test accuracy"; "rank", the median over nodes after the activation; "share that succeed", or
-      "share that match" where the store knows no success; "class agreement"; "judges' kappa"; and
-      "deviation M" for each measure M.
+      "test accuracy"; "rank", the median over nodes after the activation; "blind fraction" and
+      "channel information" (nats), means over nodes; "share that succeed", or "share that match"
+      where the store knows no success; "class agreement"; "harmful", the share of nodes, and
+      the same less its controls'; "judges' kappa", and the same less a displacement's and less a
+      null-space replacement's; "deviation M" for each measure M, and the same less the start's.
     """
-    return dict(_outcomes(settings, data, {*makers, setting(settings, "model.architecture")}))
+    makers = {*makers, setting(settings, "model.architecture")}
+    return {name: float(value) for name, value, _ in _outcomes(settings, data, makers)}
 
 
-def _outcomes(
-    settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[Any]
-) -> Iterator[tuple[str, float]]:
+def outcome_widths(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, float]:
+    """Return name -> largest possible value less the smallest; infinite where there is no limit."""
+    return {name: width for name, _, width in _outcomes(settings, data, ())}
+
+
+_Numbers = Iterator[tuple[str, float, float]]  # name, value, width of its range
+
+
+def _outcomes(settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[Any]) -> _Numbers:
     matches = converged(data)
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)
-    yield ACCURACY, scalar(data, "test_accuracy", "accuracy_test")
-    if "rank_post" in data:
-        yield RANK, median(values(data, "rank_post"))
+    succeeds = values(data, "success").astype(bool) if "success" in data else matches
+    yield ACCURACY, scalar(data, "test_accuracy", "accuracy_test"), 1.0
+    yield from _geometry(str(setting(settings, "metamers.layer")), data)
     if "success" in data:
-        yield "share that succeed", mean(values(data, "success"))
+        yield "share that succeed", mean(succeeds), 1.0
     else:
-        yield "share that match", mean(matches)
+        yield "share that match", mean(matches), 1.0
     if "class_agreement" in data:
-        yield "class agreement", mean(values(data, "class_agreement")[matches])
-    if "recognition_kappa" in data:
-        names, seeds = values(data, "judge_architecture").tolist(), values(data, "judge_seed")
-        own = setting(settings, "training.seed")
-        strangers = [
-            column
-            for column, name in enumerate(names)
-            if name not in makers and (not seeds.size or seeds[column] != own)
-        ]
-        kappa = data["recognition_kappa"].transpose("metamer", "judge").values
-        yield "judges' kappa", mean(kappa[matches][:, strangers])
-    if "deviation" in data:
-        found = data["deviation"].transpose("metamer", "measure")
-        for column, measure in enumerate(found["measure"].values.tolist()):
-            yield f"deviation {measure}", mean(np.asarray(found.values)[matches, column])
+        yield "class agreement", mean(values(data, "class_agreement")[matches]), 1.0
+    yield from _harm(data, succeeds)
+    yield from _recognition(data, matches, makers, setting(settings, "training.seed"))
+    yield from _deviations(data, matches)
+
+
+def _geometry(layer: str, data: xr.Dataset) -> _Numbers:
+    if "rank_post" in data:
+        limits = [values(data, name) for name in ("num_inputs", "num_outputs") if name in data]
+        width = min((float(np.max(one, initial=0)) for one in limits), default=np.inf)
+        yield RANK, median(values(data, "rank_post")), width
+    if data.sizes.get("map_layer", 0) and "map_nu" in data:
+        yield _BLIND, mean(data["map_nu"].isel(map_layer=-1).values), 1.0
+    if "channel_information" in data and layer in data["geometry_layer"].values:
+        yield _INFORMATION, mean(data["channel_information"].sel(geometry_layer=layer)), np.inf
+
+
+def _harm(data: xr.Dataset, succeeds: np.ndarray) -> _Numbers:
+    if "harm_outcome" not in data:
+        return
+    codes = data["harm_outcome"].transpose("metamer", ...).values[succeeds]
+    own = _harmful(codes)
+    yield _HARMFUL, mean(own), 1.0
+    if "control_harm_outcome" not in data:
+        return
+    controls = data["control_harm_outcome"].transpose("harm_control", "metamer", ...)
+    for name, rows in zip(data["harm_control"].values.tolist(), controls.values, strict=True):
+        words = _CONTROLS.get(name, f"{name}'s")
+        yield f"{_HARMFUL} less {words}", mean(own - _harmful(rows[succeeds])), 2.0
+
+
+def _harmful(codes: np.ndarray) -> np.ndarray:
+    """Return the share of harmful nodes of [..., targets] codes among those that are known."""
+    known = np.where(codes >= 0, codes == _CODE_OF_HARM, np.nan)
+    counts = np.isfinite(known).sum(-1)
+    return np.divide(
+        np.nansum(known, -1), counts, out=np.full(counts.shape, np.nan), where=counts > 0
+    )
+
+
+def _recognition(
+    data: xr.Dataset, matches: np.ndarray, makers: Collection[Any], own: Any
+) -> _Numbers:
+    if "recognition_kappa" not in data:
+        return
+    names, seeds = values(data, "judge_architecture").tolist(), values(data, "judge_seed")
+    strangers = [
+        column
+        for column, name in enumerate(names)
+        if name not in makers and (not seeds.size or seeds[column] != own)
+    ]
+    kappa = data["recognition_kappa"].transpose("metamer", "judge").values[:, strangers]
+    yield _KAPPA, mean(kappa[matches]), np.inf
+    if "control_kappa" not in data or "control_seed_id" not in data:
+        return
+    place = {seed: row for row, seed in enumerate(values(data, "seed_id").tolist())}
+    rows = [place.get(seed, -1) for seed in values(data, "control_seed_id").tolist()]
+    paired = [sample for sample, row in enumerate(rows) if row >= 0 and matches[row]]
+    table = data["control_kappa"].transpose("control", "sample", "judge").values
+    read = kappa[[rows[sample] for sample in paired]]
+    for control, beside in zip(data["control"].values.tolist(), table, strict=True):
+        if control in ("displacement", "null_space"):
+            differences = read - beside[np.ix_(paired, strangers)]
+            yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), np.inf
+
+
+def _deviations(data: xr.Dataset, matches: np.ndarray) -> _Numbers:
+    if "deviation" not in data:
+        return
+    table = data["deviation"].transpose("metamer", "measure")
+    ranges = table.attrs.get("ranges", {})
+    start = None
+    if "deviation_start" in data:
+        start = data["deviation_start"].transpose("metamer", "measure").values[matches]
+    for column, measure in enumerate(table["measure"].values.tolist()):
+        low, high = ranges.get(measure, (None, None))
+        width = np.inf if low is None or high is None else high - low
+        own = np.asarray(table.values)[matches, column]
+        yield f"deviation {measure}", mean(own), width
+        if start is not None:
+            yield f"deviation {measure} less the start's", mean(own - start[:, column]), 2 * width

@@ -1,11 +1,7 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
-from jmetamer.results.factorial import (
-    AdjustedEffect,
-    Effect,
-    adjusted_effect,
-    factorial_effects,
-)
+from jmetamer.results.adjusted_effect import AdjustedEffect, adjusted_effect
+from jmetamer.results.factorial import Effect, factorial_effects
 from jmetamer.results.holm import holm
 from jmetamer.results.holm_over_cells import holm_over_cells
 from jmetamer.results.judges import (

@@ -12,9 +12,11 @@ from jmetamer.report.effects_sentences import (
     interaction_sentence,
     main_sentence,
     rank_sentences,
+    without_sentence,
 )
-from jmetamer.report.effects_summary import EqualRank, grid_rows, summarize_effects
+from jmetamer.report.effects_summary import EqualRank, summarize_effects
 from jmetamer.report.makers import MadeCell
+from jmetamer.report.outcome_rows import grid_rows
 from jmetamer.report.outcomes import cell_outcomes
 from jmetamer.results import AdjustedEffect, Effect
 
@@ -76,7 +78,7 @@ class TestEffects:
             cells.append(one)
         study = only(cells)
         assert study.effects["test accuracy"][0].mean == pytest.approx(-0.175)
-        accuracies = {row["test accuracy"] for row in grid_rows(study.grid)}
+        accuracies = {row["test accuracy"] for row in grid_rows(study.grid).rows}
         assert min(accuracies) == pytest.approx(0.61)
 
     def test_leave_out_what_too_few_seeds_have(self):
@@ -85,7 +87,9 @@ class TestEffects:
             return {"class_agreement": ("metamer", agreement)}
 
         study = only(made(ACCURACY, variables))
-        assert study.without == ("class agreement",)
+        assert study.without == {
+            "class agreement": "6 of 8 cells hold a number, and 1 seed one in every cell"
+        }
         assert "class agreement" not in study.effects
 
     def test_are_none_without_a_grid(self):
@@ -128,12 +132,135 @@ class TestOutcomes:
         assert np.isnan(found["test accuracy"])
 
 
+class TestMoreOutcomes:
+    def test_are_differences_from_controls_and_the_start_and_means_over_nodes(self):
+        variables = {
+            "seed_id": ("metamer", [7, 8, 9]),
+            "status": ("metamer", [1, 1, 3], {"table": {"1": "CONVERGED", "3": "X"}}),
+            "success": ("metamer", [True, False, False]),
+            # Before and after the activation, which counts.
+            "map_nu": (("map_layer", "node"), [[0.9, 0.9], [0.2, 0.4]]),
+            "geometry_layer": ("geometry_layer", ["conv1.pre", "conv1", "logits"]),
+            "channel_information": (("target", "geometry_layer"), [[9.0, 1.0, 9.0], [9, 3, 9]]),
+            # Of the one that succeeds one of three known nodes; of its displacement none.
+            "harm_outcome": (("metamer", "harm_node"), [[1, 0, 2, -1], [1, 1, 1, 1], [1] * 4]),
+            "harm_control": ("harm_control", ["displacement"]),
+            "control_harm_outcome": (
+                ("metamer", "harm_control", "harm_node"), [[[0, 0, 3, 0]], [[1] * 4], [[1] * 4]]
+            ),
+            "judge_architecture": ("judge", ["gat"]),
+            "judge_seed": ("judge", [1000]),
+            "recognition_kappa": (("metamer", "judge"), [[0.9], [0.5], [0.1]]),
+            "control": ("control", ["identity", "displacement", "null_space"]),
+            # Of metamers 9 and 8; the first does not match.
+            "control_seed_id": ("sample", [9, 8]),
+            "control_kappa": (
+                ("control", "sample", "judge"), [[[1.0], [1.0]], [[0.0], [0.3]], [[0.0], [np.nan]]]
+            ),
+            "measure": ("measure", ["features/cosine"]),
+            "deviation": (("metamer", "measure"), [[0.2], [0.4], [9.0]]),
+            "deviation_start": (("metamer", "measure"), [[0.5], [0.5], [0.0]]),
+        }  # fmt: skip
+        found = cell_outcomes(settings_of(), xr.Dataset(variables))
+        expected = {
+            "blind fraction": 0.3,
+            "channel information": 2.0,
+            "harmful": 1 / 3,
+            "harmful less a displacement's": 1 / 3,
+            "judges' kappa": 0.7,
+            "judges' kappa less a displacement's": 0.2,
+            "judges' kappa less a null-space replacement's": np.nan,
+            "deviation features/cosine": 0.3,
+            "deviation features/cosine less the start's": -0.2,
+        }
+        assert {name: found[name] for name in expected} == pytest.approx(expected, nan_ok=True)
+
+    def test_that_a_run_does_not_hold_are_named_with_the_reason(self):
+        study = only(made(ACCURACY))
+        assert set(study.absent) == {
+            "rank", "blind fraction", "channel information", "log-volume", "class agreement",
+            "harmful", "judges' kappa", "deviation", "deviation less the start's",
+        }  # fmt: skip
+        told = without_sentence(study)
+        assert "blind fraction (no maps: `geometry: {maps: true}`)" in told
+
+    def test_end_where_no_larger_difference_of_shares_is_possible(self):
+        study = only(made({0: (1, 0, 0, 0), 1: (1, 0, 1, 0)}))
+        residual = study.effects["test accuracy"][1]
+        assert residual.low == -1
+        rows = [[1, 0, 0, 0], [1, 0, 1, 0]]
+        assert residual.mean == pytest.approx(
+            np.mean([(r[1] + r[3] - r[0] - r[2]) / 2 for r in rows])
+        )
+
+
+class TestLogVolume:
+    def variables(self, activation, residual, seed):
+        """Node 0 has one rank in all cells, node 1 loses one to ReLU, node 2 is drawn once."""
+        elu = activation == "elu"
+        nodes = [0, 1, 2 + elu]
+        return {
+            "geometry_node": ("target", nodes),
+            "rank_post": ("target", [3, 4 if elu else 3, 3]),
+            "num_inputs": ("target", [5, 5, 5]),
+            "num_outputs": ("target", [4, 4, 4]),
+            "log_volume_post": ("target", [1.0 + elu + seed, 50.0, 70.0]),
+        }
+
+    def test_is_compared_at_the_nodes_whose_ranks_agree(self):
+        study = only(made(ACCURACY, self.variables))
+        activation, residual, _ = study.effects["log-volume"]
+        assert (activation.mean, residual.mean) == (1.0, 0.0)
+        assert "the same in all cells of a seed, 2 of 6," in study.note
+
+    def test_is_left_out_where_no_rank_agrees(self):
+        def variables(*place):
+            found = self.variables(*place)
+            found["rank_post"] = ("target", [3 + (place[0] == "elu")] * 3)
+            return found
+
+        study = only(made(ACCURACY, variables))
+        assert "log-volume" not in study.effects
+        assert "different ranks have different units" in study.without["log-volume"]
+
+    @pytest.mark.parametrize("key", ["metamers.layer", "dataset.name", "metamers.vary"])
+    def test_is_left_out_where_units_differ(self, key):
+        section, name = key.split(".")
+        cells = made(ACCURACY, self.variables)
+        for one in cells:
+            one.settings[section][name] = one.settings["model"].pop("activation")
+        whole = summarize_effects(cells).studies[-1]
+        assert key in {factor.key for factor in whole.grid.factors}
+        assert f"not the same at every level of `{key}`" in whole.without["log-volume"]
+        assert grid_sentence(whole).count(". ") >= 1
+
+
+def test_effects_of_a_layer_are_told_beside_those_of_the_network():
+    cells = made(ACCURACY)
+    for one in made({seed: np.array(row) - 0.1 for seed, row in ACCURACY.items()}):
+        one.settings["metamers"]["layer"] = "logits"
+        cells.append(one)
+    *each, whole = summarize_effects(cells).studies
+    assert [study.grid.where for study in each] == ["layer conv1", "layer logits"]
+    names = [one.factors for one in whole.effects["test accuracy"]]
+    # What does not involve the layer is told layer by layer.
+    assert names == [
+        ("layer",), ("activation", "layer"), ("residual", "layer"),
+        ("activation", "residual", "layer"),
+    ]  # fmt: skip
+    layer = whole.effects["test accuracy"][0]
+    assert (layer.mean, layer.levels) == (pytest.approx(-0.1), (("conv1", "logits"),))
+    assert layer.adjusted_p == min(1.0, 4 * layer.p_value)
+    assert main_sentence(whole).startswith("Layer logits instead of conv1 changes ")
+    assert "are means over activation and residual" in grid_sentence(whole)
+
+
 def effect(mean, half):
     return Effect(("activation",), mean, mean - half, mean + half, 0.03, 0.2, 0.03, 6)
 
 
-def fit(mean, half, plain=1.0):
-    return AdjustedEffect(mean, mean - half, mean + half, 0.1, plain, 6)
+def fit(mean, half, low, high):
+    return AdjustedEffect(mean, mean - half, mean + half, 0.1, 1.0, 6, mean, low, high, 17.0)
 
 
 @pytest.fixture(scope="module")
@@ -158,39 +285,53 @@ def through_rank():
 
 class TestRankAlone:
     @pytest.mark.parametrize(
-        ("alone", "beside", "verdict"),
+        ("direct", "verdict"),
         [
-            (fit(0.1, 0.2), fit(0.0, 0.3), "rank alone explains it"),
-            (fit(0.1, 0.2), fit(0.5, 2.0), "rank alone explains it"),
-            (fit(0.1, 0.2), None, "rank alone explains it"),
-            (fit(0.9, 0.2), fit(0.8, 0.2), "more than rank"),
-            (fit(0.5, 2.0), fit(0.8, 0.2), "more than rank"),
-            (None, fit(0.8, 0.2), "more than rank"),
-            (fit(0.9, 0.2), fit(0.5, 2.0), "cannot be told"),
-            (fit(0.5, 2.0), fit(0.5, 2.0), "cannot be told"),
-            (None, None, "cannot be told"),
-            (fit(0.1, 0.2), fit(0.8, 0.2), "depends on the other factors"),
-            (fit(0.8, 0.2), fit(0.1, 0.2), "depends on the other factors"),
+            (fit(0.1, 0.15, -0.05, 0.24), "rank alone explains it"),
+            (fit(0.1, 0.15, -0.05, 0.26), "no direct part found"),
+            (fit(-0.1, 0.15, -0.26, 0.05), "no direct part found"),
+            (fit(0.0, 0.5, -np.inf, np.inf), "no direct part found"),
+            (fit(0.1, 0.05, 0.06, 0.14), "a part is left at equal rank"),
+            (fit(0.8, 0.2, 0.6, 1.0), "a part is left at equal rank"),
+            (None, "not determined"),
         ],
     )
-    def test_explains_what_is_gone_at_equal_rank(self, alone, beside, verdict):
-        assert EqualRank("y", effect(1.0, 0.5), alone, beside, "").verdict == verdict
-        assert EqualRank("y", effect(0.2, 0.5), alone, beside, "").verdict == "no effect to explain"
+    def test_explains_what_is_small_at_equal_rank(self, direct, verdict):
+        assert EqualRank("y", effect(1.0, 0.5), direct, "").verdict == verdict
+        assert EqualRank("y", effect(0.2, 0.5), direct, "").verdict == "no effect found"
 
     def test_is_told_outcome_by_outcome(self, through_rank):
         verdicts = {one.outcome: one.verdict for one in through_rank.at_equal_rank}
         assert verdicts == {
-            "test accuracy": "more than rank",
+            "test accuracy": "a part is left at equal rank",
             "judges' kappa": "rank alone explains it",
-            "class agreement": "no effect to explain",
-            "share that match": "no effect to explain",
+            "class agreement": "no effect found",
+            "share that match": "no effect found",
         }
         (question,) = rank_sentences(through_rank)
         start = "Does counting rank alone explain what activation elu instead of relu does?"
         assert question.startswith(start)
-        assert "the rank alone explains this, as far as 6 seeds can tell" in question
-        assert "so more than the rank is at work" in question
-        assert "On share that match and class agreement the interval" in question
+        (kappa,) = (one for one in through_rank.at_equal_rank if one.outcome == "judges' kappa")
+        told = f"{100 * kappa.direct.share:.1f}%, 90% limits {100 * kappa.direct.share_low:.1f}%"
+        assert f"to within 25% of the effect, of judges' kappa ({told} to " in question
+        assert "left at an equal median rank of test accuracy (" in question
+        assert "none was found to explain, of share that match and class agreement." in question
+
+    def test_is_not_said_where_the_interval_is_wide_but_the_seeds_for_it_are(self):
+        # The rank differs by 2 and hardly spreads, so that the line is drawn far beyond it.
+        def variables(activation, residual, seed):
+            draw = np.random.default_rng([seed, activation == "elu", residual])
+            rank = 20 + 2 * (activation == "elu") + draw.integers(0, 2)
+            agreement = 0.01 * rank + 0.01 * draw.normal()
+            return {"rank_post": ("target", [rank]), "class_agreement": ("metamer", [agreement])}
+
+        study = only(made(dict.fromkeys(range(6), (0.8, 0.8, 0.7, 0.7)), variables))
+        (agreement,) = (one for one in study.at_equal_rank if one.outcome == "class agreement")
+        assert agreement.verdict == "no direct part found"
+        (question,) = rank_sentences(study)
+        needed = f"without a direct part {agreement.direct.seeds_needed:,.0f} seeds would do"
+        assert needed in question
+        assert "Rank alone explains" not in question
 
     def test_is_not_asked_without_ranks_or_activation(self):
         assert rank_sentences(only(made(ACCURACY))) == []
@@ -201,7 +342,7 @@ class TestRankAlone:
 
     def test_is_not_determined_by_two_seeds(self):
         study = only(made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])}))
-        assert all(one.alone is one.beside is None for one in study.at_equal_rank)
+        assert all(one.direct is None for one in study.at_equal_rank)
         assert "need at least 3" in rank_sentences(study)[-1]
 
 

@@ -23,8 +23,11 @@ USUAL = {
 def settings_of(flat):
     nested = {}
     for key, value in (USUAL | flat).items():
-        section, name = key.split(".")
-        nested.setdefault(section, {})[name] = value
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = value
     return nested
 
 
@@ -75,13 +78,17 @@ class TestAGrid:
         places = {"dataset.name": ["cora", "texas"], "metamers.layer": ["conv1", "logits"]}
         grids, refused = factor_grids(crossed(places | SEEDS | TWO))
         assert not refused
-        assert len({grid.where for grid in grids}) == len(grids) == 4
-        assert all(len(grid.cells) == 8 for grid in grids)
+        *each, whole = grids
+        assert len({grid.where for grid in each}) == len(each) == 4
+        assert all(len(grid.cells) == 8 for grid in each)
+        assert all(grid.about == {"activation", "residual"} for grid in each)
+        assert list(whole.pairs) == ["dataset", "activation", "residual", "layer"]
+        assert (len(whole.cells), whole.about) == (32, {"dataset", "layer"})
 
     def test_of_several_runs_is_within_one(self):
         halves = [SEEDS | TWO | {"model.activation": [name]} for name in ("relu", "elu")]
         cells = crossed(halves[0], run="a") + crossed(halves[1], run="b")
-        assert factor_grids(cells) == ([], [])
+        assert [list(grid.pairs) for grid in factor_grids(cells)[0]] == [["residual"]] * 2
         grids, _ = factor_grids(crossed(SEEDS | TWO, run="a") + crossed(SEEDS | TWO, run="b"))
         assert [grid.where[:1] for grid in grids] == ["a", "b"]
 
@@ -120,45 +127,80 @@ class TestPerturbations:
         assert [grid.where for grid in grids] == ["perturbation_size 0.1", "perturbation_size 0.2"]
 
 
-class TestNoGrid:
+class TestOneFactor:
     @pytest.mark.parametrize(
-        "grid",
+        ("key", "levels", "name"),
         [
-            TWO,
-            SEEDS | {"model.activation": ["relu", "elu"]},
-            SEEDS | KINDS,
-            SEEDS | {"model.architecture": ["gcn", "gat", "gin", "graphsage"]},
-            SEEDS | {"metamers.tolerance": [1e-4, 1e-3], "metamers.layer": ["conv1", "logits"]},
-            {"metamers.seed": [0, 1]} | TWO,
+            ("model.activation", ["relu", "elu"], "activation"),
+            ("model.architecture", ["gcn", "gat", "gin", "graphsage"], "architecture"),
+            ("model.hidden", [8, 16, 32], "hidden"),
+            ("training.learning_rate", [0.01, 0.1], "learning_rate"),
+            ("metamers.layer", ["conv1", "logits"], "layer"),
+            ("metamers.vary", ["continuous_features", "edges"], "vary"),
+            ("metamers.nodes", [[0, 1], [2, 3]], "nodes"),
+            ("dataset.name", ["cora", "texas", "karate"], "dataset"),
+            ("dataset.options.seed", [1, 2], "dataset.options.seed"),
+            ("training.patience", [None, 10], "patience"),
+            ("geometry.inputs", ["node", "ball"], "inputs"),
         ],
-        ids=["one seed", "one factor", "one factor of three", "many levels", "no training",
-             "other seeds"],
-    )  # fmt: skip
-    def test_is_made_of_ordinary_runs(self, grid):
-        assert factor_grids(crossed(grid)) == ([], [])
+    )
+    def test_is_any_setting_that_differs(self, key, levels, name):
+        grid = only(crossed(SEEDS | {key: levels}))
+        assert list(grid.pairs) == [name]
+        assert len(grid.pairs[name]) == len(levels)
+        assert (len(grid.cells), grid.about) == (2 * len(levels), {name})
+        assert {len(cells) for cells in grid.cells.values()} == {1}
 
-    def test_is_made_of_two_networks_with_defaults_of_their_own(self):
+    def test_stands_for_the_defaults_that_follow_it(self):
         def change(point):
             gat = point["model.architecture"] == "gat"
             return {"training.learning_rate": 0.005, "model.heads": 8} if gat else {}
 
-        both = SEEDS | {"model.architecture": ["gcn", "gat"]}
-        assert factor_grids(crossed(both, change=change)) == ([], [])
+        both = SEEDS | {"model.architecture": ["gcn", "gat", "gin"]}
+        (factor,) = only(crossed(both, change=change)).factors
+        # Heads are null elsewhere, so that they do not change with the architecture.
+        assert (factor.name, factor.along) == ("architecture", ("training.learning_rate",))
+        assert factor.told == "architecture gat or gin instead of gcn"
+
+    def test_is_compared_where_all_else_is_equal_if_few_combinations_are_there(self):
+        changes = {"model.hidden": [16], "model.residual": [True], "model.activation": ["elu"]}
+        one_by_one = [SEEDS, *(SEEDS | {key: level} for key, level in changes.items())]
+        grids, refused = factor_grids(crossed(*one_by_one))
+        assert not refused
+        pairs = [grid.pairs for grid in grids]
+        assert pairs == [
+            {"activation": ("relu", "elu")}, {"residual": (False, True)}, {"hidden": (8, 16)}
+        ]  # fmt: skip
+        assert all(len(grid.cells) == 4 for grid in grids)
+
+    def test_leaves_out_the_level_that_has_no_cell(self):
+        cells = crossed({"training.seed": [0, 1]} | {"model.hidden": [8, 16, 32]})
+        failed = [("", one.settings) for one in cells if one.settings["model"]["hidden"] == 16]
+        grids, refused = factor_grids([one for one in cells if one.settings not in
+                                       [settings for _, settings in failed]], failed)  # fmt: skip
+        assert [grid.pairs for grid in grids] == [{"hidden": (8, 32)}]
+        assert "2 are missing (failed, see Failures): hidden 16, seed 0" in refused[0]
+
+
+class TestNoGrid:
+    @pytest.mark.parametrize("grid", [TWO, {"metamers.seed": [0, 1]} | TWO],
+                             ids=["one seed", "other seeds"])  # fmt: skip
+    def test_is_made_of_ordinary_runs(self, grid):
+        assert factor_grids(crossed(grid)) == ([], [])
 
     def test_is_made_of_no_cells(self):
         assert factor_grids([]) == ([], [])
-
-    def test_is_made_of_a_few_of_many_combinations(self):
-        changes = {"model.hidden": [16], "model.residual": [True], "model.activation": ["elu"]}
-        one_by_one = [SEEDS, *(SEEDS | {key: level} for key, level in changes.items())]
-        assert factor_grids(crossed(*one_by_one)) == ([], [])
 
 
 class TestAnIncompleteGrid:
     def test_is_refused_with_what_failed(self):
         cells, failed = fail(crossed(SEEDS | TWO), 7)
         grids, (sentence,) = factor_grids(cells, failed)
-        assert not grids
+        # What is left: each factor where the other is as it was.
+        assert [grid.pairs for grid in grids] == [
+            {"activation": ("relu", "elu")}, {"residual": (False, True)}
+        ]  # fmt: skip
+        assert all(len(grid.cells) == 4 for grid in grids)
         assert "no main effects and interactions of activation and residual" in sentence
         assert "only one training seed has all 4 combinations" in sentence
         assert "Of 8 cells (at 2 seeds), 1 is missing (failed, see Failures)" in sentence
@@ -179,8 +221,8 @@ class TestAnIncompleteGrid:
         cells = crossed(SEEDS | TWO)
         failed = [("", one.settings) for one in cells if one.settings["model"]["residual"]]
         kept = [one for one in cells if not one.settings["model"]["residual"]]
-        grids, (sentence,) = factor_grids(kept, failed)
-        assert not grids
+        (grid,), (sentence,) = factor_grids(kept, failed)
+        assert grid.pairs == {"activation": ("relu", "elu")}
         assert "4 are missing (failed" in sentence
 
     def test_leaves_a_seed_out_where_two_others_are_complete(self):

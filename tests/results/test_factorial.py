@@ -127,6 +127,46 @@ class TestEffects:
             factorial_effects(rows, factors, "y", order=0)
 
 
+class TestMoreLevels:
+    def test_are_compared_with_the_first_over_the_runs_at_these_two(self):
+        factors = {"net": ("gcn", "gat", "gin"), "elu": (False, True)}
+        table = [[1, 2, 10, 14, 30, 36], [1, 4, 12, 14, 30, 32]]  # gcn, gat, gin; each False, True
+        found = factorial_effects(rows_of(table, factors), factors, "y")
+        by_name = {(one.factors, one.levels): one.mean for one in found}
+        assert by_name == {
+            # Seed 0: (10 + 14 - 1 - 2) / 2 = 10.5; seed 1: (12 + 14 - 1 - 4) / 2 = 10.5.
+            (("net",), (("gcn", "gat"),)): 10.5,
+            (("net",), (("gcn", "gin"),)): (31.5 + 28.5) / 2,
+            (("elu",), ((False, True),)): (11 / 3 + 7 / 3) / 2,
+            # Half of (14 - 10) - (2 - 1) = 3, and of (14 - 12) - (4 - 1) = -1.
+            (("net", "elu"), (("gcn", "gat"), (False, True))): 0.5,
+            (("net", "elu"), (("gcn", "gin"), (False, True))): (5 / 2 - 1 / 2) / 2,
+        }
+
+    def test_are_least_squares_with_treatment_contrasts(self):
+        factors = {"net": (0, 1, 2)}
+        table = np.random.default_rng(4).normal(size=(6, 3))
+        found = factorial_effects(rows_of(table, factors), factors, "y")
+        for one, second in zip(found, (1, 2), strict=True):
+            paired = stats.ttest_rel(table[:, second], table[:, 0])
+            assert one[2:4] == pytest.approx(tuple(paired.confidence_interval(0.95)))
+        np.testing.assert_allclose([e.adjusted_p for e in found], holm([e.p_value for e in found]))
+
+    def test_are_refused_where_they_repeat(self):
+        rows = rows_of([[1, 2]], {"a": (0, 1)})
+        for levels in ((0, 1, 1), (0,)):
+            with pytest.raises(InputError, match="two different levels or more"):
+                factorial_effects(rows, {"a": levels}, "y")
+
+
+def test_limits_end_where_no_larger_difference_is_possible():
+    rows = rows_of([[0.0, 1.0], [0.1, 0.3]], {"a": (0, 1)})
+    (free,) = factorial_effects(rows, {"a": (0, 1)}, "y")
+    (share,) = factorial_effects(rows, {"a": (0, 1)}, "y", largest=1.0)
+    assert free.low < -1 < 1 < free.high
+    assert (share.low, share.high, share.mean) == (-1, 1, free.mean)
+
+
 def simulate(generator, *, direct, varying=0.0, slope=2.0):
     """Outcomes of six seeds of a 2^2 factorial in which `a` raises x by 3, and y by `direct`."""
     factors = {"a": (-1, 1), "b": (-1, 1)}
@@ -224,3 +264,54 @@ class TestAnAdjustedEffect:
         for factor, others in (("c", ()), ("a", ("a",)), ("a", ("c",))):
             with pytest.raises(InputError, match="is not one of the factors"):
                 adjusted_effect(rows, factors, factor, "x", "y", others=others)
+
+
+class TestTheShareOfADirectPart:
+    @pytest.mark.parametrize("seed", range(5))
+    def test_lies_within_the_margin_exactly_where_both_one_sided_tests_reject(self, seed):
+        rows, factors = simulate(np.random.default_rng(seed), direct=0.5 * seed)
+        options = {"factor": "a", "covariate": "x", "outcome": "y", "others": "crossed"}
+        found = adjusted_effect(rows, factors, **options)
+        pseudo, totals = [], []
+        for out in range(6):
+            kept = [row for row in rows if row["seed"] != out]
+            without = adjusted_effect(kept, factors, **options).mean
+            pseudo.append(6 * found.mean - 5 * without)
+            totals.append(sum(row["a"] * row["y"] for row in rows if row["seed"] == out) / 2)
+        for limit, sign in ((found.share_low, 1), (found.share_high, -1)):
+            error = np.std(np.array(pseudo) - limit * np.array(totals), ddof=1) / np.sqrt(6)
+            t = (found.mean - limit * np.mean(totals)) / error
+            assert sign * t == pytest.approx(stats.t.ppf(0.95, 5))
+        assert found.share == pytest.approx(found.mean / found.unadjusted)
+
+    def test_is_none_where_the_total_is_not_told_from_zero(self):
+        rows, factors = simulate(np.random.default_rng(0), direct=0.0, slope=0.0)
+        found = adjusted_effect(rows, factors, "a", "x", "y")
+        assert (found.share_low, found.share_high) == (-np.inf, np.inf)
+        assert not found.within_margin
+
+    def test_crossed_is_least_squares_with_a_mean_for_every_combination(self):
+        rows, factors = simulate(np.random.default_rng(2), direct=1.0)
+        found = adjusted_effect(rows, factors, "a", "x", "y", others="crossed")
+        seeds = np.eye(6)[[row["seed"] for row in rows]]
+        a, b, x, y = (np.array([row[name] for row in rows]) for name in "abxy")
+        design = np.column_stack([seeds, a / 2, b, a * b, x])
+        fitted = np.linalg.lstsq(design, y, rcond=None)[0]
+        assert (found.mean, found.slope) == pytest.approx((fitted[6], fitted[9]))
+
+    def test_crossed_is_not_fooled_by_a_direct_interaction(self):
+        rows, factors = simulate(np.random.default_rng(2), direct=1.0)
+        changed = [row | {"y": row["y"] + 5 * row["a"] * row["b"]} for row in rows]
+        options = {"factor": "a", "covariate": "x", "outcome": "y"}
+        for others, same in (("crossed", True), (("b",), False)):
+            before = adjusted_effect(rows, factors, others=others, **options).mean
+            after = adjusted_effect(changed, factors, others=others, **options).mean
+            assert (before == pytest.approx(after)) is same
+
+    def test_refuses_a_margin_that_is_no_share_and_three_levels(self):
+        rows, factors = simulate(np.random.default_rng(2), direct=1.0)
+        for margin in (0, 1, float("nan")):
+            with pytest.raises(InputError, match="`margin` is"):
+                adjusted_effect(rows, factors, "a", "x", "y", margin=margin)
+        with pytest.raises(InputError, match="`factor` 'a' has the levels"):
+            adjusted_effect(rows, factors | {"a": (-1, 0, 1)}, "a", "x", "y")

@@ -1,6 +1,6 @@
 """Effects of factors with their intervals, a panel for each outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +17,10 @@ _PANEL_WIDTH, _PANEL_MARGIN, _ROW_HEIGHT, _TALL_ROW = 2.3, 0.75, 0.2, 0.26
 MAX_ROWS = 15
 
 
-def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
+def effect_panels(
+    effects: Mapping[str, Sequence[Effect]],
+    label: Callable[[Effect], str] = lambda effect: " × ".join(effect.factors),
+) -> Figure | None:
     """Draw every effect as a dot with its interval, three panels beside each other.
 
     Outcomes have units of their own, so each panel has its own axis around 0, no effect. Of more
@@ -26,6 +29,7 @@ def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
     Args:
       effects: outcome -> effects, the same factors in the same order for each, of two seeds or
         more.
+      label: what an effect is of, factors joined by " × ".
 
     Returns:
       The figure, or None without effects.
@@ -33,9 +37,7 @@ def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
     if not effects:
         return None
     first = list(next(iter(effects.values())))[:MAX_ROWS]
-    # A third factor stands on a second line, so that labels leave room on a phone.
-    names = [" × ".join(one.factors[:2]) + "".join(f"\n× {name}" for name in one.factors[2:])
-             for one in first]  # fmt: skip
+    names = [_folded(label(one)) for one in first]
     columns = min(_NUM_COLUMNS, len(effects))
     rows = -(-len(effects) // columns)
     lines = [line for name in names for line in name.split("\n")]
@@ -56,6 +58,16 @@ def effect_panels(effects: Mapping[str, Sequence[Effect]]) -> Figure | None:
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     legend_below(figure)
     return figure
+
+
+def _folded(label: str) -> str:
+    """Put a third factor, and a level beside its name, on lines of their own, for a phone."""
+    first, *rest = label.replace(" instead of ", "\ninstead of ").split(" × ")
+    lines = [first]
+    for place, name in enumerate(rest):
+        short = place == 0 and "\n" not in first + name
+        lines.append(f" × {name}" if short else f"\n× {name}")
+    return "".join(lines)
 
 
 def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:

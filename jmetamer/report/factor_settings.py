@@ -1,0 +1,183 @@
+"""Settings that differ between cells: which of them are factors, and with which levels."""
+
+import collections
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from jmetamer.report.cells import flatten, setting
+from jmetamer.report.makers import SEEDS, MadeCell, as_key
+
+ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
+_KINDS = ("none", "random", "adversarial")
+# First and second level; the last pair says what an adversary does beyond the size of its changes.
+_CONTRASTS = (("none", "adversarial"), ("none", "random"), ("random", "adversarial"))
+_FOLLOW = ("measures",)  # from what varies
+Which = Callable[[str], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Factor:
+    """A setting with two levels or more.
+
+    Attributes:
+      key: dotted name of the setting.
+      levels: values; an effect is one of the others less the first.
+      name: the last part of the key, or more of it where that is not enough.
+      along: settings that change with it, and so cannot be told apart from it.
+    """
+
+    key: str
+    levels: tuple[Any, ...]
+    name: str
+    along: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What is compared, as in "activation elu instead of relu"."""
+        return self.compared(*self.levels[1:])
+
+    def compared(self, *others: Any) -> str:
+        """Name some levels that are compared with the first."""
+        names = " or ".join(map(level_text, others))
+        return f"{self.name} {names} instead of {level_text(self.levels[0])}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Asked:
+    """A cell that was asked for; `made` is None where it failed."""
+
+    run: str
+    settings: Mapping[str, Any]
+    made: MadeCell | None = None
+
+    def level(self, key: str) -> Any:
+        """Return the value of a setting; a list as text, so that it can name a place."""
+        value = setting(self.settings, key)
+        scalar = value is None or isinstance(value, bool | int | float | str)
+        return value if scalar else json.dumps(value, default=str)
+
+
+def level_text(level: Any) -> str:
+    """Write a level as the configuration has it.
+
+    Example:
+      >>> level_text(True), level_text("elu"), level_text(None)
+      ('true', 'elu', 'null')
+    """
+    if level is None:
+        return "null"
+    return str(level).lower() if isinstance(level, bool) else str(level)
+
+
+def is_setting(key: str) -> bool:
+    """Return whether a setting may be a factor."""
+    return key not in SEEDS and key not in _FOLLOW
+
+
+def is_cause(key: str) -> bool:
+    """Return whether a factor is of the network or its training."""
+    return is_setting(key) and key.startswith(("model.", "training."))
+
+
+def is_place(key: str) -> bool:
+    """Return whether a factor is of the dataset, the metamers or what is made of them."""
+    return is_setting(key) and not is_cause(key)
+
+
+def recipes(asked: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
+    """Yield cells of one run that agree in all settings that may not vary."""
+    groups: dict[str, list[Asked]] = {}
+    for one in asked:
+        fixed = {
+            key: value
+            for key, value in flatten(one.settings)
+            if is_setting(key) and not may_vary(key)
+        }
+        groups.setdefault(as_key({"run": one.run, **fixed}), []).append(one)
+    yield from groups.values()
+
+
+def separated(cells: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
+    """Yield parts of a recipe in which every setting applies to all cells, or has one value.
+
+    A cell to which a setting does not apply (null), as the size of a perturbation to plain
+    training, is compared with each of that setting's values.
+    """
+    keys = _keys(cells, may_vary)
+    for key in keys:
+        levels = [level for level in _levels(cells, key) if level is not None]
+        if len(levels) > 1 and _applies_partly(cells, key, keys):
+            for level in levels:
+                part = [one for one in cells if one.level(key) in (None, level)]
+                yield from separated(part, may_vary)
+            return
+    present = _levels(cells, PERTURBATION)
+    contrasts = [pair for pair in _CONTRASTS if set(pair) <= set(present)]
+    if not contrasts or may_vary is is_setting:
+        yield list(cells)
+        return
+    for pair in contrasts:
+        yield [one for one in cells if one.level(PERTURBATION) in pair]
+
+
+def _applies_partly(cells: Sequence[Asked], key: str, keys: Sequence[str]) -> bool:
+    """Return whether another setting says where this one is null."""
+    absent = [one.level(key) is None for one in cells]
+    return any(absent) and any(
+        _follows([one.level(other) for one in cells], absent) for other in keys if other != key
+    )
+
+
+def _follows(levels: Sequence[Any], values: Sequence[Any]) -> bool:
+    """Return whether each level goes with one value alone."""
+    return len(set(zip(levels, values, strict=True))) == len(set(levels))
+
+
+def _keys(cells: Sequence[Asked], may_vary: Which) -> list[str]:
+    """Return the settings that are not the same in all cells."""
+    keys = dict.fromkeys(key for one in cells for key, _ in flatten(one.settings))
+    return [key for key in keys if may_vary(key) and len({one.level(key) for one in cells}) > 1]
+
+
+def _levels(cells: Sequence[Asked], key: str) -> list[Any]:
+    """Return the values of a setting: null first, numbers rising, others as they appear."""
+    levels = list(dict.fromkeys(one.level(key) for one in cells))
+    if key == PERTURBATION and set(levels) <= set(_KINDS):
+        return sorted(levels, key=_KINDS.index)
+    if all(level is None or isinstance(level, int | float) for level in levels):
+        return sorted(levels, key=lambda level: (level is not None, level or 0))
+    return levels
+
+
+def factors_of(cells: Sequence[Asked], may_vary: Which) -> tuple[Factor, ...]:
+    """Return the settings that differ; what follows from others goes along with these."""
+    keys = _keys(cells, may_vary)
+    columns = {key: [one.level(key) for one in cells] for key in keys}
+    along: dict[str, list[str]] = {}
+    # The most levels first: what follows from a setting has as many or fewer.
+    for key in sorted(keys, key=lambda key: -len(set(columns[key]))):
+        above = list(along)
+        together = list(zip(*(columns[one] for one in above), strict=True))
+        if above and _follows(together, columns[key]):
+            alone = [one for one in above if _follows(columns[one], columns[key])]
+            for one in alone[:1] or above:
+                # Where it is null it does not apply, which is no change of its own.
+                along[one] += [key] if None not in columns[key] else []
+        else:
+            along[key] = []
+    kept = [key for key in keys if key in along]
+    names = _names(kept)
+    return tuple(
+        Factor(key, tuple(_levels(cells, key)), names[key], tuple(along[key])) for key in kept
+    )
+
+
+def _names(keys: Sequence[str]) -> dict[str, str]:
+    """Return what factors are called: the last part of the key where that is unique."""
+    short = {
+        key: key.split(".")[-2] if key.endswith(".name") else key.rsplit(".", 1)[-1] for key in keys
+    }
+    counts = collections.Counter([*short.values(), "seed"])
+    return {key: name if counts[name] == 1 else key for key, name in short.items()}
