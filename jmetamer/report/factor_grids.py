@@ -62,10 +62,11 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Part:
-    """Cells that differ in some factors and in seeds alone."""
+    """Cells that differ in some factors and in seeds alone; `fixed` is what is not crossed."""
 
     cells: Sequence[Asked]
     factors: tuple[Factor, ...]
+    fixed: tuple[str, ...] = ()
 
     @functools.cached_property
     def by_place(self) -> dict[_Place, list[Asked]]:
@@ -106,7 +107,7 @@ class _Part:
     def at(self, factor: Factor, levels: Sequence[Any]) -> "_Part":
         """Return the cells at some levels of one factor, as a part with this factor alone."""
         cells = [one for one in self.cells if one.level(factor.key) in levels]
-        return _Part(cells, (dataclasses.replace(factor, levels=tuple(levels)),))
+        return _Part(cells, (dataclasses.replace(factor, levels=tuple(levels)),), self.fixed)
 
 
 def factor_grids(
@@ -165,11 +166,12 @@ def _titles(parts: Sequence[_Part]) -> list[str]:
 
 
 def _told_apart(title: str, titles: Sequence[str], part: _Part) -> str:
-    """Add the kinds of perturbation that are compared, where that is all that is different."""
-    if titles.count(title) == 1:
-        return title
-    pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
-    return title + "".join(f" · {second} against {first}" for first, second in pairs)
+    """Add what is fixed, or the kinds of perturbation, where the title does not tell."""
+    more = [text for text in part.fixed if text.split(" ", 1)[1] not in title.split()]
+    if not more and titles.count(title) > 1:
+        pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
+        more = [f"{second} against {first}" for first, second in pairs]
+    return " · ".join([title, *more])
 
 
 def _complete(part: _Part, is_about: Which) -> Iterator[_Part]:
@@ -193,11 +195,12 @@ def _complete(part: _Part, is_about: Which) -> Iterator[_Part]:
 
 def _otherwise_equal(part: _Part, factor: Factor) -> list[_Part]:
     """Return the cells that agree in all factors but one."""
-    groups: dict[tuple[Any, ...], list[Asked]] = {}
+    groups: dict[tuple[str, ...], list[Asked]] = {}
     for one in part.cells:
-        rest = tuple(one.level(other.key) for other in part.factors if other != factor)
-        groups.setdefault(rest, []).append(one)
-    return [_Part(cells, part.factors) for cells in groups.values()]
+        rest = [other for other in part.factors if other != factor]
+        fixed = tuple(f"{other.name} {level_text(one.level(other.key))}" for other in rest)
+        groups.setdefault(fixed, []).append(one)
+    return [_Part(cells, part.factors, fixed) for fixed, cells in groups.items()]
 
 
 def _grid(part: _Part, where: str, is_about: Which) -> Grid:
