@@ -14,6 +14,7 @@ from jmetamer.results import (
     stored_judges,
     unlike_own_judges,
 )
+from jmetamer.results.criteria import Missed, most_missed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class StoredCell:
       reference: digest of the reference graph.
       num_metamers: number of metamers b.
       success: [b] bool.
+      missed: what most metamers that do not succeed lack.
       p_value: [b] of the null-distribution test, uncorrected.
       p_adjusted: [b] corrected over the cells of the run.
       judges: j judges.
@@ -51,6 +53,7 @@ class StoredCell:
     reference: str
     num_metamers: int
     success: np.ndarray | None
+    missed: Missed | None
     p_value: np.ndarray | None
     p_adjusted: np.ndarray | None
     judges: tuple[StoredJudge, ...]
@@ -123,6 +126,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         reference=run.reference_digest(cell),
         num_metamers=sum(run.status_counts(cell).values()),
         success=_values(data, "success", ("metamer",), bool),
+        missed=most_missed(data, run.status_counts(cell)),
         p_value=_values(data, "null_p_value", ("metamer",)),
         p_adjusted=None,
         judges=judges,

@@ -78,6 +78,13 @@ def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
             f"{_counted(untested)} left out of the corrected success rate, as no null-distribution "
             "test was made"
         )
+    none = [cell for cell in cells if cell.success is not None and not cell.success.any()]
+    failed = [cell.missed for cell in none if cell.missed is not None]
+    notes += dict.fromkeys(
+        f"no metamer of a training seed succeeded, as most miss “{one.name}”; remedy: "
+        f"{one.change.replace('`', '')}"
+        for one in failed
+    )
     return SuccessRates(success, by_seed, corrected, corrected_by_seed, tuple(notes))
 
 

@@ -1,10 +1,13 @@
 """A row of a board: every number against one worked out by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.leaderboard.row import control_of, identity_row, make_row
+from jmetamer.results import Variable
 
 
 def interval(low, high, least=-1, most=1):
@@ -278,3 +281,15 @@ def test_what_judges_of_other_architectures_read_of_the_labels(read_back, cell):
     assert found.agreement.value == pytest.approx(0.7)
     silent = make_row(read_back(cell(kappa=OTHER), name="silent")).recognized
     assert silent.accuracy.reason == "not stored"
+
+
+def test_a_row_without_success_says_what_is_missed_and_what_to_change(cell, read_back):
+    record, reference = cell(
+        success=(False, False), scalars={"remedy": "`metamers.method: replace`"}
+    )
+    bits = {"success_matches": Variable(("metamer",), np.zeros(2, bool))}
+    record = dataclasses.replace(record, variables={**record.variables, **bits})
+    row = make_row(read_back((record, reference), cell(training__seed=1)))
+    (note,) = [note for note in row.notes if "succeeded" in note]
+    assert "“matches”" in note
+    assert note.endswith("remedy: metamers.method: replace")
