@@ -52,17 +52,17 @@ def target_share(num_nodes: int) -> float:
 
 
 def num_needed(share: float, num_nodes: int) -> int:
-    """Return how many of so many nodes are at least a share of them; at least one.
+    """Return how many of so many nodes are at least a share of them.
 
     Args:
-      share: above 0, at most 1.
+      share: from 0 to 1; of more than 0, at least one node is needed.
       num_nodes: at least 1.
 
     Example:
       >>> num_needed(0.99, 100), num_needed(0.99, 101), num_needed(0.07, 100)
       (99, 100, 7)
     """
-    return max(1, math.ceil(share * num_nodes * (1 - 1e-12)))  # 0.07 * 100 is more than 7
+    return math.ceil(share * num_nodes * (1 - 1e-12))  # 0.07 * 100 is more than 7
 
 
 def success_bits(

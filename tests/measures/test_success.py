@@ -100,7 +100,7 @@ def test_one_class_in_a_hundred_may_change_where_there_are_a_hundred_nodes_or_mo
 
 def test_a_share_of_the_classes_is_counted_in_nodes():
     # 0.07 * 100 and 0.29 * 100 are no whole numbers in floating point.
-    for share, needed in ((0.07, 7), (0.29, 29), (1.0, 100), (0.001, 1)):
+    for share, needed in ((0.07, 7), (0.29, 29), (1.0, 100), (0.001, 1), (0.0, 0)):
         kept = np.arange(101)
         same = bits_of(
             **dict(_many(101), agreement=kept / 100), num_nodes=100, min_agreement=share
