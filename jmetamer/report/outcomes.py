@@ -49,9 +49,9 @@ def cell_outcomes(
         are left out, so that all cells are read by the same networks.
 
     Returns:
-      "test accuracy"; "rank", the median over nodes after the activation; "blind fraction" and
-      "channel information" (nats), means over nodes; "share that succeed", or "share that match"
-      where the store knows no success; "class agreement"; "harmful", the share of nodes, and
+      "share that succeed", or "share that match" where the store knows no success; "test
+      accuracy"; "rank", the median over nodes after the activation; "blind fraction" and "channel
+      information" (nats), means over nodes; "class agreement"; "harmful", the share of nodes, and
       the same less its controls'; "judges' kappa", and the same less a displacement's and less a
       null-space replacement's; "deviation M" for each measure M, and the same less the start's.
     """
@@ -72,12 +72,12 @@ def _outcomes(settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)
     succeeds = values(data, "success").astype(bool) if "success" in data else matches
-    yield ACCURACY, scalar(data, "test_accuracy", "accuracy_test"), 1.0
-    yield from _geometry(str(setting(settings, "metamers.layer")), data)
     if "success" in data:
         yield "share that succeed", mean(succeeds), 1.0
     else:
         yield "share that match", mean(matches), 1.0
+    yield ACCURACY, scalar(data, "test_accuracy", "accuracy_test"), 1.0
+    yield from _geometry(str(setting(settings, "metamers.layer")), data)
     if "class_agreement" in data:
         yield "class agreement", mean(values(data, "class_agreement")[matches]), 1.0
     yield from _harm(data, succeeds)
