@@ -18,7 +18,7 @@ from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block
 from jmetamer.metamers.control_graphs import ControlGraphs
 from jmetamer.metamers.examination import Examination
-from jmetamer.metamers.other_targets import other_targets
+from jmetamer.metamers.other_targets import matched_vector, other_targets
 from jmetamer.metamers.panel import Panel
 from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, train
@@ -122,7 +122,7 @@ def judged_variables(
         worst_node_tolerance=float(given.worst_node or 0.0),
         feature_distance=block.get("feature_distance"),
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
-        p_value=None if null is None else null.p_value,
+        p_value=None if null is None or null.not_applicable else null.p_value,
         alpha=given.alpha or 0.0,
         num_nodes=asked.problem.num_targets,
         min_agreement=least,
@@ -148,5 +148,10 @@ def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest
             "look for very large features, or write `success.null_pairs: 0`"
         )
     return null_test_of(
-        block["match_statistic"], others, num_pairs=given.null_pairs, key=jax.random.key(seed)
+        block["match_statistic"],
+        others,
+        reference=matched_vector(asked.problem),
+        num_pairs=given.null_pairs,
+        key=jax.random.key(seed),
+        alpha=given.alpha or 0.0,
     )

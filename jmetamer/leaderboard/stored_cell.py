@@ -31,6 +31,7 @@ class StoredCell:
       missed: what most metamers that do not succeed lack.
       p_value: [b] of the null-distribution test, uncorrected.
       p_adjusted: [b] corrected over the cells of the run.
+      null_not_applicable: why the null test says nothing of this cell; empty where it counts.
       judges: j judges.
       unlike: why judges of the maker's architecture are not the maker with another seed; empty
         where they are.
@@ -56,6 +57,7 @@ class StoredCell:
     missed: Missed | None
     p_value: np.ndarray | None
     p_adjusted: np.ndarray | None
+    null_not_applicable: str
     judges: tuple[StoredJudge, ...]
     unlike: str
     kappa: np.ndarray | None
@@ -129,6 +131,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         missed=most_missed(data, run.status_counts(cell)),
         p_value=_values(data, "null_p_value", ("metamer",)),
         p_adjusted=None,
+        null_not_applicable=str(scalars.get("null_not_applicable", "")),
         judges=judges,
         unlike=unlike_own_judges(settings, judges),
         **readings,

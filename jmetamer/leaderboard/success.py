@@ -92,11 +92,14 @@ def corrected_success(cell: StoredCell) -> np.ndarray | None:
     """Return [b] bool, metamers that succeed with the corrected p-value; None without a test.
 
     Success asks for an uncorrected p-value of at most alpha among other things, and the corrected
-    one is never less: those are left of which it still is at most alpha.
+    one is never less: those are left of which it still is at most alpha. Where the test is not
+    applicable there is nothing to correct, and success stands as it is.
 
     Args:
       cell: with `p_adjusted` where there was a test.
     """
+    if cell.null_not_applicable:
+        return cell.success
     if cell.success is None or cell.p_adjusted is None:
         return None
     alpha = setting(cell.settings, "success.alpha")

@@ -18,6 +18,7 @@ from jmetamer.results.p_values import add_one_p_value
 
 MIN_WIDTH = 30  # entries; on fewer, random pairs reach correlations of 1
 PASS_BYTES = 2**26  # bytes of activations gathered for the pairs of one pass
+_ROUND_OFF = 100  # units of round-off below which activations are equal: 98 dB in float32
 MAX_PAIRS = 2**30  # they are counted in int32
 
 Convention = Literal["power", "feather"]
@@ -32,13 +33,16 @@ class NullTest(NamedTuple):
       values: [b, 3] of each metamer; NaN where its activations are not finite.
       p_values: [b, 3] add-one p-values (1 + #{null >= value}) / (1 + N); NaN where not used.
       null_max: [3] the best of the null; NaN where not used.
-      used: [3] bool, the statistics that count: all, or the SNR alone below 30 entries.
+      used: [3] bool, the statistics that count: all, or the SNR alone below 30 entries; none where
+        the null is not applicable.
       p_value: [b] the largest of the used p-values, the p-value of "better in every one". As all
-        of them are needed, three statistics call for no correction.
+        of them are needed, three statistics call for no correction. NaN where not applicable.
       beats_all: [b] bool, every used statistic is above the whole null, the criterion of Feather
-        et al. (2023).
+        et al. (2023); False where not applicable.
       num_pairs: N, random pairs.
       num_others: r, references that they were drawn from.
+      not_applicable: why no metamer, however perfect, could be told from the null; empty where one
+        can be.
     """
 
     names: tuple[str, ...]
@@ -50,6 +54,7 @@ class NullTest(NamedTuple):
     beats_all: np.ndarray
     num_pairs: int
     num_others: int
+    not_applicable: str = ""
 
 
 def null_test(
@@ -59,6 +64,7 @@ def null_test(
     *,
     num_pairs: int,
     key: jax.Array,
+    alpha: float = 0.05,
     convention: Convention = "power",
     pass_bytes: int = PASS_BYTES,
 ) -> NullTest:
@@ -73,6 +79,12 @@ def null_test(
     nodes of a trained GCN reached 1.0 in 4 entries. There is a better way, to concatenate the
     activations of all target nodes.
 
+    A statistic counts only if it can tell: not the correlations of a constant target, and none
+    that more than a share `alpha` of the pairs match perfectly (up to round-off), since a metamer
+    without any error would then have p > alpha. Where that is the SNR, or the target is all zero,
+    the test is not applicable: as where features are constant on a vertex-transitive graph, so
+    that other nodes' activations are the target's. `not_applicable` says why.
+
     Pairs are drawn with replacement, the k-th from the k-th fold of `key`, and only counted, so
     memory does not grow with N and `pass_bytes` changes no pair. If reference, metamer and others
     are independent draws of one distribution, the p-values are uniform in the limit of many
@@ -86,6 +98,7 @@ def null_test(
       others: [r, ...] activations of r >= 2 other references, finite; for a node, of other nodes.
       num_pairs: N, from 1 to 2^30; p-values are multiples of 1 / (1 + N).
       key: of the pairs.
+      alpha: p-value at which a match counts as better than the null.
       convention: "power" for dB of power, "feather" for half of them, 10 log10(|a| / |a - b|), as
         in the code released with the paper; p-values are the same.
       pass_bytes: upper bound of the bytes of activations gathered at a time.
@@ -109,8 +122,10 @@ def null_test(
     return null_test_of(
         match_values(*vectors[:2]),
         vectors[2],
+        reference=vectors[0],
         num_pairs=num_pairs,
         key=key,
+        alpha=alpha,
         convention=convention,
         pass_bytes=pass_bytes,
     )
@@ -139,8 +154,10 @@ def null_test_of(
     values: Any,
     others: Any,
     *,
+    reference: Any = None,
     num_pairs: int,
     key: jax.Array,
+    alpha: float = 0.05,
     convention: Convention = "power",
     pass_bytes: int = PASS_BYTES,
 ) -> NullTest:
@@ -149,7 +166,8 @@ def null_test_of(
     Args:
       values: [b, 3] of `match_values`, dB of power; NaN for a metamer that is not finite.
       others: [r, q] activations of r >= 2 other references, finite.
-      num_pairs, key, convention, pass_bytes: as of `null_test`.
+      reference: [q] target; None where it is neither constant nor all zero.
+      num_pairs, key, alpha, convention, pass_bytes: as of `null_test`.
 
     Returns:
       `NullTest`.
@@ -175,26 +193,57 @@ def null_test_of(
     num_others, width = pool.shape
     _check_counts(num_others, num_pairs)
     # A pair gathers two vectors in three forms, and is compared with every metamer.
-    per_pair = 6 * width * pool.dtype.itemsize + 3 * len(values)
+    per_pair = 6 * width * pool.dtype.itemsize + 3 * (len(values) + 1)
     per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
+    # The last row asks how many pairs match as well as round-off lets any.
+    rows = jnp.concatenate([values, _perfect(pool.dtype)[None]])
     exceeding, null_max = map(
-        np.asarray, _counted(values, pool, key, num_pairs, per_pass, num_others**2 <= num_pairs)
+        np.asarray, _counted(rows, pool, key, num_pairs, per_pass, num_others**2 <= num_pairs)
     )
-    found = np.asarray(values)
-    used = np.array([width >= MIN_WIDTH, width >= MIN_WIDTH, True])
-    p_values = np.where(used, add_one_p_value(exceeding, num_pairs), np.nan)
-    units = np.array([1, 1, 0.5 if convention == "feather" else 1], found.dtype)
+    blind = (exceeding[-1] > 0) & (add_one_p_value(exceeding[-1], num_pairs) > alpha)
+    target = np.asarray(np.arange(2.0) if reference is None else reference).ravel()
+    reason = _why_not(target, int(exceeding[-1, 2]), num_pairs, bool(blind[2]))
+    correlations = width >= MIN_WIDTH and not _constant(target, pool.dtype)
+    used = np.array([correlations, correlations, True]) & ~blind & (not reason)
+    statistics = np.asarray(values)
+    p_values = np.where(used, add_one_p_value(exceeding[:-1], num_pairs), np.nan)
+    units = np.array([1, 1, 0.5 if convention == "feather" else 1], statistics.dtype)
     return NullTest(
         names=STATISTICS,
-        values=found * units,
+        values=statistics * units,
         p_values=p_values,
         null_max=np.where(used, null_max * units, np.nan),
         used=used,
-        p_value=p_values[:, used].max(1),
-        beats_all=np.all((found > null_max)[:, used], axis=1),
+        p_value=np.where(used, p_values, -np.inf).max(1) if not reason else p_values[:, 2],
+        beats_all=np.all((statistics > null_max) | ~used, axis=1) & (not reason),
         num_pairs=num_pairs,
         num_others=num_others,
+        not_applicable=reason,
     )
+
+
+def _perfect(dtype: Any) -> jax.Array:
+    """Return [3] statistics of two vectors that are equal up to round-off."""
+    error = _ROUND_OFF * float(jnp.finfo(dtype).eps)
+    return jnp.array([1 - error, 1 - error, -20 * np.log10(error)], dtype)
+
+
+def _constant(target: np.ndarray, dtype: Any) -> bool:
+    """Whether all entries are equal up to round-off."""
+    slack = _ROUND_OFF * float(jnp.finfo(dtype).eps) * np.abs(target).max(initial=0)
+    return bool(np.ptp(target) <= slack)
+
+
+def _why_not(target: np.ndarray, num_alike: int, num_pairs: int, blind: bool) -> str:
+    """Return why even a perfect match could not be told from the null; empty where it could."""
+    if not target.any():
+        return "the target is all zero, so that no ratio of signal to noise is defined"
+    if blind:
+        return (
+            f"{num_alike:,} of {num_pairs:,} random pairs of other references are equal up to "
+            "round-off, so that even a perfect match is no better"
+        )
+    return ""
 
 
 @functools.partial(jax.jit, static_argnames=("per_pass", "tabulate"))

@@ -48,7 +48,12 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
 
 
 def null_sentence(null: NullSummary) -> str:
-    """Say how a match compares with those of unrelated references."""
+    """Say how a match compares with those of unrelated references, or why that says nothing."""
+    if null.not_applicable:
+        return (
+            f"The null test is not applicable: {null.not_applicable}. Success is decided by the "
+            "other criteria."
+        )
     drawn = "random pairs of other references"
     if not np.isnan(null.pairs) and not np.isnan(null.others):
         drawn = f"{number(null.pairs)} random pairs of {number(null.others)} other references"

@@ -94,6 +94,7 @@ class NullSummary:
       pairs, others: number of random pairs, and of the references they are drawn from.
       most_pairs: largest number of pairs of any cell of the correction.
       statistics: how well metamers match, against the best of the pairs.
+      not_applicable: why no match could be told from the null; empty where the test counts.
     """
 
     p_median: float
@@ -105,6 +106,7 @@ class NullSummary:
     others: float
     most_pairs: float
     statistics: tuple[Statistic, ...]
+    not_applicable: str = ""
 
     @property
     def can_pass(self) -> bool:
@@ -276,7 +278,8 @@ def _null(
     settings: Mapping[str, Any], data: xr.Dataset, correction: Correction | None
 ) -> NullSummary | None:
     p_values = finite(values(data, "null_p_value"))
-    if not p_values.size:
+    not_applicable = str(data.attrs.get("null_not_applicable", ""))
+    if not p_values.size and not not_applicable:
         return None
     alpha = number_of(setting(settings, "success.alpha"))
     alpha = ALPHA if np.isnan(alpha) else alpha
@@ -284,7 +287,7 @@ def _null(
     num_cells = 1 if correction is None else correction.num_cells
     adjusted = finite(np.zeros(0) if correction is None or num_cells < 2 else correction.p_values)
     return NullSummary(
-        p_median=float(np.median(p_values)),
+        p_median=float(np.median(p_values)) if p_values.size else float("nan"),
         p_corrected=float(np.median(adjusted)) if adjusted.size else float("nan"),
         num_cells=num_cells,
         corrected=_criterion(
@@ -299,6 +302,7 @@ def _null(
         others=scalar(data, "null_others"),
         most_pairs=float("nan") if correction is None else correction.most_pairs,
         statistics=tuple(_statistics(data)),
+        not_applicable=not_applicable,
     )
 
 

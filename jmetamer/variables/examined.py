@@ -20,7 +20,7 @@ _BITS = {
     "beats_null": "p-value of the null-distribution test, uncorrected, at most alpha",
     "same_classes": "enough target nodes keep their predicted class",
     "distinct": "features or edges are far enough from the reference",
-    "success": "all of the criteria that were tested",
+    "success": "all of the criteria that were tested and apply",
 }
 _READINGS = {
     "accuracy": "share of nodes read as their label",
@@ -70,9 +70,15 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
         ("statistic",), null.null_max, {"meaning": "best of the null; NaN where it is not used"}
     )
     variables["null_p_value"] = Variable(
-        metamer, null.p_value, {"formula": "largest of (1 + #{null >= value}) / (1 + pairs)"}
+        metamer,
+        null.p_value,
+        {
+            "formula": "largest of (1 + #{null >= value}) / (1 + pairs)",
+            "meaning": "NaN where `null_not_applicable` says why no match could beat the null",
+        },
     )
-    return variables, {"null_pairs": null.num_pairs, "null_others": null.num_others}
+    scalars = {"null_pairs": null.num_pairs, "null_others": null.num_others}
+    return variables, scalars | {"null_not_applicable": null.not_applicable}
 
 
 def recognition_variables(block: Block, asked: Examination) -> _Stored:

@@ -231,3 +231,66 @@ def test_misuse_of_statistics_at_hand_is_refused_by_name(values, others, message
 def test_statistics_at_hand_may_be_those_of_a_metamer_that_is_not_finite():
     found = null_test_of([[1, 1, 60], [np.nan] * 3], OTHERS.astype(int), num_pairs=99, key=KEY)
     assert found.p_value.tolist() == [0.01, 1.0]
+
+
+class TestNotApplicable:
+    """A null that a perfect match could not be told from says so, and nothing else."""
+
+    def test_where_others_equal_the_target(self):
+        others = np.tile(REFERENCE, (24, 1))
+        found = run(others=others, metamers=np.stack([REFERENCE] * 6))
+        assert "99 of 99 random pairs" in found.not_applicable
+        assert not found.used.any()
+        assert not found.beats_all.any()
+        assert np.isnan(found.p_value).all()
+        assert np.isnan(found.null_max).all()
+        assert (found.values[:, 2] == np.inf).all()
+
+    @pytest.mark.parametrize("noise", [1e-8, 1e-7, 1e-6])
+    def test_where_they_do_up_to_round_off(self, noise):
+        rng = np.random.default_rng(1)
+        others = REFERENCE * (1 + noise * rng.normal(size=(24, WIDTH)))
+        assert run(others=others).not_applicable
+
+    def test_but_not_where_they_are_only_near(self):
+        rng = np.random.default_rng(1)
+        others = REFERENCE * (1 + 1e-4 * rng.normal(size=(24, WIDTH)))
+        found = run(others=others)
+        assert not found.not_applicable
+        assert found.p_value[0] == 0.01
+
+    @pytest.mark.parametrize(("num_alike", "applies"), [(2, True), (8, True), (24, False)])
+    def test_some_equal_others_leave_it_applicable_while_a_perfect_match_passes(
+        self, num_alike, applies
+    ):
+        rng = np.random.default_rng(2)
+        others = rng.normal(size=(48, WIDTH))
+        others[:num_alike] = REFERENCE
+        found = run(others=others, num_pairs=1999)
+        share = num_alike * (num_alike - 1) / (48 * 47)
+        assert bool(found.not_applicable) is not applies
+        if applies:  # the p-value of the perfect match counts the pairs that are as good
+            assert found.p_value[0] == pytest.approx(share, abs=0.012)
+            assert not found.beats_all[0]
+        strict = run(others=others, num_pairs=1999, alpha=share / 2)
+        assert strict.not_applicable
+
+    def test_of_a_silent_target(self):
+        found = run(reference=np.zeros(WIDTH))
+        assert "all zero" in found.not_applicable
+
+    def test_with_few_different_others(self):
+        others = np.tile(OTHERS[:3], (8, 1))
+        assert run(others=others, num_pairs=999).not_applicable
+
+    def test_a_constant_target_has_no_correlations_but_a_signal(self):
+        constant = np.full(WIDTH, 0.3) * (1 + 1e-7 * np.arange(WIDTH) / WIDTH)
+        found = run(reference=constant, metamers=np.stack([constant] * 6))
+        assert found.used.tolist() == [False, False, True]
+        assert not found.not_applicable
+        assert (found.p_value == 0.01).all()
+
+    def test_few_pairs_alone_are_no_reason(self):
+        found = run(num_pairs=5)
+        assert not found.not_applicable
+        assert found.p_value[0] == pytest.approx(1 / 6)
