@@ -122,6 +122,7 @@ def judged_variables(
         worst_node_tolerance=float(given.worst_node or 0.0),
         feature_distance=block.get("feature_distance"),
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
+        renamed=block.get("renamed"),
         p_value=None if null is None or null.not_applicable else null.p_value,
         alpha=given.alpha or 0.0,
         num_nodes=asked.problem.num_targets,

@@ -19,8 +19,8 @@ class Success(NamedTuple):
       matches_everywhere: [b] bool, enough target nodes are each within the tolerance of a node.
       beats_null: [b] bool, the match is better than chance; None where it was not tested.
       same_classes: [b] bool, the model predicts enough target nodes' class as before.
-      distinct: [b] bool, features or edges are far enough from the reference's; else it is
-        trivial.
+      distinct: [b] bool, features or edges are far enough from the reference's, and the graph is
+        not the reference renamed; else it is trivial.
       success: [b] bool, all of the above that were tested.
     """
 
@@ -74,6 +74,7 @@ def success_bits(
     worst_node_tolerance: float,
     feature_distance: Any = None,
     edge_distance: Any = None,
+    renamed: Any = None,
     p_value: Any = None,
     alpha: float = 0.05,
     num_nodes: int | None = None,
@@ -98,8 +99,10 @@ def success_bits(
       feature_distance: [b] normalized Euclidean, |X - X'| / (|X| + |X'|); None where features are
         kept.
       edge_distance: [b] Jaccard, 1 - |E and E'| / |E or E'|; None where edges are kept.
+      renamed: [b] whether the graph is the reference with its nodes renamed: 0 no, 1 yes, 2
+        undecided, which counts as trivial as well; None where nodes have their names.
       p_value: [b] of `null_test`, corrected with `holm` where several cells are looked at; None
-        where it was not tested.
+        where it was not tested or is not applicable.
       alpha: largest p-value that counts.
       num_nodes: of target nodes; where it is known, nodes are counted, which no rounding of
         `agreement` changes.
@@ -127,6 +130,7 @@ def success_bits(
         "agreement": agreement,
         "feature_distance": feature_distance,
         "edge_distance": edge_distance,
+        "renamed": renamed,
         "p_value": p_value,
     }
     values = {name: np.asarray(each) for name, each in given.items() if each is not None}
@@ -144,7 +148,8 @@ def success_bits(
         "matches_everywhere": values["worst_node_error"] <= worst_node_tolerance,
         "beats_null": values["p_value"] <= alpha if tested else None,
         "same_classes": same,
-        "distinct": np.any([distance >= min_distance for distance in distances], axis=0),
+        "distinct": np.any([distance >= min_distance for distance in distances], axis=0)
+        & (values.get("renamed", 0) == np.int8(0)),
     }
     together = np.all([bit for bit in bits.values() if bit is not None], axis=0)
     return Success(**bits, success=together)

@@ -33,6 +33,8 @@ class Verdict(NamedTuple):
       node_error: [] what the judged share of the target nodes do not exceed of it.
       agreement: [] share of target nodes whose predicted class is the reference's; NaN, as other
         layers' match, where a target was given that does not say.
+      moved: [] what no renaming of nodes changes: largest change of the sum of a feature over
+        nodes, as a share of n times the largest feature, or of the sum of all edge weights.
     """
 
     loss: jax.Array
@@ -40,6 +42,7 @@ class Verdict(NamedTuple):
     worst_node: jax.Array
     node_error: jax.Array
     agreement: jax.Array
+    moved: jax.Array
 
 
 def _rebuilt(
@@ -121,7 +124,20 @@ def _judge(
     match = [relative_squared_error(truth[name], layers[name]) for name in layers]
     same = jnp.mean(truth["logits"].argmax(-1) == layers["logits"].argmax(-1))
     agreement = jnp.where(jnp.isnan(truth["logits"]).any(), jnp.nan, same)
-    return Verdict(jnp.max(loss), jnp.stack(match), worst, enough, agreement)
+    moved = _moved(graph, arrays.graph)
+    return Verdict(jnp.max(loss), jnp.stack(match), worst, enough, agreement, moved)
+
+
+def _moved(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jax.Array:
+    nodes, weight = reference.nodes, reference.edges.weight
+    columns = jnp.abs(jnp.sum(graph.nodes - nodes, axis=0)).max(initial=0)
+    unit = jnp.abs(nodes).max(initial=0) * nodes.shape[0]
+    change = jnp.abs(jnp.sum(graph.edges.weight) - jnp.sum(weight))
+    return jnp.maximum(_over(columns, unit), _over(change, jnp.sum(weight)))
+
+
+def _over(change: jax.Array, unit: jax.Array) -> jax.Array:
+    return jnp.where(change > 0, change / jnp.where(unit > 0, unit, 1.0), change)
 
 
 class Judge:

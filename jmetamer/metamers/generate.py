@@ -25,6 +25,7 @@ from jmetamer.metamers.exact.methods import ExactSynthesis
 from jmetamer.metamers.exact.swap_synthesis import SwapSynthesis
 from jmetamer.metamers.memory import fit
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.renamed import Renaming
 from jmetamer.metamers.repelled import RepelledSynthesis, refuse_repulsion
 from jmetamer.metamers.result import Metamers, metamers_of, result_of
 from jmetamer.metamers.solver import Solver, default_solver
@@ -257,11 +258,14 @@ def generate_each(
     number = len(tasks) * len(seed_ids)
     fitted = fit(problem, first, number, keep_theta=keep_theta, **shared)  # type: ignore[arg-type]
     synthesis = Synthesis(problem, base_seed, fitted, trace_points, **shared)  # type: ignore[arg-type]
+    renamings = [Renaming(problem) for problem in problems]
     results: list[dict[int, dict[str, Any]]] = [{} for _ in tasks]
     for finished in synthesis.finished(seed_ids, progress):
         task, seed_id = int(finished.lane.task), int(finished.lane.seed_id)
         curve = synthesis.thinned(finished.curve, task)
-        results[task][seed_id] = result_of(tasks[task], finished, curve, keep_theta)
+        results[task][seed_id] = result_of(
+            tasks[task], finished, curve, keep_theta, renamings[task]
+        )
         if on_metamer is not None:
             on_metamer(task, seed_id, finished.graph)
     name = synthesis.program.coordinates.name
@@ -383,9 +387,10 @@ def _one_by_one(
         synthesis = SwapSynthesis(*task)
     else:
         synthesis = EdgeSynthesis(*task, trace_points)
-    rows = []
+    rows, renaming = [], Renaming(task.problem)
     for finished in synthesis.finished(seed_ids, progress):
-        rows.append(result_of(task, finished, synthesis.thinned(finished.curve), keep_theta))
+        curve = synthesis.thinned(finished.curve)
+        rows.append(result_of(task, finished, curve, keep_theta, renaming))
         if on_metamer is not None:
             on_metamer(int(finished.lane.seed_id), finished.graph)
     return metamers_of(rows, synthesis.trace_step, task, synthesis.program.coordinates.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from jmetamer.metamers.edges.searching import SEARCHES
 from jmetamer.metamers.exact.methods import METHODS
+from jmetamer.metamers.renamed import UNDECIDED, YES, Renaming
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.synthesis import Finished
 from jmetamer.metamers.tasks import Task
@@ -36,6 +37,9 @@ class Metamers(NamedTuple):
         a hundred, else 99 % (`problem.share`).
       agreement: [b] share of target nodes whose class is the reference's.
       layer_match: [b, k] L_act of the hard graph at every layer of the network.
+      renamed: [b] int8, whether the graph is the reference itself or the reference with its nodes
+        renamed, of those that the problem does not tell apart: 0 no, 1 yes, and the status is
+        UNCHANGED, 2 undecided within the limits of `jmetamer.graphs.isomorphism`.
       loss_trace: [b, s] L_act at the steps `trace_step`, NaN after the end.
       trace_step: [s] int32 (no leading axis).
       base_seed: int.
@@ -62,6 +66,7 @@ class Metamers(NamedTuple):
     node_error: np.ndarray
     agreement: np.ndarray
     layer_match: np.ndarray
+    renamed: np.ndarray
     loss_trace: np.ndarray
     trace_step: np.ndarray
     base_seed: int
@@ -71,7 +76,7 @@ class Metamers(NamedTuple):
 
 
 def result_of(
-    task: Task, finished: Finished, curve: np.ndarray, keep_theta: bool
+    task: Task, finished: Finished, curve: np.ndarray, keep_theta: bool, renaming: Renaming
 ) -> dict[str, Any]:
     """Return what is kept of one seed at its end, by the fields of `Metamers`.
 
@@ -80,11 +85,13 @@ def result_of(
       finished: where the seed ended, and the verdict on its graph.
       curve: [s] L_act at the steps of the trace.
       keep_theta: whether its coordinates are kept.
+      renaming: of the task's problem.
     """
     lane, verdict = finished.lane, finished.verdict
+    renamed = renaming(finished.graph, verdict, task.solver.tolerance)
     status = int(lane.status)
-    if status == Status.UNCHANGED:
-        pass  # of the reference itself, whatever its loss
+    if renamed == YES:
+        status = int(Status.UNCHANGED)  # whatever its loss
     elif task.problem.zero_target:
         status = int(Status.ZERO_TARGET)
     elif verdict.loss <= task.solver.tolerance:
@@ -106,6 +113,7 @@ def result_of(
         "node_error": np.float32(verdict.node_error),
         "agreement": np.float32(verdict.agreement),
         "layer_match": np.asarray(verdict.layer_match, np.float32),
+        "renamed": np.int8(renamed),
         "loss_trace": curve,
         "details": dict(finished.details),
     }
@@ -123,6 +131,11 @@ def metamers_of(
       coordinates: name of the coordinates of theta.
     """
     columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
+    if undecided := int(np.sum(columns["renamed"] == UNDECIDED)):
+        log.warning(
+            "%d of %d graphs may be the reference with its nodes renamed: isomorphism is not "
+            "decided within its limits, and they do not count as success", undecided, len(rows),
+        )  # fmt: skip
     method = _name_of_method(task.solver.method)
     numbers: dict[str, Any] = {"trace_step": trace_step, "base_seed": task.seed}
     return Metamers(**columns, **numbers, coordinates=coordinates, method=method)

@@ -58,7 +58,7 @@ class Status(enum.IntEnum):
     )
     UNCHANGED = (
         6,
-        "the graph is the reference itself: this is no metamer",
+        "the graph is the reference itself, or the reference renamed: this is no metamer",
         "use more seeds, start from 'reference' to walk away, or match an earlier layer",
     )
 

@@ -30,6 +30,8 @@ class DiversitySummary:
       effective_number: Vendi score, from 1 (copies of one) to `num_compared` (nothing shared).
       from_reference: median distance of metamers from the reference; NaN where not measured.
       chance: the same of unrelated inputs; NaN where unknown.
+      num_classes: number of different graphs among them, those that differ by the names of nodes
+        alone counted once; NaN where unknown.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class DiversitySummary:
     effective_number: float
     from_reference: float
     chance: float
+    num_classes: float = float("nan")
 
 
 def summarize_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> list[DiversitySummary]:
@@ -70,11 +73,17 @@ def diversity_sentence(found: DiversitySummary) -> str:
         if not np.isnan(value)
     ]
     scale = "; ".join(["0: equal, 1: nothing in common", *([", ".join(known)] if known else [])])
+    classes = ""
+    if found.num_classes < found.num_compared:
+        classes = (
+            f" Up to renaming of nodes they are {plural(int(found.num_classes), 'graph')}; copies "
+            "of one are at distance 0."
+        )
     return (
         f"The {found.kind} of two of the {plural(found.num_compared, 'metamer')} that converged "
         f"and are kept differ by {number(found.mean)} on average, by {number(found.minimum)} at "
         f"least ({scale}); by Vendi score they are as many as {number(found.effective_number)} "
-        "wholly different ones."
+        f"wholly different ones.{classes}"
     )
 
 
@@ -110,6 +119,7 @@ def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> Divers
         effective_number=scalar(data, f"diversity_{kind}_effective_number"),
         from_reference=from_reference,
         chance=chance,
+        num_classes=scalar(data, "diversity_num_classes"),
     )
 
 

@@ -14,6 +14,7 @@ from jmetamer.report.success_sentences import (
     null_sentence,
     success_sentence,
     transfer_sentence,
+    undecided_sentence,
 )
 from jmetamer.report.success_summary import SuccessSummary
 from jmetamer.report.summary import CellSummary, Deviation, RankSummary
@@ -116,7 +117,9 @@ def _criteria(success: SuccessSummary) -> list[str]:
     harm = "" if np.isnan(success.harmful) else harm_sentence(success.harmful)
     null = "" if success.null is None else null_sentence(success.null)
     change = "" if success.missed is None else f"What to change: {success.missed.change}."
-    return [text for text in (success_sentence([success]), change, null, harm) if text]
+    undecided = undecided_sentence(success)
+    texts = (success_sentence([success]), change, undecided, null, harm)
+    return [text for text in texts if text]
 
 
 def _rank_sentence(ranks: RankSummary) -> str:

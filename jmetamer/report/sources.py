@@ -31,7 +31,8 @@ OF_A_CELL = (
     "status_counts", "settings.metamers.tolerance", "loss_hardened", "success", "success_matches",
     "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
     "success_share", "success_agreement", "worst_node_error", "remedy", "null_p_value",
-    "null_pairs", "null_others", "harmful_fraction", "class_agreement",
+    "null_pairs", "null_others", "null_not_applicable", "renamed", "harmful_fraction",
+    "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
     "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
@@ -40,7 +41,8 @@ OF_A_CELL = (
 )  # fmt: skip
 # What is said of how different metamers are from each other, and why it is not known.
 OF_DIVERSITY = (
-    "diversity_seed_id", "diversity_features", "diversity_features_mean",
+    "diversity_seed_id", "diversity_class", "diversity_num_classes", "diversity_features",
+    "diversity_features_mean",
     "diversity_features_minimum", "diversity_features_effective_number", "diversity_edges",
     "diversity_edges_mean", "diversity_edges_minimum", "diversity_edges_effective_number",
     "measure", "deviation", "deviation_chance",

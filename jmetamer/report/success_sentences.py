@@ -47,6 +47,22 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     return f"{text}; the one most often missed is “{worst}” ({failed[worst]:,} of {total:,})."
 
 
+def undecided_sentence(success: SuccessSummary) -> str:
+    """Say how many metamers may be the reference with its nodes renamed; empty where none may.
+
+    Example:
+      >>> print(undecided_sentence(SuccessSummary((), None, float("nan"), undecided=2)))
+      2 metamers may be the reference with its nodes renamed: isomorphism was not decided within
+      its limits, and they do not count as distinct.
+    """
+    if not success.undecided:
+        return ""
+    return (
+        f"{plural(success.undecided, 'metamer')} may be the reference with its nodes renamed: "
+        "isomorphism was not decided within its limits, and they do not count as distinct."
+    )
+
+
 def null_sentence(null: NullSummary) -> str:
     """Say how a match compares with those of unrelated references, or why that says nothing."""
     if null.not_applicable:

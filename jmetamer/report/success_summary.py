@@ -133,12 +133,14 @@ class SuccessSummary:
       harmful: mean share of target nodes whose true (Bayes) class changed while the network's
         stayed; NaN where the dataset has no such class.
       missed: what most metamers that do not succeed lack; None where there are none.
+      undecided: metamers that may be the reference with its nodes renamed.
     """
 
     criteria: tuple[Criterion, ...]
     null: NullSummary | None
     harmful: float
     missed: Missed | None = None
+    undecided: int = 0
 
     def of(self, variable: str) -> Criterion | None:
         """Return the criterion of this variable, or None where the store does not hold it."""
@@ -187,7 +189,8 @@ def summarize_success(
         return None
     harmful = finite(values(data, "harmful_fraction"))
     mean = float(harmful.mean()) if harmful.size else float("nan")
-    return SuccessSummary(criteria, null, mean, most_missed(data, counts))
+    undecided = int(np.sum(values(data, "renamed") == 2))
+    return SuccessSummary(criteria, null, mean, most_missed(data, counts), undecided)
 
 
 @dataclasses.dataclass(frozen=True)

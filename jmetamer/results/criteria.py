@@ -52,7 +52,7 @@ CRITERIA = (
     Criterion(
         "success_distinct",
         "distinct",
-        "Is it far from the reference, and not a copy of it?",
+        "Is it far from the reference, and not a copy of it with its nodes renamed?",
         "another start (`metamers.initialization`, `metamers.edges.start`), or `success.distance`",
     ),
 )

@@ -1,16 +1,25 @@
 """How different the stored metamers of a cell are from each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import jraph
 import numpy as np
 import scipy.sparse
 
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.flips import Flips, flipped
+from jmetamer.graphs.pairs import Pairs, pairs_of_graph
 from jmetamer.measures import Diversity, diversity, feature_diversity
 from jmetamer.metamers import Problem, Status
 from jmetamer.metamers.block import Block
 from jmetamer.metamers.parameterizations import BinaryFeatures
-from jmetamer.metamers.what_varies import directed_edges, edges_that_vary, features_that_vary
+from jmetamer.metamers.renamed import Renaming, class_of_each
+from jmetamer.metamers.what_varies import (
+    directed_edges,
+    edges_that_vary,
+    features_that_vary,
+    weighted_edges,
+)
 from jmetamer.results import Variable
 
 MOST = 1000  # metamers that are compared: work for each pair of them
@@ -22,6 +31,9 @@ def diversity_variables(
 ) -> tuple[dict[str, Variable], dict[str, float]]:
     """Return distances among converged metamers that are stored, and what they amount to.
 
+    Metamers that are one graph with its nodes renamed are one metamer: each class stands at the
+    place of the first that is stored, and within it distances are 0.
+
     Features are compared by normalized Euclidean distance, or Jaccard's where they are 0/1, edges
     by Jaccard's; of each there is a table, mean, minimum and effective number (Vendi score).
 
@@ -32,22 +44,62 @@ def diversity_variables(
     stored = block["stored_seed_id"]
     converged = block["seed_id"][block["status"] == int(Status.CONVERGED)]
     places = np.flatnonzero(np.isin(stored, converged))[:MOST]
-    found: dict[str, Diversity] = {}
     if places.size < 2:
         return {}, {}
-    features = features_that_vary(problem.vary)
-    if features is not None:
-        chosen, kind = block["features"][places], "continuous"
-        if isinstance(features, BinaryFeatures):
-            width = problem.graph.nodes.shape[1]
-            chosen, kind = np.unpackbits(chosen, axis=-1, count=width), "binary"
-        found["features"] = feature_diversity(chosen, kind)
+    tables: dict[str, np.ndarray] = {}
+    kept = StoredGraphs(block, problem, places)
+    if kept.features is not None:
+        tables["features"] = feature_diversity(kept.features, kept.kind).distances
     edges = edges_that_vary(problem.vary)
     if edges == "simple_edges":
-        found["edges"] = diversity(_edge_distances(block, stored[places], problem))
+        tables["edges"] = _edge_distances(block, stored[places], problem)
     if edges == "edge_weights":
-        found["edges"] = diversity(_weight_distances(block["edge_weight"][places]))
-    return _named(found, stored[places])
+        tables["edges"] = _weight_distances(block["edge_weight"][places])
+    first = class_of_each(kept, Renaming(problem))
+    found = {name: diversity(table[np.ix_(first, first)]) for name, table in tables.items()}
+    variables, scalars = _named(found, stored[places])
+    meaning = {"meaning": "equal for metamers that are one graph with its nodes renamed"}
+    classes = np.unique(first, return_inverse=True)[1].astype(np.int32)
+    variables["diversity_class"] = Variable(("compared",), classes, meaning)
+    return variables, scalars | {"diversity_num_classes": float(classes.max() + 1)}
+
+
+class StoredGraphs(Sequence[jraph.GraphsTuple]):
+    """The graphs of some stored metamers of a block, each built when it is asked for.
+
+    Args:
+      block: arrays of all metamers.
+      problem: what was matched.
+      places: [k] of the metamers among those stored.
+    """
+
+    def __init__(self, block: Block, problem: Problem, places: np.ndarray) -> None:
+        self.block, self.problem, self.places = block, problem, places
+        self.features, self.kind = None, "continuous"
+        features = features_that_vary(problem.vary)
+        if features is not None:
+            self.features = block["features"][places]
+        if isinstance(features, BinaryFeatures):
+            width = problem.graph.nodes.shape[1]
+            self.features = np.unpackbits(self.features, axis=-1, count=width)
+            self.kind = "binary"
+        edges = edges_that_vary(problem.vary)
+        self.simple = edges == "simple_edges"
+        self.listed = weighted_edges(problem) if edges == "edge_weights" else problem.graph
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        graph, block, place = self.listed, self.block, self.places[index]
+        if self.simple:
+            mine = block["flip_seed_id"] == block["stored_seed_id"][place]
+            pairs = Pairs(block["flip_sender"][mine], block["flip_receiver"][mine])
+            flips = Flips(pairs, block["flip_added"][mine])
+            graph = flipped(graph, flips, directed=directed_edges(self.problem))
+        if "edge_weight" in block:
+            graph = graph._replace(edges=graph.edges._replace(weight=block["edge_weight"][place]))
+        return graph if self.features is None else graph._replace(nodes=self.features[index])
 
 
 def _named(

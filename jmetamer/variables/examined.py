@@ -19,7 +19,7 @@ _BITS = {
     "matches_everywhere": "enough target nodes are, each within the tolerance of a node",
     "beats_null": "p-value of the null-distribution test, uncorrected, at most alpha",
     "same_classes": "enough target nodes keep their predicted class",
-    "distinct": "features or edges are far enough from the reference",
+    "distinct": "far enough from the reference, and decided not to be it with nodes renamed",
     "success": "all of the criteria that were tested and apply",
 }
 _READINGS = {

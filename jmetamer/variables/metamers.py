@@ -55,6 +55,14 @@ def metamer_variables(
     variables["node_error"] = Variable(
         metamer, block["node_error"], {**meaning, "share": problem.judged_share}
     )
+    variables["renamed"] = Variable(
+        metamer,
+        block["renamed"],
+        {
+            "meaning": "the graph is the reference itself, or the reference with its nodes renamed",
+            "table": {"0": "no", "1": "yes", "2": "undecided"},
+        },
+    )
     variables["class_agreement"] = Variable(metamer, block["agreement"])
     variables["trace_step"] = Variable(("trace",), block["trace_step"])
     variables["loss_trace"] = Variable(("metamer", "trace"), block["loss_trace"])

@@ -21,14 +21,12 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
+from jmetamer.graphs.colors import joined, ranks_of_rows
 from jmetamer.graphs.pairs import loops_of_graph
 from jmetamer.metamers.edges.enumeration import MOST_NODES, ExactSet, all_pairs
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.renamed import target_kinds
 
-# Rows to match that are closer than this, entry by entry in units of the norm of the layer's
-# target, are one row. It is above the round-off of float32; within a class it moves sqrt(L_act) by
-# 1e-6 times the root of the number of entries at most.
-_SAME_ROW = 1e-6
 # Entries of the table of permuted codes that is held at once (8 bytes each).
 _ENTRIES = 2**22
 
@@ -103,7 +101,7 @@ def problem_symmetries(problem: Problem) -> np.ndarray:
     if total > MOST_NODES:
         raise InputError(
             f"`graph` has {total} nodes; their permutations are listed for {MOST_NODES} at most; "
-            "compare larger graphs with networkx's `is_isomorphic`"
+            "compare larger graphs with `jmetamer.graphs.isomorphism.isomorphic`"
         )
     alike = _alike(problem)
     groups = [np.flatnonzero(alike == kind) for kind in np.unique(alike)]
@@ -115,23 +113,9 @@ def problem_symmetries(problem: Problem) -> np.ndarray:
 
 def _alike(problem: Problem) -> np.ndarray:
     """Return [n] integers, equal for nodes that the problem does not tell apart."""
-    features = np.asarray(problem.graph.nodes)
-    total = len(features)
-    same = (features[:, None] == features[None]).all(axis=-1)
-    loops = np.bincount(loops_of_graph(problem.graph).nodes, minlength=total)
-    same &= loops[:, None] == loops[None]
-    targets = np.arange(total) if problem.nodes is None else np.asarray(problem.nodes)
-    is_target = np.isin(np.arange(total), targets)
-    same &= is_target[:, None] == is_target[None]
-    arrays = problem.arrays
-    for name in problem.layers:
-        norm = math.sqrt(float(arrays.scales[name]))
-        rows = np.asarray(arrays.targets[name], np.float64) / norm
-        apart = np.abs(rows[:, None] - rows[None]).max(axis=-1)
-        same[np.ix_(targets, targets)] &= apart <= _SAME_ROW
-    for _ in range(total.bit_length()):  # "close to" made transitive, so that they form a group
-        same = same @ same
-    return same.argmax(axis=1)
+    features = ranks_of_rows(np.asarray(problem.graph.nodes) + 0.0)
+    loops = np.bincount(loops_of_graph(problem.graph).nodes, minlength=features.size)
+    return joined(joined(target_kinds(problem), features), loops)
 
 
 def canonical_codes(codes: np.ndarray, permutations: np.ndarray) -> np.ndarray:

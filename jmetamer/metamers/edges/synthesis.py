@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer.graphs.flips import flips_between
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.devices import local_devices
@@ -295,17 +294,9 @@ class EdgeSynthesis:
             graph = graph_of_theta(self.problem, theta)
             # Judged with the padding, so that graphs of all seeds share one compiled program.
             verdict = jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
-            numbers = one.lane
-            if self.features is None and self._is_reference(seen):
-                numbers = numbers | {"status": Status.UNCHANGED}
-            lane = _lane(int(seed_id), theta, numbers, verdict.loss, self.solver.tolerance)
+            lane = _lane(int(seed_id), theta, one.lane, verdict.loss, self.solver.tolerance)
             found.append(Finished(lane, one.curve, graph, verdict, one.details))
         return found
-
-    def _is_reference(self, graph: jraph.GraphsTuple) -> bool:
-        """Return whether a graph has the reference's edges, so that it is no metamer of it."""
-        flips = flips_between(self.problem.graph, graph, directed=self.plan.directed)
-        return flips.added.size == 0
 
     def _padded(self, graphs: list[jraph.GraphsTuple]) -> list[jraph.GraphsTuple]:
         """Return the graphs with as many edges as there may be.

@@ -27,8 +27,7 @@ class SwapSynthesis:
     """The setting of one call: the same attributes as `Synthesis`, without lanes.
 
     Walks run on the host, one seed after the other. A curve has two points, the reference and the
-    end of the walk. A seed whose graph is the reference ends as `Status.UNCHANGED`: that the
-    network cannot tell a graph from itself is no success.
+    end of the walk.
 
     Args:
       problem: what to match; its `vary` is `BinaryEdges()`, of which `directed` is kept.
@@ -98,7 +97,6 @@ class SwapSynthesis:
 
     def _finished(self, seed_id: int, made: Swapped) -> Finished:
         theta, graph, verdict = self._judged(made.pairs)
-        same = all(map(np.array_equal, made.pairs, self.space.pairs))
         numbers: dict[str, Any] = {
             "task": np.int32(0),
             "seed_id": np.int32(seed_id),
@@ -107,8 +105,7 @@ class SwapSynthesis:
             "best_loss": verdict.loss,
             "penalty": np.float32(0),
             "step": np.int32(1),
-            # The loss decides where there is another graph.
-            "status": np.int32(Status.UNCHANGED if same else Status.STALLED),
+            "status": np.int32(Status.STALLED),  # the loss and the graph decide
         }
         details = {
             "num_available": np.int64(made.available),

@@ -1,0 +1,189 @@
+"""Is a finished graph the reference itself, or the reference with its nodes renamed?
+
+Networks treat nodes alike, so a permutation p of the nodes takes a graph that matches to one that
+matches, where p takes target nodes to target nodes of the same activation and, where features
+stay, nodes to nodes of the same features. The reference renamed by such a p has other edges, or
+features in other rows, but it is the reference: no metamer. Nodes whose targets differ stay in
+their places, so that a graph may be isomorphic to the reference and a metamer all the same.
+
+Numbers that differ by round-off are equal: 1e-5 of the largest, for activations in float32; 1e-6,
+for features and weights.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jraph
+import numpy as np
+
+from jmetamer.graphs import num_nodes
+from jmetamer.graphs.colors import joined, ranks_of_rows
+from jmetamer.graphs.isomorphism import MAX_NODES, color_key, isomorphic
+from jmetamer.metamers.check import Verdict
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
+
+NO, YES, UNDECIDED = 0, 1, 2
+_CODES = {"no": NO, "yes": YES, "undecided": UNDECIDED}
+_SAME_TARGET, _SAME_INPUT = 1e-5, 1e-6
+_EXACT = 1e-8  # L_act that the reference renamed does not exceed, whatever the tolerance
+_NEAR = 1e-5  # of the sums that `Verdict.moved` compares, in float32
+
+
+def target_kinds(problem: Problem) -> np.ndarray:
+    """Return [n] integers, equal for nodes that the problem asks the same of.
+
+    Those are nodes that are no targets, and target nodes whose rows to match are equal.
+    """
+    total = num_nodes(problem.graph)
+    nodes = np.arange(total) if problem.nodes is None else np.asarray(problem.nodes)
+    kinds = np.zeros(nodes.size, np.int64)
+    for name in problem.layers:
+        rows = np.asarray(problem.arrays.targets[name], np.float64)
+        kinds = joined(kinds, same_rows(rows.reshape(nodes.size, -1), _SAME_TARGET))
+    whole = np.zeros(total, np.int64)
+    whole[nodes] = kinds + 1
+    return whole
+
+
+def same_rows(rows: np.ndarray, slack: float) -> np.ndarray:
+    """Return [k] ranks of rows [k, c], equal where all their entries are equal.
+
+    Args:
+      rows: finite.
+      slack: numbers of a column that differ by less than this share of the largest of all are
+        equal, and so are those joined by a chain of such.
+    """
+    order = np.argsort(rows, axis=0)
+    gaps = np.diff(np.take_along_axis(rows, order, axis=0), axis=0)
+    steps = np.zeros(rows.shape, np.int64)
+    steps[1:] = np.cumsum(gaps > slack * np.abs(rows).max(initial=0), axis=0)
+    codes = np.empty_like(steps)
+    np.put_along_axis(codes, order, steps, axis=0)
+    return ranks_of_rows(codes)
+
+
+def class_of_each(graphs: Sequence[jraph.GraphsTuple], renaming: "Renaming") -> np.ndarray:
+    """Return [b] for each metamer the place of the first that is the same graph renamed.
+
+    Where a pair is undecided it counts as the same, so that there are as many classes at least.
+
+    Args:
+      graphs: metamers of one problem, on the host; each is read once or twice.
+      renaming: of the problem.
+    """
+    first = np.arange(len(graphs))
+    leads: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for place, graph in enumerate(graphs):
+        alike = leads.setdefault(renaming.key(graph), [])
+        sums = renaming.sums(graph)
+        for other, theirs in alike:
+            near = np.abs(sums - theirs)[:2] <= _NEAR * np.maximum(sums, theirs)[2:]
+            if near.all() and renaming.compared(graphs[other], graph) != NO:
+                first[place] = other
+                break
+        else:
+            alike.append((place, sums))
+    return first
+
+
+class Renaming:
+    """Compares finished graphs of one problem with its reference.
+
+    Args:
+      problem: what they match.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> from jmetamer.graphs.known_answers import cycles
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> ring, other, two = cycles([6]), cycles([6]), cycles([3, 3])
+      >>> graphs = [g._replace(nodes=np.ones((6, 34), np.float32)) for g in (ring, two)]
+      >>> problem = jm.Problem(trained, graphs[0], layer="conv1", vary=jm.BinaryEdges())
+      >>> [Renaming(problem).compared(graphs[0], graph) for graph in graphs]
+      [1, 0]
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.moves_features = features_that_vary(problem.vary) is not None
+        self.moves_edges = edges_that_vary(problem.vary) == "simple_edges"
+
+    def __call__(self, graph: jraph.GraphsTuple, verdict: Verdict, tolerance: float) -> int:
+        """Return whether a hard graph is the reference renamed: 0 no, 1 yes, 2 undecided.
+
+        Args:
+          graph: on the device or the host; fetched only where the verdict leaves it open.
+          verdict: on the graph.
+          tolerance: largest L_act that counts as matched; a graph above it is another one.
+        """
+        if verdict.loss > max(tolerance, _EXACT) or not verdict.moved <= _NEAR:
+            return NO
+        return self.compared(self.problem.graph, jax.device_get(graph))
+
+    def compared(self, first: jraph.GraphsTuple, second: jraph.GraphsTuple) -> int:
+        """Return whether one graph is another one renamed, as of `__call__`.
+
+        Args:
+          first, second: the reference, or metamers of it, on the host.
+        """
+        total = num_nodes(first)
+        kinds = self.kinds
+        colors = np.concatenate([kinds, kinds])
+        if self.moves_features:
+            rows = np.concatenate([np.asarray(g.nodes, np.float64) for g in (first, second)])
+            colors = joined(colors, same_rows(rows, _SAME_INPUT))
+        graphs = _weights_rounded(first, second)
+        sides = colors[:total], colors[total:]
+        if np.array_equal(*sides) and np.array_equal(*map(_edges, graphs)):
+            return YES
+        if self.all_told_apart:
+            return NO
+        return _CODES[isomorphic(*graphs, colors=sides, max_nodes=MAX_NODES)]
+
+    def key(self, graph: jraph.GraphsTuple) -> int:
+        """Return a number that is equal for graphs that are one graph renamed."""
+        return color_key(graph, self.kinds) if self.moves_edges else 0
+
+    def sums(self, graph: jraph.GraphsTuple) -> np.ndarray:
+        """Return [4] sums over features and weights that renaming does not change, and scales."""
+        node = np.cos(1.0 + self.kinds)
+        rows, weight = np.asarray(graph.nodes), np.asarray(graph.edges.weight)
+        ends = node[np.asarray(graph.senders)] * (2 + node[np.asarray(graph.receivers)])
+        features = node @ rows @ np.cos(np.arange(rows.shape[1]))
+        scales = np.abs(rows).sum(), 3 * np.abs(weight).sum()
+        return np.array([features, ends @ weight, *scales])
+
+    @functools.cached_property
+    def kinds(self) -> np.ndarray:
+        """[n] integers, equal for nodes of the same target and, where they stay, features."""
+        kinds = target_kinds(self.problem)
+        if self.moves_features:
+            return kinds
+        return joined(kinds, ranks_of_rows(np.asarray(self.problem.graph.nodes) + 0.0))
+
+    @property
+    def all_told_apart(self) -> bool:
+        """Whether every node differs from every other, so that only the names say what is where."""
+        return bool(self.kinds.max(initial=-1) + 1 == self.kinds.size)
+
+
+def _weights_rounded(*graphs: jraph.GraphsTuple) -> list[jraph.GraphsTuple]:
+    """Return graphs with numbers from 1 for weights that are equal up to round-off, and 0 for 0."""
+    weights = [np.asarray(graph.edges.weight, np.float64) for graph in graphs]
+    codes = same_rows(np.concatenate([*weights, [0.0]])[:, None], _SAME_INPUT)
+    parts = np.split(codes, np.cumsum([weight.size for weight in weights]))
+    return [
+        graph._replace(edges=graph.edges._replace(weight=part))
+        for graph, part in zip(graphs, parts, strict=False)
+    ]
+
+
+def _edges(graph: jraph.GraphsTuple) -> np.ndarray:
+    """Return [3, e] senders, receivers and weights of the edges that are there, sorted."""
+    weight = np.asarray(graph.edges.weight)
+    ends = np.asarray(graph.senders), np.asarray(graph.receivers)
+    rows = np.stack([*ends, weight])[:, weight != 0]
+    return rows[:, np.lexsort(rows)]
