@@ -167,7 +167,7 @@ class Renaming:
     @property
     def all_told_apart(self) -> bool:
         """Whether every node differs from every other, so that only the names say what is where."""
-        return bool(self.kinds.max(initial=-1) + 1 == self.kinds.size)
+        return bool(np.unique(self.kinds).size == self.kinds.size)
 
 
 def _weights_rounded(*graphs: jraph.GraphsTuple) -> list[jraph.GraphsTuple]:
