@@ -75,13 +75,14 @@ class StoredGraphs(Sequence[jraph.GraphsTuple]):
 
     def __init__(self, block: Block, problem: Problem, places: np.ndarray) -> None:
         self.block, self.problem, self.places = block, problem, places
-        self.features, self.kind = None, "continuous"
+        self.features: np.ndarray | None = None
+        self.kind = "continuous"
         features = features_that_vary(problem.vary)
         if features is not None:
             self.features = block["features"][places]
         if isinstance(features, BinaryFeatures):
             width = problem.graph.nodes.shape[1]
-            self.features = np.unpackbits(self.features, axis=-1, count=width)
+            self.features = np.unpackbits(block["features"][places], axis=-1, count=width)
             self.kind = "binary"
         edges = edges_that_vary(problem.vary)
         self.simple = edges == "simple_edges"
