@@ -112,10 +112,11 @@ def problem_symmetries(problem: Problem) -> np.ndarray:
 
 
 def _alike(problem: Problem) -> np.ndarray:
-    """Return [n] integers, equal for nodes that the problem does not tell apart."""
+    """Return [n] the first node of those that the problem does not tell from each."""
     features = ranks_of_rows(np.asarray(problem.graph.nodes) + 0.0)
     loops = np.bincount(loops_of_graph(problem.graph).nodes, minlength=features.size)
-    return joined(joined(target_kinds(problem), features), loops)
+    kinds = joined(joined(target_kinds(problem), features), loops)
+    return np.unique(kinds, return_index=True)[1][kinds]
 
 
 def canonical_codes(codes: np.ndarray, permutations: np.ndarray) -> np.ndarray:
