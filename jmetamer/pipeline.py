@@ -32,6 +32,7 @@ from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.block import Block, Blocks, make_blocks
 from jmetamer.metamers.edges.footprint import edge_footprint
+from jmetamer.metamers.edges.planted_search import search_planted
 from jmetamer.metamers.memory import fit, memory_of
 from jmetamer.metamers.remedies import remedy
 from jmetamer.metamers.repelled import fit_group, group_bytes
@@ -39,6 +40,7 @@ from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
+from jmetamer.results.absence import planted_scalars
 from jmetamer.results.saving import Saving
 from jmetamer.surveying import cell_geometry, geometry_nodes
 from jmetamer.variables import metamer_variables, survey_variables
@@ -213,6 +215,7 @@ def complete(
     variables |= judged
     if geometry is not None:
         variables |= survey_variables(geometry)
+    scalars |= _planted(prepared)
     scores = prepared.trained.scores.items()
     scalars |= numbers | {f"{name}_accuracy": float(score) for name, score in scores}
     seconds = {
@@ -238,6 +241,21 @@ def complete(
         reference=reference.digest,
     )
     return record, reference
+
+
+def _planted(prepared: PreparedCell) -> dict[str, Any]:
+    """Return how many planted problems the search of a cell solves, where any are asked for."""
+    cell = prepared.cell
+    if not cell.planted.problems:
+        return {}
+    found = search_planted(
+        prepared.problem,
+        prepared.solver,
+        problems=cell.planted.problems,
+        count=cell.metamers.count,
+        seed=cell.metamers.seed or 0,
+    )
+    return planted_scalars(found.solved, len(found.names)) if found.names else {}
 
 
 def estimate(cell: CellSettings) -> Estimate:

@@ -230,6 +230,7 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
     if not math.isnan(row["success_count"]):
         interval = f"{row['success_low']:.1%} to {row['success_high']:.1%}"
         success = f"{row['success_count']} of {row['count']} ({interval})"
+        success += f"; {row['planted']}" if row["planted"] else ""
     chance = row["deviations_chance"]
     deviations = [
         f"{name.removeprefix('features/')} {number_text(value)} "

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jmetamer.config.judging import RecognitionSettings, SuccessSettings
+from jmetamer.config.judging import PlantedSettings, RecognitionSettings, SuccessSettings
 from jmetamer.config.settings import (
     DatasetSettings,
     GeometrySettings,
@@ -23,7 +23,7 @@ class CellSettings:
     """What one cell computes. Made by `cells`, which fills in every default that it can know.
 
     Attributes:
-      dataset, model, training, metamers, geometry, success, recognition, store: see
+      dataset, model, training, metamers, geometry, success, recognition, planted, store: see
         `jmetamer.config.settings`; the three seeds are numbers, and settings that do not apply are
         None.
       measures: names of `MEASURES`.
@@ -42,6 +42,7 @@ class CellSettings:
     measures: tuple[str, ...] = ()
     success: SuccessSettings = dataclasses.field(default_factory=SuccessSettings)
     recognition: RecognitionSettings = dataclasses.field(default_factory=RecognitionSettings)
+    planted: PlantedSettings = dataclasses.field(default_factory=PlantedSettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
 
     @cached_property

@@ -88,6 +88,7 @@ def resolve(settings: Settings) -> CellSettings:
         measures=_measures(settings.measures, settings.metamers),
         success=_success(settings.success, metamers.tolerance),
         recognition=_recognition(settings.recognition, training.seed),
+        planted=settings.planted,
         store=settings.store,
     )
     _check_layers(cell)
@@ -330,6 +331,13 @@ def _check_layers(cell: CellSettings) -> None:
 def _check_edges(cell: CellSettings) -> None:
     """Refuse settings of edges that do not go together, or with the network or the optimizer."""
     given = cell.metamers
+    if cell.planted.problems and "simple_edges" not in metamer_kinds(given):
+        raise ConfigError(
+            f"`planted.problems` is {cell.planted.problems}, but `metamers.vary` is "
+            f"{given.vary!r}: planted metamers are graphs with other edges, which only a search in "
+            "which edges come and go (edges, features_and_edges, features_given_edges) can find; "
+            f"{APART}"
+        )
     with _as_config_error("metamers.edges"):
         edges = build_edges(cell)
     if edges is None or given.vary == "features_given_edges" or given.method != "optimize":

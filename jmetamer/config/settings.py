@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from jmetamer.config.judging import RecognitionSettings, SuccessSettings
+from jmetamer.config.judging import PlantedSettings, RecognitionSettings, SuccessSettings
 from jmetamer.config.ranges import Count, Natural, NonNegative, Positive, Range, Seed
 
 # Does not change any number, so it is no part of a cell's identity.
@@ -304,7 +304,8 @@ class Settings:
 
     Attributes:
       seed: base seed; the three seeds of the sections are this one unless they are given.
-      dataset, model, training, metamers, geometry, success, recognition, store: see there.
+      dataset, model, training, metamers, geometry, success, recognition, planted, store: see
+        there.
       measures: names of `MEASURES`, or "all": every one that applies and is not costly
         (`Measure.default`); costly ones, as "structure/netlsd", are taken where they are named. A
         record is without those that need labels, a linear entry of the network or a tiny graph
@@ -320,4 +321,5 @@ class Settings:
     measures: tuple[str, ...] | Literal["all"] = "all"
     success: SuccessSettings = dataclasses.field(default_factory=SuccessSettings)
     recognition: RecognitionSettings = dataclasses.field(default_factory=RecognitionSettings)
+    planted: PlantedSettings = dataclasses.field(default_factory=PlantedSettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)

@@ -105,7 +105,8 @@ def _rate(rate: Numbers) -> Shown:
     if rate["num_networks"] < 2:
         over = "metamers of one seed"
     limits = f"{percent(rate['low'])} to {percent(rate['high'])} over {over}"
-    return Shown(percent(rate["value"]), (counted, limits), rate["value"])
+    lines = (counted, limits, *filter(None, [rate["planted"]]))
+    return Shown(percent(rate["value"]), lines, rate["value"])
 
 
 def _on_reference(row: Numbers) -> Shown:
@@ -174,7 +175,8 @@ COLUMNS = (
         "one trial). Of a single seed it is over its metamers, and says nothing about other seeds. "
         "The p-value of the null-distribution "
         "test is not corrected for the number of cells; for that see the further numbers. Only "
-        "metamers that succeed here count in R, I and harmful.",
+        "metamers that succeed here count in R, I and harmful. Planted problems: graphs in which a "
+        "metamer is known by proof, searched as the row's own were.",
         lambda row: _rate(row["success"]),
     ),
     Column(

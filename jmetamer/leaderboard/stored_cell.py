@@ -46,6 +46,7 @@ class StoredCell:
       test_accuracy: of the model.
       seconds_metamers, seconds_total: wall time.
       device: what computed it.
+      planted: scalars of planted problems, see `jmetamer.results.absence`; empty without them.
     """
 
     run: str
@@ -74,6 +75,7 @@ class StoredCell:
     seconds_metamers: float
     seconds_total: float
     device: str
+    planted: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -146,6 +148,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         seconds_metamers=float(scalars.get("seconds_metamers", np.nan)),
         seconds_total=float(scalars.get("seconds", np.nan)),
         device=str(run.provenance(cell).get("device", "")),
+        planted={name: value for name, value in scalars.items() if name.startswith("planted_")},
     )
 
 

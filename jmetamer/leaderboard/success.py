@@ -10,6 +10,7 @@ from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.report.cells import setting
 from jmetamer.report.wording import plural
 from jmetamer.results import rate_interval
+from jmetamer.results.absence import planted_words
 
 NO_SUCCESS = "which metamers succeeded is not stored"
 _NO_TEST = "no null-distribution test was made, so there is no p-value to correct"
@@ -26,6 +27,7 @@ class Rate:
       num_networks: training seeds with metamers; with one the limits are Wilson's over its
         metamers, and say nothing about other seeds.
       reason: why it is not known.
+      planted: where none succeeded, what the search may have missed, in words; empty otherwise.
     """
 
     count: int | None = None
@@ -35,6 +37,7 @@ class Rate:
     high: float | None = None
     num_networks: int = 0
     reason: str = ""
+    planted: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +129,8 @@ def _rate(
     why = "" if total else "no metamers"
     share = count / total if total else None
     networks = sum(len(bits) > 0 for bits in each)
-    return Rate(count, total, share, low, high, networks, why), over_seeds(shares, why)
+    planted = planted_words(count, *(cell.planted for cell in cells if cell.num_metamers))
+    return Rate(count, total, share, low, high, networks, why, planted), over_seeds(shares, why)
 
 
 def _counted(cells: Sequence[StoredCell]) -> str:

@@ -69,6 +69,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     )
     if cell.edges is not None and cell.edges.none_exists:
         sentences = [f"No metamer: {plural(cell.count, 'seed')} gave the reference itself."]
+        if cell.succeeded is not None and cell.succeeded.planted:
+            sentences.append(f"{cell.succeeded.planted}.")
     if cell.repulsion:
         sentences.append(
             f"The metamers were searched for together and pushed each other apart (weight "

@@ -30,7 +30,8 @@ OF_THE_RUN = (
 OF_A_CELL = (
     "status_counts", "settings.metamers.tolerance", "loss_hardened", "success", "success_matches",
     "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
-    "success_share", "success_agreement", "worst_node_error", "remedy", "null_p_value",
+    "success_share", "success_agreement", "planted_problems", "planted_solved",
+    "planted_missed_upper", "worst_node_error", "remedy", "null_p_value",
     "null_pairs", "null_others", "null_not_applicable", "renamed", "harmful_fraction",
     "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",

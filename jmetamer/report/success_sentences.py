@@ -42,9 +42,12 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     for one in (one for cell in cells for one in cell.criteria if one.variable != "success"):
         failed[one.name] = failed.get(one.name, 0) + one.total - one.count
     worst = max(failed, key=lambda name: failed[name], default="")
+    planted = [f" {one.planted}." for one in together if one.planted and not count]
+    after = "".join(dict.fromkeys(planted))
     if not worst or not failed[worst]:
-        return f"{text}."
-    return f"{text}; the one most often missed is “{worst}” ({failed[worst]:,} of {total:,})."
+        return f"{text}.{after}"
+    missed = f"; the one most often missed is “{worst}” ({failed[worst]:,} of {total:,})."
+    return f"{text}{missed}{after}"
 
 
 def undecided_sentence(success: SuccessSummary) -> str:

@@ -12,6 +12,7 @@ from jmetamer.report.cells import setting
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
+from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import CRITERIA, TOGETHER, Missed, most_missed
 
 ALPHA = 0.05  # of a run that does not say
@@ -38,6 +39,8 @@ class Criterion(Share):
       everywhere: where a share of the target nodes is judged, how many metamers fulfill it at all
         of them; None otherwise.
       extreme: the worst target node, in words; empty otherwise.
+      planted: of all together, where no metamer fulfills them: what the search may have missed, in
+        words; empty otherwise.
     """
 
     variable: str
@@ -46,6 +49,7 @@ class Criterion(Share):
     bound: str
     everywhere: int | None = None
     extreme: str = ""
+    planted: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,6 +188,12 @@ def summarize_success(
         for one in _CRITERIA
         if one.variable in data and data[one.variable].size
     )  # fmt: skip
+    criteria = tuple(
+        dataclasses.replace(one, planted=planted_words(one.count, data.attrs))
+        if one.variable == TOGETHER.variable
+        else one
+        for one in criteria
+    )
     null = _null(settings, data, correction)
     if not criteria and null is None:
         return None

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import TOGETHER, most_missed
 from jmetamer.results.statistics import wilson_interval
 
@@ -28,7 +29,8 @@ def summary_row(
 
     Returns:
       `cell`, `dataset`, `layer`, `count`; `success` (share of metamers that fulfill all criteria)
-      with `success_count`, `success_low` and `success_high` (Wilson 95% interval), `missed` (the
+      with `success_count`, `success_low` and `success_high` (Wilson 95% interval), `planted` (where
+      none does, what the search may have missed, in words; empty where unknown), `missed` (the
       criterion missed most often; empty where none is), `missed_count` and `change` (keys to
       change); `status_counts`, `converged` (share) with `converged_low` and `converged_high`,
       `loss_median` (hardened),
@@ -59,6 +61,7 @@ def summary_row(
         "success_count": succeeded,
         "success_low": limits[0],
         "success_high": limits[1],
+        "planted": planted_words(succeeded, scalars),
         "missed": missed.name if missed else "",
         "missed_count": missed.lacking if missed else 0,
         "change": missed.change if missed else "",

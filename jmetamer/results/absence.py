@@ -6,9 +6,13 @@ the same budget is its recall.
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from jmetamer._base.errors import InputError
 from jmetamer.results.statistics import clopper_pearson_interval
+
+PLANTED_LEVEL = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,11 @@ class AbsenceBound:
     def calibrated(self) -> bool:
         """Whether the recall on planted metamers is high enough to speak of absence."""
         return self.recall_lower >= self.least_recall
+
+    @property
+    def missed_upper(self) -> float:
+        """Largest share of metamers as hard as those planted that a search may have missed."""
+        return 1 - self.recall_lower
 
 
 def absence_bound(
@@ -109,4 +118,59 @@ def absence_bound(
         recall_lower,
         share_upper,
         least_recall,
+    )
+
+
+def planted_scalars(solved: int, planted: int) -> dict[str, Any]:
+    """Return what a record holds of planted problems that were searched as its cell was.
+
+    One search of one graph says nothing of how many graphs have metamers, so what is bounded is
+    the share of metamers, as hard to find as those planted, that the search misses: at most
+    1 - L, L the lower Clopper-Pearson limit of the recall, with 95 % confidence.
+
+    Args:
+      solved: planted problems in which the budget of the cell found a metamer.
+      planted: planted problems searched, at least 1.
+
+    Example:
+      >>> planted_scalars(8, 8)["planted_missed_upper"].__round__(3)
+      0.312
+    """
+    # The limit of the rate of success is not used, so that all of the error is the recall's.
+    bound = absence_bound(0, 1, solved, planted, level=2 * PLANTED_LEVEL - 1)
+    return {
+        "planted_problems": planted,
+        "planted_solved": solved,
+        "planted_missed_upper": bound.missed_upper,
+    }
+
+
+def planted_words(succeeded: float, *records: Mapping[str, Any]) -> str:
+    """Say beside "0 of N" how many planted problems the budget solved, and what it may miss.
+
+    Of several records, as of several training seeds, the largest of their bounds holds for each.
+
+    Args:
+      succeeded: metamers of all records that succeed; NaN where that is not stored.
+      records: scalars of each, with those of `planted_scalars` or without.
+
+    Returns:
+      The words; empty where a metamer succeeds, or a record has no planted problems.
+
+    Example:
+      >>> planted_words(0, planted_scalars(20, 20))[:68]
+      '20 of 20 planted problems (6 nodes) solved: up to 14% of such metame'
+      >>> planted_words(1, planted_scalars(20, 20)), planted_words(0, {})
+      ('', '')
+    """
+    if succeeded or not records or not all("planted_problems" in one for one in records):
+        return ""
+    solved, planted = (
+        sum(int(scalars[f"planted_{name}"]) for scalars in records)
+        for name in ("solved", "problems")
+    )
+    missed = max(float(scalars["planted_missed_upper"]) for scalars in records)
+    return (
+        f"{solved} of {planted} planted problems (6 nodes) solved: up to {missed:.0%} of such "
+        f"metamers may be missed ({PLANTED_LEVEL:.0%} limit)"
     )

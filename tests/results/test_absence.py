@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import jmetamer as jm
-from jmetamer.metamers.edges.absence import absence_bound
+from jmetamer.results.absence import absence_bound
 
 counts = st.integers(0, 60).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
