@@ -46,7 +46,7 @@ def remedy(
       >>> trained = jm.train(jm.GIN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> print(remedy(jm.Problem(trained, data.graph, layer="conv1")))
       `metamers.method: replace` or `metamers.method: reflect` (one metamer), exact by
-      construction: loss ... here; or `metamers.layer: conv1.mlp`, the first layer behind an
+      construction: loss at most ... here; or `metamers.layer: conv1.mlp`, the first layer behind an
       activation, which decides `conv1`
     """
     ends = set() if status is None else {int(code) for code in status}
@@ -71,8 +71,10 @@ def _exact(problem: Problem, tolerance: float) -> str:
     if not losses:
         return ""
     names = [f"`metamers.method: {name}`" + " (one metamer)" * _repeats(name) for name in losses]
-    worst = max(losses.values())
-    return f"{key}{' or '.join(names)}, exact by construction: loss {worst:.1g} here"
+    # The power of ten above it, so that cells of other seeds say the same.
+    worst = max(*losses.values(), np.finfo(np.float32).tiny)
+    limit = 10.0 ** np.ceil(np.log10(worst))
+    return f"{key}{' or '.join(names)}, exact by construction: loss at most {limit:.0e} here"
 
 
 def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
