@@ -32,7 +32,6 @@ from jmetamer.geometry.spectrum import (
     singular_values,
     spectrum_of,
     stack_spectra,
-    tolerance_dimension,
 )
 from jmetamer.geometry.stochastic_trace import Estimate, EstimateStatus, QuadratureSettings
 from jmetamer.geometry.stochastic_volume import (
@@ -40,7 +39,7 @@ from jmetamer.geometry.stochastic_volume import (
     stochastic_volume_change,
     stochastic_volume_split,
 )
-from jmetamer.geometry.tolerance import tolerance_dimensions
+from jmetamer.geometry.tolerance import tolerance_dimension, tolerance_dimensions
 from jmetamer.geometry.volume import (
     VolumeChange,
     after_activation,

@@ -10,6 +10,10 @@ from jmetamer._base.errors import InputError
 
 CLEAR_GAP = 1e3  # ratio of neighboring singular values that counts as a gap, not as a slope
 CLEAR_OF_CUTOFF = 100.0  # how far above the cutoff the last value of a full rank must lie
+# The same where the entries' error is measured, so that the cutoff is the norm of that error, while
+# round-off is only known to stay below its own.
+CLEAR_OF_ERROR = 50.0
+ROUND_OFF = float(np.finfo(np.float64).eps)
 
 
 class RankDecision(NamedTuple):
@@ -124,6 +128,9 @@ def numerical_rank(
     num_inputs: int,
     scale: float = 0.0,
     structural_bound: int | None = None,
+    *,
+    entry_error: float = ROUND_OFF,
+    saturation: float = 0.0,
 ) -> RankDecision:
     """Decide the rank of a matrix from its singular values.
 
@@ -134,29 +141,50 @@ def numerical_rank(
     it is ambiguous, between #{sigma_i > 1000 t} and the upper bound. The upper bound is
     min(q, p), or `structural_bound` where that is smaller.
 
+    A matrix of independent normal errors has a norm below sqrt(q) + sqrt(p) + 3 deviations but
+    for 1 in 90 (Davidson and Szarek 2001), and by Weyl's inequality moves no singular value by
+    more. Where that exceeds the cutoff, it is the cutoff, both ratios are 50, the gap is taken to
+    the error, and it must exceed the ratio of the two values before it: a spectrum that falls so
+    steeply may go on below. One that falls past the error at once cannot be told from rank 1.
+
+    A gap says nothing where it need not come from the rank: if the floor alone draws the line,
+    nothing is certified; behind saturated units, whose derivatives may have pushed a direction
+    below the cutoff, sigma_r exp(-saturation) <= t, it certifies the lower end alone.
+
     Args:
       values: [min(q, p)] singular values, descending, finite.
       num_outputs: q, rows.
       num_inputs: p, columns.
       scale: s0 in units of the singular values; 0 leaves the relative rule alone.
       structural_bound: largest rank that theory allows, or None.
+      entry_error: standard deviation of an entry's error over sigma_1. The default takes entries
+        to be exact but for round-off of float64: then noise of 1e-10, as of a matrix that was
+        measured or computed in float32, counts as rank, and certified.
+      saturation: nats, at least 0; minus the least log-derivatives of the layers before, summed.
 
     Returns:
       The `RankDecision`.
 
     Raises:
-      InputError: if values are not finite, not descending or of the wrong number, or a bound or
-        scale is negative.
+      InputError: if values are not finite, not descending or of the wrong number, or a bound,
+        scale, error or saturation is negative.
 
     Example:
       >>> numerical_rank([2.0, 1.0, 1e-17], 3, 10)[:4]
       (2, 2, 2, True)
       >>> numerical_rank([2.0, 1e-14, 1e-15], 3, 10)[:4]  # a slope, not a gap
       (2, 1, 3, False)
+      >>> numerical_rank([2.0, 1.0, 1e-9], 3, 10, entry_error=1e-9)[:4]
+      (2, 2, 2, True)
+      >>> numerical_rank([2.0, 1.0, 1e-17], 3, 10, saturation=40.0)[:4]
+      (2, 2, 3, False)
     """
     values = _checked_values(values, num_outputs, num_inputs)
-    if not scale >= 0 or np.isinf(scale):
-        raise InputError(f"`scale` is {scale}; it is ||F|| / ||theta||, finite and at least 0.")
+    for name, number in (
+        ("scale", scale), ("entry_error", entry_error), ("saturation", saturation),
+    ):  # fmt: skip
+        if not number >= 0 or (np.isinf(number) and name != "saturation"):
+            raise InputError(f"`{name}` is {number}; it must be a finite number, at least 0.")
     high = len(values)
     if structural_bound is not None:
         if structural_bound < 0:
@@ -164,56 +192,32 @@ def numerical_rank(
         high = min(high, structural_bound)
     if len(values) == 0:
         return RankDecision(0, 0, 0, True, 0.0, np.inf)
-    largest = max(float(values[0]), float(scale))
-    cutoff = np.finfo(np.float64).eps * max(num_outputs, num_inputs) * largest
+    first, largest = float(values[0]), max(float(values[0]), float(scale))
+    round_off = ROUND_OFF * max(num_outputs, num_inputs)
+    error = entry_error * (np.sqrt(num_outputs) + np.sqrt(num_inputs) + 3)
+    measured = entry_error > ROUND_OFF and error > round_off
+    error = error if measured else 0.0
+    cutoff = max(round_off * largest, error * first)
     rank = min(int(np.sum(values > cutoff)), high)
-    gap = _gap(values, rank, cutoff, largest)
-    # Weyl: round-off moves a singular value by about the cutoff, so one 100 times above it is real
+    gap = _gap(values, rank, cutoff, error * first)
+    clear, needed, sure = CLEAR_OF_CUTOFF, CLEAR_GAP, CLEAR_GAP
+    if measured:
+        clear = sure = CLEAR_OF_ERROR
+        needed = max(CLEAR_OF_ERROR, values[rank - 2] / values[rank - 1] if rank > 1 else 0.0)
+    # Weyl: errors move a singular value by about the cutoff, so one that is clear of it is real
     # and the rank is at least r; the bound says at most r. Where values beyond the bound exceed
     # the cutoff, they show how large the noise really is.
     noise = max(cutoff, float(values[rank]) if rank < len(values) else 0.0)
-    reached = rank == high and (rank == 0 or values[rank - 1] > CLEAR_OF_CUTOFF * noise)
-    if reached or (rank < len(values) and gap >= CLEAR_GAP):
+    if rank == high and (rank == 0 or values[rank - 1] > clear * noise):
         return RankDecision(rank, rank, rank, True, cutoff, gap)
-    low = min(int(np.sum(values > CLEAR_GAP * cutoff)), high)
-    return RankDecision(rank, low, high, False, cutoff, gap)
-
-
-def tolerance_dimension(
-    values: Any,
-    num_inputs: int,
-    theta_norm: float,
-    output_norm: float,
-    eps: float,
-) -> int:
-    """Count the input directions that move the output by less than a relative tolerance.
-
-    D_eps = p - #{ i : sigma_i ||theta|| / ||F|| > eps }: moving theta by its own length along such
-    a direction moves F by less than eps ||F||, to first order. Use it where depth smooths the
-    spectrum so far that no rank can be certified. For F = 0 every positive value counts.
-
-    Args:
-      values: singular values, any order; NaN padding is ignored.
-      num_inputs: p.
-      theta_norm: ||theta||, Euclidean.
-      output_norm: ||F(theta)||, Euclidean.
-      eps: relative tolerance, at least 0.
-
-    Returns:
-      D_eps, between p - len(values) and p.
-
-    Raises:
-      InputError: if a norm or `eps` is negative or not a number.
-
-    Example:
-      >>> tolerance_dimension([1.0, 1e-2, 1e-5], 10, theta_norm=2.0, output_norm=1.0, eps=1e-3)
-      8
-    """
-    for name, number in (("theta_norm", theta_norm), ("output_norm", output_norm), ("eps", eps)):
-        if not number >= 0:
-            raise InputError(f"`{name}` is {number}; it must be a number, at least 0.")
-    values = np.asarray(values, np.float64)
-    return int(num_inputs - np.sum(values * theta_norm > eps * output_norm))
+    low = min(int(np.sum(values > sure * cutoff)), high)
+    by_floor = rank < min(int(np.sum(values > max(round_off, error) * first)), high)
+    if gap < needed or rank == len(values) or by_floor:
+        return RankDecision(rank, low, high, False, cutoff, gap)
+    last, relative = (values[rank - 1], cutoff) if rank else (1.0, max(round_off, error))
+    if last * np.exp(-saturation) <= relative:
+        return RankDecision(rank, rank, high, False, cutoff, gap)
+    return RankDecision(rank, rank, rank, True, cutoff, gap)
 
 
 def spectrum_of(
@@ -223,11 +227,18 @@ def spectrum_of(
     input_norm: float = 0.0,
     structural_bound: int | None = None,
     num_inputs: int | None = None,
+    entry_error: float = ROUND_OFF,
+    saturation: float = 0.0,
 ) -> Spectrum:
     """Return the spectrum of one Jacobian, with a leading axis of length 1.
 
     The rank follows `numerical_rank` with s0 = output_norm / input_norm (0 where the input is
     zero); the log-volume is sum_{i <= rank} log sigma_i = 1/2 log pdet(J J^T).
+
+    Rows far smaller than others are round-off, or saturated units whose directions count as any
+    other's: a matrix alone does not say which. Where rows differ in size by more than 1000, the
+    rank of the rows scaled to one size is counted too, and what lies between both is not
+    certain (unless `entry_error` says what is error). `spectra_after` knows the derivatives and carries the rank of J over to D J.
 
     Args:
       jacobian: [q, p], or what `compress_rows` made of it, with `num_inputs` then given.
@@ -235,6 +246,10 @@ def spectrum_of(
       input_norm: ||theta||, Euclidean.
       structural_bound: largest rank that theory allows, or None.
       num_inputs: p, where `jacobian` is compressed.
+      entry_error: standard deviation of an entry's error over the largest singular value. Without
+        it entries are taken to be exact but for float64 round-off: of a matrix with larger errors
+        the noise is then counted as rank, and certified.
+      saturation: as in `numerical_rank`.
 
     Returns:
       A `Spectrum` with b = 1.
@@ -246,6 +261,9 @@ def spectrum_of(
       >>> spectrum = spectrum_of([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], output_norm=1, input_norm=1)
       >>> spectrum.rank, spectrum.dimension, bool(spectrum.certified[0])
       (array([2], dtype=int32), array([1]), True)
+      >>> saturated = spectrum_of(np.diag([1.0, 1.0, 1e-18, 1e-18]))
+      >>> saturated.rank_low, saturated.rank_high
+      (array([2], dtype=int32), array([4], dtype=int32))
     """
     matrix = _finite_matrix(jacobian)
     num_outputs, columns = matrix.shape
@@ -255,15 +273,27 @@ def spectrum_of(
             f"`num_inputs` is {num_inputs} but `jacobian` has {columns} columns; give the number "
             "of columns before compression."
         )
-    values = singular_values(matrix)
     scale = output_norm / input_norm if input_norm > 0 else 0.0
     bound = columns if structural_bound is None else min(structural_bound, columns)
-    padded = np.zeros(min(num_outputs, total_inputs))
-    padded[: len(values)] = values
-    decision = numerical_rank(padded, num_outputs, total_inputs, scale, bound)
-    volume = float(np.sum(np.log(padded[: decision.rank])))
+
+    def decided(rows: np.ndarray, floor: float) -> tuple[np.ndarray, RankDecision]:
+        padded = np.zeros(min(num_outputs, total_inputs))
+        values = singular_values(rows)
+        padded[: len(values)] = values
+        return padded, numerical_rank(
+            padded, num_outputs, total_inputs, floor, bound,
+            entry_error=entry_error, saturation=saturation,
+        )  # fmt: skip
+
+    values, decision = decided(matrix, scale)
+    norms = np.abs(matrix).max(axis=1, initial=0.0)  # squares of tiny numbers would be zero
+    alive = norms[norms > 0]
+    if entry_error <= ROUND_OFF and alive.size and alive.min() * CLEAR_GAP < alive.max():
+        rows = matrix / np.where(norms > 0, norms, 1.0)[:, None]
+        decision = _either(decision, decided(rows, 0.0)[1])
+    volume = float(np.sum(np.log(values[: decision.rank])))
     return Spectrum(
-        singular_values=padded[None],
+        singular_values=values[None],
         rank=np.array([decision.rank], np.int32),
         rank_low=np.array([decision.low], np.int32),
         rank_high=np.array([decision.high], np.int32),
@@ -341,11 +371,18 @@ def _checked_values(values: Any, num_outputs: int, num_inputs: int) -> np.ndarra
     return values
 
 
-def _gap(values: np.ndarray, rank: int, cutoff: float, largest: float) -> float:
+def _gap(values: np.ndarray, rank: int, cutoff: float, error: float) -> float:
+    """Return the ratio of the values on both sides of the rank, none of them below the error."""
     tiny = np.finfo(np.float64).tiny
-    above = values[rank - 1] if rank else largest
+    above = values[rank - 1] if rank else values[0]
     below = values[rank] if rank < len(values) else cutoff
     if above == 0:  # the zero matrix: nothing on either side
         return float(np.inf)
     with np.errstate(over="ignore"):
-        return float(above / max(below, tiny))
+        return float(above / max(below, error, tiny))
+
+
+def _either(plain: RankDecision, scaled: RankDecision) -> RankDecision:
+    """Return what holds whichever of two decisions is right."""
+    low, high = min(plain.low, scaled.low), max(plain.high, scaled.high)
+    return plain._replace(low=low, high=high, certified=low == high)

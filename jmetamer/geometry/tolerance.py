@@ -6,9 +6,46 @@ from typing import Any
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.geometry.spectrum import Spectrum, tolerance_dimension
+from jmetamer.geometry.spectrum import Spectrum
 
 TOLERANCES = (1e-2, 1e-3, 1e-6)
+
+
+def tolerance_dimension(
+    values: Any,
+    num_inputs: int,
+    theta_norm: float,
+    output_norm: float,
+    eps: float,
+) -> int:
+    """Count the input directions that move the output by less than a relative tolerance.
+
+    D_eps = p - #{ i : sigma_i ||theta|| / ||F|| > eps }: moving theta by its own length along such
+    a direction moves F by less than eps ||F||, to first order. Use it where depth smooths the
+    spectrum so far that no rank can be certified. For F = 0 every positive value counts.
+
+    Args:
+      values: singular values, any order; NaN padding is ignored.
+      num_inputs: p.
+      theta_norm: ||theta||, Euclidean.
+      output_norm: ||F(theta)||, Euclidean.
+      eps: relative tolerance, at least 0.
+
+    Returns:
+      D_eps, between p - len(values) and p.
+
+    Raises:
+      InputError: if a norm or `eps` is negative or not a number.
+
+    Example:
+      >>> tolerance_dimension([1.0, 1e-2, 1e-5], 10, theta_norm=2.0, output_norm=1.0, eps=1e-3)
+      8
+    """
+    for name, number in (("theta_norm", theta_norm), ("output_norm", output_norm), ("eps", eps)):
+        if not number >= 0:
+            raise InputError(f"`{name}` is {number}; it must be a number, at least 0.")
+    values = np.asarray(values, np.float64)
+    return int(num_inputs - np.sum(values * theta_norm > eps * output_norm))
 
 
 def tolerance_dimensions(

@@ -75,7 +75,8 @@ def log_volume(values: Any, rank: int) -> float:
 def after_activation(jacobian: Any, log_derivatives: Any) -> np.ndarray:
     """Return |D| J, the Jacobian after an activation up to the signs of its rows.
 
-    D = diag(sigma'(z)). Signs of rows change neither singular values nor ranks.
+    D = diag(sigma'(z)). Signs of rows change neither singular values nor ranks. A derivative below
+    exp(-600) is raised to it, so that float64 makes no unit inactive that is not.
 
     Args:
       jacobian: [q, p] before the activation, or what `compress_rows` made of it.
@@ -93,7 +94,8 @@ def after_activation(jacobian: Any, log_derivatives: Any) -> np.ndarray:
     """
     matrix = np.asarray(jacobian, np.float64)
     logs = _matching(log_derivatives, matrix, "log_derivatives").reshape(-1)
-    return np.exp(logs)[:, None] * matrix
+    held = np.where(logs > -np.inf, np.maximum(logs, -LARGEST_SPREAD), logs)
+    return np.exp(held)[:, None] * matrix
 
 
 def count_ties(preactivation: Any) -> int:
@@ -160,11 +162,13 @@ def volume_change(
     rank = int(spectrum_pre.rank[0])
     kept = matrix[active.reshape(-1)]
     values_kept = _values(kept)
-    rank_kept = min(int(np.sum(values_kept > spectrum_pre.cutoff[0])), rank)
+    # Each inactive row takes at most one from the rank.
+    least = int(spectrum_pre.rank_low[0]) - int(np.sum(~active))
+    rank_kept = min(max(int(np.sum(values_kept > spectrum_pre.cutoff[0])), least), rank)
     ordered = np.sort(logs.reshape(-1))
     units_active = active.any(axis=tuple(range(active.ndim - 1)))
     return VolumeChange(
-        delta=np.array([_delta(matrix, logs.reshape(-1), rank) if rank_kept == rank else np.nan]),
+        delta=np.array([restricted_change(matrix, logs.reshape(-1), rank) if rank_kept == rank else np.nan]),
         lower=np.array([np.sum(ordered[:rank])]),
         upper=np.array([np.sum(ordered[len(ordered) - rank :])]),
         rank_loss=np.array([rank - rank_kept], np.int32),
@@ -217,10 +221,12 @@ def _lost(spectrum: Spectrum, matrix: np.ndarray, values_kept: np.ndarray, rank:
     return float(spectrum.log_volume[0] - np.sum(np.log(values_kept[:rank])))
 
 
-def _delta(matrix: np.ndarray, logs: np.ndarray, rank: int) -> float:
-    """1/2 logdet(U^T D^2 U), from a QR decomposition of D U."""
+def restricted_change(matrix: np.ndarray, logs: np.ndarray, rank: int) -> float:
+    """Return logvol(D J) - logvol(J) = 1/2 logdet(U^T D^2 U), from a QR decomposition of D U."""
     if rank == 0:
         return 0.0
+    if np.ptp(logs) == 0:  # one factor for all, as of a ReLU's active units
+        return float(rank * logs[0])
     if rank == len(matrix):
         return float(np.sum(logs))
     left = scipy.linalg.svd(matrix, full_matrices=False)[0][:, :rank]

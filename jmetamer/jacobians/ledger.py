@@ -8,12 +8,12 @@ import numpy as np
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry import (
     Spectrum,
-    after_activation,
     compress_rows,
     log_derivative,
     spectrum_of,
     stack_spectra,
 )
+from jmetamer.geometry.batched_spectra import spectra_after
 from jmetamer.geometry.ledger import (
     EntrySplit,
     RankLedger,
@@ -214,31 +214,34 @@ def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Targe
         ends = cone.node_ids[cone.seen[0]], cone.node_ids[varied]
         bound = min(bound, aggregation_rank(point.graph, *ends) * point.entry_rank)
 
-    def add(matrix: np.ndarray, name: str, seen: np.ndarray) -> None:
-        output_norm = float(np.linalg.norm(point.activations[name][seen]))
-        found = spectrum_of(
-            matrix,
-            output_norm=output_norm,
-            input_norm=input_norm,
-            structural_bound=bound,
-            num_inputs=num_inputs,
-        )
+    def add(found: Spectrum, name: str, seen: np.ndarray) -> None:
         steps.spectra.append(found)
         steps.ceiling.append(bound)
+        output_norm = np.linalg.norm(point.activations[name][seen])
         steps.tolerance_dimension.append(
             tolerance_dimensions(found, input_norm=input_norm, output_norm=output_norm)
         )
 
     for place, jacobian in enumerate(_jacobians(point, cone, varied)):
         seen, sigma = cone.node_ids[cone.seen[place]], point.sigmas[place]
-        small = compress_rows(jacobian)
+        name, small = point.names[place], compress_rows(jacobian)
+        saturation = float(point.attenuation([name])[:, cone.node_ids].max(axis=1).sum())
         bound = min(bound, len(jacobian))
-        add(small, point.names[place], seen)
-        if sigma is not None:
-            logs = log_derivative(sigma)(point.activations[point.names[place]][seen])
-            bound = min(bound, int(np.sum(logs > -np.inf)))
-            small = after_activation(small, logs)
-        add(small, point.layers[place], seen)
+        before = spectrum_of(
+            small,
+            output_norm=float(np.linalg.norm(point.activations[name][seen])),
+            input_norm=input_norm,
+            structural_bound=bound,
+            num_inputs=num_inputs,
+            saturation=saturation,
+        )
+        add(before, name, seen)
+        if sigma is None:
+            add(before, name, seen)
+            continue
+        logs = log_derivative(sigma)(point.activations[name][seen]).reshape(1, -1)
+        bound = min(bound, int(np.sum(logs > -np.inf)))
+        add(spectra_after([small], before, logs, saturation=saturation), point.layers[place], seen)
     return steps
 
 

@@ -1,6 +1,5 @@
 """Local geometry of a problem: what the matched layer sees of each node's surroundings."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -10,13 +9,13 @@ from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry import (
     Spectrum,
     VolumeChange,
-    after_activation,
     compress_rows,
     spectrum_of,
     stack_spectra,
     stack_volume_changes,
 )
 from jmetamer.geometry import volume_change as change_of_volume
+from jmetamer.geometry.batched_spectra import spectra_after
 from jmetamer.graphs import num_nodes
 from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
@@ -138,7 +137,11 @@ def local_geometry(
     targets = target_nodes(problem, nodes)
     point = ReferencePoint(problem)
     jacobians = _near(point, targets) if inputs == "ball" else _far(point, targets, inputs)
-    parts = [_geometry_at(point, *one) for one in jacobians]
+    # A layer sees other nodes than its own too where the target's own features alone vary.
+    attenuation = point.attenuation()
+    if inputs == "node":
+        attenuation = np.repeat(attenuation.max(axis=1, keepdims=True), len(point.x.base), axis=1)
+    parts = [_geometry_at(point, attenuation, *one) for one in jacobians]
     before = [part.before for part in parts if part.before is not None]
     change = [part.change for part in parts if part.change is not None]
     return LocalGeometry(
@@ -173,24 +176,26 @@ def _far(
 
 
 def _geometry_at(
-    point: ReferencePoint, node: int, varied: np.ndarray, jacobian: np.ndarray
+    point: ReferencePoint,
+    attenuation: np.ndarray,
+    node: int,
+    varied: np.ndarray,
+    jacobian: np.ndarray,
 ) -> LocalGeometry:
     """Return the geometry of one node from its Jacobian before the nonlinearity."""
     small = compress_rows(jacobian)
-    z, h = (point.output(names, [node]) for names in (point.names, point.layers))
-    describe = functools.partial(
-        spectrum_of,
+    z = point.output(point.names, [node])
+    saturation = float(attenuation[:, varied].max(axis=1, initial=0.0).sum())
+    before = spectrum_of(
+        small,
         num_inputs=len(varied) * point.num_features,
         input_norm=float(np.sqrt(point.x.energy[varied].sum())),
+        output_norm=float(np.linalg.norm(z)),
+        saturation=saturation,
     )
-    before = describe(small, output_norm=float(np.linalg.norm(z)))
     if point.names == point.layers:
         return LocalGeometry(np.array([node]), None, before, None)
-    (logs,) = point.log_derivatives([node])
-    after = describe(
-        after_activation(small, logs),
-        output_norm=float(np.linalg.norm(h)),
-        structural_bound=int(np.sum(logs > -np.inf)),
-    )
-    change = change_of_volume(small, before, z[0], lambda _: logs)
+    logs = point.log_derivatives([node])
+    after = spectra_after([small], before, logs, saturation=saturation)
+    change = change_of_volume(small, before, z[0], lambda _: logs[0])
     return LocalGeometry(np.array([node]), before, after, change)

@@ -9,8 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from jmetamer.geometry import Spectrum, after_activation, stack_spectra
-from jmetamer.geometry.batched_spectra import batched_singular_values, spectra_of_values
+from jmetamer.geometry import Spectrum, stack_spectra
+from jmetamer.geometry.batched_spectra import (
+    batched_singular_values,
+    spectra_after,
+    spectra_of_values,
+)
 from jmetamer.geometry.row_factor import RowFactor, factor_rows, row_energy
 from jmetamer.graphs import num_nodes
 from jmetamer.graphs.ball_union import BallUnion
@@ -145,25 +149,24 @@ def _parts(
     asked = list(range(num_nodes(problem.graph))) if given is None else given
     targets = target_nodes(problem, asked)
     point = ReferencePoint(problem)
+    attenuation = point.attenuation()
     for part in ball_jacobians(point, targets, memory=memory):
         inside = targets[part.union.first :][: part.union.num_balls]
         balls = _Balls(part.union, point.x, point.num_features, pool)
         factors = balls.factors(part)
-        z, h = (point.output(layers, inside) for layers in (point.names, point.layers))
-        bound = np.array([min(factor.small.shape) for factor in factors])
-        before = balls.map_of(factors, z, bound)
+        saturation = balls.most(attenuation)
+        before = balls.map_of(factors, balls.spectrum(factors, point, inside, saturation))
         if point.names == point.layers:
             yield NodeMaps(inside, balls.sizes, None, before)
             continue
         logs = point.log_derivatives(inside)
-        scaled = [
-            RowFactor(after_activation(factor.small, row), factor.coordinates)
+        after = balls.spectrum_after(factors, before.spectrum, logs, saturation)
+        # What is seen depends on which rows D leaves, not on how it scales them.
+        left = [
+            RowFactor(factor.small * (row > -np.inf)[:, None], factor.coordinates)
             for factor, row in zip(factors, logs, strict=True)
         ]
-        active = np.sum(logs > -np.inf, axis=1)
-        yield NodeMaps(
-            inside, balls.sizes, before, balls.map_of(scaled, h, np.minimum(bound, active))
-        )
+        yield NodeMaps(inside, balls.sizes, before, balls.map_of(left, after))
 
 
 class _Balls:
@@ -192,15 +195,46 @@ class _Balls:
 
         return list(self.pool.map(factor, range(len(self.sizes))))
 
-    def map_of(self, factors: list[RowFactor], output: np.ndarray, bound: np.ndarray) -> NodeMap:
-        """Return spectra and blind fractions from factored Jacobians and output [b, q]."""
+    def most(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum over steps of the largest value in each ball, from [steps, n]."""
+        inside = np.maximum.reduceat(values[:, self.ids], self.starts[:-1], axis=1)
+        return np.asarray(inside.sum(axis=0))
+
+    def spectrum(
+        self,
+        factors: list[RowFactor],
+        point: ReferencePoint,
+        nodes: np.ndarray,
+        saturation: np.ndarray,
+    ) -> Spectrum:
+        """Return the spectra of factored Jacobians before the nonlinearity."""
         smalls = [factor.small for factor in factors]
         half = len(smalls) // 2
         halves = self.pool.map(batched_singular_values, (smalls[:half], smalls[half:]))
         values = [row for part in halves for row in part]
+        output = point.output(point.names, nodes)
         input_norm = np.sqrt(self.energies[0])
         scale = np.linalg.norm(output, axis=1) / np.where(input_norm > 0, input_norm, np.inf)
-        spectrum = spectra_of_values(values, output.shape[1], self.num_inputs, scale, bound)
+        bound = np.array([min(small.shape) for small in smalls])
+        return spectra_of_values(
+            values, output.shape[1], self.num_inputs, scale, bound, saturation
+        )
+
+    def spectrum_after(
+        self, factors: list[RowFactor], before: Spectrum, logs: np.ndarray, saturation: np.ndarray
+    ) -> Spectrum:
+        """Return the spectra after it, in two threads."""
+        smalls = [factor.small for factor in factors]
+        cuts = (slice(0, len(smalls) // 2), slice(len(smalls) // 2, None))
+
+        def part(cut: slice) -> Spectrum:
+            chosen = Spectrum(*(field[cut] for field in before))
+            return spectra_after(smalls[cut], chosen, logs[cut], saturation=saturation[cut])
+
+        return stack_spectra(list(self.pool.map(part, cuts)))
+
+    def map_of(self, factors: list[RowFactor], spectrum: Spectrum) -> NodeMap:
+        """Return a map from spectra and the factored Jacobians whose rows are seen."""
         seen = np.stack(list(self.pool.map(row_energy, factors, spectrum.rank.tolist())))
         totals = float(self.x.energy.sum()), float(self.x.centered_energy.sum())
         plain, centered = (BlindFraction(seen[:, i], self.energies[i], totals[i]) for i in range(2))

@@ -68,6 +68,48 @@ class ReferencePoint:
             return self.num_features
         return int(np.linalg.matrix_rank(np.asarray(weights, np.float64)))
 
+    def attenuation(self, names: Sequence[str] | None = None) -> np.ndarray:
+        """Return by how much each step before some layers may weaken a direction at each node.
+
+        The steps are activations, by the least derivative that is not zero, and attention, by the
+        least coefficient; -log of it. Where it is large, a direction that the layers see in exact
+        arithmetic is lost in float64: the `saturation` of a rank is the sum over steps of the
+        largest among the nodes in sight.
+
+        Args:
+          names: layers, after which nothing counts; the point's own by default.
+
+        Returns:
+          [steps, n] nats, at least 0.
+        """
+        order = self.model.layer_names
+        last = max(order.index(name) for name in (self.names if names is None else names))
+        steps = [np.zeros(len(self.x.base))]
+        for name in order[:last]:
+            sigma = self.model.nonlinearity(name)
+            if sigma is not None:
+                logs = log_derivative(sigma)(self.activations[f"{name}.pre"])
+                finite = np.where(logs > -np.inf, logs, 0.0)
+                steps.append(-finite.min(axis=1, initial=0.0))
+        for name, least in self._least_attention.items():
+            if order.index(name) <= last:
+                with np.errstate(divide="ignore"):
+                    steps.append(-np.log(np.minimum(least, 1.0)))
+        return np.stack(steps)
+
+    @functools.cached_property
+    def _least_attention(self) -> dict[str, np.ndarray]:
+        """Least attention coefficient at each node, of a network that has some."""
+        least = getattr(self.model, "least_attention", None)
+        if least is None:
+            return {}
+        by_entry = self.x.turn is not None
+        graph = self.graph._replace(nodes=self.x.base)
+        with float64_on_host():
+            params, raised = jax.tree.map(_raised, (self.params, graph))
+            entry = {"entry": raised.nodes} if by_entry else {}
+            return {name: np.asarray(v) for name, v in least(params, raised, **entry).items()}
+
     def output(self, names: Sequence[str], nodes: Any) -> np.ndarray:
         """Return activations side by side, [b, q], at nodes [b]."""
         return np.concatenate([self.activations[name][nodes] for name in names], axis=1)

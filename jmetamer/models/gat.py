@@ -8,6 +8,7 @@ import jraph
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import attention_coefficients, propagate, values_at
 from jmetamer.models.network import Activate, Convolution, Network, require_count
+from jmetamer.models.protocol import Params
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper
 
@@ -54,6 +55,8 @@ class GATConvolution(Convolution):
         scores = values_at(from_sender, senders) + values_at(to_receiver, receivers)
         scores = nn.leaky_relu(scores, _SLOPE)
         alpha = attention_coefficients(scores, receivers, weight, num_nodes)
+        present = jnp.where((weight > 0)[:, None], alpha, 1.0).min(axis=1)
+        self.sow("intermediates", "least", jax.ops.segment_min(present, receivers, num_nodes))
         alpha = nn.Dropout(self.dropout, deterministic=not training)(alpha)
         # The weight is inside alpha already; the last entries belong to the loops.
         given, loops = alpha[:-num_nodes], alpha[-num_nodes:]
@@ -118,3 +121,23 @@ class GAT(Network):
         dropout = self.dropout if self.attention_dropout is None else self.attention_dropout
         heads = self.output_heads if last else self.heads
         return GATConvolution(width, heads, not last, dropout, name=name)
+
+    @nn.nowrap
+    def least_attention(
+        self, params: Params, graph: jraph.GraphsTuple, *, entry: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
+        """Return the least attention that each node pays to a neighbor or itself, in every layer.
+
+        Args:
+          params: from `init` or training.
+          graph, entry: as in `activations`.
+
+        Returns:
+          Dict from the layer that is attended for, "conv1.pre" to "logits", to [n].
+        """
+        taps = self.apply(params, graph, entry=entry, mutable=["intermediates"])[1]["intermediates"]
+        names = [f"conv{index}" for index in range(1, self.layers + 1)]
+        points = [f"{name}.pre" for name in names[:-1]] + ["logits"]
+        return {
+            point: taps[name]["least"][0] for name, point in zip(names, points, strict=True)
+        }
