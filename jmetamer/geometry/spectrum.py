@@ -307,6 +307,18 @@ def spectrum_of(
     )
 
 
+def largest_rank(matrix: Any) -> int:
+    """Return the largest rank that a matrix may have, by rows, by columns and by their sizes.
+
+    Example:
+      >>> largest_rank(np.diag([1.0, 1e-20])), largest_rank(np.ones((3, 2)))
+      (2, 1)
+    """
+    high = int(spectrum_of(matrix).rank_high[0])
+    full = high == min(np.shape(matrix))
+    return high if full else max(high, int(spectrum_of(np.asarray(matrix).T).rank_high[0]))
+
+
 def stack_spectra(spectra: Sequence[Spectrum]) -> Spectrum:
     """Join spectra along the leading axis, with NaN after the last value of the shorter ones.
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.geometry import Spectrum, compress_rows, spectrum_of
-from jmetamer.jacobians.representation import Inputs, Of, representation
+from jmetamer.geometry.batched_spectra import spectra_after
+from jmetamer.jacobians.reference_point import ReferencePoint
+from jmetamer.jacobians.representation import Inputs, Of, looked_at, representation
 from jmetamer.jacobians.structural_bound import bound_of
 from jmetamer.metamers.problem import Problem
 
@@ -59,15 +61,31 @@ def joint_spectrum(
       (array([4], dtype=int32), array([1152]))
     """
     found = representation(problem, of, inputs, before=before, pairs=pairs)
-    operator = found.operator(check=check)
+    point = ReferencePoint(problem)
+    # A derivative that is nowhere zero may underflow, so it is kept out of the matrix: the rank is
+    # that before the activation. A readout mixes rows, and then the activation is a step inside.
+    outside = not before and found.pool is None and point.names != point.layers
+    inner = looked_at(problem, found, point.names) if outside else found
+    operator = inner.operator(check=check)
     _require_dense(operator.shape, memory_limit)
-    return spectrum_of(
-        compress_rows(operator.dense()),
+    inside = point.attenuation(through=not before and found.pool is not None)
+    if inputs in ("ball", "all"):
+        inside = inside[:, found.places]
+    saturation = float(inside.max(axis=1, initial=0.0).sum())
+    small = compress_rows(operator.dense())
+    spectrum = spectrum_of(
+        small,
         output_norm=operator.output_norm,
         input_norm=operator.input_norm,
-        structural_bound=bound_of(problem, found),
+        structural_bound=bound_of(problem, inner),
         num_inputs=operator.num_inputs,
+        saturation=saturation,
     )
+    if not outside:
+        return spectrum
+    nodes = slice(None) if found.nodes is None else found.nodes
+    logs = point.log_derivatives(nodes).reshape(1, -1)
+    return spectra_after([small], spectrum, logs, saturation=saturation)
 
 
 def _require_dense(shape: tuple[int, int], memory_limit: int) -> None:

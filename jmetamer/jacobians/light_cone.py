@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jraph
 import numpy as np
 
+from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.graphs.ball_union import BallUnion, ball_unions
 from jmetamer.graphs.graph import Edges
@@ -91,7 +92,7 @@ def light_cones(
 
 
 def aggregation_rank(graph: jraph.GraphsTuple, receivers: np.ndarray, senders: np.ndarray) -> int:
-    """Return the rank of the symmetric propagation from some nodes to others.
+    """Return the largest rank of the symmetric propagation from some nodes to others.
 
     `S = D^-1/2 (A + I) D^-1/2` has the rank of `A + I` on the same rows and columns, as D is
     positive. A self loop in the edge list takes the place of the added one.
@@ -119,7 +120,7 @@ def aggregation_rank(graph: jraph.GraphsTuple, receivers: np.ndarray, senders: n
     np.add.at(matrix, (row[ends[inside]], column[starts[inside]]), weight[inside])
     both = np.intersect1d(receivers, senders)
     matrix[row[both], column[both]] += np.where(loops[both] > 0, loops[both], 1.0)
-    return int(np.linalg.matrix_rank(matrix))
+    return largest_rank(matrix)
 
 
 def _reached(graph: jraph.GraphsTuple, node: int, steps: int) -> np.ndarray:

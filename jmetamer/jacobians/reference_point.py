@@ -1,7 +1,7 @@
 """`ReferencePoint`: the reference of a problem in float64, where Jacobians are taken."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import jax
@@ -10,7 +10,9 @@ import jraph
 import numpy as np
 
 from jmetamer._base.precision import float64_on_host
-from jmetamer.geometry import Linearization, linearizer, log_derivative
+from jmetamer.geometry import LOG_DERIVATIVES, Linearization, linearizer, log_derivative
+from jmetamer.geometry.spectrum import largest_rank
+from jmetamer.graphs import num_nodes
 from jmetamer.jacobians.row_coordinates import RowCoordinates, activations_at, row_coordinates
 from jmetamer.metamers.problem import Problem
 
@@ -27,8 +29,6 @@ class ReferencePoint:
       layers: names that are looked at, side by side.
       sigmas: the nonlinearity of each, or None.
       names: the layers before their nonlinearities, where they have one.
-      x: features in coordinates, float64.
-      num_features: d.
 
     Example:
       >>> import jmetamer as jm
@@ -48,27 +48,42 @@ class ReferencePoint:
             f"{name}.pre" if sigma else name
             for name, sigma in zip(self.layers, self.sigmas, strict=True)
         )
-        self.x: RowCoordinates = row_coordinates(self.model, self.params, self.graph.nodes)
-        self.num_features = self.graph.nodes.shape[1]
+
+    @functools.cached_property
+    def x(self) -> RowCoordinates:
+        """Features in coordinates, float64."""
+        return row_coordinates(self.model, self.params, self.graph.nodes)
+
+    @property
+    def num_features(self) -> int:
+        """Number of features d of a node."""
+        return int(self.graph.nodes.shape[1])
 
     @functools.cached_property
     def activations(self) -> dict[str, np.ndarray]:
         """Every named activation [n, c], float64."""
-        graph = self.graph._replace(nodes=self.x.base)
+        graph, by_entry = self._entered
         with float64_on_host():
             raised = jax.tree.map(_raised, (self.params, graph))
-            found = _forward(cast(Any, self.model), self.x.turn is not None)(*raised)
+            found = _forward(cast(Any, self.model), by_entry)(*raised)
             return {name: np.asarray(value) for name, value in found.items()}
 
     @functools.cached_property
     def entry_rank(self) -> int:
-        """Rank of the first linear map; the number of features where there is none."""
+        """Largest rank of the first linear map; the number of features where there is none."""
         weights = self.model.entry_weights(self.params)
-        if weights is None:
-            return self.num_features
-        return int(np.linalg.matrix_rank(np.asarray(weights, np.float64)))
+        return self.num_features if weights is None else largest_rank(weights)
 
-    def attenuation(self, names: Sequence[str] | None = None) -> np.ndarray:
+    @property
+    def _entered(self) -> tuple[jraph.GraphsTuple, bool]:
+        """The graph with what enters the network as its features, and whether that is `X W_e`."""
+        if isinstance(self.graph.nodes, Mapping):  # positions: there are no features to turn
+            return self.graph, False
+        return self.graph._replace(nodes=self.x.base), self.x.turn is not None
+
+    def attenuation(
+        self, names: Sequence[str] | None = None, *, through: bool = False
+    ) -> np.ndarray:
         """Return by how much each step before some layers may weaken a direction at each node.
 
         The steps are activations, by the least derivative that is not zero, and attention, by the
@@ -77,20 +92,28 @@ class ReferencePoint:
         largest among the nodes in sight.
 
         Args:
-          names: layers, after which nothing counts; the point's own by default.
+          names: layers before their nonlinearities; the point's own by default.
+          through: count the layers' own nonlinearities too.
 
         Returns:
-          [steps, n] nats, at least 0.
+          [steps, n] nats, at least 0; infinite for a nonlinearity of unknown derivative.
         """
-        order = self.model.layer_names
+        order = list(self.model.layer_names)
         last = max(order.index(name) for name in (self.names if names is None else names))
-        steps = [np.zeros(len(self.x.base))]
-        for name in order[:last]:
+        total = num_nodes(self.graph)
+        steps = [np.zeros(total)]
+        for name in order[:last] + (list(self.layers) if through else []):
             sigma = self.model.nonlinearity(name)
-            if sigma is not None:
-                logs = log_derivative(sigma)(self.activations[f"{name}.pre"])
-                finite = np.where(logs > -np.inf, logs, 0.0)
-                steps.append(-finite.min(axis=1, initial=0.0))
+            if sigma is None:
+                continue
+            if sigma not in LOG_DERIVATIVES:
+                steps.append(np.full(total, np.inf))
+                continue
+            logs = log_derivative(sigma)(self.activations[f"{name}.pre"])
+            weakest = -np.where(logs > -np.inf, logs, 0.0)
+            by_node = weakest.ndim == 2 and len(weakest) == total  # else a readout of the model's
+            rows = weakest if by_node else np.broadcast_to(weakest.max(), (total, 1))
+            steps.append(rows.max(axis=1, initial=0.0))
         for name, least in self._least_attention.items():
             if order.index(name) <= last:
                 with np.errstate(divide="ignore"):
@@ -103,8 +126,7 @@ class ReferencePoint:
         least = getattr(self.model, "least_attention", None)
         if least is None:
             return {}
-        by_entry = self.x.turn is not None
-        graph = self.graph._replace(nodes=self.x.base)
+        graph, by_entry = self._entered
         with float64_on_host():
             params, raised = jax.tree.map(_raised, (self.params, graph))
             entry = {"entry": raised.nodes} if by_entry else {}

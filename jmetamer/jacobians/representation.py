@@ -178,6 +178,12 @@ def representation(
     )
 
 
+def looked_at(problem: Problem, found: Representation, names: tuple[str, ...]) -> Representation:
+    """Return the representation with other layers looked at, from the same inputs."""
+    plan = _Plan(problem.trained.model, names, found.coordinates, found.pool)
+    return dataclasses.replace(found, programs=_programs(plan), names=names)
+
+
 def jacobian_operator(
     problem: Problem,
     of: Of = "targets",

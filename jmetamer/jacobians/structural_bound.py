@@ -11,6 +11,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
+from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.graphs.message_passing import symmetric_propagation
 from jmetamer.jacobians.representation import Inputs, Of, Representation, representation
@@ -166,12 +167,12 @@ def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[i
     varied = np.intersect1d(places, sight(hops))
     if weights is None:
         return [len(varied) * np.shape(problem.graph.nodes)[1]]
-    rank = int(np.linalg.matrix_rank(np.asarray(weights, np.float64)))
+    rank = largest_rank(weights)
     bounds = [len(varied) * rank]
     linear = isinstance(model, GCN) and not model.residual
     if linear and sight.total <= LARGEST_PROPAGATION and len(varied):
         part = _propagation(problem.graph)[np.ix_(sight(hops - 1), varied)]
-        bounds.append(int(np.linalg.matrix_rank(part)) * rank)
+        bounds.append(largest_rank(part) * rank)
     return bounds
 
 
