@@ -91,7 +91,11 @@ def spectra_of_values(
         table[i, : len(row)] = row
         decisions.append(
             numerical_rank(
-                table[i, :size], num_outputs, int(inputs[i]), scale[i], int(bound[i]),
+                table[i, :size],
+                num_outputs,
+                int(inputs[i]),
+                scale[i],
+                int(bound[i]),
                 saturation=saturated[i],
             )  # fmt: skip
         )

@@ -168,7 +168,9 @@ def volume_change(
     ordered = np.sort(logs.reshape(-1))
     units_active = active.any(axis=tuple(range(active.ndim - 1)))
     return VolumeChange(
-        delta=np.array([restricted_change(matrix, logs.reshape(-1), rank) if rank_kept == rank else np.nan]),
+        delta=np.array(
+            [restricted_change(matrix, logs.reshape(-1), rank) if rank_kept == rank else np.nan]
+        ),
         lower=np.array([np.sum(ordered[:rank])]),
         upper=np.array([np.sum(ordered[len(ordered) - rank :])]),
         rank_loss=np.array([rank - rank_kept], np.int32),

@@ -216,9 +216,7 @@ class _Balls:
         input_norm = np.sqrt(self.energies[0])
         scale = np.linalg.norm(output, axis=1) / np.where(input_norm > 0, input_norm, np.inf)
         bound = np.array([min(small.shape) for small in smalls])
-        return spectra_of_values(
-            values, output.shape[1], self.num_inputs, scale, bound, saturation
-        )
+        return spectra_of_values(values, output.shape[1], self.num_inputs, scale, bound, saturation)
 
     def spectrum_after(
         self, factors: list[RowFactor], before: Spectrum, logs: np.ndarray, saturation: np.ndarray

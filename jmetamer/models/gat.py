@@ -138,6 +138,4 @@ class GAT(Network):
         taps = self.apply(params, graph, entry=entry, mutable=["intermediates"])[1]["intermediates"]
         names = [f"conv{index}" for index in range(1, self.layers + 1)]
         points = [f"{name}.pre" for name in names[:-1]] + ["logits"]
-        return {
-            point: taps[name]["least"][0] for name, point in zip(names, points, strict=True)
-        }
+        return {point: taps[name]["least"][0] for name, point in zip(names, points, strict=True)}

@@ -275,7 +275,8 @@ class TestEdgeWeights:
             problem = jm.Problem(network(FIRST_LAYERS[key][0]), star, layer=name)
             found = quiet_spectrum(problem, 0, "edges", check=False)
             assert found.rank.tolist() == [rank]
-            assert found.certified.all()
+            # Round-off alone, of rank 0 by the absolute floor: no gap certifies that.
+            assert found.certified.tolist() == [rank > 0]
             assert found.dimension.tolist() == [3 - rank]
 
 
