@@ -97,7 +97,7 @@ def spectra_of_values(
                 scale[i],
                 int(bound[i]),
                 saturation=saturated[i],
-            )  # fmt: skip
+            )
         )
     rank, low, high, certified, cutoff, gap = (
         np.array(column) for column in zip(*decisions, strict=True)
@@ -163,7 +163,8 @@ def spectra_after(
     active = logs > -np.inf
     values = batched_singular_values(scaled)
     rows = [one * row[:, None] for one, row in zip(small, active, strict=True)]
-    whole, plain = active.all(axis=1), (np.where(active, logs, 0.0) == 0).all(axis=1)
+    whole = np.asarray(active.all(axis=1))
+    plain = np.asarray((np.where(active, logs, 0.0) == 0).all(axis=1))
     kept_values = list(values)
     for place, found in zip(
         np.flatnonzero(~whole & ~plain),

@@ -176,8 +176,6 @@ def numerical_rank(
       (2, 1, 3, False)
       >>> numerical_rank([2.0, 1.0, 1e-9], 3, 10, entry_error=1e-9)[:4]
       (2, 2, 2, True)
-      >>> numerical_rank([2.0, 1.0, 1e-17], 3, 10, saturation=40.0)[:4]
-      (2, 2, 3, False)
     """
     values = _checked_values(values, num_outputs, num_inputs)
     for name, number in (
@@ -238,7 +236,8 @@ def spectrum_of(
     Rows far smaller than others are round-off, or saturated units whose directions count as any
     other's: a matrix alone does not say which. Where rows differ in size by more than 1000, the
     rank of the rows scaled to one size is counted too, and what lies between both is not
-    certain (unless `entry_error` says what is error). `spectra_after` knows the derivatives and carries the rank of J over to D J.
+    certain (unless `entry_error` says what is error). `spectra_after` knows the derivatives and
+    carries the rank of J over to D J.
 
     Args:
       jacobian: [q, p], or what `compress_rows` made of it, with `num_inputs` then given.

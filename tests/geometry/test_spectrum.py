@@ -232,3 +232,54 @@ def test_other_misuse_is_refused_by_name():
         stack_spectra([])
     with pytest.raises(InputError, match="`eps` is -1"):
         tolerance_dimension([1.0], 1, 1, 1, -1)
+
+
+@pytest.mark.parametrize("rank", [1, 6, 16, 32])
+@pytest.mark.parametrize("decay", [1.0, 0.0])
+def test_a_matrix_with_errors_is_certified_by_its_clear_values_and_by_no_others(rank, decay):
+    # In full: experiments/certificates/known_ranks.py.
+    rng, wrong, clear = np.random.default_rng(rank), [], []
+    for error in np.repeat([1e-10, 1e-8, 1e-6, 1e-4], 4):
+        noise = error * rng.normal(size=(32, 500))
+        norm = np.linalg.norm(noise, 2)
+        for smallest in (min(1.0, 100 * norm), 0.1 * norm):
+            values = smallest ** np.linspace(0, 1, rank) if decay else np.ones(rank)
+            found = spectrum_of(
+                matrix_with(values, 32, 500, int(rng.integers(1000))) + noise, entry_error=error
+            )
+            certified = found.certified[0]
+            wrong.append(certified and found.rank[0] != rank)
+            if values[-1] >= 99 * norm:
+                clear.append(certified)
+            assert spectrum_of(matrix_with(values, 32, 500) + noise).rank[0] == 32
+    assert np.mean(wrong) == 0
+    assert np.mean(clear) >= 0.9
+
+
+def test_a_rank_that_the_absolute_floor_alone_sets_is_not_certified():
+    values = [1.0, 1e-3, 1e-12]
+    assert numerical_rank(values, 3, 10, scale=1e13)[:4] == (1, 0, 3, False)
+    assert numerical_rank([1.0, 1.0, 1e-17], 3, 10, scale=1e9).certified  # the gap sets it
+    assert not numerical_rank(values, 3, 10, scale=1e16).certified
+    assert numerical_rank(values, 3, 10, scale=1e16, structural_bound=0).certified
+
+
+def test_behind_saturated_units_a_gap_certifies_the_lower_end_alone():
+    values = [2.0, 1.0, 1e-17]
+    assert numerical_rank(values, 3, 10, saturation=20.0)[:4] == (2, 2, 2, True)
+    assert numerical_rank(values, 3, 10, saturation=40.0)[:4] == (2, 2, 3, False)
+    assert numerical_rank(values, 3, 10, structural_bound=2, saturation=np.inf).certified
+    assert numerical_rank(np.zeros(3), 3, 10, saturation=750.0)[:4] == (0, 0, 3, False)
+
+
+@pytest.mark.parametrize("name", ["entry_error", "saturation"])
+def test_errors_and_saturation_below_zero_are_refused(name):
+    with pytest.raises(InputError, match=f"`{name}` is -1"):
+        numerical_rank([1.0], 1, 1, **{name: -1})
+
+
+def test_tiny_rows_are_round_off_or_saturated_units_and_the_interval_holds_both():
+    for tiny in (1e-18, 1e-260):
+        found = spectrum_of(np.diag([1.0, 1.0, tiny, tiny]))
+        assert (found.rank_low[0], found.rank_high[0], found.certified[0]) == (2, 4, False)
+    assert spectrum_of(np.diag([1.0, 1.0, 0.0, 0.0])).certified[0]

@@ -28,7 +28,7 @@ NODES = [0, 3]
 
 def problem_of(architecture, activation, layers, scale, layer, hidden=4):
     """A network whose matrices are scaled, so that its units saturate for a large scale."""
-    edges = np.array(list(itertools.pairwise(range(6))) + [(0, 5), (1, 4)])
+    edges = np.array([*itertools.pairwise(range(6)), (0, 5), (1, 4)])
     rng = np.random.default_rng(layers)
     graph = jm.make_graph(rng.normal(size=(6, 5)), *np.concatenate([edges, edges[:, ::-1]]).T)
     model = ARCHITECTURES[architecture](

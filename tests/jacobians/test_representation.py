@@ -576,9 +576,9 @@ class TestDegenerateCases:
         star = from_pairs([(0, 1), (0, 2), (0, 3)], features)
         problem = jm.Problem(network(FIRST_LAYERS[key][0]), star, layer="conv1.pre")
         found = quiet_spectrum(problem, 0, "edges", check=False)
-        # None for averages of what is equal.
+        # None for averages of what is equal, where round-off alone is left, or exact zeros.
         assert found.rank.tolist() == [1 if key in ("gcn", "gin") else 0]
-        assert found.certified.all()
+        assert found.certified.all() == (found.rank[0] > 0 or not found.singular_values.any())
 
     @pytest.mark.parametrize("key", ["gcn", "gat"])
     def test_a_graph_of_one_node_is_a_graph(self, network, key):
