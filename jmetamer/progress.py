@@ -23,7 +23,7 @@ _DEVIATIONS = 3  # of one cell in the final table
 _TABLE_WIDTH = 120  # columns of a terminal that the final table needs
 _TITLES = (
     "cell", "success (95% interval)", "most often missed", "ends of the search", "median loss",
-    "test accuracy", "deviation (chance)", "rank; dimension",
+    "test accuracy", "deviation (chance)", "rank of ceiling; blind",
 )  # fmt: skip
 
 
@@ -243,7 +243,9 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
     accuracy = row["test_accuracy"]
     geometry = "-"
     if not math.isnan(row["rank"]):
-        geometry = f"{row['rank']:g}; {row['dimension']:g} of {row['num_inputs']:g}"
+        blind = row.get("blind_fraction", math.nan)
+        share = "n/a" if math.isnan(blind) else f"{blind:.0%}"
+        geometry = f"{row['rank']:g} of {row['rank_ceiling']:g}; {share}"
     return [
         row["cell"],
         success if row["count"] else "-",

@@ -442,8 +442,8 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "success": 0.5, "success_count": 2, "success_low": 0.15, "success_high": 0.85,
         "missed": "distinct", "missed_count": 2, "change": "a key", "loss_median": 1.234e-5,
         "test_accuracy": float("nan"), "deviations": {"features/cosine": 0.5},
-        "deviations_chance": {"features/cosine": 0.9}, "rank": 8.0, "dimension": 120.0,
-        "num_inputs": 128.0,
+        "deviations_chance": {"features/cosine": 0.9}, "rank": 8.0, "rank_ceiling": 16.0,
+        "blind_fraction": 0.25,
     }  # fmt: skip
     assert summary_texts(row) == [
         "c",
@@ -453,7 +453,7 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "1.23e-05",
         "-",
         "cosine 0.5 (0.9)",
-        "8; 120 of 128",
+        "8 of 16; 25%",
     ]
     row |= {
         "deviations": dict.fromkeys("abcde", 0.5),

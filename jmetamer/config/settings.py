@@ -266,7 +266,8 @@ class GeometrySettings:
     Attributes:
       enabled: compute it at all; when false, the others are set to null.
       nodes: how many target nodes (drawn with the metamers' seed), or a list of nodes.
-      inputs: features that vary: of the node itself, of the ball the network sees, or all.
+      inputs: features that vary in spectra: of the node itself, of the ball the network sees, or
+        all; rank and dimension by the node's own features are kept in any case.
       layers: spectra before and after each activation of which layers: "matched" those that the
         metamers match, "all" of the network, or a list of names.
       maps: rank, dimension and blind fraction of the matched layer at every node of the graph;
@@ -274,7 +275,9 @@ class GeometrySettings:
       ledger: for how many of the target nodes to account for the dimension layer by layer (nodes
         with more than 512 units of one layer in sight are passed over); true for all of them.
       channel: [standard deviation of the input, of the noise on the activation] for information
-        and effective dimension, which may be compared across architectures; null for none.
+        and effective dimension, which may be compared across architectures; null for none. Only
+        their ratio counts; it is fixed and not taken from the data, so that all networks are
+        compared at the same noise: a direction stands out where its singular value exceeds 0.1.
     """
 
     enabled: bool = True
@@ -283,7 +286,7 @@ class GeometrySettings:
     layers: Literal["matched", "all"] | tuple[str, ...] | None = "all"
     maps: bool | Literal["auto"] | None = "auto"
     ledger: bool | Natural | None = 2
-    channel: tuple[Positive, Positive] | None = None
+    channel: tuple[Positive, Positive] | None = (1.0, 0.1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -137,11 +137,36 @@ def local_geometry(
     targets = target_nodes(problem, nodes)
     point = ReferencePoint(problem)
     jacobians = _near(point, targets) if inputs == "ball" else _far(point, targets, inputs)
-    # A layer sees other nodes than its own too where the target's own features alone vary.
     attenuation = point.attenuation()
-    if inputs == "node":
+    if inputs == "node":  # the layer sees other nodes all the same
         attenuation = np.repeat(attenuation.max(axis=1, keepdims=True), len(point.x.base), axis=1)
-    parts = [_geometry_at(point, attenuation, *one) for one in jacobians]
+    return _joined(targets, [_geometry_at(point, attenuation, *one) for one in jacobians])
+
+
+def node_geometry(problem: Problem, nodes: Sequence[int]) -> LocalGeometry:
+    """Return the geometry by each node's own features, out of the Jacobians by its ball.
+
+    The numbers of `local_geometry` with "node", without a pass through the graph for each node.
+
+    Args:
+      problem: network, reference and layer.
+      nodes: target nodes.
+
+    Raises:
+      InputError: as `local_geometry` with "ball".
+    """
+    targets = target_nodes(problem, nodes)
+    point = ReferencePoint(problem)
+    attenuation, parts = point.attenuation(), []
+    for node, ids, jacobian in _near(point, targets):
+        own = jacobian.reshape(len(jacobian), len(ids), -1)[:, ids == node]
+        near = np.broadcast_to(attenuation[:, ids].max(axis=1, keepdims=True), attenuation.shape)
+        flat = own.reshape(len(own), -1)
+        parts.append(_geometry_at(point, near, node, np.array([node]), flat))
+    return _joined(targets, parts)
+
+
+def _joined(targets: np.ndarray, parts: Sequence[LocalGeometry]) -> LocalGeometry:
     before = [part.before for part in parts if part.before is not None]
     change = [part.change for part in parts if part.change is not None]
     return LocalGeometry(

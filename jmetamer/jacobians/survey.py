@@ -5,7 +5,12 @@ from typing import Any, Literal, NamedTuple
 
 from jmetamer.jacobians.layer_geometry import LayerGeometry, layer_geometry
 from jmetamer.jacobians.ledger import LayerLedger, ledger_size, rank_ledger_of
-from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry, local_geometry
+from jmetamer.jacobians.local_geometry import (
+    Inputs,
+    LocalGeometry,
+    local_geometry,
+    node_geometry,
+)
 from jmetamer.jacobians.map_survey import MapSurvey, map_entries, map_survey
 from jmetamer.metamers.problem import Problem
 
@@ -22,6 +27,7 @@ class GeometrySurvey(NamedTuple):
     Attributes:
       local: the matched layer at the target nodes.
       layers: every layer asked for at the same nodes.
+      own: the matched layer by the features of each target node alone, or None.
       maps: the matched layer at all nodes, or None.
       ledger: over the layers, of the first target nodes that are small enough, or None.
       channel: standard deviations of input and noise, or None.
@@ -32,6 +38,7 @@ class GeometrySurvey(NamedTuple):
     maps: MapSurvey | None = None
     ledger: LayerLedger | None = None
     channel: tuple[float, float] | None = None
+    own: LocalGeometry | None = None
 
 
 def survey(
@@ -73,7 +80,10 @@ def survey(
     """
     local = local_geometry(problem, nodes, inputs)
     found = GeometrySurvey(
-        local, layer_geometry(problem, nodes, inputs, layers, matched=local), channel=channel
+        local,
+        layer_geometry(problem, nodes, inputs, layers, matched=local),
+        channel=channel,
+        own=_own(problem, nodes, inputs, local),
     )
     if maps is True or (maps == "auto" and map_entries(problem) <= AFFORDABLE_MAPS):
         found = found._replace(maps=map_survey(problem, labels))
@@ -84,6 +94,19 @@ def survey(
         if chosen:
             found = found._replace(ledger=rank_ledger_of(last, chosen, inputs))
     return found
+
+
+def _own(
+    problem: Problem, nodes: Sequence[int], inputs: Inputs, local: LocalGeometry
+) -> LocalGeometry:
+    """Return the geometry by each node's own features, by the cheapest way that exists."""
+    if inputs == "node":
+        return local
+    return (
+        node_geometry(problem, nodes)
+        if inputs == "ball"
+        else local_geometry(problem, nodes, "node")
+    )
 
 
 def _last(problem: Problem) -> str:

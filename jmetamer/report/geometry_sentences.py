@@ -3,7 +3,90 @@
 import math
 
 from jmetamer.report.geometry_summary import LedgerSummary, MapSummary
+from jmetamer.report.summary import RankSummary
 from jmetamer.report.wording import listing, number, percent, plural
+
+
+def rank_sentence(ranks: RankSummary) -> str:
+    """Say which rank the Jacobian has and which it could have.
+
+    Example:
+      >>> print(rank_sentence(RankSummary(1, 8, 8, 6, 570, 576, 0.0, 0)))
+      At the target node, the Jacobian has rank 8 before the activation and 6 after it, of at most 8
+      (the smaller of its numbers of outputs and inputs).
+    """
+    rank = number(ranks.after)
+    if not math.isnan(ranks.before):
+        rank = f"{number(ranks.before)} before the activation and {rank} after it"
+    return (
+        f"{_where(ranks)}, the Jacobian has rank {rank}, of at most {number(ranks.ceiling)} (the "
+        "smaller of its numbers of outputs and inputs)."
+    )
+
+
+def dimension_sentence(ranks: RankSummary) -> str:
+    """Say how many input directions are free at a node, and what the activation does to volume.
+
+    Example:
+      >>> print(dimension_sentence(RankSummary(3, 8, 8, 6, 570, 576, -0.5, 1, 6, 58, 64,
+      ...     (20.0, 15.0), (1.0, 0.1))))
+      To first order, 58 of the 64 directions of a target node's own features leave its
+      representation unchanged (570 of 576 with all features that vary in the spectra, a number
+      that mostly says how many those are). The activation's change of log-volume is undefined at 2
+      of 3 nodes; at the others it is -0.5 (median). As a noisy channel (input with standard
+      deviation 1, noise 0.1), which is defined at every rank, the layer carries 20 nats before the
+      activation and 15 after it (medians).
+    """
+    all_inputs = f"{number(ranks.dimension)} of {number(ranks.num_inputs)}"
+    text = (
+        f"To first order, {all_inputs} input directions leave the representation unchanged; the "
+        "dimension by a node's own features is n/a, as this run was made before it was stored."
+    )
+    if not math.isnan(ranks.node_rank):
+        text = (
+            f"To first order, {number(ranks.node_dimension)} of the {number(ranks.node_inputs)} "
+            "directions of a target node's own features leave its representation unchanged"
+        )
+        if ranks.num_inputs != ranks.node_inputs:
+            text += (
+                f" ({all_inputs} with all features that vary in the spectra, a number that mostly "
+                "says how many those are)"
+            )
+        text += "."
+    return " ".join([text, *_volume_texts(ranks)])
+
+
+def _volume_texts(ranks: RankSummary) -> list[str]:
+    """Say where the change of volume is undefined, and the information, which never is."""
+    before, after = ranks.information
+    texts = []
+    if not math.isnan(ranks.before):
+        undefined = ranks.num_targets - ranks.num_compared
+        told = [f"{number(ranks.volume_change)} (median)"] if ranks.num_compared else []
+        if undefined:
+            told = [f"undefined at {undefined} of {plural(ranks.num_targets, 'node')}", *told]
+        text = "The activation's change of log-volume is " + "; at the others it is ".join(told)
+        texts.append(f"{text}.")
+    if not math.isnan(after):
+        scales = "" if ranks.scales is None else (
+            f" (input with standard deviation {number(ranks.scales[0])}, noise "
+            f"{number(ranks.scales[1])})"
+        )  # fmt: skip
+        carried = f"{number(after)} nats (median)"
+        if not math.isnan(before):
+            carried = f"{number(before)} nats before the activation and {number(after)} after it "
+            carried += "(medians)"
+        texts.append(
+            f"As a noisy channel{scales}, which is defined at every rank, the layer carries "
+            f"{carried}."
+        )
+    return texts
+
+
+def _where(ranks: RankSummary) -> str:
+    if ranks.num_targets == 1:
+        return "At the target node"
+    return f"At the {plural(ranks.num_targets, 'target node')} (medians)"
 
 
 def map_sentence(maps: MapSummary) -> str:

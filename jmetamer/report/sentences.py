@@ -8,7 +8,12 @@ import numpy as np
 from jmetamer.report.cells import distinguishing
 from jmetamer.report.diversity_summary import diversity_sentence
 from jmetamer.report.edge_summary import edge_sentences
-from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
+from jmetamer.report.geometry_sentences import (
+    dimension_sentence,
+    ledger_sentence,
+    map_sentence,
+    rank_sentence,
+)
 from jmetamer.report.success_sentences import (
     harm_sentence,
     null_sentence,
@@ -17,7 +22,7 @@ from jmetamer.report.success_sentences import (
     undecided_sentence,
 )
 from jmetamer.report.success_summary import SuccessSummary
-from jmetamer.report.summary import CellSummary, Deviation, RankSummary
+from jmetamer.report.summary import CellSummary, Deviation
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing, number, percent, plural, span
 from jmetamer.results.statistics import wilson_interval
@@ -92,9 +97,11 @@ def cell_sentences(cell: CellSummary) -> list[str]:
             f"the reference{_chance(percent(cell.agreement_chance), cell.agreement_chance)}."
         )
     if cell.ranks is not None:
-        sentences.append(_rank_sentence(cell.ranks))
+        sentences.append(rank_sentence(cell.ranks))
     if cell.maps is not None:
         sentences.append(map_sentence(cell.maps))
+    if cell.ranks is not None:
+        sentences.append(dimension_sentence(cell.ranks))
     if cell.ledger is not None:
         sentences.append(ledger_sentence(cell.ledger))
     if cell.edges is not None and cell.edges.features_stay and cell.ranks is not None:
@@ -122,26 +129,6 @@ def _criteria(success: SuccessSummary) -> list[str]:
     undecided = undecided_sentence(success)
     texts = (success_sentence([success]), change, undecided, null, harm)
     return [text for text in texts if text]
-
-
-def _rank_sentence(ranks: RankSummary) -> str:
-    where = f"At the {plural(ranks.num_targets, 'target node')} (medians)"
-    if ranks.num_targets == 1:
-        where = "At the target node"
-    rank = number(ranks.after)
-    if not np.isnan(ranks.before):
-        rank = f"{number(ranks.before)} before the activation and {rank} after it"
-    text = (
-        f"{where}, the Jacobian has rank {rank}, of at most {number(ranks.ceiling)}; so, to first "
-        f"order, {number(ranks.dimension)} of {number(ranks.num_inputs)} input directions leave "
-        "the representation unchanged."
-    )
-    if ranks.num_compared:
-        text += (
-            f" The activation changes the log-volume by {number(ranks.volume_change)} "
-            f"(median over the {plural(ranks.num_compared, 'node')} whose rank it keeps)."
-        )
-    return text
 
 
 def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> str:

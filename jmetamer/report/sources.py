@@ -37,7 +37,9 @@ OF_A_CELL = (
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
     "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
-    "map_nu", "map_correlation", "map_correlation_low", "map_correlation_high", "ledger_node",
+    "node_rank", "node_dimension", "node_num_inputs", "channel_information_pre",
+    "channel_information_post", "map_nu", "map_correlation", "map_correlation_low",
+    "map_correlation_high", "ledger_node",
     "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
 )  # fmt: skip
 # What is said of how different metamers are from each other, and why it is not known.

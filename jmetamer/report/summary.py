@@ -79,6 +79,10 @@ class RankSummary:
       num_inputs: number of inputs.
       volume_change: change of the log-volume, NaN where no node kept its rank.
       num_compared: number of nodes for which that change exists.
+      node_rank, node_dimension, node_inputs: rank, dimension and number of inputs by the features
+        of a target node alone; NaN in runs that do not hold them.
+      information: nats of channel information before and after the activation; NaN where unknown.
+      scales: standard deviations of input and noise in it, or None.
     """
 
     num_targets: int
@@ -89,6 +93,11 @@ class RankSummary:
     num_inputs: float
     volume_change: float
     num_compared: int
+    node_rank: float = float("nan")
+    node_dimension: float = float("nan")
+    node_inputs: float = float("nan")
+    information: tuple[float, float] = (float("nan"), float("nan"))
+    scales: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,4 +317,21 @@ def _ranks(data: xr.Dataset) -> RankSummary | None:
         num_inputs=median(inputs),
         volume_change=median(change),
         num_compared=int(np.isfinite(change).sum()),
+        node_rank=median(values(data, "node_rank")),
+        node_dimension=median(values(data, "node_dimension")),
+        node_inputs=median(values(data, "node_num_inputs")),
+        information=(
+            median(values(data, "channel_information_pre")),
+            median(values(data, "channel_information_post")),
+        ),
+        scales=_scales(data),
     )
+
+
+def _scales(data: xr.Dataset) -> tuple[float, float] | None:
+    if "channel_information_post" not in data:
+        return None
+    attrs = data["channel_information_post"].attrs
+    if "input_std" not in attrs or "noise_std" not in attrs:
+        return None
+    return float(attrs["input_std"]), float(attrs["noise_std"])

@@ -35,8 +35,9 @@ def summary_row(
       change); `status_counts`, `converged` (share) with `converged_low` and `converged_high`,
       `loss_median` (hardened),
       `test_accuracy`, `class_agreement` and its chance level, `deviations` and
-      `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `dimension` and `num_inputs`
-      (medians over targets). NaN stands for what the cell does not hold.
+      `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
+      `num_inputs`, `node_dimension`, `node_num_inputs` (by a node's own features) and
+      `blind_fraction` (medians over targets). NaN stands for what the cell does not hold.
 
     Example:
       >>> data = xr.Dataset({"success": ("metamer", [True, True, False, False])})
@@ -77,9 +78,25 @@ def summary_row(
         "deviations_chance": _by_measure(data, "deviation_chance"),
         "rank": _reduced(np.median, data, "rank_post"),
         "rank_pre": _reduced(np.median, data, "rank_pre"),
+        "rank_ceiling": _ceiling(data),
+        "blind_fraction": _reduced(np.median, _matched(data), "map_nu"),
+        "node_dimension": _reduced(np.median, data, "node_dimension"),
+        "node_num_inputs": _reduced(np.median, data, "node_num_inputs"),
         "dimension": _reduced(np.median, data, "dimension_post"),
         "num_inputs": _reduced(np.median, data, "num_inputs"),
     }
+
+
+def _ceiling(data: xr.Dataset) -> float:
+    """Return the smaller of outputs and inputs, median over targets."""
+    if "num_inputs" not in data or "num_outputs" not in data:
+        return np.nan
+    return float(np.median(np.minimum(data["num_inputs"].values, data["num_outputs"].values)))
+
+
+def _matched(data: xr.Dataset) -> xr.Dataset:
+    """Return the variables with the maps of the matched layer, after its activation."""
+    return data.isel(map_layer=-1) if "map_layer" in data.dims else data
 
 
 def _reduced(reduction: Any, data: xr.Dataset, name: str) -> float:

@@ -44,6 +44,10 @@ def survey_variables(found: GeometrySurvey) -> dict[str, Variable]:
     """
     variables = geometry_variables(found.local)
     variables |= layer_variables(found.layers, found.channel)
+    if found.own is not None:
+        variables |= _own_variables(found.own)
+    if found.channel is not None:
+        variables |= _matched_channel(found.local, *found.channel)
     if found.maps is not None:
         variables |= map_variables(found.maps)
     if found.ledger is not None:
@@ -70,6 +74,35 @@ def geometry_variables(geometry: LocalGeometry) -> dict[str, Variable]:
         variables["rank_loss"] = Variable(target, geometry.change.rank_loss)
         variables["num_active"] = Variable(target, geometry.change.num_active)
     return variables
+
+
+def _own_variables(own: LocalGeometry) -> dict[str, Variable]:
+    """Return rank and dimension by the features of each target node alone."""
+    after, meaning = own.after, {"meaning": "by the features of the target node alone"}
+    fields = {
+        "node_rank": after.rank,
+        "node_rank_low": after.rank_low,
+        "node_rank_high": after.rank_high,
+        "node_num_inputs": after.num_inputs,
+        "node_dimension": after.dimension,
+    }
+    return {name: Variable(("target",), values, meaning) for name, values in fields.items()}
+
+
+def _matched_channel(
+    local: LocalGeometry, input_std: float, noise_std: float
+) -> dict[str, Variable]:
+    """Return the channel information of the matched layer before and after its activation."""
+    scales = {"input_std": input_std, "noise_std": noise_std}
+    return {
+        f"channel_information_{where}": Variable(
+            ("target",),
+            channel_information(spectrum.singular_values, **scales),
+            {**scales, "units": "nats"},
+        )
+        for where, spectrum in (("pre", local.before), ("post", local.after))
+        if spectrum is not None
+    }
 
 
 def _spectrum_variables(where: str, spectrum: Spectrum) -> dict[str, Variable]:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -41,13 +43,20 @@ def test_geometry_sentence_counts_the_free_directions(summary):
     text = " ".join(cell_sentences(found))
     assert "rank 16 before the activation and 16 after it, of at most 16" in text
     assert "816 of 832 input directions" in text
-    assert "over the 8 nodes whose rank it keeps" in text
+    assert "by a node's own features is n/a" in text  # a run made before it was stored
+    assert "change of log-volume is -" in text
 
 
-def test_rank_loss_leaves_no_volume_change_to_report(summary):
+def test_nodes_whose_rank_falls_are_counted_beside_the_information(summary):
     found, _ = summary(activation="relu")
     assert found.ranks.num_compared == 0
-    assert "log-volume" not in " ".join(cell_sentences(found))
+    ranks = dataclasses.replace(
+        found.ranks, node_rank=4.0, node_dimension=60.0, node_inputs=64.0, information=(9.0, 5.0)
+    )
+    text = " ".join(cell_sentences(dataclasses.replace(found, ranks=ranks)))
+    assert "change of log-volume is undefined at 8 of 8 nodes." in text
+    assert text.index("60 of the 64 directions") < text.index("832")
+    assert "9 nats before the activation and 5 after it" in text
 
 
 def test_deviations_are_said_against_chance(summary):
