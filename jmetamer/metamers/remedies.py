@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -72,9 +73,8 @@ def _exact(problem: Problem, tolerance: float) -> str:
         return ""
     names = [f"`metamers.method: {name}`" + " (one metamer)" * _repeats(name) for name in losses]
     # The power of ten above it, so that cells of other seeds say the same.
-    worst = max(*losses.values(), np.finfo(np.float32).tiny)
-    limit = 10.0 ** np.ceil(np.log10(worst))
-    return f"{key}{' or '.join(names)}, exact by construction: loss at most {limit:.0e} here"
+    power = math.ceil(math.log10(max(*losses.values(), 1e-30)))
+    return f"{key}{' or '.join(names)}, exact by construction: loss at most 1e{power} here"
 
 
 def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
