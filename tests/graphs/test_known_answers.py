@@ -9,6 +9,7 @@ from jmetamer.graphs.colors import joint_colors, refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps
 from jmetamer.graphs.graph import make_graph, validate_graph
 from jmetamer.graphs.known_answers import (
+    cai_fuerer_immerman,
     circular_skip_links,
     cycles,
     disjoint_copies,
@@ -173,3 +174,13 @@ class TestATwin:
     def test_is_one_of_a_node_that_is_there(self):
         with pytest.raises(InputError, match="`node` is 3; allowed: 0 to 2"):
             with_twin(cycles([3]), 3)
+
+
+def test_a_graph_of_cai_fuerer_and_immerman_over_a_ring_is_two_rings_and_its_twin_is_one():
+    for twisted, lengths in ((False, [5, 5]), (True, [10])):
+        assert isomorphic(cai_fuerer_immerman(cycles([5]), twisted=twisted), cycles(lengths))
+
+
+def test_a_base_with_a_lonely_node_is_refused_by_name():
+    with pytest.raises(InputError, match=r"`base` has a node without edges, node 2"):
+        cai_fuerer_immerman(make_graph(np.ones((3, 1)), [0, 1], [1, 0]))
