@@ -63,7 +63,7 @@ def examination(
         problem,
         Panel(trained, judges, nodes),
         np.asarray(data.labels)[nodes],
-        ControlGraphs(problem, seed) if controls else None,
+        ControlGraphs(problem, seed, cell.metamers.method) if controls else None,
         min(controls, count),
         bayes,
     )

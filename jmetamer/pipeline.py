@@ -209,7 +209,8 @@ def complete(
     geometry, geometry_seconds = waiting.result()
     reference = _reference(data)
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
-    found = metamer_variables(block, prepared.problem, measures, chance)
+    no_start = prepared.blocks.starts.reason
+    found = metamer_variables(block, prepared.problem, measures, chance, no_start)
     variables, status_counts, scalars = found
     judged, numbers = judged_variables(cell, block, prepared.blocks.examination)
     variables |= judged

@@ -23,7 +23,7 @@ _DEVIATIONS = 3  # of one cell in the final table
 _TABLE_WIDTH = 120  # columns of a terminal that the final table needs
 _TITLES = (
     "cell", "success (95% interval)", "most often missed", "ends of the search", "median loss",
-    "test accuracy", "deviation (chance)", "rank of ceiling; blind",
+    "test accuracy", "deviation (start; chance)", "rank of ceiling; blind",
 )  # fmt: skip
 
 
@@ -231,10 +231,10 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
         interval = f"{row['success_low']:.1%} to {row['success_high']:.1%}"
         success = f"{row['success_count']} of {row['count']} ({interval})"
         success += f"; {row['planted']}" if row["planted"] else ""
-    chance = row["deviations_chance"]
+    references = row["deviations_start"], row["deviations_chance"]
     deviations = [
         f"{name.removeprefix('features/')} {number_text(value)} "
-        f"({number_text(chance.get(name, math.nan))})"
+        f"({'; '.join(number_text(one.get(name, math.nan)) for one in references)})"
         for name, value in row["deviations"].items()
     ]
     more = len(deviations) - _DEVIATIONS

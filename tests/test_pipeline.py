@@ -10,6 +10,7 @@ from jmetamer.config import (
     build_dataset,
     build_known_measures,
     build_model,
+    build_problem,
     build_train_settings,
     cells,
     find_config,
@@ -17,6 +18,7 @@ from jmetamer.config import (
     read_config,
 )
 from jmetamer.measures import MEASURES, Facts
+from jmetamer.metamers.starts import Starts
 from jmetamer.models import train
 from jmetamer.pipeline import estimate, run_cell
 from jmetamer.results import PartialCell
@@ -142,6 +144,20 @@ class TestARecord:
             np.testing.assert_allclose(
                 values(record, "deviation")[row], expected, rtol=1e-4, atol=1e-6
             )
+
+    def test_the_deviation_of_each_start_is_stored(self, finished):
+        cell, record, reference = finished
+        data = build_dataset(cell)
+        trained = train(build_model(cell), data, 0, build_train_settings(cell))
+        starts = Starts(build_problem(cell, trained, data), cell.metamers.seed or 0)
+        measures = measures_of(cell, values(record, "measure").tolist())
+        found = record.variables["deviation_start"]
+        assert (found.values.shape, found.attrs["reason"]) == ((COUNT, len(measures)), "")
+        original = np.asarray(reference.nodes, np.float32)
+        for row in (0, COUNT - 1):
+            start = np.asarray(starts.of(row).nodes)
+            expected = [float(measure.function(original, start)) for measure in measures]
+            np.testing.assert_allclose(found.values[row], expected, rtol=1e-4, atol=1e-6)
 
     def test_stored_features_are_legal(self, finished):
         cell, record, _ = finished

@@ -442,6 +442,7 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "success": 0.5, "success_count": 2, "success_low": 0.15, "success_high": 0.85,
         "missed": "distinct", "missed_count": 2, "change": "a key", "loss_median": 1.234e-5,
         "test_accuracy": float("nan"), "deviations": {"features/cosine": 0.5},
+        "planted": "", "deviations_start": {"features/cosine": 0.6},
         "deviations_chance": {"features/cosine": 0.9}, "rank": 8.0, "rank_ceiling": 16.0,
         "blind_fraction": 0.25,
     }  # fmt: skip
@@ -452,17 +453,18 @@ def test_the_table_shows_every_number_beside_its_error_or_chance():
         "3 converged, 1 stalled",
         "1.23e-05",
         "-",
-        "cosine 0.5 (0.9)",
+        "cosine 0.5 (0.6; 0.9)",
         "8 of 16; 25%",
     ]
     row |= {
         "deviations": dict.fromkeys("abcde", 0.5),
+        "deviations_start": dict.fromkeys("abcde", float("nan")),
         "deviations_chance": dict.fromkeys("abcde", 1.0),
     }
     assert summary_texts(row)[6].splitlines() == [
-        "a 0.5 (1)",
-        "b 0.5 (1)",
-        "c 0.5 (1)",
+        "a 0.5 (-; 1)",
+        "b 0.5 (-; 1)",
+        "c 0.5 (-; 1)",
         "and 2 more",
     ]
     assert summary_texts(row | {"success_count": float("nan")})[1] == "n/a, not stored"

@@ -88,6 +88,41 @@ def flipped(reference: jraph.GraphsTuple, flips: Flips, *, directed: bool) -> jr
     return simple_graph(reference, pairs, np.ones(after.size, bool), directed=directed)
 
 
+def random_flips_like(
+    rng: np.random.Generator, flips: Flips, pairs: Pairs, nodes: np.ndarray, *, directed: bool
+) -> Flips:
+    """Return as many random flips of a graph: edges to remove and pairs to join, each kind apart.
+
+    Args:
+      rng: NumPy generator.
+      flips: of the same graph; they say how many.
+      pairs: its edges between `nodes`, of which some are removed.
+      nodes: [p] ascending, those that may be joined.
+      directed: whether the pair (i, j) differs from (j, i).
+
+    Example:
+      >>> path = Pairs(np.array([0, 1]), np.array([1, 2]))
+      >>> like = Flips(Pairs(np.array([0, 0]), np.array([1, 2])), np.array([False, True]))
+      >>> rng = np.random.default_rng(0)
+      >>> random_flips_like(rng, like, path, np.arange(3), directed=False).added.tolist()
+      [False, True]
+    """
+    most = int(nodes[-1]) + 1 if len(nodes) else 0
+    before = pair_numbers(pairs, most)
+    num_added = int(np.sum(flips.added))
+    removed = rng.choice(before, flips.added.size - num_added, replace=False)
+    added = np.zeros(0, np.int64)
+    while added.size < num_added:
+        ends = rng.choice(nodes, (2, 2 * num_added + len(nodes)))
+        one, other = ends if directed else np.sort(ends, axis=0)
+        drawn = (one.astype(np.int64) * most + other)[one != other]
+        added = np.append(added, drawn[~np.isin(drawn, before)])
+        added = added[np.sort(np.unique(added, return_index=True)[1])]
+    numbers = np.append(removed, added[:num_added])
+    chosen = Pairs((numbers // most).astype(np.int32), (numbers % most).astype(np.int32))
+    return Flips(chosen, np.arange(numbers.size) >= removed.size)
+
+
 def edge_jaccard(flips: Flips, num_edges: int) -> float:
     """Return the Jaccard distance of the edge sets, `1 - #(E and E') / #(E or E')`, in [0, 1].
 

@@ -25,7 +25,8 @@ class Board:
       dataset: name in words.
       recipe: how the metamers are made, in words.
       dataset_settings, recipe_settings: what all rows share.
-      rows: by layer, the highest R first, those without R last, then the identity.
+      rows: by layer, those that are read best above equally long random changes first, then those
+        of which this is not known by R, then the identity.
       notes: what a reader should know.
     """
 
@@ -83,7 +84,7 @@ def _board(cells: Sequence[StoredCell]) -> Board:
         for row, kind, label in zip(rows, kinds, labels, strict=True)
     ]
     layers = list(dict.fromkeys(row.layer for row in named))
-    named.sort(key=lambda row: (layers.index(row.layer), -_headline(row)))
+    named.sort(key=lambda row: (layers.index(row.layer), *_headline(row)))
     return Board(
         dataset=str(dataset_of(cells[0])["name"]),
         recipe=recipe_words(recipe_of(cells[0])),
@@ -94,9 +95,10 @@ def _board(cells: Sequence[StoredCell]) -> Board:
     )
 
 
-def _headline(row: Row) -> float:
-    value = row.recognized.recognition.value
-    return -float("inf") if value is None else value
+def _headline(row: Row) -> tuple[float, ...]:
+    """Return what a row is sorted by, smallest first; unknown numbers are last."""
+    found = row.recognized.above_length.value, row.recognized.recognition.value
+    return tuple(float("inf") if value is None else -value for value in found)
 
 
 def _short(board: Board) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jmetamer.report.wording import duration, listing, percent, plural
+from jmetamer.results import SAME_LENGTH
 
 Numbers = Mapping[str, Any]
 
@@ -80,9 +81,22 @@ def _recognition(row: Numbers) -> Shown:
     return _number(row["recognition"], _two, f"({_two(row['lowest'])} to {_two(row['highest'])})")
 
 
+def _difference(given: Numbers) -> Shown:
+    """Show a paired difference with its interval, and of how many pairs it is."""
+    if given["value"] is None:
+        return Shown("n/a", reason=given["reason"])
+    below = "no interval"
+    if given["low"] is not None:
+        below = f"{_two(given['low'])} to {_two(given['high'])}"
+    sizes = (
+        f"{given['num_seeds']} × {given['num_architectures']}, {plural(given['num_pairs'], 'pair')}"
+    )
+    return Shown(_two(given["value"]), (below, sizes), given["value"])
+
+
 def _random_change(row: Numbers) -> Shown:
     """Show R of graphs as far away as the metamers, but in no particular direction."""
-    for name in ("displacement", "flips"):
+    for name in SAME_LENGTH:
         if name in row["controls"]:
             return _number(row["controls"][name], _two)
     reason = row["recognition"]["reason"] or row["success"]["reason"]
@@ -180,11 +194,28 @@ COLUMNS = (
         lambda row: _rate(row["success"]),
     ),
     Column(
+        "R − same length",
+        "R of metamers less R of graphs that are as far from the reference in random directions "
+        "(0/1 features and edges: with as many random flips): each metamer that succeeded with its "
+        "own control, of those for which controls were made. R alone is no evidence, since judges "
+        "read many graphs so. 0: to be a metamer changes nothing for the judges. Below it the 95% "
+        "interval that takes makers and judges as samples (two seeds and two architectures at "
+        "least), then seeds × judge architectures, and the number of pairs.",
+        lambda row: _difference(row["above_length"]),
+    ),
+    Column(
+        "R − null space",
+        "The same with graphs whose features are noise where the model's first matrix cannot see "
+        "it, and the reference's elsewhere.",
+        lambda row: _difference(row["above_null_space"]),
+    ),
+    Column(
         "R",
         "Shared recognition: how models of other architectures, each of the same weight, read the "
         "metamers. It is the mean of Cohen's kappa between their reading of the metamer and of "
-        "the reference: 1 as before, 0 as by chance. Below it the 95% interval over seeds of "
-        "the maker and, in brackets, the range of R with one judge architecture left out.",
+        "the reference: 1 where they read it as they read the reference, 0 as by chance. Below it "
+        "the 95% interval over seeds of the maker and, in brackets, the range of R with one "
+        "judge architecture left out.",
         _recognition,
     ),
     Column(
@@ -199,11 +230,6 @@ COLUMNS = (
         "Kappa of judges of the same architecture − R: what is lost by changing the architecture. "
         "Known only where these judges have the model's settings but for the seed.",
         lambda row: _number(row["architecture_gap"], _two),
-    ),
-    Column(
-        "R of random change",
-        "R of graphs that are as far from the reference as the metamers, but in random directions.",
-        _random_change,
     ),
     Column(
         "ν",
@@ -238,6 +264,12 @@ COLUMNS = (
 
 DETAILS = (
     *COLUMNS[:2],
+    Column(
+        "R of same length",
+        "R of all those graphs that are as far from the reference as a metamer, in random "
+        "directions.",
+        _random_change,
+    ),
     Column(
         "Success, corrected",
         "The share of metamers that succeed if p-values are corrected by Holm's method for the "

@@ -13,7 +13,7 @@ from jmetamer.leaderboard.row import Row
 from jmetamer.leaderboard.stored_cell import read_cells
 from jmetamer.results import Run, open_run
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def document(runs: Sequence[Run]) -> dict[str, Any]:

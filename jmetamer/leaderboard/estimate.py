@@ -1,4 +1,4 @@
-"""`Estimate`: a number over training seeds, or the reason why there is none."""
+"""`Estimate` and `Difference`: a number over training seeds, or the reason why there is none."""
 
 import dataclasses
 import math
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from jmetamer.measures.transfer import Paired
 from jmetamer.results import SeedSummary, seed_summary
 from jmetamer.results.seed_interval import SHARE, Bounds
 
@@ -26,6 +27,45 @@ class Estimate:
     high: float | None = None
     num_seeds: int = 0
     reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """Recognition of metamers less that of a control, over makers' seeds and architectures.
+
+    Attributes:
+      control: name of the control; empty where there is none.
+      value: mean difference of kappa; None where it is not known.
+      low, high: limits of its 95% interval, which takes seeds and architectures as samples; None
+        where it is not known, and for fewer than two of either.
+      num_seeds, num_architectures: of the maker, and of its judges.
+      num_pairs: metamers that succeeded and have this control.
+      reason: why `value` is None; empty where it is not.
+    """
+
+    control: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    num_seeds: int = 0
+    num_architectures: int = 0
+    num_pairs: int = 0
+    reason: str = ""
+
+
+def differing(control: str, paired: Paired | None, reason: str) -> Difference:
+    """Return a paired difference, with `reason` where there is no pair.
+
+    Args:
+      control: its name.
+      paired: from `transfer`; None where no control was read.
+      reason: why there is no value, if there is none.
+    """
+    if paired is None or not paired.num_pairs:
+        return Difference(control, reason=reason)
+    mean, *limits, num_seeds, num_architectures = paired.difference
+    low, high = (limit if math.isfinite(limit) else None for limit in limits)
+    return Difference(control, mean, low, high, num_seeds, num_architectures, paired.num_pairs)
 
 
 def estimated(summary: SeedSummary, reason: str) -> Estimate:

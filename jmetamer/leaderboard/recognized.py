@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import Estimate, estimated, over_seeds
+from jmetamer.leaderboard.estimate import (
+    Difference,
+    Estimate,
+    differing,
+    estimated,
+    over_seeds,
+)
 from jmetamer.leaderboard.panel import Panel, panel_of
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.leaderboard.success import NO_SUCCESS
 from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.results import NULL_SPACE, SAME_LENGTH
 from jmetamer.results.seed_interval import KAPPA
 
 _NO_JUDGES = "no judge read these metamers"
@@ -23,6 +30,8 @@ class Recognized:
     """How other models read the metamers.
 
     Attributes:
+      above_length, above_null_space: R of metamers less that of equally long random changes, and
+        less that of null-space replacement, each paired with its metamer.
       recognition: R, mean kappa of judges of other architectures, each of the same weight.
       lowest, highest: range of R with one judge architecture left out; None with fewer than two.
       without: judge architecture -> R without it.
@@ -38,6 +47,8 @@ class Recognized:
       notes: what was left out.
     """
 
+    above_length: Difference
+    above_null_space: Difference
     recognition: Estimate
     lowest: float | None
     highest: float | None
@@ -87,6 +98,8 @@ def recognized(cells: Sequence[StoredCell]) -> Recognized:
     alone = reason or "no judge of the own architecture with another seed"
     gap = reason or unlike or alone
     return Recognized(
+        above_length=_above(judged, tables, counted, judges, SAME_LENGTH, reason),
+        above_null_space=_above(judged, tables, counted, judges, (NULL_SPACE,), reason),
         recognition=estimated(found.recognition, reason),
         lowest=_known(found.lowest),
         highest=_known(found.highest),
@@ -115,6 +128,8 @@ def unrecognized(reason: str) -> Recognized:
     """
     unknown = Estimate(reason=reason)
     return Recognized(
+        above_length=Difference(reason=reason),
+        above_null_space=Difference(reason=reason),
         recognition=unknown,
         lowest=None,
         highest=None,
@@ -191,6 +206,7 @@ def _transfer(
     passed: Sequence[np.ndarray],
     judges: Sequence[Judge],
     alike: bool = True,
+    controls: Sequence[np.ndarray] | None = None,
 ) -> Transfer:
     """Arrange [b, j] tables of cells as `transfer` wants them, and ask it.
 
@@ -200,25 +216,53 @@ def _transfer(
     own = cells[0].architecture
     groups = [[place for place, cell in enumerate(cells) if cell.seed == seed] for seed in seeds]
     width = max(sum(len(tables[place]) for place in group) for group in groups)
-    kappa = np.full((len(seeds), len(judges), width), np.nan)
     counts = np.zeros((len(seeds), width), bool)
     for row, group in enumerate(groups):
-        table = np.concatenate([tables[place] for place in group])
-        kappa[row, :, : len(table)] = table.T
-        counts[row, : len(table)] = np.concatenate([passed[place] for place in group])
+        known = np.concatenate([passed[place] for place in group])
+        counts[row, : len(known)] = known
     architectures = list(dict.fromkeys(architecture for architecture, _ in judges))
     columns = {
         name: [place for place, (other, _) in enumerate(judges) if other == name]
         for name in architectures
     }
+
+    def arranged(tables: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        kappa = np.full((len(seeds), len(judges), width), np.nan)
+        for row, group in enumerate(groups):
+            table = np.concatenate([tables[place] for place in group])
+            kappa[row, :, : len(table)] = table.T
+        return {name: kappa[:, places] for name, places in columns.items()}
+
     return transfer(
-        {name: kappa[:, places] for name, places in columns.items()},
+        arranged(tables),
         own,
         seeds,
         {name: [judges[place][1] for place in places] for name, places in columns.items()},
         passed=counts,
         alike=alike,
+        control=None if controls is None else arranged(controls),
     )
+
+
+def _above(
+    cells: Sequence[StoredCell],
+    tables: Sequence[np.ndarray],
+    counted: Sequence[np.ndarray],
+    judges: Sequence[Judge],
+    names: Sequence[str],
+    reason: str,
+) -> Difference:
+    """Return R of metamers less that of the first of these controls that some cell has."""
+    name = next((name for name in names if any(name in cell.paired for cell in cells)), "")
+    if not name:
+        return Difference(reason=reason or "this control is not stored")
+    nothing = (np.full(table.shape, np.nan) for table in tables)
+    controls = [
+        _columns(cell, cell.paired[name], judges) if name in cell.paired else none
+        for cell, none in zip(cells, nothing, strict=True)
+    ]
+    found = _transfer(cells, tables, counted, judges, controls=controls).paired
+    return differing(name, found, reason or "no metamer that succeeded has this control")
 
 
 def _share(

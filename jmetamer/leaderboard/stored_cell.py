@@ -11,6 +11,7 @@ from jmetamer.results import (
     Run,
     StoredJudge,
     holm_over_cells,
+    paired_controls,
     stored_judges,
     unlike_own_judges,
 )
@@ -39,6 +40,7 @@ class StoredCell:
       accuracy, agreement: [b, j] share of nodes that are read as their label, and as before.
       reference_accuracy: [j] accuracy on the reference.
       controls: name -> [s, j] kappa of s controls.
+      paired: name -> [b, j] kappa of the control of each metamer; NaN where it has none.
       harmful: [b] share of target nodes whose Bayes label changed while the class stayed.
       map_layer: layer of the maps over nodes.
       nu, nu_centered, rank_ratio: means over nodes of the blind fraction of the features, of the
@@ -66,6 +68,7 @@ class StoredCell:
     agreement: np.ndarray | None
     reference_accuracy: np.ndarray | None
     controls: Mapping[str, np.ndarray]
+    paired: Mapping[str, np.ndarray]
     harmful: np.ndarray | None
     map_layer: str
     nu: float
@@ -139,6 +142,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         **readings,
         reference_accuracy=_values(data, "judge_reference_accuracy", ("judge",)),
         controls=_controls(data) if judges else {},
+        paired=paired_controls(data) if judges else {},
         harmful=_values(data, "harmful_fraction", ("metamer",)),
         map_layer=str(data["map_layer"].values[-1]) if "map_layer" in data else "",
         nu=nodes["nu"],

@@ -6,7 +6,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.seed_interval import KAPPA, SeedSummary, seed_summary
+
+DIFFERENCE_RANGE = (-2.0, 2.0)  # kappa lies in [-1, 1]
+
+
+class Paired(NamedTuple):
+    """Recognition of metamers less that of their controls.
+
+    Attributes:
+      difference: mean over the maker's seeds and the other architectures, with an interval that
+        takes both as samples (`crossed_summary`): rows are seeds, columns architectures.
+      metamers, controls: mean kappa of both sides of the difference.
+      num_pairs: metamers that passed and have a control that every judge can read.
+      by_judge: architecture -> [m] difference for each seed of the maker; NaN where it has no pair.
+    """
+
+    difference: CrossedSummary
+    metamers: float
+    controls: float
+    num_pairs: int
+    by_judge: dict[str, np.ndarray]
 
 
 class Transfer(NamedTuple):
@@ -22,6 +43,7 @@ class Transfer(NamedTuple):
       architecture_gap: I_arch = kappa of the same architecture - R, paired by seed; NaN likewise.
       by_judge: architecture -> [m] mean kappa for each seed of the maker; NaN where no metamer
         passed or there is no judge.
+      paired: the same metamers less their controls; None where no control was given.
     """
 
     recognition: SeedSummary
@@ -31,6 +53,7 @@ class Transfer(NamedTuple):
     seed_gap: SeedSummary
     architecture_gap: SeedSummary
     by_judge: dict[str, np.ndarray]
+    paired: Paired | None = None
 
 
 def transfer(
@@ -42,6 +65,7 @@ def transfer(
     passed: Any = None,
     alike: bool = True,
     level: float = 0.95,
+    control: Mapping[str, Any] | None = None,
 ) -> Transfer:
     """Summarize how judges read the metamers that models of one architecture made.
 
@@ -53,6 +77,11 @@ def transfer(
     interval holds for this panel of judges; how much R depends on the panel, the range with one
     architecture left out says.
 
+    A high R alone is no evidence that metamers have something in common with the reference: judges
+    may read any graph so that lies as far away. `control` holds kappa of one other graph for each
+    metamer, such as a random displacement of the same length, and `paired` the differences. Their
+    interval takes makers and judges as crossed samples.
+
     Args:
       kappa: judge architecture -> [m, j, b], of m maker seeds, j judges and b metamers a maker.
       own: the maker's architecture; if it is not among the judges, I_seed and I_arch are NaN.
@@ -63,6 +92,8 @@ def transfer(
         settings of model and training; else I_seed and I_arch are NaN, as they would show more
         than the seed or the architecture. `jmetamer.results.unlike_own_judges` knows.
       level: coverage of the intervals.
+      control: judge architecture -> [m, j, b] kappa of the control of each metamer; NaN where a
+        metamer has none, or a judge cannot read it: such a metamer is in no pair.
 
     Returns:
       `Transfer`; NaN where no metamer passed.
@@ -77,8 +108,11 @@ def transfer(
       ...                   {"gcn": [0, 1, 2], "gat": [7, 8]})
       >>> round(result.recognition.mean, 3), round(result.seed_gap.mean, 3)
       (0.6, 0.1)
-      >>> round(result.architecture_gap.mean, 3)
-      0.3
+      >>> far = {"gcn": same - 0.2, "gat": other - 0.1}
+      >>> result = transfer({"gcn": same, "gat": other}, "gcn", [0, 1, 2],
+      ...                   {"gcn": [0, 1, 2], "gat": [7, 8]}, control=far)
+      >>> round(result.paired.difference.mean, 3), result.paired.num_pairs
+      (0.1, 3)
     """
     makers = np.asarray(maker_seeds)
     others = [name for name in kappa if name != own]
@@ -88,16 +122,8 @@ def transfer(
             f"{makers.tolist()}; a judge of another architecture is needed, and each seed once."
         )
     counts = _counted(passed, kappa[others[0]], len(makers))
-    by_judge = {}
-    for name, values in kappa.items():
-        seeds = np.asarray(judge_seeds[name]) if name in judge_seeds else np.zeros(0)
-        foreign = makers[:, None] != seeds
-        if name != own and not foreign.any(1).all():
-            raise InputError(
-                f"`judge_seeds` of {name!r} are {seeds.tolist()}; seed "
-                f"{makers[~foreign.any(1)][0]} of the maker has no judge of another seed there."
-            )
-        by_judge[name] = _mean_per_seed(name, np.asarray(values, np.float64), foreign, counts)
+    foreign = _foreign_judges(makers, kappa, own, judge_seeds)
+    by_judge = _by_judge("kappa", kappa, foreign, counts)
     shared = np.mean([by_judge[name] for name in others], axis=0)
     unknown = np.full(len(makers), np.nan)
     same = by_judge.get(own, unknown) if alike else unknown
@@ -110,7 +136,66 @@ def transfer(
         seed_gap=seed_summary(1 - same, level, (0, 2)),
         architecture_gap=seed_summary(same - shared, level, (-2, 2)),
         by_judge=by_judge,
+        paired=None if control is None else _paired(kappa, control, others, foreign, counts, level),
     )
+
+
+def _foreign_judges(
+    makers: np.ndarray, kappa: Mapping[str, Any], own: str, judge_seeds: Mapping[str, Sequence[int]]
+) -> dict[str, np.ndarray]:
+    """Return architecture -> [m, j] whether a judge is of another seed than a maker."""
+    found = {}
+    for name in kappa:
+        seeds = np.asarray(judge_seeds[name]) if name in judge_seeds else np.zeros(0)
+        foreign = found[name] = makers[:, None] != seeds
+        if name != own and not foreign.any(1).all():
+            raise InputError(
+                f"`judge_seeds` of {name!r} are {seeds.tolist()}; seed "
+                f"{makers[~foreign.any(1)][0]} of the maker has no judge of another seed there."
+            )
+    return found
+
+
+def _by_judge(
+    argument: str, kappa: Mapping[str, Any], foreign: Mapping[str, np.ndarray], counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return architecture -> [m] mean over the judges of other seeds and metamers that count."""
+    return {
+        name: _mean_per_seed(argument, name, np.asarray(kappa[name], np.float64), used, counts)
+        for name, used in foreign.items()
+    }
+
+
+def _paired(
+    kappa: Mapping[str, Any],
+    control: Mapping[str, Any],
+    others: Sequence[str],
+    foreign: Mapping[str, np.ndarray],
+    counts: np.ndarray,
+    level: float,
+) -> Paired:
+    """Return what metamers have above their controls, of those that have one."""
+    if set(control) != set(kappa):
+        raise InputError(
+            f"`control` is of judges {list(control)} and `kappa` of {list(kappa)}; each metamer "
+            "and its control are read by the same judges."
+        )
+    for name, used in foreign.items():
+        values = np.asarray(control[name], np.float64)
+        _check_shape("control", name, values, (*used.shape, counts.shape[1]))
+        counts = counts & ~(np.isnan(values) & used[:, :, None]).any(1)
+    metamers, controls = (
+        _by_judge(argument, values, foreign, counts)
+        for argument, values in (("kappa", kappa), ("control", control))
+    )
+    by_judge = {name: metamers[name] - controls[name] for name in metamers}
+    mean_of = {
+        side: seed_summary(np.mean([values[name] for name in others], axis=0), level).mean
+        for side, values in (("metamers", metamers), ("controls", controls))
+    }
+    table = np.stack([by_judge[name] for name in others], axis=1)
+    difference = crossed_summary(table, level, DIFFERENCE_RANGE)
+    return Paired(difference, **mean_of, num_pairs=int(counts.sum()), by_judge=by_judge)
 
 
 def _counted(passed: Any, example: Any, num_makers: int) -> np.ndarray:
@@ -127,16 +212,19 @@ def _counted(passed: Any, example: Any, num_makers: int) -> np.ndarray:
     return counts
 
 
-def _mean_per_seed(
-    name: str, values: np.ndarray, foreign: np.ndarray, counts: np.ndarray
-) -> np.ndarray:
-    """Return [m] mean over the judges of other seeds and the metamers that count."""
-    shape = (*foreign.shape, counts.shape[1])
+def _check_shape(argument: str, name: str, values: np.ndarray, shape: tuple[int, ...]) -> None:
     if values.shape != shape:
         raise InputError(
-            f"`kappa` of {name!r} has shape {values.shape}, but makers, `judge_seeds` and "
+            f"`{argument}` of {name!r} has shape {values.shape}, but makers, `judge_seeds` and "
             f"metamers make {shape}."
         )
+
+
+def _mean_per_seed(
+    argument: str, name: str, values: np.ndarray, foreign: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """Return [m] mean over the judges of other seeds and the metamers that count."""
+    _check_shape(argument, name, values, (*foreign.shape, counts.shape[1]))
     used = foreign[:, :, None] & counts[:, None, :]
     if np.isnan(values[used]).any():
         raise InputError(

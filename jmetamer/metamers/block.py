@@ -22,6 +22,7 @@ from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.repelled import fit_group
 from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.starts import Starts
 from jmetamer.metamers.synthesis import Progress
 from jmetamer.metamers.tasks import Task
 from jmetamer.metamers.to_host import ToHost
@@ -73,6 +74,7 @@ class Blocks:
         self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
         self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
+        self.starts = Starts(problem, seed, solver.method)
 
     @property
     def task(self) -> Task:
@@ -114,17 +116,28 @@ class _Measured:
         edges = blocks.edges
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.examined = blocks.examination.started()
+        self.has_start = bool(blocks.measures) and not blocks.starts.reason
         self.deviation: dict[int, jax.Array] = {}
+        self.of_start: dict[int, tuple[jax.Array, Sequence[float]]] = {}
         self.features = ToHost(blocks._packed)
 
     def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
         self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
         if self.edges is not None:
             self.edges.add(seed_id, graph)
+        if self.has_start:
+            self._add_start(seed_id)
         kept = seed_id < self.blocks.keep
         self.examined.add(seed_id, graph, kept=kept)
         if self.keeps_features and kept:
             self.features.add(seed_id, graph.nodes)
+
+    def _add_start(self, seed_id: int) -> None:
+        """Measure the start as the metamer is; the program is the same, and the start not kept."""
+        graph = self.blocks.starts.of(seed_id)
+        of_edges = () if self.edges is None else self.edges.deviations(graph)
+        of_features = _deviations(self.functions, self.blocks.reference, graph.nodes)
+        self.of_start[seed_id] = of_features, of_edges
 
     def block(self, made: Metamers) -> Block:
         block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
@@ -137,6 +150,10 @@ class _Measured:
             block |= self.edges.block(seeds)
         block |= self.examined.columns(seeds)
         block["deviation"] = deviation[:, self.order]
+        if self.has_start:
+            rows = jax.device_get([self.of_start[seed] for seed in seeds])
+            of_start = np.array([np.concatenate(row) for row in rows], np.float32)
+            block["deviation_start"] = of_start.reshape(deviation.shape)[:, self.order]
         stored = [seed for seed in seeds if seed < self.blocks.keep]
         block["stored_seed_id"] = np.array(stored, np.int64)
         if self.keeps_features:

@@ -12,22 +12,31 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
+from jmetamer.graphs.flips import flipped, flips_between, random_flips_like
 from jmetamer.graphs.graph import make_graph
 from jmetamer.measures import edge_set, random_displacement, random_flips
 from jmetamer.measures.random_edges import random_edges
 from jmetamer.metamers.coordinates import is_free
+from jmetamer.metamers.edges.movable import movable_edges
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.exact.replace import Replace
 from jmetamer.metamers.nearest import nearest_rows
-from jmetamer.metamers.parameterizations import BinaryFeatures
-from jmetamer.metamers.problem import Matching, Problem, reference_activations
-from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
+from jmetamer.metamers.parameterizations import BinaryFeatures, EdgeWeights
+from jmetamer.metamers.problem import Problem, reference_activations
+from jmetamer.metamers.starts import Starts, noise
+from jmetamer.metamers.what_varies import (
+    directed_edges,
+    edges_that_vary,
+    features_that_vary,
+    weighted_edges,
+)
 
 CONTROLS: Mapping[str, str] = {
     "identity": "the reference itself",
-    "start": "the noise from which the search began",
-    "displacement": "the reference, every node moved as far as in the metamer, anywhere",
+    "start": "the random graph at which the search began",
+    "displacement": "the reference, every node or weight moved as far as in the metamer, anywhere",
     "flips": "the reference, in each node as many random entries flipped as in the metamer",
+    "edge_flips": "the reference, as many random edges gone and pairs joined as in the metamer",
     "neighbor": "every node with the features of the other node whose representation is nearest",
     "null_space": "the noise of the start wherever the network's first matrix cannot see it",
     "random_edges": "the reference's edges between pairs of nodes drawn at random",
@@ -46,6 +55,7 @@ class ControlGraphs:
     Args:
       problem: what the metamers match.
       seed: base seed of the metamers.
+      method: of their solver; one that does not begin at noise has no start.
 
     Attributes:
       names: those of `CONTROLS` that apply to what varies, in its order.
@@ -62,8 +72,9 @@ class ControlGraphs:
       (34, 34)
     """
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    def __init__(self, problem: Problem, seed: int, method: Any = "optimize") -> None:
         self.problem, self.seed = problem, seed
+        self.starts = Starts(problem, seed, method)
         self.reference = problem.arrays.graph
         features = features_that_vary(problem.vary)
         self._binary = isinstance(features, BinaryFeatures)
@@ -74,14 +85,17 @@ class ControlGraphs:
                 self.always["neighbor"] = self._neighbors()
             self._replace = _replacement(problem)
         made = {*self.always}
+        if not self.starts.reason:
+            made.add("start")
+        self._edges = edges_that_vary(problem.vary)
         if features is not None:
-            made |= {"start", "flips" if self._binary else "displacement"}
+            made.add("flips" if self._binary else "displacement")
+        elif self._edges is not None:
+            made.add("edge_flips" if self._edges == "simple_edges" else "displacement")
         if self._replace is not None:
             made.add("null_space")
-        if edges_that_vary(problem.vary) == "simple_edges":
+        if self._edges == "simple_edges":
             made.add("random_edges")
-        if edges_that_vary(problem.vary) == "edge_weights":
-            made.add("start")
         self.names = tuple(name for name in CONTROLS if name in made)
 
     def of(self, seed_id: int, metamer: jraph.GraphsTuple) -> dict[str, jraph.GraphsTuple]:
@@ -93,17 +107,39 @@ class ControlGraphs:
         """
         made = dict(self.always)
         if "start" in self.names:
-            made["start"] = _start(self.problem.matching, self.seed, seed_id, self.reference)
+            made["start"] = self.starts.of(seed_id)
         key = jax.random.fold_in(seed_key(self.seed, seed_id), _DRAWS)
-        for name, moved in (("displacement", random_displacement), ("flips", random_flips)):
-            if name in self.names:
-                nodes = moved(key, self.reference.nodes, metamer.nodes)
-                made[name] = self.reference._replace(nodes=nodes)
+        for name in {"displacement", "flips", "edge_flips"} & {*self.names}:
+            made[name] = self._moved(name, key, seed_id, metamer)
         if self._replace is not None:
-            made["null_space"] = self.reference._replace(nodes=self._replace(made["start"].nodes))
+            drawn = noise(self.problem.matching, self.seed, seed_id, self.reference)
+            made["null_space"] = self.reference._replace(nodes=self._replace(drawn.nodes))
         if "random_edges" in self.names:
             made["random_edges"] = self._random_edges(seed_id)
         return {name: made[name] for name in self.names}
+
+    def _moved(
+        self, name: str, key: jax.Array, seed_id: int, metamer: jraph.GraphsTuple
+    ) -> jraph.GraphsTuple:
+        """Return the reference with all that varies moved as far as in the metamer."""
+        graph = self.reference
+        if self._edges == "edge_weights":
+            return _displaced_weights(self.problem, key, metamer)
+        if self._edges == "simple_edges":
+            graph = jax.device_put(self._edges_flipped(seed_id, metamer))
+        if name == "edge_flips":
+            return graph
+        moved = random_flips if name == "flips" else random_displacement
+        return graph._replace(nodes=moved(key, self.reference.nodes, metamer.nodes))
+
+    def _edges_flipped(self, seed_id: int, metamer: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        reference, directed = self.problem.graph, directed_edges(self.problem)
+        movable = movable_edges(reference, self.problem.vary.edges.nodes, directed=directed)  # type: ignore[union-attr]
+        nodes = np.arange(len(reference.nodes)) if movable.nodes is None else movable.nodes
+        changed = flips_between(reference, jax.device_get(metamer), directed=directed)
+        rng = np.random.default_rng([_DRAWS + 1, self.seed, seed_id])
+        drawn = random_flips_like(rng, changed, movable.pairs, nodes, directed=directed)
+        return flipped(reference, drawn, directed=directed)
 
     def _neighbors(self) -> jraph.GraphsTuple:
         """Return the reference, every node's features exchanged for its nearest neighbor's."""
@@ -138,9 +174,19 @@ def _replaced(features: jax.Array, basis: jax.Array, start: jax.Array) -> jax.Ar
         return start + ((features - start) @ basis) @ basis.T
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _start(
-    matching: Matching, seed: Any, seed_id: Any, reference: jraph.GraphsTuple
+def _displaced_weights(
+    problem: Problem, key: jax.Array, metamer: jraph.GraphsTuple
 ) -> jraph.GraphsTuple:
-    theta = matching.vary.init(seed_key(seed, seed_id), reference)
-    return matching.vary.harden(theta, reference)
+    """Return the reference, each weight as far away as in the metamer, up or down."""
+    vary = problem.vary
+    assert isinstance(vary, EdgeWeights)
+    listed = jax.tree.map(jnp.asarray, weighted_edges(problem))
+    one, other = listed.senders, listed.receivers
+    if not vary.directed:
+        one, other = jnp.minimum(one, other), jnp.maximum(one, other)
+    keys = jax.vmap(lambda i, j: jax.random.fold_in(jax.random.fold_in(key, i), j))(one, other)
+    weight = listed.edges.weight
+    move = jnp.abs(metamer.edges.weight - weight) * jax.vmap(jax.random.rademacher)(keys)
+    legal = vary.domain.project(weight + move) == weight + move
+    moved = vary.domain.project(weight + jnp.where(legal, move, -move))
+    return listed._replace(edges=listed.edges._replace(weight=moved))

@@ -64,17 +64,12 @@ class EdgeColumns:
           seed_id: of the metamer.
           graph: its hard graph; the edges are fetched from the device.
         """
-        senders, receivers, edges = jax.device_get((graph.senders, graph.receivers, graph.edges))
-        ours = self.reference.graph._replace(senders=senders, receivers=receivers, edges=edges)
-        ours = ours._replace(n_edge=np.array([senders.size], np.int32))
-        compared = edge_set(ours)._replace(features=graph.nodes)
-        self.deviation[seed_id] = [
-            m.function(self.reference.edges, compared) for m in self.measures
-        ]
+        ours = self._on_host(graph)
+        self.deviation[seed_id] = self._compared(ours, graph.nodes)
         kept = seed_id < self.keep
         if not self.reference.is_simple:
             if kept:
-                self.weights[seed_id] = np.asarray(edges.weight, np.float32)
+                self.weights[seed_id] = np.asarray(ours.edges.weight, np.float32)
             return
         flips = flips_between(self.reference.graph, ours, directed=self.reference.directed)
         added = int(flips.added.sum())
@@ -82,6 +77,24 @@ class EdgeColumns:
         self.numbers[seed_id] = jaccard, added, flips.added.size - added
         if kept:
             self.flips[seed_id] = flips
+
+    def deviations(self, graph: jraph.GraphsTuple) -> list[float]:
+        """Return the deviations of the edges of a graph of which nothing is kept.
+
+        Args:
+          graph: as in `add`.
+        """
+        return self._compared(self._on_host(graph), graph.nodes)
+
+    def _on_host(self, graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the reference's nodes with the edges of a graph on the device."""
+        senders, receivers, edges = jax.device_get((graph.senders, graph.receivers, graph.edges))
+        ours = self.reference.graph._replace(senders=senders, receivers=receivers, edges=edges)
+        return ours._replace(n_edge=np.array([senders.size], np.int32))
+
+    def _compared(self, graph: jraph.GraphsTuple, features: jax.Array) -> list[float]:
+        compared = edge_set(graph)._replace(features=features)
+        return [m.function(self.reference.edges, compared) for m in self.measures]
 
     def block(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
         """Return the columns of a block.

@@ -11,7 +11,7 @@ from jmetamer.report.share import Share
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing
-from jmetamer.results.seed_interval import SeedSummary
+from jmetamer.results import CrossedSummary, SeedSummary
 
 _ABSENT = "not set"
 
@@ -29,7 +29,9 @@ class SideBySide:
       success: metamers that fulfill every criterion; None where the store does not say.
       loss: median over cells of the median loss.
       agreement: mean share of nodes that keep their class.
-      deviations: measure -> (mean over cells of the median, mean chance level).
+      deviations: measure -> means over cells of the median, of the median of the starts, and of the
+        chance level.
+      above_length: recognition less that of equally long random changes; empty without pairs.
       recognition: R of the judges; empty without judges.
     """
 
@@ -41,7 +43,8 @@ class SideBySide:
     success: Share | None
     loss: float
     agreement: float
-    deviations: Mapping[str, tuple[float, float]]
+    deviations: Mapping[str, tuple[float, ...]]
+    above_length: tuple[CrossedSummary, ...]
     recognition: tuple[SeedSummary, ...]
 
 
@@ -143,6 +146,7 @@ def _row(
     together = [s.success.together for s in found if s.success and s.success.together]
     measures = dict.fromkeys(d.measure for s in found for d in s.deviations)
     numbers = tuple(made.number for made in own)
+    judged = [row for row in readings if set(row.maker.numbers) <= set(numbers)]
     return SideBySide(
         what=what,
         run=label,
@@ -153,17 +157,18 @@ def _row(
         loss=median([s.loss for s in found]),
         agreement=mean([s.agreement for s in found]),
         deviations={
-            measure: (
-                mean([d.median for s in found for d in s.deviations if d.measure == measure]),
-                mean([d.chance for s in found for d in s.deviations if d.measure == measure]),
+            measure: tuple(
+                mean(
+                    [getattr(d, field) for s in found for d in s.deviations if d.measure == measure]
+                )
+                for field in ("median", "start", "chance")
             )
             for measure in measures
         },
-        recognition=tuple(
-            row.result.recognition
-            for row in readings
-            if row.result is not None and set(row.maker.numbers) <= set(numbers)
+        above_length=tuple(
+            row.above_length.difference for row in judged if row.above_length is not None
         ),
+        recognition=tuple(row.result.recognition for row in judged if row.result is not None),
     )
 
 

@@ -15,9 +15,10 @@ MEASURES = {
     "accuracy": "share of nodes read as their label",
 }
 _LABELS = {
-    "start": "start of the search (noise)",
+    "start": "start of the search",
     "displacement": "random displacement as far as the metamer's",
     "flips": "random flips, as many as the metamer's",
+    "edge_flips": "random changes of edges, as many as the metamer's",
     "neighbor": "nearest neighbor in representation space",
     "null_space": "null-space replacement",
     "random_edges": "as many edges between random pairs",

@@ -29,6 +29,7 @@ class DiversitySummary:
       mean, minimum: over their pairs.
       effective_number: Vendi score, from 1 (copies of one) to `num_compared` (nothing shared).
       from_reference: median distance of metamers from the reference; NaN where not measured.
+      start: the same of the starts of their searches; NaN where there are none.
       chance: the same of unrelated inputs; NaN where unknown.
       num_classes: number of different graphs among them, those that differ by the names of nodes
         alone counted once; NaN where unknown.
@@ -40,6 +41,7 @@ class DiversitySummary:
     minimum: float
     effective_number: float
     from_reference: float
+    start: float
     chance: float
     num_classes: float = float("nan")
 
@@ -59,15 +61,17 @@ def diversity_sentence(found: DiversitySummary) -> str:
     """Say how far metamers are from each other, beside how far they are from the reference.
 
     Example:
-      >>> print(diversity_sentence(DiversitySummary("edges", 4, 0.5, 0.25, 2.5, 0.5, 0.75)))
+      >>> print(diversity_sentence(DiversitySummary("edges", 4, 0.5, 0.25, 2.5, 0.5, 0.6, 0.75)))
       The edges of two of the 4 metamers that converged and are kept differ by 0.5 on average, by
-      0.25 at least (0: equal, 1: nothing in common; median distance from the reference 0.5, of
-      unrelated inputs 0.75); by Vendi score they are as many as 2.5 wholly different ones.
+      0.25 at least (0: equal, 1: nothing in common; median distance from the reference 0.5, of the
+      starts 0.6, of unrelated inputs 0.75); by Vendi score they are as many as 2.5 wholly different
+      ones.
     """
     known = [
         f"{name} {number(value)}"
         for name, value in (
             ("median distance from the reference", found.from_reference),
+            ("of the starts", found.start),
             ("of unrelated inputs", found.chance),
         )
         if not np.isnan(value)
@@ -110,7 +114,7 @@ def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
 
 
 def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> DiversitySummary:
-    from_reference, chance = _beside(kind, settings, data)
+    from_reference, start, chance = _beside(kind, settings, data)
     return DiversitySummary(
         kind=kind,
         num_compared=int(data[f"diversity_{kind}"].shape[0]),
@@ -118,6 +122,7 @@ def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> Divers
         minimum=scalar(data, f"diversity_{kind}_minimum"),
         effective_number=scalar(data, f"diversity_{kind}_effective_number"),
         from_reference=from_reference,
+        start=start,
         chance=chance,
         num_classes=scalar(data, "diversity_num_classes"),
     )
@@ -128,15 +133,16 @@ def _told(settings: Mapping[str, Any], kept: int) -> Any:
     return kept if given is None else given
 
 
-def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float]:
-    """Return the same distance from the reference, of metamers and of unrelated inputs."""
+def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float, float]:
+    """Return the same distance from the reference, of metamers, starts and unrelated inputs."""
     measures = values(data, "measure").tolist()
     varied = [setting(settings, f"metamers.{key}") for key in ("vary", "features")]
     binary = kind == "features" and "binary_features" in varied
     name = _SAME["binary features" if binary else kind]
     if name not in measures or "deviation" not in data:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), float("nan")
     place, chance = measures.index(name), values(data, "deviation_chance")
-    table = data["deviation"].transpose("metamer", "measure").values
+    held = [name for name in ("deviation", "deviation_start") if name in data]
+    found = {name: median(data[name].isel(measure=place).values) for name in held}
     level = float(chance[place]) if place < chance.size else float("nan")
-    return median(table[:, place]), level
+    return found["deviation"], found.get("deviation_start", float("nan")), level

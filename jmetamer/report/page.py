@@ -180,7 +180,7 @@ def _environment() -> jinja2.Environment:
         share_limits=share_limits,
         shade=shade,
     )
-    environment.globals.update(those_known=those_known, nan=float("nan"))
+    environment.globals.update(those_known=those_known, nan=float("nan"), inf=float("inf"))
     return environment
 
 

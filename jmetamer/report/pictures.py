@@ -218,14 +218,16 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
 
 def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Picture | None:
     told = "; ".join(
-        f"{d.measure} median {number(d.median)}, chance {number(d.chance)}"
+        f"{d.measure} median {number(d.median)}, start {number(d.start)}, chance {number(d.chance)}"
         for d in summary.deviations
     )
     return drawn(
         prefix, "Deviations from the reference", deviations.deviation_strips(data),
         f"Deviation of the metamers from the reference, one strip per measure: {told}.",
         "A metamer at 0 would be the reference; one at the diamond lies as far away as an "
-        "unrelated input. Every strip has its own scale.",
+        "unrelated input. Triangle and thin bar: the starts of the searches, median and middle "
+        "half; a metamer is to be compared with where its own search began. Every strip has its "
+        "own scale.",
     )  # fmt: skip
 
 

@@ -91,6 +91,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     if cell.edges is not None:
         sentences += edge_sentences(cell.edges)
     sentences += [diversity_sentence(one) for one in cell.diversity]
+    if distance := _deviation_sentence(cell):
+        sentences.append(distance)
     if not np.isnan(cell.agreement):
         sentences.append(
             f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "
@@ -217,9 +219,8 @@ def _distance(cells: Sequence[CellSummary]) -> str:
     for measure in _unique(d.measure for cell in cells for d in cell.deviations):
         found = [d for cell in cells for d in cell.deviations if d.measure == measure]
         medians = [d.median for d in found if not np.isnan(d.median)]
-        chances = [d.chance for d in found if not np.isnan(d.chance)]
         if medians:
-            parts.append(f"{measure} {span(medians)}{_against_chance(found, chances)}")
+            parts.append(f"{measure} {span(medians)}{_references(found)}")
     if not parts:
         return ""
     return (
@@ -228,11 +229,33 @@ def _distance(cells: Sequence[CellSummary]) -> str:
     )
 
 
-def _against_chance(found: Sequence[Deviation], chances: Sequence[float]) -> str:
-    ratios = [d.median / d.chance for d in found if d.chance > 0 and not np.isnan(d.median)]
-    if not ratios:
+def _references(found: Sequence[Deviation]) -> str:
+    """Write what a deviation is to be compared with: the search's own start, and chance."""
+    words = [
+        f"{name} {span(known)}"
+        for name, field in (
+            ("start of the search", "start"),
+            ("metamer less its own start", "less_start"),
+            ("unrelated inputs", "chance"),
+        )
+        if (known := [one for d in found if not np.isnan(one := getattr(d, field))])
+    ]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _deviation_sentence(cell: CellSummary) -> str:
+    """Say where the metamers lie between the reference, their start and unrelated inputs."""
+    known = [d for d in cell.deviations if not np.isnan(d.median)]
+    parts = [
+        f"{d.measure} {number(d.median)}{_references([d])}"
+        + (f", nearer than its start in {d.nearer:,} of {d.paired:,}" if d.paired else "")
+        for d in known
+    ]
+    if not parts:
         return ""
-    return f" ({span(ratios, percent)} of the chance level {span(chances)})"
+    none = _unique(d.no_start for d in known if d.no_start)
+    why = f" There is no start to compare with: {listing(none)}." if none else ""
+    return f"Median deviation from the reference (0): {'; '.join(parts)}.{why}"
 
 
 def _recognition(cells: Sequence[CellSummary]) -> str:

@@ -23,7 +23,7 @@ OF_THE_RUN = (
     "status_counts", "settings.dataset.name", "settings.model.architecture",
     "settings.metamers.layer", "test_accuracy", "reference.nodes", "success", "success_matches",
     "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
-    "deviation", "deviation_chance", "class_agreement", "class_agreement_chance",
+    "deviation", "deviation_start", "deviation_chance", "class_agreement", "class_agreement_chance",
     "recognition_kappa", "own_kappa", "control_kappa", "judge_architecture", "judge_seed",
 )  # fmt: skip
 # What the sentences of a cell are made from.
@@ -33,7 +33,7 @@ OF_A_CELL = (
     "success_share", "success_agreement", "planted_problems", "planted_solved",
     "planted_missed_upper", "worst_node_error", "remedy", "null_p_value",
     "null_pairs", "null_others", "null_not_applicable", "renamed", "harmful_fraction",
-    "class_agreement",
+    "deviation", "deviation_start", "deviation_chance", "measure", "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
     "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
@@ -48,7 +48,7 @@ OF_DIVERSITY = (
     "diversity_features_mean",
     "diversity_features_minimum", "diversity_features_effective_number", "diversity_edges",
     "diversity_edges_mean", "diversity_edges_minimum", "diversity_edges_effective_number",
-    "measure", "deviation", "deviation_chance",
+    "measure", "deviation", "deviation_start", "deviation_chance",
 )  # fmt: skip
 OF_NO_DIVERSITY = ("settings.store.metamers", "stored_seed_id", "seed_id", "status")
 # What effects of factors are made from.
@@ -96,7 +96,9 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "ledger_dimension", "ledger_certified", "ledger_log_volume", "ledger_rank_loss",
     ),
     "Effects of the factors": OF_EFFECTS,
-    "Deviations from the reference": ("measure", "deviation", "deviation_chance"),
+    "Deviations from the reference": (
+        "measure", "deviation", "deviation_start", "deviation_chance",
+    ),
     "Layer-by-layer match": (
         "layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance",
     ),

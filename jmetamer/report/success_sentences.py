@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jmetamer.report.reading import finite
+from jmetamer.measures.transfer import Paired
+from jmetamer.report.reading import finite, mean
 from jmetamer.report.success_summary import NullSummary, SuccessSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import number, percent, plural, span
@@ -12,11 +13,6 @@ from jmetamer.results.statistics import wilson_interval
 
 _OTHER_SEEDS = "the same architecture from other seeds"
 _DEFAULTS = "judges of the same architecture, trained with default settings,"
-_SAID_OF_CONTROLS = (
-    ("start", "The noise that the search starts from has"),
-    ("displacement", "Random displacements as long as the metamer's have"),
-    ("flips", "Random flips, as many as the metamer's, have"),
-)
 
 
 def success_sentence(cells: Sequence[SuccessSummary]) -> str:
@@ -125,7 +121,7 @@ def harm_sentence(harmful: float) -> str:
 
 
 def transfer_sentence(rows: Sequence[Reading]) -> str:
-    """Say who else reads the metamers as the reference, and what else they read so.
+    """Say what others read in metamers beyond what they read in graphs that are as far away.
 
     Args:
       rows: how the judges read the metamers of each maker.
@@ -138,8 +134,8 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     if not shared.size:
         return _nobody(rows)
     text = (
-        f"Who else is fooled? Other architectures read metamers with a mean kappa of "
-        f"{span(shared.tolist(), short)} (1: as the reference; 0: as by chance)"
+        f"Other architectures read metamers with a mean kappa of {span(shared.tolist(), short)} "
+        "(1: as the reference is read; 0: as by chance)"
     )
     for unlike, who in ((False, _OTHER_SEEDS), (True, _DEFAULTS)):
         same = _own_architecture([row for row in found if bool(row.unlike) is unlike])
@@ -148,11 +144,35 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     own = finite([row.own_kappa for row in found])
     if own.size:
         text += f", the maker itself with {span(own.tolist(), short)}"
-    for name, what in _SAID_OF_CONTROLS:
-        control = _control(found, name)
-        if control.size:
-            text += f". {what} {span(control.tolist(), short)}"
-    return f"{text}."
+    starts = _of_starts(found)
+    if starts.size:
+        text += f"; the starts of the searches with {span(starts.tolist(), short)}"
+    above = [
+        _above([row.above_length for row in found], "random changes of the same length"),
+        _above([row.above_null_space for row in found], "null-space replacement"),
+    ]
+    if not any(above):
+        above = ["no control was read beside them, so that this alone tells nothing"]
+    return f"Who else is fooled? {'; '.join(filter(None, above))}. {text}."
+
+
+def _above(pairs: Sequence[Paired | None], what: str) -> str:
+    """Say how much better than a control metamers are read, and where the interval leaves 0."""
+    found = [one for one in pairs if one is not None]
+    if not found:
+        return ""
+    means = [one.difference.mean for one in found]
+    text = f"Kappa of other architectures less that of {what} is {span(means, short)}"
+    known = [one.difference for one in found if np.isfinite(one.difference.low)]
+    if len(found) == 1 and known:
+        return f"{text} (95% interval {short(known[0].low)} to {short(known[0].high)})"
+    if not known:
+        return f"{text} (an interval needs two seeds of the maker and two other architectures)"
+    above, below = sum(one.low > 0 for one in known), sum(one.high < 0 for one in known)
+    return (
+        f"{text} (95% intervals of {plural(len(known), 'maker')}: {above} above 0, {below} below, "
+        f"{len(known) - above - below} with 0 inside)"
+    )
 
 
 def short(value: float) -> str:
@@ -171,16 +191,16 @@ def _own_architecture(rows: Sequence[Reading]) -> np.ndarray:
     return finite([row.entries[row.maker.architecture].mean for row in held])
 
 
-def _control(rows: Sequence[Reading], wanted: str) -> np.ndarray:
-    """Return mean kappa of a control, as other architectures read it, one for each maker."""
-    means = []
-    for row in rows:
-        for control in row.controls:
-            own = row.maker.architecture
-            others = finite([k.mean for name, k in control.by_judge.items() if name != own])
-            if control.name == wanted and others.size:
-                means.append(float(others.mean()))
-    return np.array(means)
+def _of_starts(rows: Sequence[Reading]) -> np.ndarray:
+    """Return mean kappa of the starts, as other architectures read them, one for each maker."""
+    found = [(row.maker.architecture, one) for row in rows for one in row.controls]
+    return finite(
+        [
+            mean([kappa.mean for name, kappa in one.by_judge.items() if name != own])
+            for own, one in found
+            if one.name == "start"
+        ]
+    )
 
 
 def _nobody(rows: Sequence[Reading]) -> str:

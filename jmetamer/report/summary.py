@@ -21,7 +21,7 @@ from jmetamer.report.geometry_summary import (
     summarize_maps,
 )
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
-from jmetamer.report.reading import mean, median, number_of, scalar, values
+from jmetamer.report.reading import finite, mean, median, number_of, scalar, values
 from jmetamer.report.sources import known_names
 from jmetamer.report.success_summary import (
     Correction,
@@ -57,6 +57,11 @@ class Deviation:
       measure: name, as in "features/cosine".
       median, low, high: median, 10th and 90th percentile over metamers.
       chance: level of unrelated inputs, NaN where unknown.
+      start: median over the starts of the metamers' searches, NaN where there is none.
+      less_start: median over metamers of deviation less that of its own start, NaN likewise.
+      nearer: metamers that lie nearer to the reference than their start.
+      paired: metamers of which both are known.
+      no_start: why there is no start; empty where there is one.
     """
 
     measure: str
@@ -64,6 +69,11 @@ class Deviation:
     low: float
     high: float
     chance: float
+    start: float = float("nan")
+    less_start: float = float("nan")
+    nearer: int = 0
+    paired: int = 0
+    no_start: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,13 +303,29 @@ def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
     if "deviation" not in data:
         return
     found = data["deviation"].transpose("metamer", "measure")
+    of_start, no_start = np.full(found.shape, np.nan), "its deviation is not stored"
+    if "deviation_start" in data:
+        of_start = data["deviation_start"].transpose("metamer", "measure").values
+        no_start = str(data["deviation_start"].attrs.get("reason", ""))
     chance = values(data, "deviation_chance")
     for column, measure in enumerate(found["measure"].values.tolist()):
-        numbers = np.asarray(found.values[:, column], float)
-        numbers = numbers[np.isfinite(numbers)]
-        low, middle, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
-        level = float(chance[column]) if column < chance.size else float("nan")
-        yield Deviation(str(measure), float(middle), float(low), float(high), level)
+        numbers, starts = (np.asarray(side[:, column], float) for side in (found.values, of_start))
+        pairs = np.isfinite(numbers) & np.isfinite(starts)
+        nearer = np.abs(numbers[pairs]) < np.abs(starts[pairs])  # some have a sign
+        known = finite(numbers)
+        low, middle, high = np.quantile(known, [0.1, 0.5, 0.9]) if known.size else [np.nan] * 3
+        yield Deviation(
+            measure=str(measure),
+            median=float(middle),
+            low=float(low),
+            high=float(high),
+            chance=float(chance[column]) if column < chance.size else float("nan"),
+            start=median(starts),
+            less_start=median(numbers - starts),
+            nearer=int(nearer.sum()),
+            paired=int(pairs.sum()),
+            no_start=no_start,
+        )
 
 
 def _ranks(data: xr.Dataset) -> RankSummary | None:

@@ -7,12 +7,13 @@ import numpy as np
 import xarray as xr
 
 from jmetamer._base.errors import InputError
-from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.measures.transfer import Paired, Transfer, transfer
 from jmetamer.report.cells import setting
 from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
 from jmetamer.report.makers import Maker
 from jmetamer.report.reading import converged, mean, median, values
 from jmetamer.report.wording import listing, plural
+from jmetamer.results import NULL_SPACE, SAME_LENGTH, paired_controls
 from jmetamer.results.judges import settings_unlike_own_judges, stored_judges
 from jmetamer.results.seed_interval import KAPPA, SHARE, SeedSummary, seed_summary
 
@@ -31,6 +32,9 @@ class Reading:
       beside: "agreement" and "accuracy" -> the same of these; without what is not stored.
       chance: judge architecture -> mean agreement by chance; NaN where it is not stored.
       result: R, I_seed and I_arch; None where no other architecture judges.
+      paired: control -> recognition of metamers less that of their controls, by other
+        architectures; of those in `SAME_LENGTH` and of `NULL_SPACE`, where any metamer that passed
+        has one.
       own_kappa, own_accuracy: means of the maker itself on its metamers that passed.
       loss: median loss of these.
       passed, total: metamers that passed, and all.
@@ -50,6 +54,7 @@ class Reading:
     beside: dict[str, dict[str, SeedSummary]]
     chance: dict[str, float]
     result: Transfer | None
+    paired: dict[str, Paired]
     own_kappa: float
     own_accuracy: float
     loss: float
@@ -66,6 +71,16 @@ class Reading:
     def several_seeds(self) -> bool:
         """Whether any interval over training seeds exists."""
         return any(one.num_seeds > 1 for one in self.entries.values())
+
+    @property
+    def above_length(self) -> Paired | None:
+        """Metamers less equally long random changes; None where there are no pairs."""
+        return next((self.paired[name] for name in SAME_LENGTH if name in self.paired), None)
+
+    @property
+    def above_null_space(self) -> Paired | None:
+        """Metamers less null-space replacement; None where there are no pairs."""
+        return self.paired.get(NULL_SPACE)
 
     @property
     def lines(self) -> list[tuple[str, SeedSummary]]:
@@ -193,7 +208,8 @@ def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
     defined = np.isfinite(kappa).all(axis=1)
     counted = passed & defined
     split = {name: kappa[:, own] for name, own in columns.items()}
-    by_judge, result, problem = _transfer(split, maker.architecture, seeds, panel, counted)
+    whole = split, maker.architecture, seeds, panel, counted
+    by_judge, result, problem = _transfer(*whole)
     data = [made.data for made in maker.cells]
     beside = _beside(by_seed, columns, panel)
     chance = {name: one.mean for name, one in beside.pop("chance", {}).items()}
@@ -206,6 +222,7 @@ def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
         beside=beside,
         chance=chance,
         result=result,
+        paired={} if result is None else _paired(by_seed, columns, *whole),
         own_kappa=mean([mean(one.own_kappa[one.passed]) for one in found]),
         own_accuracy=mean([mean(one.own_accuracy[one.passed]) for one in found]),
         loss=median(np.concatenate([one.loss[one.passed] for one in found])),
@@ -234,6 +251,48 @@ def _of_a_seed(cells: Sequence[xr.Dataset]) -> _Seed:
         columns = (_column(data, name, count) for name in names)
         parts.append((kappa, _passed(data, count), *columns, undefined))
     return _Seed(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
+
+
+def _controls(cells: Sequence[xr.Dataset]) -> dict[str, np.ndarray]:
+    """Return control -> [judge, metamer] kappa; NaN where a metamer has none."""
+    each = [paired_controls(data) for data in cells]
+    shapes = [(data.sizes["judge"], data.sizes["metamer"]) for data in cells]
+    return {
+        name: np.concatenate(
+            [
+                one[name].T if name in one else np.full(shape, np.nan)
+                for one, shape in zip(each, shapes, strict=True)
+            ],
+            axis=1,
+        )
+        for name in (*SAME_LENGTH, NULL_SPACE)
+        if any(name in one for one in each)
+    }
+
+
+def _paired(
+    by_seed: dict[int, list[xr.Dataset]],
+    columns: dict[str, list[int]],
+    kappa: dict[str, np.ndarray],
+    own: str,
+    seeds: tuple[int, ...],
+    panel: dict[str, tuple[int, ...]],
+    counted: np.ndarray,
+) -> dict[str, Paired]:
+    """Return control -> what metamers have above it."""
+    found = [_controls(cells) for cells in by_seed.values()]
+    num_judges = sum(map(len, columns.values()))
+    pairs = {}
+    for name in dict.fromkeys(name for one in found for name in one):
+        table = np.full((len(found), num_judges, counted.shape[1]), np.nan)
+        for row, one in zip(table, found, strict=True):
+            if name in one:
+                row[:, : one[name].shape[1]] = one[name]
+        control = {judge: table[:, places] for judge, places in columns.items()}
+        paired = transfer(kappa, own, seeds, panel, passed=counted, control=control).paired
+        if paired is not None and paired.num_pairs:
+            pairs[name] = paired
+    return pairs
 
 
 def _beside(

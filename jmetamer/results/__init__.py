@@ -1,6 +1,7 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
 from jmetamer.results.adjusted_effect import AdjustedEffect, adjusted_effect
+from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.factorial import Effect, factorial_effects
 from jmetamer.results.holm import holm
 from jmetamer.results.holm_over_cells import holm_over_cells
@@ -12,6 +13,7 @@ from jmetamer.results.judges import (
 )
 from jmetamer.results.median_interval import median_interval
 from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
+from jmetamer.results.paired_controls import NULL_SPACE, SAME_LENGTH, paired_controls
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.progress import Progress
 from jmetamer.results.record import Record, Variable, check_record, hash_settings
@@ -24,7 +26,10 @@ from jmetamer.results.store import RunStore
 from jmetamer.results.stored_metamers import StoredMetamers
 
 __all__ = [
+    "NULL_SPACE",
+    "SAME_LENGTH",
     "AdjustedEffect",
+    "CrossedSummary",
     "Effect",
     "PartialCell",
     "Progress",
@@ -42,6 +47,7 @@ __all__ = [
     "arrays_digest",
     "check_record",
     "clopper_pearson_interval",
+    "crossed_summary",
     "factorial_effects",
     "hash_settings",
     "holm",
@@ -50,6 +56,7 @@ __all__ = [
     "median_interval",
     "monte_carlo_p_value",
     "open_run",
+    "paired_controls",
     "rate_interval",
     "seed_summary",
     "settings_unlike_own_judges",

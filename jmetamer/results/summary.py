@@ -34,8 +34,8 @@ def summary_row(
       criterion missed most often; empty where none is), `missed_count` and `change` (keys to
       change); `status_counts`, `converged` (share) with `converged_low` and `converged_high`,
       `loss_median` (hardened),
-      `test_accuracy`, `class_agreement` and its chance level, `deviations` and
-      `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
+      `test_accuracy`, `class_agreement` and its chance level, `deviations`,
+      `deviations_start` and `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
       `num_inputs`, `node_dimension`, `node_num_inputs` (by a node's own features) and
       `blind_fraction` (medians over targets). NaN stands for what the cell does not hold.
 
@@ -75,6 +75,7 @@ def summary_row(
         "class_agreement": _reduced(np.mean, data, "class_agreement"),
         "class_agreement_chance": scalars.get("class_agreement_chance", np.nan),
         "deviations": _by_measure(data, "deviation"),
+        "deviations_start": _by_measure(data, "deviation_start"),
         "deviations_chance": _by_measure(data, "deviation_chance"),
         "rank": _reduced(np.median, data, "rank_post"),
         "rank_pre": _reduced(np.median, data, "rank_pre"),

@@ -28,7 +28,11 @@ _COLUMNS = {
 
 
 def metamer_variables(
-    block: Block, problem: Problem, measures: tuple[Measure, ...], chance: np.ndarray
+    block: Block,
+    problem: Problem,
+    measures: tuple[Measure, ...],
+    chance: np.ndarray,
+    no_start: str = "",
 ) -> tuple[dict[str, Variable], dict[str, int], dict[str, Any]]:
     """Return the variables of all metamers, the number of each status, and scalars.
 
@@ -37,6 +41,7 @@ def metamer_variables(
       problem: what was matched.
       measures: deviations that were taken.
       chance: [measure] what an unrelated graph would give.
+      no_start: why the search had no random start; empty where it had one.
     """
     metamer = ("metamer",)
     variables = {
@@ -77,6 +82,11 @@ def metamer_variables(
         ("metamer", "measure"), block["deviation"], {"ranges": ranges}
     )
     variables["deviation_chance"] = Variable(("measure",), chance)
+    variables["deviation_start"] = Variable(
+        ("metamer", "measure"),
+        block.get("deviation_start", np.full_like(block["deviation"], np.nan)),
+        {"meaning": "of the start of the metamer's own search", "reason": no_start},
+    )
     variables["stored_seed_id"] = Variable(("stored",), block["stored_seed_id"])
     features = features_that_vary(problem.vary)
     if features is not None:

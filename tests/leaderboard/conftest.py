@@ -154,7 +154,10 @@ def two_seeds():
     return (
         make_cell(
             kappa=first,
-            controls={"displacement": dict.fromkeys(judges, (0.1, 0.3))},
+            controls={
+                "displacement": dict.fromkeys(judges, (0.1, 0.3)),
+                "null_space": dict.fromkeys(judges, (0.4, 0.4)),
+            },
             harmful=[0.25, 0.75],
             maps=nodes | {"rank": [1, 2, 1, 0], "dimension": [3, 2, 3, 0]},
             scalars={"test_accuracy": 0.8, "seconds_metamers": 6.0, "seconds": 10.0},
@@ -162,7 +165,10 @@ def two_seeds():
         make_cell(
             success=(True, False),
             kappa=second,
-            controls={"displacement": dict.fromkeys(judges, (0.3, 0.5))},
+            controls={
+                "displacement": dict.fromkeys(judges, (0.3, 0.5)),
+                "null_space": dict.fromkeys(judges, (np.nan, np.nan)),
+            },
             harmful=[0.1, 0.9],
             maps=nodes | {"rank": [2, 2, 2, 2], "dimension": [2, 2, 2, 2]},
             scalars={"test_accuracy": 0.9, "seconds_metamers": 3.0, "seconds": 5.0},

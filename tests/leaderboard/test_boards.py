@@ -66,6 +66,19 @@ def test_controls_are_rows_of_their_own(read_back, cell):
     ]
 
 
+def test_what_stands_above_its_controls_comes_before_a_higher_recognition(read_back, cell):
+    def controlled(level):
+        return {"displacement": dict.fromkeys(kappa(0), (level, level))}
+
+    cells = read_back(
+        cell(kappa=kappa(0.8), controls=controlled(0.9)),
+        cell(kappa=kappa(0.6), controls=controlled(0.2), model__activation="elu"),
+        cell(kappa=kappa(0.9), model__activation="tanh"),
+    )
+    (board,) = make_boards(cells)
+    assert [name for name, _ in models(board)][:3] == ["gcn elu", "gcn relu", "gcn tanh"]
+
+
 def test_within_a_layer_the_highest_recognition_is_first_and_unknown_last(read_back, cell):
     cells = read_back(
         cell(model__activation="elu"),

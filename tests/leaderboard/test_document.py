@@ -27,6 +27,7 @@ def test_the_schema_is_a_schema_and_refuses_what_is_not_a_board(write_run, two_s
         (row["nu"], {"value": None}),
         (row["nu"], {"reason": "but there is one"}),
         (row["success"], {"value": 1.5}),
+        (row["above_length"], {"value": None}),
         (row, {"control": "something else"}),
     ):
         before = dict(place)

@@ -80,7 +80,9 @@ def test_numbers_stand_with_their_intervals_and_reasons(page):
     assert row["1 − rank/p"][-2:] == ["rank/p", "0.417"]
     assert row["Time per metamer"] == ["3", "s"]
     assert row["Total time"] == ["15", "s", "1", "x", "made-up", "(cpu)"]
-    assert row["R of random change"][0] == "0.30"
+    assert row["R − same length"][0] == "0.30"
+    assert row["R − same length"][-5:] == ["2", "×", "2,", "3", "pairs"]
+    assert " ".join(row["R − null space"]) == "0.05 no interval 1 × 2, 2 pairs"
     untrained = lines["gcn relu  untrained"]
     assert untrained[titles["R"]].startswith("n/a")
     assert "n/a: no judge read these metamers" in page
@@ -131,6 +133,7 @@ def test_further_numbers_are_folded_and_explained(write_run, cell):
         "accuracy": dict.fromkeys(names, (0.25, 0.75)),
         "agreement": dict.fromkeys(names, (0.7, 0.9)),
         "reference_accuracy": dict.fromkeys(names, 0.9),
+        "controls": {"displacement": dict.fromkeys(names, (0.1, 0.3))},
     }
     cells = [
         cell(p_values=(0.01, 0.04), **told),
@@ -141,6 +144,7 @@ def test_further_numbers_are_folded_and_explained(write_run, cell):
     row = dict(zip([column.title for column in DETAILS], folded.rows[1], strict=True))
     row = {title: words.split() for title, words in row.items()}
     assert " ".join(row["Success, corrected"]) == "50% 2 of 4 0.6% to 99.4% over 2 seeds"
+    assert row["R of same length"] == ["0.20", "0.20", "to", "0.20"]
     assert row["Accuracy of judges"] == ["50%", "50%", "to", "50%"]
     assert row["Mean success of seeds"] == ["100%", "34.2%", "to", "100%"]
     assert row["On the reference"] == ["90%"]

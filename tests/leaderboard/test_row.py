@@ -7,7 +7,7 @@ import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.leaderboard.row import control_of, identity_row, make_row
-from jmetamer.results import Variable
+from jmetamer.results import Variable, crossed_summary
 
 
 def interval(low, high, least=-1, most=1):
@@ -43,6 +43,29 @@ def test_recognition_and_its_parts(row):
     assert numbers(found.controls["displacement"]) == interval(0.2, 0.4)
     assert found.panel.names == ("gcn/1000", "gat/1000", "gat/1001", "gin/1000")
     assert found.notes == ()
+
+
+def test_differences_are_paired_and_take_seeds_and_architectures_as_samples(row):
+    # Less 0.1 and 0.3 of seed 0, less 0.3 of the one metamer of seed 1 that succeeded:
+    # gat 0.6 - 0.2 and 0.8 - 0.3, gin 0.3 - 0.2 and 0.5 - 0.3.
+    found = row.recognized.above_length
+    expected = crossed_summary([[0.4, 0.1], [0.5, 0.2]], bounds=(-2, 2))
+    assert numbers(found) == pytest.approx((*expected[:3], 2))
+    assert (found.control, found.num_architectures, found.num_pairs) == ("displacement", 2, 3)
+    # Seed 1 has no null-space replacement that the judges can read.
+    found = row.recognized.above_null_space
+    assert (found.value, found.low, found.num_seeds) == (pytest.approx((0.2 - 0.1) / 2), None, 1)
+    assert (found.control, found.num_pairs, found.reason) == ("null_space", 2, "")
+
+
+def test_a_row_without_controls_says_so(read_back, cell):
+    kappa = {"gat/1000": (0.5, 0.5), "gin/1000": (0.5, 0.5)}
+    found = make_row(read_back(cell(kappa=kappa))).recognized
+    assert found.above_length.reason == "this control is not stored"
+    apart = {"displacement": dict.fromkeys(kappa, (0.5,))}  # of the first metamer alone
+    given = cell(kappa=kappa, success=(False, True), controls=apart)
+    found = make_row(read_back(given, name="apart")).recognized.above_length
+    assert (found.value, found.reason) == (None, "no metamer that succeeded has this control")
 
 
 def test_success_with_its_interval_over_seeds(row, read_back, cell):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from bounded_limits import bounded_limits
+from scipy import stats
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures import transfer
@@ -13,6 +14,7 @@ JUDGE_SEEDS = {"gcn": SEEDS, "gat": [10, 11, 12], "gin": [10], "mlp": [10, 11]}
 LEVELS = {"gcn": 0.9, "gat": 0.6, "gin": 0.8, "mlp": 0.2}
 MAKER = np.array([0.01, 0.04, -0.02, 0.05])  # effect of the maker's seed, the same on all judges
 OTHERS = ["gat", "gin", "mlp"]
+LESS = {"gcn": 0.5, "gat": 0.2, "gin": 0.1, "mlp": 0.3}  # what a control has less
 
 
 def table(noise=0.0):
@@ -139,3 +141,74 @@ def test_misuse_is_refused_by_name():
         of(kappa, maker_seeds=[0, 0, 1, 2])
     with pytest.raises(InputError, match=r"`passed` has shape \(6,\)"):
         of(kappa, passed=np.ones(6, bool))
+
+
+class TestPaired:
+    """Metamers less their controls."""
+
+    def control(self, kappa):
+        return {name: values - LESS[name] for name, values in kappa.items()}
+
+    def test_differences_are_paired_and_architectures_have_equal_weight(self):
+        kappa = table(noise=0.3)  # noise and effect of the seed are in both
+        found = of(kappa, control=self.control(kappa)).paired
+        for name, by_seed in found.by_judge.items():
+            np.testing.assert_allclose(by_seed, LESS[name])
+        half = stats.t.ppf(0.975, 2) * stats.sem([0.2, 0.1, 0.3])  # only judges differ
+        assert found.difference == pytest.approx((0.2, 0.2 - half, 0.2 + half, 4, 3))
+        assert found.num_pairs == 24
+        mean = np.mean([LEVELS[name] for name in OTHERS]) + MAKER.mean()
+        assert (found.metamers, found.controls) == pytest.approx((mean, mean - 0.2))
+
+    def test_only_metamers_that_passed_and_have_a_control_are_pairs(self):
+        kappa = table()
+        control = self.control(kappa)
+        passed = np.ones((4, 6), bool)
+        passed[0, :3] = False
+        for name in kappa:
+            kappa[name][0, :, :3] = 9.0  # did not pass
+            control[name][:, :, 4:] = np.nan  # without a control
+        kappa["gat"][1, :, 4:] = 0.0  # so that these do not count in the difference, but in R
+        plain = of(kappa, passed=passed)
+        result = of(kappa, passed=passed, control=control)
+        assert result.recognition == plain.recognition
+        assert plain.paired is None
+        assert result.paired.num_pairs == 1 + 3 * 4
+        assert result.paired.difference.mean == pytest.approx(0.2)
+
+    def test_a_judge_of_the_makers_seed_reads_no_pair(self):
+        kappa, seeds = table(), JUDGE_SEEDS | {"gat": [0, 11, 12]}
+        control = self.control(kappa)
+        control["gat"][0, 0] = np.nan
+        assert of(kappa, judge_seeds=seeds, control=control).paired.num_pairs == 24
+
+    def test_no_pair_gives_no_number(self):
+        kappa = table()
+        nothing = {name: values * np.nan for name, values in kappa.items()}
+        found = of(kappa, control=nothing).paired
+        assert (found.num_pairs, found.difference.num_rows) == (0, 0)
+        assert np.isnan([found.difference.mean, found.metamers, found.controls]).all()
+
+    def test_the_interval_covers_the_difference_of_other_makers_and_judges(self):
+        # True difference is 0.1; seeds of the maker, architectures, judges and metamers vary.
+        generator, hits = np.random.default_rng(2), 0
+        seeds = {name: [8, 9] for name in OTHERS}
+        for _ in range(300):
+            maker = generator.normal(0.1, 0.05, (3, 1, 1))
+            kappa, control = {}, {}
+            for name in OTHERS:
+                judges = generator.normal(0, 0.1) + generator.normal(0, 0.05, (1, 2, 1))
+                control[name] = generator.normal(0.5, 0.1, (3, 2, 4))
+                noise = generator.normal(0, 0.1, (3, 2, 4))
+                kappa[name] = control[name] + maker + judges + noise
+            found = transfer(kappa, "gcn", range(3), seeds, control=control).paired.difference
+            hits += found.low <= 0.1 <= found.high
+        assert hits / 300 > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 300)
+
+    def test_misuse_is_refused_by_name(self):
+        kappa = table()
+        control = self.control(kappa)
+        with pytest.raises(InputError, match=r"`control` of 'gin' has shape \(4, 1, 5\)"):
+            of(kappa, control=control | {"gin": kappa["gin"][:, :, 1:]})
+        with pytest.raises(InputError, match=r"`control` is of judges \['gin'\]"):
+            of(kappa, control={"gin": control["gin"]})

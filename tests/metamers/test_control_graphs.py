@@ -7,6 +7,8 @@ import pytest
 from scipy.spatial import KDTree
 
 import jmetamer as jm
+from jmetamer.graphs.flips import Flips, flipped, flips_between
+from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.control_graphs import ControlGraphs
 from jmetamer.metamers.examination import Examination
 from jmetamer.metamers.other_targets import matched_vector, other_targets
@@ -64,7 +66,7 @@ class TestOtherKinds:
 
     def test_random_edges_are_as_many_and_undirected(self):
         controls = ControlGraphs(problem(vary=jm.BinaryEdges()), 0)
-        assert controls.names == ("identity", "random_edges")
+        assert controls.names == ("identity", "start", "edge_flips", "random_edges")
         drawn = controls.of(0, other_graph())["random_edges"]
         pairs = {*zip(drawn.senders.tolist(), drawn.receivers.tolist(), strict=True)}
         assert len(pairs) == len(DATA.graph.senders)
@@ -72,11 +74,57 @@ class TestOtherKinds:
         again = controls.of(1, other_graph())["random_edges"]
         assert (drawn.senders != again.senders).any()
 
-    def test_of_edge_weights_there_is_the_start(self):
-        controls = ControlGraphs(problem(vary=jm.EdgeWeights()), 0)
-        assert controls.names == ("identity", "start")
-        start = controls.of(0, other_graph())["start"]
-        assert (start.edges.weight != 1).any()
+    def test_edge_flips_are_as_many_of_each_kind_and_elsewhere(self):
+        flips = {"vary": jm.BinaryEdges()}
+        metamer = ControlGraphs(problem(**flips), 5).of(1, other_graph())["random_edges"]
+        changed = flips_between(DATA.graph, metamer, directed=False)
+        drawn = ControlGraphs(problem(**flips), 0).of(3, metamer)["edge_flips"]
+        found = flips_between(DATA.graph, drawn, directed=False)
+        assert (found.added.size, found.added.sum()) == (changed.added.size, changed.added.sum())
+        assert flips_between(metamer, drawn, directed=False).added.size > changed.added.size / 2
+        np.testing.assert_array_equal(drawn.nodes, DATA.graph.nodes)
+
+    def test_edges_that_may_not_move_stay_in_the_control_too(self):
+        vary = jm.BinaryEdges(nodes=[0, 1, 2, 3, 8])
+        pair = Flips(Pairs(np.array([0, 0]), np.array([1, 2])), np.array([False, False]))
+        metamer = flipped(DATA.graph, pair, directed=False)
+        for seed_id in range(5):
+            drawn = ControlGraphs(problem(vary=vary), 0).of(seed_id, metamer)["edge_flips"]
+            found = flips_between(DATA.graph, drawn, directed=False)
+            assert found.added.tolist() == [False, False]
+            assert {*np.ravel(found.pairs).tolist()} <= {0, 1, 2, 3, 8}
+
+    def test_features_and_edges_are_moved_together(self):
+        both = ControlGraphs(problem(vary=jm.FeaturesAndEdges()), 5)
+        assert both.names == ("identity", "start", "displacement", "neighbor", "random_edges")
+        metamer = both.of(1, other_graph())["random_edges"]._replace(nodes=other_graph().nodes)
+        moved = both.of(3, metamer)["displacement"]
+        lengths = [np.linalg.norm(x.nodes - DATA.graph.nodes, axis=1) for x in (moved, metamer)]
+        np.testing.assert_allclose(*lengths, rtol=1e-4)
+        counts = [flips_between(DATA.graph, x, directed=False).added for x in (moved, metamer)]
+        assert counts[0].sum() == counts[1].sum() > 0
+
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"candidates": ((0, 9), (4, 33))}, {"domain": jm.Box(0.0, 1.5), "directed": True}],
+    )
+    def test_each_edge_weight_is_moved_as_far_and_stays_legal(self, options):
+        vary = jm.EdgeWeights(**options)
+        controls = ControlGraphs(problem(vary=vary), 0)
+        assert controls.names == ("identity", "start", "displacement")
+        metamer = controls.starts.of(7)
+        moved = controls.of(0, metamer)["displacement"]
+        before = np.asarray(vary.decode(vary.encode(DATA.graph), DATA.graph).edges.weight)
+        after, theirs = (np.asarray(x.edges.weight) for x in (moved, metamer))
+        np.testing.assert_allclose(abs(after - before), abs(theirs - before), atol=1e-6)
+        assert after.min() >= 0
+        assert (abs(after - theirs) > 1e-3).any()
+        ways = dict(zip(zip(moved.senders.tolist(), moved.receivers.tolist(), strict=True), after,
+                        strict=True))  # fmt: skip
+        if not vary.directed:
+            assert all(weight == ways[j, i] for (i, j), weight in ways.items())
+        else:
+            assert after.max() <= 1.5
 
 
 class TestOtherTargets:

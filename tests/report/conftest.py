@@ -126,6 +126,9 @@ def geometry(rng, activation, num_inputs=832, width=16, num_targets=8):
     return found
 
 
+START = 1.25  # deviation of the start of a search, in those of its metamer
+
+
 def make_cell(
     reference, layer="conv1", activation="relu", count=64, stored=8, num_stalled=2, seed=0,
     with_geometry=True, name=None, **more_settings,
@@ -149,6 +152,7 @@ def make_cell(
         "layer_match": (("metamer", "layer"), match.astype(np.float32)),
         "class_agreement": ("metamer", rng.uniform(0.97, 1.0, count).astype(np.float32)),
         "deviation": (("metamer", "measure"), deviation.astype(np.float32)),
+        "deviation_start": (("metamer", "measure"), deviation * START, {"reason": ""}),
         "deviation_chance": ("measure", np.array(CHANCE)),
         "stored_seed_id": ("stored", np.arange(stored)),
     }

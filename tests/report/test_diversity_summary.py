@@ -46,11 +46,13 @@ def test_the_same_distance_from_the_reference_stands_beside(made, kind, vary, me
     made["settings"]["metamers"]["vary"] = vary
     made["data"] = made["data"].assign_coords(measure=["a", measure, "b"])
     made["data"]["deviation"][:, 1] = np.linspace(0.5, 0.7, 8)
+    made["data"]["deviation_start"][:, 1] = 0.8
     made["data"]["deviation_chance"][:] = [0.1, 0.9, 0.3]
     (found,) = summarize_diversity(made["settings"], made["data"])
     assert found.from_reference == pytest.approx(0.6)
-    assert found.chance == 0.9
-    assert "distance from the reference 0.6, of unrelated inputs 0.9" in diversity_sentence(found)
+    assert (found.start, found.chance) == (pytest.approx(0.8), 0.9)
+    words = "distance from the reference 0.6, of the starts 0.8, of unrelated inputs 0.9"
+    assert words in diversity_sentence(found)
 
 
 def test_features_and_edges_are_told_apart(made):

@@ -32,6 +32,15 @@ def test_chance_is_marked_on_every_strip(cell, digits):
     figure = deviations.deviation_strips(data)
     marks = [lines(axes, "chance level")[0].get_xdata()[0] for axes in figure.axes]
     assert marks == data["deviation_chance"].values.tolist()
+    starts = [lines(axes, "starts of the searches")[0].get_xdata()[0] for axes in figure.axes]
+    np.testing.assert_allclose(starts, np.median(data["deviation_start"].values, axis=0))
+    for axes, start in zip(figure.axes, starts, strict=True):
+        assert axes.get_xlim()[0] <= start <= axes.get_xlim()[1]
+
+
+def test_a_run_without_starts_is_drawn_without_them(cell, digits):
+    figure = deviations.deviation_strips(cell(digits)["data"].drop_vars("deviation_start"))
+    assert not any(lines(axes, "starts of the searches") for axes in figure.axes)
 
 
 def test_layer_medians_are_at_their_layers(cell, digits):

@@ -147,13 +147,13 @@ def test_makers_with_other_settings_than_their_judges_are_marked(make_run, cell,
 def test_the_start_stands_beside_the_metamers(text):
     rows = table_of(text, "Controls")
     assert [row[1] for row in rows[:3]] == [
-        "metamers that passed", "start of the search (noise)",
+        "metamers that passed", "start of the search",
         "random displacement as far as the metamer&#39;s",
     ]  # fmt: skip
     assert rows[0][2].split() == ["0.50", "own", "0.50", "to", "0.50"]
     assert rows[1][3].split() == ["0.00", "0.00", "to", "0.00"]
     assert rows[1][-1] == "1.3"
-    assert "The noise that the search starts from has 0.00." in text
+    assert "the starts of the searches with 0.00." in text
 
 
 def test_agreement_and_accuracy_stand_beside_kappa_for_metamers_and_controls(text):
@@ -162,7 +162,7 @@ def test_agreement_and_accuracy_stand_beside_kappa_for_metamers_and_controls(tex
         rows = table_of(text, f"{label} of the judges")
         assert [row[1] for row in rows[:2]] == [
             "metamers that passed",
-            "start of the search (noise)",
+            "start of the search",
         ]
         assert [float(cell.split()[0]) for cell in rows[0][2:5]] == pytest.approx(
             [scale * 0.6, scale * 0.36, scale * 0.36], abs=0.006

@@ -59,11 +59,47 @@ def test_nodes_whose_rank_falls_are_counted_beside_the_information(summary):
     assert "9 nats before the activation and 5 after it" in text
 
 
-def test_deviations_are_said_against_chance(summary):
-    found, made = summary()
-    median = float(np.median(made["data"]["deviation"].values[:, 0]))
-    text = " ".join(run_sentences([found], 0))
-    assert f"features/cosine {median:.3g} ({100 * median / 0.38:.1f}% of the chance level" in text
+class TestDeviationsHaveThreeReferences:
+    """0, the search's own start, and chance."""
+
+    def of_cosine(self, cell, digits, starts, reason=""):
+        made = cell(digits, count=4)
+        made["data"]["deviation"][:, 0] = [0.2, 0.3, 0.4, -0.1]
+        made["data"]["deviation_start"][:, 0] = starts
+        made["data"]["deviation_start"].attrs["reason"] = reason
+        name = name_cells({"c": made["settings"]})["c"]
+        return summarize(name, made["settings"], made["data"], made["status_counts"])
+
+    def test_the_difference_is_paired_with_the_metamers_own_start(self, cell, digits):
+        found = self.of_cosine(cell, digits, [0.5, 0.25, 0.6, -0.3])
+        first = found.deviations[0]
+        assert (first.median, first.start) == (pytest.approx(0.25), pytest.approx(0.375))
+        assert first.less_start == pytest.approx((0.05 - 0.2) / 2)  # of -0.3, 0.05, -0.2, 0.2
+        assert (first.nearer, first.paired) == (3, 4)  # a deviation with a sign is near at 0
+        told = (
+            "features/cosine 0.25 (start of the search 0.375, metamer less its own start -0.075, "
+            "unrelated inputs 0.38)"
+        )
+        text = " ".join(cell_sentences(found))
+        assert f"{told}, nearer than its start in 3 of 4" in text
+        assert told in " ".join(run_sentences([found], 0))
+        assert "chance level" not in text[text.index(told) : text.index("The network gives")]
+
+    def test_without_a_start_the_reason_is_said(self, cell, digits):
+        nothing = self.of_cosine(cell, digits, np.nan, "the method walk begins at x")
+        first = nothing.deviations[0]
+        assert np.isnan([first.start, first.less_start]).all()
+        assert "There is no start to compare with: the method walk begins at x." in " ".join(
+            cell_sentences(nothing)
+        )
+
+    def test_a_run_from_before_is_read(self, cell, digits):
+        made = cell(digits, count=4)
+        data = made["data"].drop_vars("deviation_start")
+        name = name_cells({"c": made["settings"]})["c"]
+        found = summarize(name, made["settings"], data, made["status_counts"])
+        assert found.deviations[0].no_start == "its deviation is not stored"
+        assert "its deviation is not stored" in " ".join(cell_sentences(found))
 
 
 def test_run_sentences_pool_the_cells_and_name_best_and_worst(summary):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bounded_limits import bounded_limits
 
 from jmetamer.report.maker_tests import compare_makers
 from jmetamer.report.makers import MadeCell, makers
@@ -13,6 +14,7 @@ from jmetamer.report.transfer_summary import (
     readings,
     unlike_told,
 )
+from jmetamer.results import crossed_summary
 
 
 @pytest.fixture
@@ -43,6 +45,7 @@ def means(found):
 
 
 TWO = (("gcn", 5), ("gat", 5))
+THREE = (("gcn", 5), ("gat", 5), ("gin", 5))
 
 
 def test_entries_average_judges_and_passed_metamers_then_seeds(made):
@@ -55,9 +58,8 @@ def test_entries_average_judges_and_passed_metamers_then_seeds(made):
     np.testing.assert_allclose(row.by_judge["gat"], [0.4, 0.7])
     assert row.entries["gat"].mean == pytest.approx(0.55)
     assert row.entries["gcn"].mean == pytest.approx((0.8 + 0.5) / 2)
-    # Student's quantile of one degree of freedom is 12.706.
-    half = 12.7062 * 0.15
-    assert row.entries["gat"].high - row.entries["gat"].mean == pytest.approx(half, rel=1e-4)
+    limits = bounded_limits((0.4, 0.7), -1, 1)
+    assert row.entries["gat"][1:3] == pytest.approx(limits)
     assert row.result.recognition.mean == pytest.approx(0.55)
     assert row.result.seed_gap.mean == pytest.approx(0.35)
     assert row.result.architecture_gap.mean == pytest.approx(0.1)
@@ -167,13 +169,44 @@ def test_controls_have_intervals_over_training_seeds_not_over_samples_or_cells(m
             one.data[f"control_{variable}"][1] = scale * level * np.ones((3, 2))
     (row,) = read(*cells)
     found = row.controls[1]
-    # Seeds 0.2 and 0.6; Student's quantile of one degree of freedom is 12.706.
-    for one, scale in ((found.by_judge, 1), (found.beside["agreement"], 0.5),
-                       (found.beside["accuracy"], 0.25)):  # fmt: skip
+    # Seeds 0.2 and 0.6.
+    for one, scale, least in ((found.by_judge, 1, -1), (found.beside["agreement"], 0.5, 0),
+                              (found.beside["accuracy"], 0.25, 0)):  # fmt: skip
         mean, low, high, num_seeds = one["gat"]
         assert (mean, num_seeds) == (pytest.approx(0.4 * scale), 2)
-        assert (high - mean, mean - low) == pytest.approx((12.7062 * 0.2 * scale,) * 2, rel=1e-4)
+        limits = bounded_limits((0.2 * scale, 0.6 * scale), least, 1)
+        assert (low, high) == pytest.approx(limits)
     assert found.chance == {"gcn": pytest.approx(0.2), "gat": pytest.approx(0.2)}
+
+
+def test_metamers_are_compared_with_their_own_controls(made):
+    cells = []
+    for seed, far in ((0, 0.1), (1, 0.3)):
+        one = made(seed + 1, seed, [[0.9, 0.5, 0.7], [0.9, 0.6, 0.8], [0.9, 0.1, 0.1]],
+                   [True, True, False], judges=THREE)  # fmt: skip
+        # Controls of the first metamers that stand in another order.
+        data = one.data.isel(sample=[0, 1])
+        data["control_kappa"][1] = [[0.2, 0.3, far + 0.2], [0.2, 0.1, far]]
+        data["control_seed_id"] = ("sample", [1, 0])
+        data["seed_id"] = ("metamer", [0, 1, 2])
+        cells.append(MadeCell("", one.cell, one.number, one.settings, data))
+    (row,) = read(*cells)
+    found = row.above_length
+    # gat: 0.5 - 0.1 and 0.6 - 0.3; gin: 0.7 - far and 0.8 - far - 0.2.
+    expected = crossed_summary([[0.35, 0.55], [0.35, 0.35]], bounds=(-2, 2))
+    np.testing.assert_allclose(found.difference, expected)
+    assert (found.num_pairs, row.above_null_space) == (4, None)
+    assert (found.metamers, found.controls) == pytest.approx((0.65, 0.25))
+    low, high = (short(limit) for limit in expected[1:3])
+    assert f"same length is 0.40 (95% interval {low} to {high})" in transfer_sentence([row])
+
+
+def test_metamers_without_controls_have_no_pairs_and_that_is_said(made):
+    one = made(1, 0, [[0.2, 0.3, 0.4]] * 2, judges=THREE)
+    bare = one.data.drop_vars([name for name in one.data if str(name).startswith("control_")])
+    (row,) = read(MadeCell("", "c", 1, one.settings, bare))
+    assert row.paired == {}
+    assert "no control was read beside them" in transfer_sentence([row])
 
 
 def test_accuracy_and_agreement_are_of_the_metamers_and_judges_of_kappa(made):
@@ -231,9 +264,10 @@ def test_the_sentence_tells_makers_start_and_other_architectures(made):
     text = transfer_sentence(read(made(1, 0, kappa=0.4, gap=0.3)))
     assert "Other architectures read metamers with a mean kappa of 0.40" in text
     assert "the same architecture from other seeds with 0.70, the maker itself with 0.99" in text
-    assert text.endswith(
-        "The noise that the search starts from has 0.00. Random displacements as long as the "
-        "metamer's have 0.55."
+    assert text.endswith("; the starts of the searches with 0.00.")
+    assert text.startswith(
+        "Who else is fooled? Kappa of other architectures less that of random changes of the same "
+        "length is -0.15 (an interval needs two seeds"
     )
     assert short(-0.004) == "0.00"
 

@@ -35,6 +35,9 @@ def make_record(reference):
             "layer_match": Variable(("metamer", "layer"), draw.random((count, 2), np.float32)),
             "measure": Variable(("measure",), np.array(["features/cosine"])),
             "deviation": Variable(("metamer", "measure"), np.full((count, 1), 0.5, np.float32)),
+            "deviation_start": Variable(
+                ("metamer", "measure"), np.full((count, 1), 0.75, np.float32)
+            ),
             "deviation_chance": Variable(("measure",), np.array([0.25], np.float32)),
             "features": Variable(
                 ("stored", "node", "feature_byte" if packed else "feature"),

@@ -109,6 +109,7 @@ def test_the_summary_has_a_row_per_cell_with_intervals_and_chance(written):
     assert 0.4 < row["converged_low"] < 0.45  # 3 of 3
     assert row["loss_median"] == pytest.approx(1.5e-5)
     assert row["deviations"] == {"features/cosine": 0.5}
+    assert row["deviations_start"] == {"features/cosine": 0.75}
     assert row["deviations_chance"] == {"features/cosine": 0.25}
     assert row["test_accuracy"] == 0.75
     assert np.isnan(row["rank"])

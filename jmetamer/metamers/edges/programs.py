@@ -13,7 +13,7 @@ from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.flip_rounds import flipped, length_of_list
 from jmetamer.metamers.edges.hardening import Hardened, rounded
 from jmetamer.metamers.edges.plan import Data, Numbers, Plan
-from jmetamer.metamers.edges.relaxation import Relaxed, begun, exchanged, start_edges, stepped
+from jmetamer.metamers.edges.relaxation import Relaxed, begun, drawn_start, exchanged, stepped
 
 # Steps of one call at most: the host looks in between, and losses come back in rows this long.
 CHUNK = 32
@@ -109,11 +109,16 @@ def flip_pairs(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def draw_edges(plan: Plan, seed_ids: jax.Array, data: Data, base_seed: jax.Array) -> Pairs:
-    """Return the edges [s, E] at which seeds start."""
+def draw_edges(
+    plan: Plan, seed_ids: jax.Array, data: Data, base_seed: jax.Array
+) -> tuple[Pairs, jax.Array]:
+    """Return the pairs [s, m] at which seeds start, and 1 at those that are edges."""
 
-    def drawn(seed_id: jax.Array) -> Pairs:
-        key = jax.random.fold_in(seed_key(base_seed, seed_id), 0)
-        return start_edges(key, plan, data)
+    def drawn(seed_id: jax.Array) -> tuple[Pairs, jax.Array]:
+        pairs, present = drawn_start(seed_key(base_seed, seed_id), plan, data)
+        if plan.start == "any_density":
+            return pairs, present
+        num_edges = data.pairs.senders.shape[0]  # the block behind them holds no edge
+        return Pairs(*(side[:num_edges] for side in pairs)), present[:num_edges]
 
     return each(plan, drawn, seed_ids)

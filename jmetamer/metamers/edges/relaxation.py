@@ -101,6 +101,26 @@ def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
     return data.pairs
 
 
+def drawn_start(key: jax.Array, plan: Plan, data: Data) -> tuple[Pairs, jax.Array]:
+    """Return the pairs [E + B] that one seed begins with, and 1 at those that are its edges.
+
+    Args:
+      key: of the seed.
+      plan: says which start.
+      data: of the reference.
+    """
+    key_start, key_block, key_rest = (jax.random.fold_in(key, i) for i in range(3))
+    base = start_edges(key_start, plan, data)
+    pairs = _joined(base, first_block(key_block, base, plan, data))
+    present = is_from_start(data, plan)
+    if plan.start == "any_density":
+        key_density, key_edges = jax.random.split(key_rest)
+        density = jax.random.uniform(key_density)
+        drawn = jax.random.bernoulli(key_edges, density, present.shape)
+        present = (drawn & pairs.is_pair).astype(present.dtype)
+    return pairs, present
+
+
 def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relaxed:
     """Return the state in which one seed begins.
 
@@ -111,20 +131,13 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
       numbers: base seed, rates and limits.
     """
     key = seed_key(numbers.base_seed, seed_id)
-    key_start, key_block, key_nudge = (jax.random.fold_in(key, i) for i in range(3))
-    base = start_edges(key_start, plan, data)
-    pairs = _joined(base, first_block(key_block, base, plan, data))
-    from_start = is_from_start(data, plan)
-    if plan.start == "any_density":
-        key_density, key_edges = jax.random.split(key_nudge)
-        density = jax.random.uniform(key_density)
-        drawn = jax.random.bernoulli(key_edges, density, from_start.shape)
-        from_start = (drawn & pairs.is_pair).astype(from_start.dtype)
+    pairs, from_start = drawn_start(key, plan, data)
     weight = from_start
     if plan.start == "reference":
         share = data.pairs.senders.shape[0] / max(1, plan.num_block)
         far = jnp.where(from_start > 0, _NUDGE, _NUDGE * min(1.0, share))
-        weight = jnp.abs(from_start - far * jax.random.uniform(key_nudge, weight.shape))
+        nudge = jax.random.uniform(jax.random.fold_in(key, 2), weight.shape)
+        weight = jnp.abs(from_start - far * nudge)
     weight = jnp.where(pairs.is_pair, weight, 0)
     # The noise of the features is that of the seed where features vary alone.
     features = plan.matching.vary.init(key, data.arrays.graph)

@@ -194,11 +194,11 @@ class EdgeSynthesis:
     def _drawn(self, seed_ids: np.ndarray) -> list[_Edges]:
         """Draw edges that stay."""
         drawn = programs.draw_edges(self.plan, seed_ids, self.data, self.numbers.base_seed)
-        senders, receivers = jax.device_get(drawn)
+        (senders, receivers), present = jax.device_get(drawn)
         empty = np.zeros(0, np.float32)
         return [
-            _Edges(Pairs(one, other), one != other, None, empty, {}, {})
-            for one, other in zip(senders, receivers, strict=True)
+            _Edges(Pairs(one, other), edges, None, empty, {}, {})
+            for one, other, edges in zip(senders, receivers, present, strict=True)
         ]
 
     def _searched(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:

@@ -1,6 +1,6 @@
 """`Construction`: what every exact method offers, and what it hands back."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,7 +29,10 @@ class Construction(Protocol):
     Attributes:
       steps: largest number of outer steps.
       repeats: whether every seed gives the same metamer.
+      begins: at what it begins; empty where that is the noise of the seed.
     """
+
+    begins: ClassVar[str]
 
     @property
     def steps(self) -> int:

@@ -1,7 +1,7 @@
 """`GaussNewton`: the nearest metamer to a start, to first order, a few times over."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -116,6 +116,7 @@ class GaussNewton:
     damping: float = 1e-3
     strict: bool = False
     repeats: bool = dataclasses.field(default=False, init=False)
+    begins: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         require_limits(self)

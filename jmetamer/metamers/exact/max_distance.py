@@ -1,7 +1,7 @@
 """`MaxDistance`: of all metamers with the reference's norm, the least similar one."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -126,6 +126,7 @@ class MaxDistance:
     aim: float = 1e-14
     corrections: int = 12
     repeats: bool = dataclasses.field(default=False, init=False)
+    begins: ClassVar[str] = "the reflection of the reference"
 
     def __post_init__(self) -> None:
         require_limits(self)

@@ -1,7 +1,7 @@
 """`NullSpace`: differences between nodes that cancel in every sum over neighbors."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class NullSpace:
 
     steps: int = dataclasses.field(default=1, init=False)
     repeats: bool = dataclasses.field(default=False, init=False)
+    begins: ClassVar[str] = ""
 
     def prepare(self, point: Point) -> Any:
         """Return the projector on what S sees."""

@@ -1,7 +1,7 @@
 """`Reflect`: the reference mirrored in what the network sees of it."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Reflect:
     space: Literal["entry", "aggregation"] = "entry"
     steps: int = dataclasses.field(default=1, init=False)
     repeats: bool = dataclasses.field(default=True, init=False)
+    begins: ClassVar[str] = "the features turned around"
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:

@@ -1,7 +1,7 @@
 """`Replace`: what the network cannot see comes from elsewhere."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Replace:
 
     steps: int = dataclasses.field(default=1, init=False)
     repeats: bool = dataclasses.field(default=False, init=False)
+    begins: ClassVar[str] = ""
 
     def prepare(self, point: Point) -> Any:
         """Return Q."""

@@ -1,7 +1,7 @@
 """`Walk`: a long way through the metamers, along directions that change nothing to first order."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Walk:
     aim: float = 1e-14
     corrections: int = 12
     repeats: bool = dataclasses.field(default=False, init=False)
+    begins: ClassVar[str] = "the reference"
 
     def __post_init__(self) -> None:
         require_limits(self)

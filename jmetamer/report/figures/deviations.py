@@ -1,4 +1,4 @@
-"""How far the metamers lie from their reference, against chance."""
+"""How far the metamers lie from their reference, against their own starts and chance."""
 
 from typing import Any
 
@@ -8,16 +8,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jmetamer.report.figures.spread import jitter, thinned
-from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, label_width, legend_below
+from jmetamer.report.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    WIDTH,
+    blank,
+    label_width,
+    legend_below,
+)
 
 _MAX_MEASURES = 16
 
 
 def deviation_strips(data: xr.Dataset) -> Figure | None:
-    """Draw one strip per measure: every metamer a dot, quartiles a bar, chance a diamond.
+    """Draw one strip per measure: a metamer a dot, starts a triangle, chance a diamond.
 
-    Measures have scales of their own, so each strip has its own axis; 0, the reference
-    itself, is on all of them.
+    Bars are the middle half of metamers and of starts. Measures have scales of their own, so each
+    strip has its own axis; 0, the reference itself, is on all of them.
 
     Args:
       data: variables of the cell; needs `deviation` with the coordinate `measure`.
@@ -29,24 +38,32 @@ def deviation_strips(data: xr.Dataset) -> Figure | None:
         return None
     found = data["deviation"].transpose("metamer", "measure")
     chance = np.asarray(data["deviation_chance"].values) if "deviation_chance" in data else None
+    starts = np.full(found.shape, np.nan)
+    if "deviation_start" in data:
+        starts = data["deviation_start"].transpose("metamer", "measure").values
     rows = [
-        (str(name), found.values[:, i], float("nan") if chance is None else float(chance[i]))
+        (
+            str(name),
+            found.values[:, i],
+            np.asarray(starts[:, i], float),
+            float("nan") if chance is None else float(chance[i]),
+        )
         for i, name in enumerate(found["measure"].values.tolist())
         if np.isfinite(found.values[:, i]).any()
     ][:_MAX_MEASURES]
     if not rows:
         return None
-    left = label_width([name for name, _, _ in rows])
+    left = label_width([name for name, *_ in rows])
     figure = blank(WIDTH, 0.9 + 0.72 * len(rows), left=left, hspace=0.75)
     panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
-    for axes, (name, numbers, level) in zip(panels, rows, strict=True):
-        _strip(axes, name, np.asarray(numbers, float), level)
+    for axes, (name, numbers, of_start, level) in zip(panels, rows, strict=True):
+        _strip(axes, name, np.asarray(numbers, float), of_start, level)
     panels[-1].set_xlabel("deviation from the reference (0 = identical)")
     legend_below(figure)
     return figure
 
 
-def _strip(axes: Axes, name: str, numbers: np.ndarray, level: float) -> None:
+def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level: float) -> None:
     points = thinned(numbers)
     dots: dict[str, Any] = {"marker": "o", "ms": 3.2, "mew": 0, "ls": "none", "alpha": 0.45}
     axes.plot(points, jitter(points.size, 0.34), color=BLUE, label="one metamer", **dots)
@@ -54,6 +71,13 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, level: float) -> None:
     axes.plot([low, high], [0, 0], color=INK, lw=3, solid_capstyle="butt", label="middle half")
     axes.plot([median], [0], marker="|", ms=13, mew=2, color=INK)
     start, end = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
+    known = starts[np.isfinite(starts)]
+    if known.size:
+        low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+        axes.plot([low, high], [-0.48, -0.48], color=GREEN, lw=2, solid_capstyle="butt")
+        look: dict[str, Any] = {"marker": "^", "ms": 6, "color": GREEN, "ls": "none"}
+        axes.plot([middle], [-0.48], label="starts of the searches", **look)
+        start, end = min(start, low), max(end, high)
     if np.isfinite(level):
         axes.axvline(level, color=ORANGE, lw=1.2, ls="--")
         axes.plot([level], [0], marker="D", ms=6, color=ORANGE, ls="none", label="chance level")

@@ -145,7 +145,7 @@ def starts(problem, seeds):
     """The pairs at which seeds start."""
     synthesis = EdgeSynthesis(problem, 0, jm.default_solver(problem))
     given = synthesis.plan, np.array(seeds, np.int32), synthesis.data
-    drawn = programs.draw_edges(*given, synthesis.numbers.base_seed)
+    drawn, _ = programs.draw_edges(*given, synthesis.numbers.base_seed)
     rows = zip(
         np.asarray(drawn.senders).tolist(), np.asarray(drawn.receivers).tolist(), strict=True
     )
