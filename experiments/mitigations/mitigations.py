@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import jmetamer as jm
-from jmetamer.report.effects_sentences import interval, share_limits, without_sentence
+from jmetamer.report.effects_sentences import (
+    interval,
+    seeds_needed,
+    share_limits,
+    without_sentence,
+)
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
 from jmetamer.report.makers import MadeCell
 from jmetamer.report.outcome_rows import grid_rows
@@ -99,7 +104,7 @@ def _equal_rank(one: EqualRank) -> Iterator[str]:
     share = one.direct is not None and one.is_clear
     yield f"{one.direct.share:.0%} ({share_limits(one.direct)})" if share else "-"
     yield one.verdict
-    yield f"{one.direct.seeds_needed:.0f} |" if share else "- |"
+    yield f"{seeds_needed(one.direct)} |" if share else "- |"
 
 
 if __name__ == "__main__":

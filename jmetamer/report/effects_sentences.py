@@ -106,13 +106,15 @@ def _main(study: EffectStudy, outcome: str, name: str, second: object) -> Effect
 def _cost(study: EffectStudy) -> str:
     if ACCURACY not in study.effects:
         return ""
-    texts = [
-        f"by {_with_limits(_main(study, ACCURACY, factor.name, second))} with {factor.name} "
-        f"{level_text(second)}"
+    costs = [
+        (_main(study, ACCURACY, factor.name, second), f"{factor.name} {level_text(second)}")
         for factor in study.grid.factors
         if factor.name in study.grid.about
         for second in factor.levels[1:]
     ]
+    if all(effect.low == effect.high == 0 for effect, _ in costs):
+        return " Test accuracy is the same."
+    texts = [f"by {_with_limits(effect)} with {name}" for effect, name in costs]
     return f" Test accuracy changes {listing(texts)}."
 
 
@@ -193,9 +195,7 @@ def _share(one: EqualRank) -> str:
         return ""
     text = f"{percent(one.direct.share)}, 90% limits {share_limits(one.direct)}"
     if one.verdict == NOT_FOUND:
-        needed = one.direct.seeds_needed
-        count = f"{needed:,.0f}" if math.isfinite(needed) else "more than 10,000"
-        text += f"; without a direct part {count} seeds would do"
+        text += f"; without a direct part {seeds_needed(one.direct)} seeds would do"
     return f" ({text})"
 
 
@@ -218,6 +218,17 @@ def without_sentence(study: EffectStudy) -> str:
         by_reason.setdefault(reason, []).append(outcome)
     texts = [f"{listing(own, limit=8)} ({reason})" for reason, own in by_reason.items()]
     return f"Left out: {'; '.join(texts)}." if texts else ""
+
+
+def seeds_needed(fit: AdjustedEffect) -> str:
+    """Write how many seeds would be enough.
+
+    Example:
+      >>> seeds_needed(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6))
+      'more than 10,000'
+    """
+    needed = fit.seeds_needed
+    return f"{needed:,.0f}" if math.isfinite(needed) else "more than 10,000"
 
 
 def _with_limits(effect: Effect | AdjustedEffect) -> str:

@@ -17,6 +17,7 @@ from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect, adjusted_ef
 from jmetamer.results.factorial import Effect, factorial_effects
 from jmetamer.results.holm import holm
 
+_ROUND_OFF = 1e-6  # of what is computed in float32
 _MIN_SEEDS = 2  # with one there is no interval
 EXPLAINED, MORE = "rank alone explains it", "a part is left at equal rank"
 NOT_FOUND, UNDETERMINED = "no direct part found", "not determined"
@@ -177,7 +178,9 @@ def _effects(
     grid: Grid, rows: Sequence[Mapping[str, Any]], name: str, order: int, width: float
 ) -> tuple[Effect, ...]:
     """Return the effects on one outcome that the grid is about, corrected for as many."""
-    every = factorial_effects(rows, grid.pairs, name, order=order, largest=width)
+    every = factorial_effects(
+        rows, grid.pairs, name, order=order, largest=width, round_off=_ROUND_OFF
+    )
     own = [one for one in every if grid.about.intersection(one.factors)]
     adjusted = holm([one.p_value for one in own])
     return tuple(one._replace(adjusted_p=float(p)) for one, p in zip(own, adjusted, strict=True))

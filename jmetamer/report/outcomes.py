@@ -26,7 +26,7 @@ WHY_ABSENT = {
     _INFORMATION: "no channel: `geometry: {channel: [1, 0.1]}`",
     LOG_VOLUME: "no geometry of the matched layer",
     "class agreement": "not stored",
-    _HARMFUL: "the classes that are most probable are known of block models alone",
+    _HARMFUL: "not stored; it takes the most probable classes of a block model",
     _KAPPA: "no judges: `recognition: {judges: all}`",
     "deviation": "no measures",
     _LESS_START: "the start's deviation is not stored, as in runs of former versions",

@@ -15,7 +15,7 @@ from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.effects_section import study_sections
-from jmetamer.report.effects_sentences import interval, share_limits, signed
+from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits, signed
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.joined_runs import JoinedRuns
@@ -178,6 +178,7 @@ def _environment() -> jinja2.Environment:
         signed=signed,
         interval=interval,
         share_limits=share_limits,
+        seeds_needed=seeds_needed,
         shade=shade,
     )
     environment.globals.update(those_known=those_known, nan=float("nan"), inf=float("inf"))

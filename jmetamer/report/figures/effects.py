@@ -1,5 +1,6 @@
 """Effects of factors with their intervals, a panel for each outcome."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from jmetamer.results.factorial import Effect
 _COLORS = (BLUE, ORANGE, GREEN)
 _KINDS = ("factor by itself", "two together", "three together")
 _NUM_COLUMNS = 3
+_TITLE = 32  # characters of a panel's title that fit on a line
 # Inches.
 _PANEL_WIDTH, _PANEL_MARGIN, _ROW_HEIGHT, _TALL_ROW = 2.3, 0.75, 0.2, 0.26
 MAX_ROWS = 15
@@ -83,6 +85,6 @@ def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:
     pad = 0.06 * (high - low) or 1.0
     axes.set_xlim(low - pad, high + pad)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_title(outcome)
+    axes.set_title(textwrap.fill(outcome, _TITLE))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
