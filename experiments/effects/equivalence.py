@@ -1,20 +1,29 @@
 """How often a report says that rank alone explains an effect, where it does and where it does not.
 
 command:  python experiments/effects/equivalence.py
-time:     TIME
+time:     25 s of processor time
 numbers:  README.md
 """
 
 import argparse
 import itertools
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 
 from jmetamer._base.errors import InputError
-from jmetamer.report.effects_summary import EXPLAINED, MORE, NOT_FOUND, EqualRank
+from jmetamer.report.effects_summary import (
+    EXPLAINED,
+    MORE,
+    NOT_FOUND,
+    NOTHING,
+    UNDETERMINED,
+    EqualRank,
+)
 from jmetamer.results import adjusted_effect, factorial_effects
+from jmetamer.results.adjusted_effect import MARGIN
 
 RAISED = 6.0  # directions by which the activation raises the rank
 # What makes the 30 % hard to see, each with six seeds: how a study differs from the plain one.
@@ -32,8 +41,17 @@ HARD: dict[str, dict[str, Any]] = {
 }
 
 
-def study(
+class Studies(NamedTuple):
+    """Made-up studies: rank and outcome [studies, seeds, cells], levels [cells, factors]."""
+
+    rank: np.ndarray
+    y: np.ndarray
+    levels: np.ndarray
+
+
+def studies(
     generator: np.random.Generator,
+    count: int,
     *,
     seeds: int,
     direct: float,
@@ -46,12 +64,13 @@ def study(
     together: float = 0.0,
     full: bool = False,
     heavy: bool = False,
-) -> tuple[list[dict[str, Any]], dict[str, tuple[int, int]]]:
-    """Return the cells of a made-up study whose activation changes the outcome by 1.
+) -> Studies:
+    """Return studies whose activation changes the outcome by 1.
 
     Args:
       generator: of random numbers.
-      seeds: training seeds.
+      count: studies.
+      seeds: training seeds of each.
       direct: part of the effect that does not go through the rank.
       factors: that are crossed: the activation, and up to two others; these lower the rank.
       noise: standard deviation of the outcome of a cell, beyond seed, rank and levels.
@@ -62,37 +81,35 @@ def study(
       together: direct interaction of the two.
       full: whether the second activation leaves all directions, whatever else is done.
       heavy: whether noise has Student's distribution of 3 degrees of freedom.
-
-    Returns:
-      Rows and factors, as `adjusted_effect` takes them.
     """
-    names = ("activation", "residual", "normalization")[:factors]
-    places = np.array(list(itertools.product((0, 1), repeat=factors)))
-    elu, rest = places[:, 0], places[:, 1:].sum(axis=1)
+    levels = np.array(list(itertools.product((0, 1), repeat=factors)))
+    elu, rest = levels[:, 0], levels[:, 1:].sum(axis=1)
+    each, shape = (count, seeds, 1), (count, seeds, len(levels))
     lowered = RAISED * 0.3 * rest
-    drawn = generator.normal(0, spread * RAISED, (seeds, 1))
-    drawn = drawn + generator.normal(0, spread * RAISED, (seeds, len(places)))
+    drawn = spread * RAISED * (generator.normal(size=each) + generator.normal(size=shape))
     rank = np.round(20 + RAISED * elu - lowered + drawn)
     raised = RAISED
     if full:
         rank = np.where(elu, 32, np.minimum(rank, 32))
         raised = 12 + lowered[elu == 0].mean()
-    draw = (lambda size: generator.standard_t(3, size) / np.sqrt(3)) if heavy else generator.normal
-    y = generator.normal(size=(seeds, 1)) + (1 - direct) / raised * rank
-    y = y + (direct + varying * generator.normal(size=(seeds, 1))) * elu
-    y = y + shared * generator.normal(size=(seeds, 2))[:, elu] + noise * draw(size=rank.shape)
+    own = generator.standard_t(3, shape) / np.sqrt(3) if heavy else generator.normal(size=shape)
+    y = generator.normal(size=each) + (1 - direct) / raised * rank + noise * own
+    y = y + (direct + varying * generator.normal(size=each)) * elu
+    y = y + shared * generator.normal(size=(count, seeds, 2))[..., elu]
     y = y + other * rest + together * (elu - 0.5) * (rest - 0.5 * (factors - 1))
+    return Studies(rank, y, levels)
+
+
+def as_the_report_says(made: Studies, place: int) -> EqualRank:
+    """Return the effect of the activation beside that at equal rank, by the report's functions."""
+    names = ("activation", "residual", "normalization")[: made.levels.shape[1]]
     rows = [
-        dict(zip(names, place.tolist(), strict=True))
-        | {"seed": seed, "rank": rank[seed, cell], "y": y[seed, cell]}
-        for seed in range(seeds)
-        for cell, place in enumerate(places)
+        dict(zip(names, levels.tolist(), strict=True))
+        | {"seed": seed, "rank": made.rank[place, seed, cell], "y": made.y[place, seed, cell]}
+        for seed in range(made.y.shape[1])
+        for cell, levels in enumerate(made.levels)
     ]
-    return rows, dict.fromkeys(names, (0, 1))
-
-
-def compared(rows: list[dict[str, Any]], factors: dict[str, tuple[int, int]]) -> EqualRank:
-    """Return the effect of the activation beside that at equal rank, as a report has them."""
+    factors = dict.fromkeys(names, (0, 1))
     plain = factorial_effects(rows, factors, "y", order=1)[0]
     try:
         direct = adjusted_effect(rows, factors, "activation", "rank", "y", others="crossed")
@@ -101,10 +118,62 @@ def compared(rows: list[dict[str, Any]], factors: dict[str, tuple[int, int]]) ->
     return EqualRank("y", plain, direct, "")
 
 
+def direct_parts(made: Studies) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return direct part [studies], its jackknife values and totals [studies, seeds].
+
+    The same as `adjusted_effect`, for all studies at once: what seeds and cells leave of the rank
+    gives the slope.
+    """
+    sign = (2 * made.levels[:, 0] - 1) * 2 / len(made.levels)
+
+    def fits(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        left, of_y = (
+            v
+            - v.mean(-1, keepdims=True)
+            - v.mean(-2, keepdims=True)
+            + v.mean((-2, -1), keepdims=True)
+            for v in (x, y)
+        )
+        variation = (left**2).sum((-2, -1))
+        known = variation > 1e-9
+        slope = np.where(known, (left * of_y).sum((-2, -1)) / np.where(known, variation, 1), np.nan)
+        return (y.mean(-2) - slope[..., None] * x.mean(-2)) @ sign
+
+    seeds = made.y.shape[1]
+    kept = np.array([np.delete(np.arange(seeds), place) for place in range(seeds)])
+    whole = fits(made.rank, made.y)
+    without = fits(made.rank[:, kept], made.y[:, kept])
+    return whole, seeds * whole[:, None] - (seeds - 1) * without, made.y @ sign
+
+
+def words(made: Studies) -> np.ndarray:
+    """Return the verdict of each study, by the tests that its intervals are made from."""
+    direct, pseudo, totals = direct_parts(made)
+    seeds = totals.shape[1]
+    one_sided, two_sided = special.stdtrit(seeds - 1, [0.95, 0.975])
+
+    def t(mean: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return mean / (values.std(axis=1, ddof=1) / np.sqrt(seeds))
+
+    total = totals.mean(axis=1)
+    sign, share = np.sign(total), MARGIN * totals
+    below = sign * t(direct - MARGIN * total, pseudo - share) < -one_sided
+    above = sign * t(direct + MARGIN * total, pseudo + share) > one_sided
+    return np.select(
+        [
+            np.abs(t(total, totals)) <= two_sided,
+            ~np.isfinite(pseudo).all(axis=1),
+            np.abs(t(direct, pseudo)) > two_sided,
+            below & above,
+        ],
+        [NOTHING, UNDETERMINED, MORE, EXPLAINED],
+        NOT_FOUND,
+    )
+
+
 def verdicts(count: int, seed: int = 0, **options: Any) -> Counter[str]:
     """Return how many of so many studies end with which words."""
-    generator = np.random.default_rng(seed)
-    return Counter(compared(*study(generator, **options)).verdict for _ in range(count))
+    return Counter(words(studies(np.random.default_rng(seed), count, **options)).tolist())
 
 
 def followed(count: int, seed: int = 0, **options: Any) -> tuple[float, float]:
@@ -115,30 +184,29 @@ def followed(count: int, seed: int = 0, **options: Any) -> tuple[float, float]:
     Args:
       count: first studies, one that follows each; neither has a direct part.
       seed: of random numbers.
-      options: of `study`.
+      options: of `studies`.
 
     Returns:
       Share of the studies that follow, and the median number of seeds that was named.
     """
     generator = np.random.default_rng(seed)
-    said, named = [], []
-    for _ in range(count):
-        first = compared(*study(generator, seeds=6, direct=0.0, **options)).direct
-        named.append(first.seeds_needed if first else np.inf)
-        again = compared(*study(generator, seeds=int(min(named[-1], 300)), direct=0.0, **options))
-        said.append(again.verdict == EXPLAINED)
-    return float(np.mean(said)), float(np.median(named))
+    first = studies(generator, count, seeds=6, direct=0.0, **options)
+    found = [as_the_report_says(first, place).direct for place in range(count)]
+    named = np.array([one.seeds_needed if one else np.inf for one in found])
+    said = 0
+    for seeds, often in Counter(np.minimum(named, 300).astype(int).tolist()).items():
+        for start in range(0, often, 50):
+            number = min(50, often - start)
+            again = studies(generator, number, seeds=seeds, direct=0.0, **options)
+            said += int((words(again) == EXPLAINED).sum())
+    return said / count, float(np.median(named))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000, help="studies of each kind")
     count = parser.parse_args().count
-    kinds = [
-        *itertools.product((1, 2), (0.1,), (0.0, 0.15, 0.3, 0.6)),
-        (2, 0.3, 0.0),
-        (2, 0.3, 0.3),
-    ]
+    kinds = itertools.product((1, 2, 3), (0.03, 0.1, 0.3), (0.0, 0.15, 0.3, 0.6))
     for factors, noise, direct in kinds:
         cells = []
         for seeds in (3, 6, 9, 12):
@@ -151,7 +219,7 @@ def main() -> None:
         found = verdicts(count, seeds=6, direct=0.3, **options)
         print(f"| {name} | {found[EXPLAINED] / count:.1%} |", flush=True)
     for factors, spread in itertools.product((1, 2, 3), (0.3, 0.5)):
-        share, named = followed(count // 4, factors=factors, spread=spread)
+        share, named = followed(count // 10, factors=factors, spread=spread)
         print(f"| {factors} | {spread} | {named:.0f} | {share:.1%} |", flush=True)
 
 
