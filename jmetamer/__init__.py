@@ -86,6 +86,7 @@ _HOMES = {
         "jacobian_spectrum",
         "joint_spectrum",
         "leading_spectrum",
+        "map_correlation",
         "map_correlations",
         "node_maps",
         "rank_ledger_of",

@@ -14,7 +14,7 @@ from jmetamer.jacobians.local_geometry import (
     local_geometry,
     volume_change,
 )
-from jmetamer.jacobians.map_correlations import MapCorrelations, map_correlations
+from jmetamer.jacobians.map_correlations import MapCorrelations, map_correlation, map_correlations
 from jmetamer.jacobians.node_maps import NodeMap, NodeMaps, node_maps
 from jmetamer.jacobians.representation import Representation, jacobian_operator, representation
 from jmetamer.jacobians.structural_bound import structural_bound
@@ -33,6 +33,7 @@ __all__ = [
     "joint_spectrum",
     "leading_spectrum",
     "local_geometry",
+    "map_correlation",
     "map_correlations",
     "node_maps",
     "rank_ledger_of",
