@@ -22,7 +22,7 @@ _PLAIN_WIDTH = 160
 _DEVIATIONS = 3  # of one cell in the final table
 _TABLE_WIDTH = 120  # columns of a terminal that the final table needs
 _TITLES = (
-    "cell", "success (95% interval)", "most often missed", "ends of the search", "median loss",
+    "cell", "success (95% over metamers)", "most often missed", "ends of the search", "median loss",
     "test accuracy", "deviation (start; chance)", "rank of ceiling; blind",
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ class Terminal:
         texts = dict(zip(_TITLES, summary_texts(row), strict=True))
         missed = f", most often missed: {row['missed']}" if row["missed"] else ""
         ends = texts["ends of the search"]
-        self.line(f"{row['cell']}: success {texts['success (95% interval)']}{missed}; {ends}")
+        self.line(f"{row['cell']}: success {texts['success (95% over metamers)']}{missed}; {ends}")
 
     def summary(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Print the headline numbers of finished cells, success first, and what to change.

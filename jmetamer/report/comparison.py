@@ -7,7 +7,7 @@ from typing import Any
 from jmetamer.report.cells import distinguishing, flatten, name_cells
 from jmetamer.report.makers import SEEDS, MadeCell, as_key, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
-from jmetamer.report.share import Share
+from jmetamer.report.share import Share, over_networks
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing
@@ -143,7 +143,7 @@ def _row(
     readings: Sequence[Reading],
 ) -> SideBySide:
     found = [summaries[made.cell] for made in own]
-    together = [s.success.together for s in found if s.success and s.success.together]
+    together = [(s.network, s.succeeded) for s in found if s.succeeded]
     measures = dict.fromkeys(d.measure for s in found for d in s.deviations)
     numbers = tuple(made.number for made in own)
     judged = [row for row in readings if set(row.maker.numbers) <= set(numbers)]
@@ -152,8 +152,8 @@ def _row(
         run=label,
         numbers=numbers,
         alone=alone,
-        converged=_share([(s.converged, s.count) for s in found]),
-        success=_share([(one.count, one.total) for one in together]) if together else None,
+        converged=over_networks((s.network, s.reached) for s in found),
+        success=over_networks(together) if together else None,
         loss=median([s.loss for s in found]),
         agreement=mean([s.agreement for s in found]),
         deviations={
@@ -170,8 +170,3 @@ def _row(
         ),
         recognition=tuple(row.result.recognition for row in judged if row.result is not None),
     )
-
-
-def _share(counts: Sequence[tuple[int, int]]) -> Share:
-    count, total = (sum(side) for side in zip(*counts, strict=True))
-    return Share(count, total)

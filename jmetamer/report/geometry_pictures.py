@@ -4,7 +4,7 @@ import xarray as xr
 
 from jmetamer.report.figures import dimensions, layer_spectra, ledger, maps
 from jmetamer.report.geometry_sentences import ledger_sentence, map_sentence
-from jmetamer.report.geometry_summary import summarize_ledger, summarize_maps
+from jmetamer.report.geometry_summary import kind_of_intervals, summarize_ledger, summarize_maps
 from jmetamer.report.picture import Picture, drawn
 from jmetamer.report.wording import listing, number, plural
 
@@ -74,7 +74,7 @@ def _map_picture(prefix: str, data: xr.Dataset) -> Picture | None:
         prefix, "Maps over all nodes", maps.map_panels(data), map_sentence(summary),
         "Left and middle: nodes in groups of about equal size; mark and line: median and quartiles "
         "of a group; ρ: Spearman's correlation over all nodes. Right: mean over the nodes of each "
-        f"class. Intervals take nodes as independent, which neighbors are not.{left_out}",
+        f"class, with 95% intervals {kind_of_intervals(data)}.{left_out}",
         wide=True,
     )  # fmt: skip
 

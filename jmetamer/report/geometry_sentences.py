@@ -97,7 +97,8 @@ def map_sentence(maps: MapSummary) -> str:
       >>> print(map_sentence(MapSummary(34, float("nan"), 0.25, (0.5, 0.2, 0.7), unknown)))
       Over all 34 nodes, the median blind fraction (share of the input's energy that the node's
       representation cannot see to first order) is 25%; its rank correlation with the number of
-      neighbors is 0.5 (95% interval 0.2 to 0.7).
+      neighbors is 0.5 (0.2 to 0.7); in brackets 95% intervals that take nodes as independent,
+      which neighbors are not.
     """
     share = percent(maps.after)
     if not math.isnan(maps.before):
@@ -111,11 +112,13 @@ def map_sentence(maps: MapSummary) -> str:
         ("the share of neighbors of the same class", maps.homophily),
     )
     told = [
-        f"with {name} is {number(rho, 2)} (95% interval {number(low, 2)} to {number(high, 2)})"
+        f"with {name} is {number(rho, 2)} ({number(low, 2)} to {number(high, 2)})"
         for name, (rho, low, high) in pairs
         if not math.isnan(rho)
     ]
-    return f"{text}; its rank correlation {listing(told)}." if told else f"{text}."
+    if not told:
+        return f"{text}."
+    return f"{text}; its rank correlation {listing(told)}; in brackets {maps.interval}."
 
 
 def ledger_sentence(ledger: LedgerSummary) -> str:

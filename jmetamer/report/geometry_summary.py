@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
+_INDEPENDENT = "that take nodes as independent, which neighbors are not"  # in older runs
+
 
 @dataclasses.dataclass(frozen=True)
 class MapSummary:
@@ -16,6 +18,7 @@ class MapSummary:
         layer without one.
       degree, homophily: Spearman's correlation of the blind fraction (after) with them, and its
         95% limits; NaN where unknown.
+      interval: what the limits are.
     """
 
     num_nodes: int
@@ -23,6 +26,7 @@ class MapSummary:
     after: float
     degree: tuple[float, float, float]
     homophily: tuple[float, float, float]
+    interval: str = f"95% intervals {_INDEPENDENT}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +60,14 @@ def summarize_maps(data: xr.Dataset) -> MapSummary | None:
         after=medians[-1],
         degree=_correlation(data, "degree"),
         homophily=_correlation(data, "homophily"),
+        interval=f"95% intervals {kind_of_intervals(data)}",
     )
+
+
+def kind_of_intervals(data: xr.Dataset) -> str:
+    """Say how the limits of map correlations and the errors of class means were taken."""
+    attributes = data["map_correlation_low"].attrs if "map_correlation_low" in data else {}
+    return str(attributes.get("intervals", _INDEPENDENT))
 
 
 def summarize_ledger(data: xr.Dataset) -> LedgerSummary | None:

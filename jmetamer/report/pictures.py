@@ -63,10 +63,7 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
 
     known = any(cell.succeeded is not None for cell in cells)
     nothing = Share(0, 0)
-    shares = [
-        (cell.succeeded or nothing) if known else Share(cell.converged, cell.count)
-        for cell in cells
-    ]
+    shares = [(cell.succeeded or nothing) if known else cell.reached for cell in cells]
     what = "fulfill every criterion" if known else "reached the tolerance"
     titles = distinguishing([cell.name.title for cell in cells])
     titles = [title.replace("layer ", "") for title in titles]
@@ -84,8 +81,9 @@ def overview_picture(cells: list[CellSummary]) -> Picture | None:
         picture = drawn(
             "all", "Success of every cell" if known else "Converged share of every cell", figure,
             alt,
-            f"Dot: share of metamers that {what}. Line: 95% Wilson interval. The cells are "
-            "numbered as in the table.",
+            f"Dot: share of metamers that {what}. Line: 95% Wilson interval over "
+            "the metamers of the cell, which are of one network. The cells are numbered as in the "
+            "table.",
             wide=True,
         )  # fmt: skip
     return with_sources(picture, *(cell.sources for cell in cells))

@@ -14,6 +14,7 @@ from jmetamer.report.geometry_sentences import (
     map_sentence,
     rank_sentence,
 )
+from jmetamer.report.share import over_networks
 from jmetamer.report.success_sentences import (
     harm_sentence,
     null_sentence,
@@ -25,7 +26,6 @@ from jmetamer.report.success_summary import SuccessSummary
 from jmetamer.report.summary import CellSummary, Deviation
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing, number, percent, plural, span
-from jmetamer.results.statistics import wilson_interval
 
 
 def run_sentences(
@@ -117,10 +117,9 @@ def cell_sentences(cell: CellSummary) -> list[str]:
 def _reached(cell: CellSummary) -> str:
     if not cell.count:
         return "The cell holds no metamers."
-    low, high = cell.interval
     return (
         f"{cell.converged:,} of {plural(cell.count, 'metamer')} reached the tolerance "
-        f"({percent(cell.share)}; 95% interval {percent(low)} to {percent(high)})."
+        f"({cell.reached.words})."
     )
 
 
@@ -165,13 +164,12 @@ def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
 def _answer(cells: Sequence[CellSummary]) -> str:
     if len(cells) == 1:
         return _reached(cells[0])
-    total, converged = sum(c.count for c in cells), sum(c.converged for c in cells)
-    if not total:
+    every = over_networks((cell.network, cell.reached) for cell in cells)
+    if not every.total:
         return "The cells hold no metamers."
-    low, high = wilson_interval(converged, total)
     text = (
-        f"{converged:,} of {plural(total, 'metamer')} reached the tolerance of their cell "
-        f"({percent(converged / total)}; 95% interval {percent(low)} to {percent(high)})."
+        f"{every.count:,} of {plural(every.total, 'metamer')} reached the tolerance of their cell "
+        f"({every.words})."
     )
     return f"{text}{_range(cells, [cell.share for cell in cells])}"
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from jmetamer.measures.transfer import Paired
 from jmetamer.report.reading import finite, mean
+from jmetamer.report.share import over_networks
 from jmetamer.report.success_summary import NullSummary, SuccessSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import number, percent, plural, span
-from jmetamer.results.statistics import wilson_interval
 
 _OTHER_SEEDS = "the same architecture from other seeds"
 _DEFAULTS = "judges of the same architecture, trained with default settings,"
@@ -24,25 +24,23 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     Returns:
       The sentence; empty where no cell says.
     """
-    together = [cell.together for cell in cells if cell.together is not None]
-    total = sum(one.total for one in together)
-    if not total:
+    every = over_networks((cell.network, cell.together) for cell in cells if cell.together)
+    together = [cell.together for cell in cells if cell.together]
+    if not every.total:
         return ""
-    count = sum(one.count for one in together)
-    low, high = wilson_interval(count, total)
     text = (
-        f"{count:,} of {plural(total, 'metamer')} fulfill every criterion of success "
-        f"({percent(count / total)}; 95% interval {percent(low)} to {percent(high)})"
+        f"{every.count:,} of {plural(every.total, 'metamer')} fulfill every criterion of success "
+        f"({every.words})"
     )
     failed: dict[str, int] = {}
     for one in (one for cell in cells for one in cell.criteria if one.variable != "success"):
         failed[one.name] = failed.get(one.name, 0) + one.total - one.count
     worst = max(failed, key=lambda name: failed[name], default="")
-    planted = [f" {one.planted}." for one in together if one.planted and not count]
+    planted = [f" {one.planted}." for one in together if one.planted and not every.count]
     after = "".join(dict.fromkeys(planted))
     if not worst or not failed[worst]:
         return f"{text}.{after}"
-    missed = f"; the one most often missed is “{worst}” ({failed[worst]:,} of {total:,})."
+    missed = f"; the one most often missed is “{worst}” ({failed[worst]:,} of {every.total:,})."
     return f"{text}{missed}{after}"
 
 

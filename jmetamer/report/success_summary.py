@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import setting
+from jmetamer.report.makers import network_of
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
@@ -138,6 +139,7 @@ class SuccessSummary:
         stayed; NaN where the dataset has no such class.
       missed: what most metamers that do not succeed lack; None where there are none.
       undecided: metamers that may be the reference with its nodes renamed.
+      network: what is equal for cells of one trained network.
     """
 
     criteria: tuple[Criterion, ...]
@@ -145,6 +147,7 @@ class SuccessSummary:
     harmful: float
     missed: Missed | None = None
     undecided: int = 0
+    network: str = ""
 
     def of(self, variable: str) -> Criterion | None:
         """Return the criterion of this variable, or None where the store does not hold it."""
@@ -200,7 +203,8 @@ def summarize_success(
     harmful = finite(values(data, "harmful_fraction"))
     mean = float(harmful.mean()) if harmful.size else float("nan")
     undecided = int(np.sum(values(data, "renamed") == 2))
-    return SuccessSummary(criteria, null, mean, most_missed(data, counts), undecided)
+    missed = most_missed(data, counts)
+    return SuccessSummary(criteria, null, mean, missed, undecided, network_of(settings))
 
 
 @dataclasses.dataclass(frozen=True)

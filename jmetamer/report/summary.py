@@ -21,7 +21,9 @@ from jmetamer.report.geometry_summary import (
     summarize_maps,
 )
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
+from jmetamer.report.makers import network_of
 from jmetamer.report.reading import finite, mean, median, number_of, scalar, values
+from jmetamer.report.share import Share
 from jmetamer.report.sources import known_names
 from jmetamer.report.success_summary import (
     Correction,
@@ -29,7 +31,6 @@ from jmetamer.report.success_summary import (
     SuccessSummary,
     summarize_success,
 )
-from jmetamer.results.statistics import wilson_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +118,7 @@ class CellSummary:
     Attributes:
       name: what the cell is called.
       count, converged: number of metamers, and of those that reached the tolerance.
-      interval: 95% Wilson interval of the converged share.
+      network: what is equal for cells of one trained network.
       statuses: counts of every status that occurred, converged first.
       loss: median loss of the stored (hardened) graphs, NaN where undefined.
       num_loose: metamers marked as converged whose stored graph misses the tolerance.
@@ -140,7 +141,7 @@ class CellSummary:
     name: CellName
     count: int
     converged: int
-    interval: tuple[float, float]
+    network: str
     statuses: tuple[StatusCount, ...]
     loss: float
     num_loose: int
@@ -167,9 +168,14 @@ class CellSummary:
         return None if self.success is None else self.success.together
 
     @property
+    def reached(self) -> Share:
+        """How many metamers reached the tolerance."""
+        return Share(self.converged, self.count)
+
+    @property
     def share(self) -> float:
         """Converged share, NaN without metamers."""
-        return self.converged / self.count if self.count else float("nan")
+        return self.reached.share
 
 
 def summarize(
@@ -199,7 +205,7 @@ def summarize(
         name=name,
         count=count,
         converged=converged,
-        interval=wilson_interval(converged, count),
+        network=network_of(settings),
         statuses=statuses,
         loss=median(values(data, "loss_hardened")),
         num_loose=_num_loose(data, tolerance),

@@ -29,13 +29,13 @@ def summary_row(
 
     Returns:
       `cell`, `dataset`, `layer`, `count`; `success` (share of metamers that fulfill all criteria)
-      with `success_count`, `success_low` and `success_high` (Wilson 95% interval), `planted` (where
-      none does, what the search may have missed, in words; empty where unknown), `missed` (the
-      criterion missed most often; empty where none is), `missed_count` and `change` (keys to
-      change); `status_counts`, `converged` (share) with `converged_low` and `converged_high`,
-      `loss_median` (hardened),
-      `test_accuracy`, `class_agreement` and its chance level, `deviations`,
-      `deviations_start` and `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
+      with `success_count`, `success_low` and `success_high` (Wilson 95% interval over these
+      metamers, which are of one network), `planted` (where none does, what the search may have
+      missed, in words; empty where unknown), `missed` (the criterion missed most often; empty where
+      none is), `missed_count` and `change` (keys to change); `status_counts`, `converged` (share)
+      with `converged_low` and `converged_high`, `loss_median` (hardened), `test_accuracy`,
+      `class_agreement` and its chance level, `deviations`, `deviations_start` and
+      `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
       `num_inputs`, `node_dimension`, `node_num_inputs` (by a node's own features) and
       `blind_fraction` (medians over targets). NaN stands for what the cell does not hold.
 

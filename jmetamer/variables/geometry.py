@@ -277,7 +277,8 @@ def _correlation_variables(found: MapSurvey) -> dict[str, Variable]:
                 mean[place, row], error[place, row] = one.class_mean, one.class_error
     axes = ("map_layer", "map_name")
     names = ("map_correlation", "map_correlation_low", "map_correlation_high")
-    meaning = {"meaning": f"Spearman's, 95% limits as if nodes were independent; {_UNITS}"}
+    smooth = "by random maps that are as smooth on the graph"
+    meaning = {"meaning": f"Spearman's, with 95% limits {smooth}; {_UNITS}", "intervals": smooth}
     by_class = (*axes, "map_class")
     return {
         "map_name": Variable(("map_name",), np.array(CORRELATED)),
@@ -285,7 +286,9 @@ def _correlation_variables(found: MapSurvey) -> dict[str, Variable]:
         "map_class": Variable(("map_class",), classes),
         "map_class_count": Variable(("map_class",), counts),
         "map_class_mean": Variable(by_class, mean, {"meaning": _UNITS}),
-        "map_class_error": Variable(by_class, error, {"meaning": "standard error of the mean"}),
+        "map_class_error": Variable(
+            by_class, error, {"meaning": f"standard error of the mean {smooth}"}
+        ),
     } | {
         name: Variable((*axes, "map_statistic"), table, meaning)
         for name, table in zip(names, limits, strict=True)

@@ -133,7 +133,8 @@ def test_a_zero_target_is_explained_and_draws_no_loss(make_run, cell, digits):
 def test_a_single_metamer_is_drawn(make_run, cell, digits):
     run = make_run({"a": cell(digits, count=1, stored=1, num_stalled=0)})
     text, parsed = read(write_report(run))
-    assert "1 of 1 metamer reached the tolerance (100%; 95% interval 20.7% to 100%)" in text
+    over = "95% interval over metamers of one network 20.7% to 100%"
+    assert f"1 of 1 metamer reached the tolerance (100%; {over})" in text
     assert len(parsed.pictures) == 6
 
 

@@ -22,7 +22,8 @@ def summary(cell, digits):
 def test_sentences_carry_the_counts_and_the_interval(summary):
     found, _ = summary(count=64, num_stalled=1)
     text = " ".join(cell_sentences(found))
-    assert "63 of 64 metamers reached the tolerance (98.4%; 95% interval 91.7% to 99.7%)" in text
+    over = "95% interval over metamers of one network 91.7% to 99.7%"
+    assert f"63 of 64 metamers reached the tolerance (98.4%; {over})" in text
     assert "tolerance 10⁻⁴" in text
 
 

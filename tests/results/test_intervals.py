@@ -6,13 +6,20 @@ simulation in 16000; the seeds are fixed, so a test that passes once always pass
 
 import numpy as np
 import pytest
+from bounded_limits import bounded_limits
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from jmetamer._base.errors import InputError
-from jmetamer.results import median_interval, seed_summary, t_interval
+from jmetamer.results import (
+    median_interval,
+    rate_interval,
+    seed_summary,
+    t_interval,
+    wilson_interval,
+)
 
 SIMULATIONS = 20_000
 
@@ -115,3 +122,89 @@ class TestASummaryOfSeeds:
     def test_refuses_a_table(self):
         with pytest.raises(InputError, match=r"`values` has shape \(1, 2\)"):
             seed_summary([[1.0, 2.0]])
+
+
+def studies(draw, mean, networks, count=64, repeats=2000):
+    """Return successes of simulated studies, [studies, networks], and the true mean rate."""
+    generator, spread = np.random.default_rng(networks), 0.1
+    if draw == "beta":
+        size = mean * (1 - mean) / spread**2 - 1
+        rates, truth = generator.beta(mean * size, (1 - mean) * size, (repeats, networks)), mean
+    else:
+        law = stats.truncnorm(-mean / spread, (1 - mean) / spread, mean, spread)
+        rates, truth = law.rvs((repeats, networks), random_state=generator), law.mean()
+    return generator.binomial(count, rates), truth
+
+
+class TestARateOverNetworks:
+    @pytest.mark.parametrize("draw", ["beta", "truncated normal"])
+    @pytest.mark.parametrize("mean", [0.5, 0.8, 0.9])
+    def test_is_covered_in_92_to_97_percent_of_studies(self, draw, mean):
+        counts, truth = studies(draw, mean, 21)
+        limits = np.array([rate_interval(study, [64] * 21) for study in counts.tolist()])
+        assert 0.92 <= coverage(limits.T, truth) <= 0.97
+        pooled = np.array([wilson_interval(study, 64 * 21) for study in counts.sum(1).tolist()])
+        assert coverage(pooled.T, truth) < 0.75
+
+    @pytest.mark.parametrize("networks", [2, 3, 6])
+    @pytest.mark.parametrize("mean", [0.5, 0.9])
+    def test_is_covered_by_few_networks_too(self, networks, mean):
+        counts, truth = studies("beta", mean, networks)
+        limits = np.array([rate_interval(study, [64] * networks) for study in counts.tolist()])
+        assert coverage(limits.T, truth) > 0.92
+
+    def test_of_one_network_is_wilsons(self):
+        assert rate_interval([63], [64]) == wilson_interval(63, 64)
+        assert rate_interval([0, 63], [0, 64]) == wilson_interval(63, 64)
+        assert rate_interval([], []) == (0, 1)
+
+    @pytest.mark.parametrize("networks", [2, 3, 21])
+    def test_at_an_end_counts_each_network_as_one_trial(self, networks):
+        totals = [64] * networks
+        assert rate_interval(totals, totals) == wilson_interval(networks, networks)
+        assert rate_interval([0] * networks, totals) == wilson_interval(0, networks)
+
+    def test_is_that_of_the_shares_where_all_networks_have_as_many_metamers(self):
+        counts = [60, 40, 52, 7]
+        found = rate_interval(counts, [64] * 4, 0.9)
+        assert found == pytest.approx(bounded_limits(np.array(counts) / 64, 0, 1, 0.9))
+        assert found == pytest.approx(t_interval(np.array(counts) / 64, 0.9, (0, 1)))
+
+    def test_knows_the_noise_of_the_metamers_where_networks_are_alike(self):
+        assert rate_interval([32, 32, 32], [64, 64, 64]) == wilson_interval(96, 192)
+
+    def test_misuse_is_refused(self):
+        with pytest.raises(InputError, match="`successes` has 1 counts and `totals` 2"):
+            rate_interval([1], [2, 3])
+        with pytest.raises(InputError, match="`successes` is 3 and `total` is 2"):
+            rate_interval([3, 1], [2, 3])
+
+
+class TestBounds:
+    @given(arrays(np.float64, st.integers(2, 9), elements=st.floats(-1, 1)), st.floats(0.01, 0.999))
+    def test_no_limit_leaves_the_range_or_leaves_out_the_mean(self, values, level):
+        low, high = t_interval(values, level, (-1, 1))
+        assert -1 <= low <= values.mean() + 1e-9
+        assert values.mean() - 1e-9 <= high <= 1
+        low, high = t_interval(values + 1, level, (0, np.inf))
+        assert 0 <= low <= high
+
+    def test_limits_are_the_roots_of_the_score(self):
+        values = [0.74, 0.9, 1.0]
+        assert t_interval(values, 0.95, (-1, 1)) == pytest.approx(bounded_limits(values, -1, 1))
+
+    @pytest.mark.parametrize("mean", [0.0, 0.7, 0.9])
+    @pytest.mark.parametrize("num_seeds", [3, 6])
+    def test_keep_the_coverage(self, mean, num_seeds):
+        generator = np.random.default_rng(num_seeds)
+        seeds = np.clip(generator.normal(mean, 0.08, (SIMULATIONS, num_seeds)), -1, 1)
+        truth = np.clip(generator.normal(mean, 0.08, 2_000_000), -1, 1).mean()
+        assert coverage(t_interval(seeds, bounds=(-1, 1)), truth) == pytest.approx(0.95, abs=0.01)
+
+    def test_far_from_the_ends_nothing_changes(self):
+        values = np.array([0.01, 0.02, -0.01, 0.0])
+        assert t_interval(values, bounds=(-50, 50)) == pytest.approx(t_interval(values), abs=1e-4)
+
+    def test_values_outside_are_refused(self):
+        with pytest.raises(InputError, match=r"`values` hold 1.5, but `bounds` are 0 and 1"):
+            seed_summary([0.5, 1.5], bounds=(0, 1))

@@ -125,7 +125,10 @@ def _by_class(axes: Axes, data: xr.Dataset, field: str) -> None:
         mean = np.asarray(data["map_class_mean"].sel(one).values, float)
         error = np.asarray(data["map_class_error"].sel(one).values, float)
         places = np.arange(len(classes)) + shift
-        _bars(axes, places, mean - 2 * error, mean + 2 * error, color)
+        bounds = 0.0, 1.0 if field.startswith("nu") else np.inf
+        if field == "log_volume":
+            bounds = -np.inf, np.inf
+        _bars(axes, places, *(np.clip(mean + side * error, *bounds) for side in (-2, 2)), color)
         axes.plot(places, mean, color=color, marker="o", ms=3.5, ls="none", label=label)
     axes.set_title("mean ± 2 standard errors")
     axes.grid(visible=False, axis="x")

@@ -40,5 +40,5 @@ def cell_shares(
     axes.set_yticks(range(len(order)), [labels[i] for i in order])
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_xlim(-2, 102)
-    axes.set_xlabel(f"metamers that {what} (%), 95% Wilson interval")
+    axes.set_xlabel(f"metamers that {what} (%), 95% interval over metamers")
     return figure
