@@ -220,7 +220,8 @@ def correlation(alike: SmoothMaps, other: np.ndarray, level: float) -> Correlati
     moments = alike.noise.moments(ranks[:, None])
     effective = float(alike.noise.effective(alike.theta, moments)[0])
     if abs(rho) > 1 - _ROUND_OFF:
-        return Correlation(round(rho), round(rho), round(rho), count, effective)
+        sign = math.copysign(1.0, rho)
+        return Correlation(sign, sign, sign, count, effective)
     random = ranks @ _unit_ranks(alike.maps)
     spreads = _spread(random, alike.noise.effective(alike.thetas, moments))
     deviates = np.sort(np.abs(np.arctanh(random)) / spreads)
