@@ -85,8 +85,10 @@ class NoiseOnGraph:
     def draws(self, theta: np.ndarray, count: int) -> np.ndarray:
         """Return [b, count] maps with the variances theta, [kinds]."""
         generator = np.random.default_rng((self._seed, 1))
-        kinds = np.flatnonzero(theta)
-        return sum(np.sqrt(theta[k]) * self._kind(k, count, generator) for k in kinds)
+        maps = np.zeros((len(self._nodes), count))
+        for kind in np.flatnonzero(theta).tolist():
+            maps += np.sqrt(theta[kind]) * self._kind(kind, count, generator)
+        return maps
 
     def _kind(self, kind: int, width: int, generator: np.random.Generator) -> np.ndarray:
         """Return maps [b, width] of one kind, in the order of `moments`."""

@@ -128,7 +128,8 @@ def _by_class(axes: Axes, data: xr.Dataset, field: str) -> None:
         bounds = 0.0, 1.0 if field.startswith("nu") else np.inf
         if field == "log_volume":
             bounds = -np.inf, np.inf
-        _bars(axes, places, *(np.clip(mean + side * error, *bounds) for side in (-2, 2)), color)
+        low, high = (np.clip(mean + side * error, *bounds) for side in (-2, 2))
+        _bars(axes, places, low, high, color)
         axes.plot(places, mean, color=color, marker="o", ms=3.5, ls="none", label=label)
     axes.set_title("mean ± 2 standard errors")
     axes.grid(visible=False, axis="x")
