@@ -23,7 +23,7 @@ _CODE_OF_HARM = 1  # right before, wrong now
 WHY_ABSENT = {
     RANK: "no geometry of the matched layer",
     _BLIND: "no maps: `geometry: {maps: true}`",
-    _INFORMATION: "no channel: `geometry: {channel: [1, 0.1]}`",
+    _INFORMATION: "no `geometry.channel`",
     LOG_VOLUME: "no geometry of the matched layer",
     "class agreement": "not stored",
     _HARMFUL: "not stored; it takes the most probable classes of a block model",
@@ -92,7 +92,9 @@ def _geometry(layer: str, data: xr.Dataset) -> _Numbers:
         yield RANK, median(values(data, "rank_post")), width
     if data.sizes.get("map_layer", 0) and "map_nu" in data:
         yield _BLIND, mean(data["map_nu"].isel(map_layer=-1).values), 1.0
-    if "channel_information" in data and layer in data["geometry_layer"].values:
+    if "channel_information_post" in data:
+        yield _INFORMATION, mean(values(data, "channel_information_post")), np.inf
+    elif "channel_information" in data and layer in data["geometry_layer"].values:
         yield _INFORMATION, mean(data["channel_information"].sel(geometry_layer=layer)), np.inf
 
 

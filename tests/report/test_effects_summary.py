@@ -174,6 +174,9 @@ class TestMoreOutcomes:
             "deviation features/cosine less the start's": -0.2,
         }
         assert {name: found[name] for name in expected} == pytest.approx(expected, nan_ok=True)
+        variables["channel_information_post"] = ("target", [4.0, 6.0])
+        found = cell_outcomes(settings_of(), xr.Dataset(variables))
+        assert found["channel information"] == 5.0
 
     def test_that_a_run_does_not_hold_are_named_with_the_reason(self):
         study = only(made(ACCURACY))
