@@ -54,7 +54,8 @@ OF_NO_DIVERSITY = ("settings.store.metamers", "stored_seed_id", "seed_id", "stat
 # What effects of factors are made from.
 OF_EFFECTS = (
     "settings.training.seed", "test_accuracy", "rank_post", "num_inputs", "num_outputs", "map_nu",
-    "channel_information_post", "channel_information", "geometry_node", "log_volume_post", "success", "success_matches",
+    "channel_information_post", "channel_information", "geometry_node", "log_volume_post",
+    "success", "success_matches",
     "status", "class_agreement", "harm_outcome", "control_harm_outcome", "measure", "deviation",
     "deviation_start", "recognition_kappa", "judge_architecture", "judge_seed", "control_kappa",
 )  # fmt: skip
