@@ -3,7 +3,10 @@
 The model: each of n nodes has a class y_i, drawn independently from `class_prior`. Each pair i < j
 is joined with probability `edge_probability[y_i, y_j]`, independently. In the contextual model
 node i has features x_i ~ Normal(means[y_i], noise^2 I) (Deshpande, Sen, Montanari and Mossel 2018,
-Contextual Stochastic Block Models, arXiv:1807.09596, with one mean a class).
+Contextual Stochastic Block Models, arXiv:1807.09596, with one mean a class). In the degree-corrected
+model node i has a weight w_i, and i and j are joined with probability `1 - (1 - P)^(w_i w_j)`, P
+that of their classes: the chance that some of Poisson many edges of rate `-w_i w_j log(1 - P)` falls
+on the pair (Karrer and Newman 2011, arXiv:1008.3926). Weights of 1 are the plain model.
 """
 
 from typing import NamedTuple
@@ -15,6 +18,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.symmetry import simple_undirected
 
 _BLOCK = 1024
+_NEVER = -1e200  # log of a probability of 0: finite, so that no times it is 0
 
 
 class BlockModel(NamedTuple):
@@ -22,15 +26,17 @@ class BlockModel(NamedTuple):
 
     Attributes:
       class_prior: [c], sums to one.
-      edge_probability: [c, c], symmetric, in [0, 1].
+      edge_probability: [c, c], symmetric, in [0, 1]; with `weights`, of two nodes of weight 1.
       means: [c, d] feature means, or None where features tell nothing of the class.
       noise: standard deviation of every feature around its mean.
+      weights: [n] positive, of a degree-corrected model; None for the plain one.
     """
 
     class_prior: np.ndarray
     edge_probability: np.ndarray
     means: np.ndarray | None = None
     noise: float = 1.0
+    weights: np.ndarray | None = None
 
 
 def planted_partition(num_nodes: int, num_classes: int, p_in: float, p_out: float) -> BlockModel:
@@ -98,7 +104,9 @@ def class_posterior(model: BlockModel, graph: jraph.GraphsTuple, labels: np.ndar
     tell of y_i, so this full conditional is exact:
 
         P(y_i = k | ...)  ~  prior_k * Normal(x_i; means_k, noise^2 I)
-                             * prod over j != i of  P_kl^a_ij (1 - P_kl)^(1 - a_ij),  l = y_j.
+                             * prod over j != i of  P_kl^a_ij (1 - P_kl)^(1 - a_ij),  l = y_j,
+
+    with `1 - (1 - P_kl)^(w_i w_j)` in place of P_kl where the model has weights.
 
     Its arg max is the Bayes-optimal label for a node that joins a graph whose other labels are
     known (Gosch, Sturm, Geisler and Guennemann 2023, Revisiting Robustness in Graph Machine
@@ -128,16 +136,14 @@ def class_posterior(model: BlockModel, graph: jraph.GraphsTuple, labels: np.ndar
     senders, receivers = simple_undirected(
         np.asarray(graph.senders)[present], np.asarray(graph.receivers)[present], labels.size
     )
-    one_hot = np.eye(model.class_prior.size)[labels]
-    joined = np.zeros_like(one_hot)  # [n, c]: neighbors of each class
-    np.add.at(joined, receivers, one_hot[senders])
-    apart = one_hot.sum(axis=0) - one_hot - joined  # [n, c]: other nodes that are not neighbors
-    score = np.log(model.class_prior) + _log_likelihood(model.edge_probability, joined, apart)
+    score = np.log(model.class_prior) + _edge_scores(model, senders, receivers, labels)
     if model.means is not None:
-        offsets = np.asarray(graph.nodes, np.float64)[:, None, :] - model.means
-        score = score - (offsets**2).sum(axis=-1) / (2 * model.noise**2)
+        # Without |x|^2, which all classes share; a block at a time, as they become float64.
+        blocks = np.split(np.asarray(graph.nodes), range(_BLOCK, labels.size, _BLOCK))
+        inner = np.concatenate([rows.astype(np.float64) @ model.means.T for rows in blocks])
+        score += (inner - (model.means**2).sum(axis=-1) / 2) / model.noise**2
     best = score.max(axis=1, keepdims=True)
-    impossible = np.flatnonzero(np.isneginf(best))
+    impossible = np.flatnonzero(best <= _NEVER)
     if impossible.size:
         raise InputError(
             f"node {impossible[0]} has edges or non-edges of probability 0 under every class; the "
@@ -147,10 +153,28 @@ def class_posterior(model: BlockModel, graph: jraph.GraphsTuple, labels: np.ndar
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def _log_likelihood(probability: np.ndarray, joined: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Sum over classes l of joined_l log P_kl + apart_l log(1 - P_kl), with 0 log 0 = 0; [n, c]."""
-    from scipy import special
+def _edge_scores(
+    model: BlockModel, senders: np.ndarray, receivers: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Return the log-likelihood of each node's edges and non-edges in each class, [n, c]."""
+    shape = labels.size, model.class_prior.size
+    weights = np.ones(labels.size) if model.weights is None else model.weights
+    with np.errstate(divide="ignore"):
+        absent = np.maximum(np.log1p(-model.edge_probability), _NEVER)
+        present = np.maximum(np.log(model.edge_probability), _NEVER)
 
-    terms = special.xlogy(joined[:, None, :], probability)
-    terms = terms + special.xlog1py(apart[:, None, :], -probability)
-    return terms.sum(axis=-1)
+    def by_class(values: np.ndarray) -> np.ndarray:
+        """Sum values of a node's edges by its neighbor's class, [n, c]."""
+        place = receivers * shape[1] + labels[senders]
+        return np.bincount(place, values, minlength=shape[0] * shape[1]).reshape(shape)
+
+    apart = np.bincount(labels, weights, minlength=shape[1]) - by_class(weights[senders])
+    apart[np.arange(labels.size), labels] -= weights  # [n, c]: other nodes, not neighbors
+    scores = weights[:, None] * (apart @ absent)
+    if model.weights is None:
+        return scores + by_class(np.ones(senders.size)) @ present
+    both = weights[senders] * weights[receivers]
+    for column, of_class in enumerate(absent):  # one at a time, for memory
+        chance = np.log(-np.expm1(both * of_class[labels[senders]]))
+        scores[:, column] += np.bincount(receivers, chance, minlength=labels.size)
+    return scores

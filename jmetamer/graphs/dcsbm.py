@@ -6,8 +6,13 @@ from types import MappingProxyType
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.block_model import BlockModel, class_posterior
 from jmetamer.graphs.dataset import Dataset, Provenance, sealed
-from jmetamer.graphs.degree_corrected import power_law_weights, sample_weighted_edges
+from jmetamer.graphs.degree_corrected import (
+    edge_probabilities,
+    power_law_weights,
+    sample_weighted_edges,
+)
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.split import per_class_split
 from jmetamer.graphs.symmetry import simple_undirected
@@ -44,7 +49,11 @@ def load_dcsbm(
     as in ogbn-arxiv, and the largest of n degrees grows as n^(2/3); some nodes have no edge.
     `load_dataset("dcsbm", **ARXIV_SIZE)` has the size of ogbn-arxiv. The features of a node are its
     class mean, a random direction of length `signal`, plus standard normal noise. Time and memory
-    grow in proportion to nodes times features, and to edges.
+    grow in proportion to nodes times features, and to edges; time also to both times classes.
+
+    `oracle_labels` are the arg max of `block_model.class_posterior`: optimal for a node given all
+    features, all edges, the weights and the true classes of all other nodes, in the model whose
+    pairs are independent with the rates of this draw (here the number of edges is fixed instead).
 
     Args:
       seed: draws everything.
@@ -70,17 +79,23 @@ def load_dcsbm(
     rng = np.random.default_rng(seed)
     labels = rng.integers(num_classes, size=num_nodes, dtype=np.int32)
     weights = power_law_weights(num_nodes, exponent, rng)
-    ends = sample_weighted_edges(labels, weights, num_edges, within, rng)
-    nodes = _features(labels, num_classes, num_features, signal, rng)
+    *ends, draws = sample_weighted_edges(labels, weights, num_edges, within, rng)
+    means, nodes = _features(labels, num_classes, num_features, signal, rng)
+    graph = make_graph(nodes, *simple_undirected(*ends, num_nodes))
+    chance = edge_probabilities(labels, weights, num_classes, draws, within)
+    prior = np.full(num_classes, 1 / num_classes)
+    model = BlockModel(prior, chance, means.astype(np.float64), weights=weights)
     return sealed(
         Dataset(
             name="dcsbm",
-            graph=make_graph(nodes, *simple_undirected(*ends, num_nodes)),
+            graph=graph,
             labels=labels,
             **per_class_split(labels, seed)._asdict(),
             num_classes=num_classes,
             feature_kind="continuous",
             provenance=_PROVENANCE,
+            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+            block_model=model,
         )
     )
 
@@ -101,10 +116,10 @@ def _check(num_nodes: int, num_classes: int, num_features: int, signal: float) -
 
 def _features(
     labels: np.ndarray, num_classes: int, num_features: int, signal: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw [n, d] float32 features given the classes, without a copy in float64."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw [c, d] means and [n, d] float32 features, without a copy in float64."""
     means = rng.standard_normal((num_classes, num_features), dtype=np.float32)
     means *= np.float32(signal) / np.linalg.norm(means, axis=1, keepdims=True)
     nodes = rng.standard_normal((labels.size, num_features), dtype=np.float32)
     nodes += means[labels]
-    return nodes
+    return means, nodes

@@ -11,6 +11,8 @@ Before repeats are left out, i and j are joined at a rate in proportion to
 
 which is the model of Karrer and Newman (2011), arXiv:1008.3926: the expected degree of a node is in
 proportion to its weight, whatever its class. Nothing here has as many entries as there are pairs.
+`edge_probabilities` is the same as a `BlockModel`, whose pairs are independent: with as many draws
+as were made a pair is among them with probability `1 - exp(-2 draws w_i w_j omega / W)`.
 """
 
 import numpy as np
@@ -55,7 +57,7 @@ def sample_weighted_edges(
     num_edges: int,
     within: float,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Draw distinct undirected edges without loops; the model is at the top of this file.
 
     Args:
@@ -67,16 +69,17 @@ def sample_weighted_edges(
 
     Returns:
       The two ends of every edge, the smaller node first: [m] int64 each, in the order in which
-      they were drawn.
+      they were drawn; and the number of draws up to the last of them, loops and repeats included.
 
     Raises:
       InputError: a number out of range, or so many edges that draws hardly find new ones.
 
     Example:
       >>> labels, weights = np.array([0, 0, 0, 1, 1, 1]), np.ones(6)
-      >>> one, other = sample_weighted_edges(labels, weights, 1, 0.5, np.random.default_rng(0))
-      >>> one.shape, bool((one < other).all())
-      ((1,), True)
+      >>> rng = np.random.default_rng(0)
+      >>> one, other, draws = sample_weighted_edges(labels, weights, 1, 0.5, rng)
+      >>> one.shape, bool((one < other).all()), draws >= 1
+      ((1,), True, True)
     """
     total = labels.size
     most = int(_LARGEST_DENSITY * (total * (total - 1) // 2))
@@ -92,22 +95,50 @@ def sample_weighted_edges(
         )
     ends = _WeightedNodes(labels, weights)
     numbers = np.zeros(0, np.int64)  # of pairs; int64, as the square of 65,536 nodes needs
+    places, draws = numbers, 0  # at which draw each of them came first
     for _ in range(_ROUNDS):
         if numbers.size == num_edges:
-            return numbers // total, numbers % total
+            return numbers // total, numbers % total, int(places[-1]) + 1
         drawn = max(_LEAST_DRAWN, int(1.1 * (num_edges - numbers.size)))
         one = ends.any(rng.random(drawn))
         same = rng.random(drawn) < within
         place = rng.random(drawn)
         other = np.where(same, ends.of_class(place, labels[one]), ends.any(place))
         low, high = np.minimum(one, other), np.maximum(one, other)
-        fresh = (low * total + high)[low < high]
-        numbers = _first_of_each(np.concatenate([numbers, fresh]))[:num_edges]
+        fresh = np.flatnonzero(low < high)
+        numbers = np.concatenate([numbers, (low * total + high)[fresh]])
+        first = np.sort(np.unique(numbers, return_index=True)[1])[:num_edges]
+        numbers, places = numbers[first], np.concatenate([places, draws + fresh])[first]
+        draws += drawn
     raise InputError(
         f"`num_edges` is {num_edges}, but {_ROUNDS} rounds of draws found only {numbers.size} "
         f"different ones among {total} nodes: with `within` {within} they fall on few pairs. Ask "
         "for fewer edges, or for a smaller `within` or a larger `exponent`."
     )
+
+
+def edge_probabilities(
+    labels: np.ndarray, weights: np.ndarray, num_classes: int, draws: int, within: float
+) -> np.ndarray:
+    """Return how likely some draw joins two nodes of weight 1, [c, c] by their classes.
+
+    Args:
+      labels: [n] class numbers, 0 or more.
+      weights: [n] positive numbers.
+      num_classes: c.
+      draws: made by `sample_weighted_edges`.
+      within: probability that an edge is drawn within a class.
+
+    Example:
+      >>> edge_probabilities(np.array([0, 0, 1, 1]), np.ones(4), 2, draws=2, within=0.0).round(3)
+      array([[0.221, 0.221],
+             [0.221, 0.221]])
+    """
+    total, of_class = weights.sum(), np.bincount(labels, weights, minlength=num_classes)
+    rates = np.full((num_classes, num_classes), (1 - within) / total)
+    # Of a class without a node there is no pair within.
+    inside = np.divide(within, of_class, out=np.zeros(num_classes), where=of_class > 0)
+    return -np.expm1(-2 * draws / total * (rates + np.diag(inside)))
 
 
 class _WeightedNodes:
@@ -134,8 +165,3 @@ class _WeightedNodes:
         # A sum may be rounded across the border of a class.
         return self.order[np.clip(found, begin, np.asarray(end) - 1)]
 
-
-def _first_of_each(numbers: np.ndarray) -> np.ndarray:
-    """Return each number once, in the order of its first appearance."""
-    first = np.unique(numbers, return_index=True)[1]
-    return numbers[np.sort(first)]

@@ -26,8 +26,9 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> ja
                    * prod over u != v of  P_kl^a_vu (1 - P_kl)^(1 - a_vu),  l = y_u,
 
     which is the Bayes-optimal label of v given its features, its edges and the other nodes'
-    classes. `graphs.block_model.class_posterior` gives the probabilities, in float64 on the host;
-    here the scores have the type of the features, so that a near tie may fall otherwise.
+    classes; with `1 - (1 - P_kl)^(w_v w_u)` in place of P_kl where the model has weights.
+    `graphs.block_model.class_posterior` gives the probabilities, in float64 on the host; here the
+    scores have the type of the features, so that a near tie may fall otherwise.
 
     Args:
       model: the parameters that generated the reference (`Dataset.block_model`).
@@ -49,14 +50,7 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> ja
     prior, probability = (
         jnp.asarray(given, dtype) for given in (model.class_prior, model.edge_probability)
     )
-    classes = jax.nn.one_hot(labels, len(prior), dtype=dtype)
-    present = (graph.edges.weight > 0) & (graph.senders != graph.receivers)
-    joined = jax.ops.segment_sum(
-        present[:, None] * classes[graph.senders], graph.receivers, len(classes)
-    )
-    apart = classes.sum(0) - classes - joined  # [n, c]: other nodes that are not neighbors
-    pairs = xlogy(joined[:, None], probability) + xlog1py(apart[:, None], -probability)
-    score = jnp.log(prior) + pairs.sum(-1)
+    score = jnp.log(prior) + _edge_scores(model, probability, graph, jnp.asarray(labels))
     if model.means is not None:
         means = jnp.asarray(model.means, dtype)
         # Without |x|^2, which all classes share and which would cost digits far from the means.
@@ -64,6 +58,29 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> ja
         score = score + (inner - (means**2).sum(-1) / 2) / model.noise**2
     best = score.max(-1)
     return jnp.where(jnp.isfinite(best), score.argmax(-1), IMPOSSIBLE).astype(jnp.int32)
+
+
+def _edge_scores(
+    model: BlockModel, probability: jax.Array, graph: jraph.GraphsTuple, labels: jax.Array
+) -> jax.Array:
+    """Return the log-likelihood of each node's edges and non-edges in each class, [n, c]."""
+    senders, receivers, nodes = graph.senders, graph.receivers, len(labels)
+    present = (graph.edges.weight > 0) & (senders != receivers)
+    ones = jnp.ones(nodes) if model.weights is None else model.weights
+    weights = jnp.asarray(ones, probability.dtype)[:, None]
+    classes = weights * jax.nn.one_hot(labels, len(probability), dtype=probability.dtype)
+    joined = jax.ops.segment_sum(present[:, None] * classes[senders], receivers, nodes)
+    apart = classes.sum(0) - classes - joined  # [n, c]: other nodes that are not neighbors
+
+    def of_class(row: jax.Array) -> jax.Array:
+        absent = xlog1py(weights * apart, -row).sum(-1)
+        if model.weights is None:
+            return absent + xlogy(joined, row).sum(-1)
+        both = (weights[senders] * weights[receivers])[:, 0]
+        chance = jnp.log(-jnp.expm1(both * jnp.log1p(-row[labels[senders]])))
+        return absent + jax.ops.segment_sum(jnp.where(present, chance, 0), receivers, nodes)
+
+    return jax.lax.map(of_class, probability).T  # one class at a time, for memory
 
 
 class Harm(NamedTuple):

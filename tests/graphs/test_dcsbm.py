@@ -49,7 +49,7 @@ def test_edges_fall_on_nodes_and_classes_at_the_rates_of_the_model():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [500, 1500])
     weights = np.where(np.arange(2000) % 3 == 0, 5.0, 1.0)
-    one, other = sample_weighted_edges(labels, weights, 40_000, 0.4, rng)
+    one, other, _ = sample_weighted_edges(labels, weights, 40_000, 0.4, rng)
     share = np.bincount(labels, weights) / weights.sum()
     within = (labels[one] == labels[other]).mean()
     # Repeats, which are left out, are less than one in twenty here.
