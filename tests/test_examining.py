@@ -11,7 +11,8 @@ from sklearn.metrics import cohen_kappa_score
 import jmetamer as jm
 from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.graphs.block_model import class_posterior
-from jmetamer.pipeline import run_cell
+from jmetamer.pipeline import prepare, run_cell
+from jmetamer.report.harm_summary import read_harm
 from jmetamer.results import RunStore, open_run, stored_judges, unlike_own_judges
 
 SETTINGS = [
@@ -208,23 +209,46 @@ class TestSuccess:
 
 
 class TestHarm:
-    def test_is_the_share_of_nodes_whose_most_probable_class_changed_unseen(self, tmp_path):
-        options = "{num_nodes: 40, num_features: 16, signal: 2.0}"
+    def test_outcomes_of_metamers_are_those_of_the_stored_graphs(self, tmp_path):
+        options = "{num_nodes: 40, num_features: 16}"
         cell = cell_of("dataset.name=csbm", f"dataset.options={options}", "recognition.judges=none")
         record, reference = run_cell(cell, models=tmp_path)
         store = RunStore(tmp_path)
         store.write_reference(reference)
         store.write(cell.id, record)
         run = open_run(tmp_path)
-        data = jm.load_dataset("csbm", num_nodes=40, num_features=16, signal=2.0, seed=0)
-        trained = jm.load_model(next((tmp_path / "models").parent.rglob("model.json")).parent)
-        before = class_posterior(data.block_model, data.graph, data.labels).argmax(-1)
-        for row, graph in enumerate(run.metamers(cell.id)):
-            after = class_posterior(data.block_model, graph, data.labels).argmax(-1)
-            same = predicted(trained, graph) == predicted(trained, data.graph)
-            harmful = float(run.dataset(cell.id)["harmful_fraction"][row])
-            assert harmful == pytest.approx(np.mean((before != after) & same))
+        data, found = jm.load_dataset("csbm", num_nodes=40, num_features=16), run.dataset(cell.id)
+        trained = jm.load_model(next(tmp_path.rglob("model.json")).parent)
 
-    def test_is_not_stored_where_nobody_knows_the_truth(self, stored):
+        def is_right(graph):
+            bayes = class_posterior(data.block_model, graph, data.labels).argmax(-1)
+            return predicted(trained, graph) == bayes
+
+        before, table = is_right(data.graph), found["harm_outcome"].attrs["table"]
+        names = {(1, 1): "kept right", (1, 0): "harmful", (0, 1): "repaired", (0, 0): "still wrong"}
+        for row, graph in enumerate(run.metamers(cell.id)):
+            stored_names = [table[str(code)] for code in found["harm_outcome"].values[row].tolist()]
+            assert stored_names == [
+                names[pair]
+                for pair in zip(before.astype(int), is_right(graph).astype(int), strict=True)
+            ]
+        assert found["harm_control"].values.tolist() == ["start", "displacement"]
+        assert found["control_harm_outcome"].dims == ("metamer", "harm_control", "harm_node")
+        assert found["control_harm_outcome"].shape == (3, 2, 40)
+        summary = read_harm(found)
+        assert summary.harm["metamers"].outcome.shape == (int(found["success"].sum()), 40)
+
+    @pytest.mark.parametrize("vary", ["vary: edge_weights", "vary: edges, edges: {directed: true}"])
+    def test_is_not_known_of_edges_that_the_model_has_not(self, vary):
+        cell = cell_of(
+            "dataset={name: csbm, options: {num_nodes: 20}}",
+            f"metamers={{layer: conv1, domain: null, {vary}}}",
+            "recognition.judges=none",
+            "training.epochs=0",
+        )
+        assert prepare(cell).blocks.examination.harm is None
+
+    def test_is_not_stored_where_nobody_knows_the_most_probable_class(self, stored):
         run, cell, _ = stored
-        assert "harmful_fraction" not in run.dataset(cell)
+        assert "harm_outcome" not in run.dataset(cell)
+        assert "harm_control" not in run.dataset(cell)

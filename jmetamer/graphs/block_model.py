@@ -3,10 +3,11 @@
 The model: each of n nodes has a class y_i, drawn independently from `class_prior`. Each pair i < j
 is joined with probability `edge_probability[y_i, y_j]`, independently. In the contextual model
 node i has features x_i ~ Normal(means[y_i], noise^2 I) (Deshpande, Sen, Montanari and Mossel 2018,
-Contextual Stochastic Block Models, arXiv:1807.09596, with one mean a class). In the degree-corrected
-model node i has a weight w_i, and i and j are joined with probability `1 - (1 - P)^(w_i w_j)`, P
-that of their classes: the chance that some of Poisson many edges of rate `-w_i w_j log(1 - P)` falls
-on the pair (Karrer and Newman 2011, arXiv:1008.3926). Weights of 1 are the plain model.
+Contextual Stochastic Block Models, arXiv:1807.09596, with one mean a class). In the
+degree-corrected model node i has a weight w_i, and i and j are joined with probability
+`1 - (1 - P)^(w_i w_j)`, P that of their classes: the chance that some of Poisson many edges of rate
+`-w_i w_j log(1 - P)` falls on the pair (Karrer and Newman 2011, arXiv:1008.3926). Weights of 1 are
+the plain model.
 """
 
 from typing import NamedTuple

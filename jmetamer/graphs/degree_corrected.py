@@ -164,4 +164,3 @@ class _WeightedNodes:
         found = np.searchsorted(self.sums, value, side="right")
         # A sum may be rounded across the border of a class.
         return self.order[np.clip(found, begin, np.asarray(end) - 1)]
-

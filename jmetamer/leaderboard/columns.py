@@ -103,6 +103,56 @@ def _random_change(row: Numbers) -> Shown:
     return Shown("n/a", reason=reason or "this control is not stored")
 
 
+def _harmful(row: Numbers) -> Shown:
+    """Show the harmful share beside repairs, and less that of controls."""
+    harm = row["harm"]
+    if harm["harmful"]["value"] is None:
+        return _number(harm["harmful"], percent)
+    more = [f"unseen {percent(harm['unseen']['value'])}"]
+    for name, less in harm["less"].items():
+        words = "start" if name == "start" else "random change"
+        more.append(f"less {words}: {_points(less['unseen'])}")
+    more.append(f"repaired {percent(harm['repaired']['value'])}")
+    return _number(harm["harmful"], percent, *more)
+
+
+def _points(given: Numbers) -> str:
+    """Write a difference of shares in percentage points, with its interval where there is one."""
+    if given["value"] is None:
+        return "unknown"
+    parts = [
+        fixed(100 * given[name], 1) for name in ("value", "low", "high") if given[name] is not None
+    ]
+    return parts[0] if len(parts) == 1 else f"{parts[0]} ({parts[1]} to {parts[2]})"
+
+
+def _harmful_controls(row: Numbers) -> Shown:
+    """Show the harmful share of each control, and why there is no start."""
+    harm = row["harm"]
+    if not harm["controls"]:
+        return _number(harm["harmful"], percent)
+    found = []
+    for name, one in harm["controls"].items():
+        harmful, unseen = (percent(one[field]["value"]) for field in ("harmful", "unseen"))
+        less = _points(harm["less"][name]["harmful"])
+        found += [f"{name} {harmful}", f"unseen {unseen}", f"metamers less this: {less}"]
+    if harm["no_start"]:
+        found.append(f"no start: {harm['no_start']}")
+    first = next(iter(harm["controls"].values()))
+    return Shown(found[0], tuple(found[1:]), first["harmful"]["value"])
+
+
+def _outcome(field: str, name: str) -> Callable[[Numbers], Shown]:
+    """Show the share of one outcome, and the nodes behind it."""
+
+    def shown(row: Numbers) -> Shown:
+        counts = row["harm"]["counts"]
+        more = (f"{counts[name]:,} of {sum(counts.values()):,}",) if counts else ()
+        return _number(row["harm"][field], percent, *more)
+
+    return shown
+
+
 def _random_direction(row: Numbers) -> Shown:
     """Show 1 - rank / p and, below, rank / p."""
     ratio = row["rank_ratio"]["value"]
@@ -245,9 +295,13 @@ COLUMNS = (
     ),
     Column(
         "Harmful",
-        "Share of target nodes whose most probable (Bayes) class changed while the model's stayed. "
-        "Known where the graph comes from a generating model.",
-        lambda row: _number(row["harmful"], percent),
+        "Share of target nodes at which the model was right on the reference and is wrong on the "
+        "metamer. Right is the most probable class of that graph given the other nodes' labels, "
+        "known where a block model made the graph. Below it the part of it at which the model kept "
+        "its class (unseen); this less the same of controls, metamer by metamer, in percentage "
+        "points: of the reference moved as far as the metamer at random, and of the start of its "
+        "search; and the share that was wrong and is right (repaired).",
+        _harmful,
     ),
     Column(
         "Test accuracy",
@@ -298,6 +352,26 @@ DETAILS = (
         "Share of nodes that these judges read as on the reference; R is this agreement less what "
         "chance would give.",
         lambda row: _number(row["agreement"], percent),
+    ),
+    Column(
+        "Harmful nodes",
+        "Right on the reference and wrong on the metamer, over the target nodes of metamers that "
+        "succeeded; below it their number, of all of them.",
+        _outcome("harmful", "harmful"),
+    ),
+    Column(
+        "Repaired",
+        "Wrong on the reference and right on the metamer.",
+        _outcome("repaired", "repaired"),
+    ),
+    Column("Still wrong", "Wrong on both.", _outcome("still_wrong", "still wrong")),
+    Column("Kept right", "Right on both.", _outcome("kept_right", "kept right")),
+    Column(
+        "Harmful of controls",
+        "The harmful share of the reference moved as far as each metamer at random, and of the "
+        "start of its search; the part of it at which the model kept its class (unseen); and the "
+        "harmful share of the metamers less it, in percentage points.",
+        _harmful_controls,
     ),
     Column(
         "Judges",

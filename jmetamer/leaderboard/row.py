@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jmetamer.leaderboard.estimate import Estimate, over_seeds
+from jmetamer.leaderboard.harmed import Harmed, harmed, unharmed
 from jmetamer.leaderboard.panel import each_once
 from jmetamer.leaderboard.recipe import row_settings
 from jmetamer.leaderboard.recognized import Recognized, recognized, unrecognized
@@ -53,7 +54,7 @@ class Row:
       nu_centered: the same of the features less the mean of each.
       nu_random: 1 - rank / inputs, the blind fraction of a random direction.
       rank_ratio: rank / inputs, mean over nodes.
-      harmful: share of target nodes whose Bayes label changed while the class stayed.
+      harm: where the models are right on metamers that succeeded, and on their controls.
       test_accuracy: of the models.
       cost: wall time.
       cells: (run, cell) of each cell.
@@ -72,7 +73,7 @@ class Row:
     nu_centered: Estimate
     nu_random: Estimate
     rank_ratio: Estimate
-    harmful: Estimate
+    harm: Harmed
     test_accuracy: Estimate
     cost: Cost
     cells: tuple[tuple[str, str], ...]
@@ -109,7 +110,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
         nu_random=over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
         rank_ratio=over_seeds(maps["rank_ratio"], _NO_MAPS),
-        harmful=_harmful(cells),
+        harm=harmed(cells),
         test_accuracy=over_seeds(
             _by_seed(cells, [cell.test_accuracy for cell in cells]), "not stored"
         ),
@@ -148,7 +149,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         nu_centered=blind,
         nu_random=nothing,
         rank_ratio=nothing,
-        harmful=nothing,
+        harm=unharmed(reason),
         test_accuracy=nothing,
         cost=Cost(None, None, (), reason),
         cells=(),
@@ -182,24 +183,6 @@ def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float
         groups.setdefault(cell.seed, []).append(value)
     known = ([value for value in group if np.isfinite(value)] for group in groups.values())
     return [float(np.mean(group)) if group else np.nan for group in known]
-
-
-def _harmful(cells: Sequence[StoredCell]) -> Estimate:
-    """Return the harmful fraction of the metamers that succeeded."""
-    values, stored, passed = [], False, False
-    for cell in cells:
-        stored = stored or cell.harmful is not None
-        if cell.harmful is None or cell.success is None:
-            values.append(np.nan)
-            continue
-        chosen = cell.harmful[cell.success]
-        chosen = chosen[np.isfinite(chosen)]
-        passed = passed or bool(cell.success.any())
-        values.append(float(chosen.mean()) if len(chosen) else np.nan)
-    reason = "the Bayes classes of changed graphs are known for csbm only"
-    if stored:
-        reason = "undefined for all metamers" if passed else "no metamer succeeded"
-    return over_seeds(_by_seed(cells, values), reason)
 
 
 def _cost(cells: Sequence[StoredCell]) -> Cost:

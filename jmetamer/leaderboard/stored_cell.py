@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import setting
+from jmetamer.report.harm_summary import StoredHarm, read_harm
 from jmetamer.results import (
     Run,
     StoredJudge,
@@ -41,7 +42,7 @@ class StoredCell:
       reference_accuracy: [j] accuracy on the reference.
       controls: name -> [s, j] kappa of s controls.
       paired: name -> [b, j] kappa of the control of each metamer; NaN where it has none.
-      harmful: [b] share of target nodes whose Bayes label changed while the class stayed.
+      harm: where the network is right on the metamers that succeed, and on their controls.
       map_layer: layer of the maps over nodes.
       nu, nu_centered, rank_ratio: means over nodes of the blind fraction of the features, of the
         features less the mean of each, and of rank / inputs.
@@ -69,7 +70,7 @@ class StoredCell:
     reference_accuracy: np.ndarray | None
     controls: Mapping[str, np.ndarray]
     paired: Mapping[str, np.ndarray]
-    harmful: np.ndarray | None
+    harm: StoredHarm
     map_layer: str
     nu: float
     nu_centered: float
@@ -143,7 +144,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         reference_accuracy=_values(data, "judge_reference_accuracy", ("judge",)),
         controls=_controls(data) if judges else {},
         paired=paired_controls(data) if judges else {},
-        harmful=_values(data, "harmful_fraction", ("metamer",)),
+        harm=read_harm(data),
         map_layer=str(data["map_layer"].values[-1]) if "map_layer" in data else "",
         nu=nodes["nu"],
         nu_centered=nodes["nu_centered"],

@@ -7,7 +7,7 @@ from jmetamer.measures.activations import (
     snr_db,
     worst_node_error,
 )
-from jmetamer.measures.bayes_labels import Harm, bayes_labels, unseen_harm
+from jmetamer.measures.bayes_labels import bayes_labels
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.cut_norm import CutNorm, cut_norm
 from jmetamer.measures.deviation import Deviations, deviations
@@ -24,6 +24,7 @@ from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import graph_edit_distance
 from jmetamer.measures.facts import Facts
 from jmetamer.measures.folklore_wl import folklore_wl_distance
+from jmetamer.measures.harm import HARM_OUTCOMES, Harm, harm_of, harm_outcomes, unseen_harm
 from jmetamer.measures.homophily import Homophily, homophily
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.null_test import NullTest, match_values, null_test, null_test_of
@@ -43,6 +44,7 @@ from jmetamer.measures.tree_mover import tree_movers_distance
 from jmetamer.measures.weisfeiler_leman import wl_distance
 
 __all__ = [
+    "HARM_OUTCOMES",
     "MEASURES",
     "CutNorm",
     "Deviations",
@@ -73,6 +75,8 @@ __all__ = [
     "feature_diversity",
     "folklore_wl_distance",
     "graph_edit_distance",
+    "harm_of",
+    "harm_outcomes",
     "homophily",
     "match_values",
     "measures_for",

@@ -1,19 +1,16 @@
-"""Invariance that is harmful or benign: did what is true change while the model saw no change?
+"""The most probable class of a node given everything else, where a block model made the graph.
 
-Where a block model generated the graph, the most probable class of a node is known for any features
-and any edges, so for a metamer too (Gosch, Sturm, Geisler and Guennemann 2023, Revisiting
-Robustness in Graph Machine Learning, arXiv:2305.00851).
+It is known for any features and any edges, so for a metamer too (Gosch, Sturm, Geisler and
+Guennemann 2023, Revisiting Robustness in Graph Machine Learning, arXiv:2305.00851).
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import jraph
-import numpy as np
 from jax.scipy.special import xlog1py, xlogy
 
-from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel
 
 IMPOSSIBLE = -1  # label of a node whose features and edges have probability 0 in every class
@@ -81,54 +78,3 @@ def _edge_scores(
         return absent + jax.ops.segment_sum(jnp.where(present, chance, 0), receivers, nodes)
 
     return jax.lax.map(of_class, probability).T  # one class at a time, for memory
-
-
-class Harm(NamedTuple):
-    """What b metamers changed unseen: shares of nodes whose predicted class stayed.
-
-    They sum to the share of nodes whose class stayed, 1 for an exact metamer of all nodes. NaN for
-    a metamer with a node whose Bayes label is -1.
-
-    Attributes:
-      harmful: [b] float64, the Bayes label changed too: the model is blind to what matters.
-      benign: [b] float64, the Bayes label stayed.
-    """
-
-    harmful: np.ndarray
-    benign: np.ndarray
-
-
-def unseen_harm(
-    reference_labels: Any, metamer_labels: Any, reference_classes: Any, metamer_classes: Any
-) -> Harm:
-    """Return the shares of nodes at which a class stayed, with and without its Bayes label.
-
-    Args:
-      reference_labels: [n] `bayes_labels` of the reference, at the nodes that count.
-      metamer_labels: [b, n] of the metamers.
-      reference_classes: [n] classes that the model predicts on the reference.
-      metamer_classes: [b, n] on the metamers.
-
-    Returns:
-      `Harm`.
-
-    Raises:
-      InputError: shapes disagree, or there is no node.
-
-    Example:
-      >>> unseen_harm([0, 1], [[0, 1], [1, 1]], [0, 0], [[0, 0], [0, 1]])
-      Harm(harmful=array([0. , 0.5]), benign=array([1., 0.]))
-    """
-    given = (reference_labels, metamer_labels, reference_classes, metamer_classes)
-    before, after, seen_before, seen_after = (np.asarray(one) for one in given)
-    shapes = [np.shape(one) for one in given]
-    nodes, count = before.shape[-1:], after.shape[:1]
-    if shapes != [nodes, count + nodes] * 2 or before.ndim != 1 or not before.size:
-        raise InputError(
-            f"labels and classes have the shapes {shapes}; [n], [b, n], [n] and [b, n] of the same "
-            "n nodes, at least one, and b metamers are needed."
-        )
-    stayed, changed = seen_before == seen_after, before != after
-    known = (before != IMPOSSIBLE).all() & (after != IMPOSSIBLE).all(-1)
-    shares = ((stayed & where).mean(-1) for where in (changed, ~changed))
-    return Harm(*(np.where(known, share, np.nan) for share in shares))

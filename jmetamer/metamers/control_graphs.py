@@ -1,7 +1,7 @@
 """Controls: graphs that are no metamers, and that judges read beside them."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -56,6 +56,7 @@ class ControlGraphs:
       problem: what the metamers match.
       seed: base seed of the metamers.
       method: of their solver; one that does not begin at noise has no start.
+      only: names of `CONTROLS` to which these are limited.
 
     Attributes:
       names: those of `CONTROLS` that apply to what varies, in its order.
@@ -72,7 +73,13 @@ class ControlGraphs:
       (34, 34)
     """
 
-    def __init__(self, problem: Problem, seed: int, method: Any = "optimize") -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        method: Any = "optimize",
+        only: Collection[str] = CONTROLS.keys(),
+    ) -> None:
         self.problem, self.seed = problem, seed
         self.starts = Starts(problem, seed, method)
         self.reference = problem.arrays.graph
@@ -81,9 +88,9 @@ class ControlGraphs:
         self.always = {"identity": self.reference}
         self._replace = None
         if features is not None:
-            if 1 < len(self.reference.nodes) <= _MOST_COMPARED:
+            if "neighbor" in only and 1 < len(self.reference.nodes) <= _MOST_COMPARED:
                 self.always["neighbor"] = self._neighbors()
-            self._replace = _replacement(problem)
+            self._replace = _replacement(problem) if "null_space" in only else None
         made = {*self.always}
         if not self.starts.reason:
             made.add("start")
@@ -96,7 +103,7 @@ class ControlGraphs:
             made.add("null_space")
         if self._edges == "simple_edges":
             made.add("random_edges")
-        self.names = tuple(name for name in CONTROLS if name in made)
+        self.names = tuple(name for name in CONTROLS if name in made and name in only)
 
     def of(self, seed_id: int, metamer: jraph.GraphsTuple) -> dict[str, jraph.GraphsTuple]:
         """Return the controls of one metamer, by name, on the device.

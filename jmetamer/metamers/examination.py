@@ -1,7 +1,7 @@
 """`Examination`: what a finished metamer is asked beyond its loss, for success and recognition."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,12 +11,12 @@ import numpy as np
 
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
-from jmetamer.measures.bayes_labels import unseen_harm
 from jmetamer.measures.features import normalized_euclidean
 from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.control_graphs import ControlGraphs
-from jmetamer.metamers.edges.hard_graph import padded_edges
+from jmetamer.metamers.edges.hard_graph import few_shapes
+from jmetamer.metamers.harm_reading import HarmReading
 from jmetamer.metamers.other_targets import matched_vector
 from jmetamer.metamers.panel import Panel, classes_of
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select
@@ -24,7 +24,6 @@ from jmetamer.metamers.to_host import ToHost
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Columns = dict[str, np.ndarray]
-_LEAST_EDGES = 64
 _NOTHING: Any = np.zeros(0, np.float32)
 READINGS = ("accuracy", "agreement", "chance", "kappa", "undefined")
 
@@ -39,7 +38,6 @@ class _Asked(NamedTuple):
       own: [n] class that the maker predicts; -1 where its logits are not finite.
       matched: [q] activations of the matched layers at the target nodes, layer by layer; empty
         where they are not kept.
-      bayes: [n] Bayes-optimal class; None where the graph has no known model.
       classes: [judges, t] that the panel reads; None without a panel.
     """
 
@@ -48,7 +46,6 @@ class _Asked(NamedTuple):
     loss: jax.Array
     own: jax.Array
     matched: jax.Array
-    bayes: jax.Array | None = None
     classes: jax.Array | None = None
 
 
@@ -61,7 +58,7 @@ class Examination:
       labels: [t] of the nodes that the panel reads, negative where a node has none.
       controls: graphs to read beside them; None for none.
       num_controls: controls are made for seeds below this number.
-      bayes: graph -> [n] Bayes-optimal classes, pure jax; None where nobody knows them.
+      harm: knows the most probable classes; None where nobody does.
 
     Example:
       >>> import jmetamer as jm
@@ -81,9 +78,9 @@ class Examination:
         labels: Any = None,
         controls: ControlGraphs | None = None,
         num_controls: int = 0,
-        bayes: Callable[[jraph.GraphsTuple], jax.Array] | None = None,
+        harm: HarmReading | None = None,
     ) -> None:
-        self.problem, self.panel = problem, panel
+        self.problem, self.panel, self.harm = problem, panel, harm
         self.controls = controls if panel is not None and num_controls > 0 else None
         self.num_controls = num_controls
         self.always: dict[str, _Asked] = {}  # controls that are asked once for all metamers
@@ -93,7 +90,6 @@ class Examination:
             self.edges = edge_set(problem.graph)
         self.simple_edges = edges_that_vary(problem.vary) == "simple_edges"
         self.moves_features = features_that_vary(problem.vary) is not None
-        self.bayes = None if bayes is None else jax.jit(bayes)
         self.before = jax.device_get(self.ask(problem.arrays.graph))
         if panel is not None:
             self.labels = np.asarray(labels)
@@ -107,12 +103,11 @@ class Examination:
         """
         problem = self.problem
         if self.simple_edges:  # their number differs from metamer to metamer
-            graph = padded_edges(graph, few_sizes(graph.senders.size))
+            graph = few_shapes(graph)
         with highest_precision():
             found = _asked(problem.matching, problem.arrays, self.forms, graph)
-        bayes = self.bayes(graph) if self.bayes is not None else None
         classes = self.panel.classes(graph) if self.panel is not None else None
-        return found._replace(bayes=bayes, classes=classes)
+        return found._replace(classes=classes)
 
     def ask_controls(self, seed_id: int, graph: jraph.GraphsTuple) -> list[_Asked]:
         """Start what is to be known of the controls of one metamer.
@@ -170,6 +165,7 @@ class Examined:
         self.by = examination
         self.asked: dict[int, _Asked] = {}
         self.controls: dict[int, list[_Asked]] = {}
+        self.harm: dict[int, jax.Array] = {}
         self.kept: list[int] = []
         self.weight_distance: dict[int, float] = {}
         self.matched = ToHost()
@@ -189,6 +185,8 @@ class Examined:
         self.asked[seed_id] = asked._replace(matched=_NOTHING)
         if self.by.edges is not None:
             self.weight_distance[seed_id] = edge_jaccard_distance(self.by.edges, edge_set(graph))
+        if self.by.harm is not None:
+            self.harm[seed_id] = self.by.harm.read(seed_id, graph)
         if self.by.controls is not None and seed_id < self.by.num_controls:
             self.controls[seed_id] = self.by.ask_controls(seed_id, graph)
 
@@ -207,8 +205,8 @@ class Examined:
         if self.by.edges is not None:
             distances = [self.weight_distance[seed] for seed in seeds]
             columns["weight_distance"] = np.array(distances, np.float32)
-        if self.by.bayes is not None:
-            columns["harmful_fraction"] = self._harmful(asked)
+        if self.by.harm is not None:
+            columns |= self.by.harm.columns([self.harm[seed] for seed in seeds])
         if self.by.panel is None:
             return columns
         read = self.by.readings([self.by.classes(one) for one in asked])
@@ -223,13 +221,6 @@ class Examined:
             "stored_activation": self.matched.of(seeds, before.matched.shape),
             "stored_class": np.array(own, before.own.dtype).reshape(-1, *before.own.shape),
         }
-
-    def _harmful(self, asked: Sequence[_Asked]) -> np.ndarray:
-        nodes = self.by.problem.nodes
-        targets = slice(None) if nodes is None else np.asarray(nodes)
-        rows = [(one.bayes[targets], one.own[targets]) for one in (self.by.before, *asked)]
-        labels, classes = (np.stack(side) for side in zip(*rows, strict=True))
-        return unseen_harm(labels[0], labels[1:], classes[0], classes[1:]).harmful
 
     def _of_controls(self, seeds: Sequence[int]) -> Columns:
         """Return [k, controls] losses and [k, controls, 1 + judges] readings of k seeds."""
@@ -246,20 +237,6 @@ class Examined:
         }
         whole = (*apart, len(self.by.read))
         return columns | {f"control_{name}": rows.reshape(whole) for name, rows in read.items()}
-
-
-def few_sizes(size: int) -> int:
-    """Round a size up to one of few, at most a quarter larger, so that few programs are compiled.
-
-    Args:
-      size: at least 0.
-
-    Example:
-      >>> [few_sizes(size) for size in (3, 130, 160, 161, 257)]
-      [64, 160, 160, 192, 320]
-    """
-    step = max(_LEAST_EDGES, 1 << max(size - 1, 1).bit_length()) // 8
-    return max(_LEAST_EDGES, -(-size // step) * step)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -14,7 +14,7 @@ MEASURES = {
     "agreement": "share of nodes read as on the reference",
     "accuracy": "share of nodes read as their label",
 }
-_LABELS = {
+LABELS = {
     "start": "start of the search",
     "displacement": "random displacement as far as the metamer's",
     "flips": "random flips, as many as the metamer's",
@@ -100,7 +100,7 @@ def _control(
         return None  # a control that does not exist for this maker
     return Control(
         name=name,
-        label=_LABELS.get(name, name),
+        label=LABELS.get(name, name),
         loss=float(np.median(loss)) if loss.size else float("nan"),
         own_kappa=own_kappa,
         by_judge=by_judge,

@@ -18,13 +18,15 @@ from jmetamer.report.effects_section import study_sections
 from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits, signed
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
+from jmetamer.report.harm_sentences import points
+from jmetamer.report.harm_summary import NOT_KNOWN, OUTCOMES, harm_of_maker
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import MadeCell, makers
 from jmetamer.report.reading import finite, scalar, values
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
-from jmetamer.report.sources import OF_THE_RUN, those_known
+from jmetamer.report.sources import OF_HARM, OF_THE_RUN, those_known
 from jmetamer.report.success_sentences import short, too_few_pairs
 from jmetamer.report.success_summary import Correction, criteria_told
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
@@ -92,7 +94,9 @@ def render(runs: Sequence[Any]) -> str:
         MadeCell(run.run_of.get(cell, ""), cell, number, settings[cell], data[cell])
         for number, cell in enumerate(settings, start=1)
     ]
-    rows = readings(makers(made))
+    by_maker = makers(made)
+    rows = readings(by_maker)
+    harms = [(maker, harm_of_maker(maker)) for maker in by_maker]
     effects = summarize_effects(made, _failed_settings(run))
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
     summaries = [one.summary for one in sections]
@@ -120,6 +124,10 @@ def render(runs: Sequence[Any]) -> str:
             too_few_pairs=_too_few_pairs(summaries),
             effects=effects,
             effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
+            harms=harms,
+            show_harm=any(harm.reason != NOT_KNOWN for _, harm in harms),
+            harm_outcomes=OUTCOMES,
+            harm_sources=OF_HARM,
             rows=rows,
             judges=judge_architectures(rows),
             read_beside=MEASURES,
@@ -179,6 +187,7 @@ def _environment() -> jinja2.Environment:
         interval=interval,
         share_limits=share_limits,
         seeds_needed=seeds_needed,
+        points=points,
         shade=shade,
     )
     environment.globals.update(those_known=those_known, nan=float("nan"), inf=float("inf"))

@@ -14,9 +14,9 @@ from jmetamer.report.geometry_sentences import (
     map_sentence,
     rank_sentence,
 )
+from jmetamer.report.harm_sentences import harm_sentence
 from jmetamer.report.share import over_networks
 from jmetamer.report.success_sentences import (
-    harm_sentence,
     null_sentence,
     success_sentence,
     transfer_sentence,
@@ -124,7 +124,7 @@ def _reached(cell: CellSummary) -> str:
 
 
 def _criteria(success: SuccessSummary) -> list[str]:
-    harm = "" if np.isnan(success.harmful) else harm_sentence(success.harmful)
+    harm = harm_sentence(success.harm) if success.harm.lines else ""
     null = "" if success.null is None else null_sentence(success.null)
     change = "" if success.missed is None else f"What to change: {success.missed.change}."
     undecided = undecided_sentence(success)

@@ -32,7 +32,8 @@ OF_A_CELL = (
     "success_matches_everywhere", "success_beats_null", "success_same_classes", "success_distinct",
     "success_share", "success_agreement", "planted_problems", "planted_solved",
     "planted_missed_upper", "worst_node_error", "remedy", "null_p_value",
-    "null_pairs", "null_others", "null_not_applicable", "renamed", "harmful_fraction",
+    "null_pairs", "null_others", "null_not_applicable", "renamed", "harm_outcome",
+    "harm_same_class", "control_harm_outcome", "control_harm_same_class", "harm_control",
     "deviation", "deviation_start", "deviation_chance", "measure", "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
@@ -58,6 +59,10 @@ OF_EFFECTS = (
     "success", "success_matches",
     "status", "class_agreement", "harm_outcome", "control_harm_outcome", "measure", "deviation",
     "deviation_start", "recognition_kappa", "judge_architecture", "judge_seed", "control_kappa",
+)  # fmt: skip
+OF_HARM = (
+    "harm_outcome", "harm_same_class", "harm_control", "control_harm_outcome",
+    "control_harm_same_class", "success", "settings.dataset.seed", "settings.training.seed",
 )  # fmt: skip
 _STORED = ("stored_seed_id", "seed_id", "loss_hardened")
 # Title of a figure -> what it reads where it is there.

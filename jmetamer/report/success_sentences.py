@@ -104,20 +104,6 @@ def too_few_pairs(null: NullSummary) -> str:
     )
 
 
-def harm_sentence(harmful: float) -> str:
-    """Say how often the true class changed under a class that the network kept.
-
-    Example:
-      >>> print(harm_sentence(0.25))
-      In 25% of the target nodes (mean over metamers) the true (Bayes) class changed while the
-      network's stayed.
-    """
-    return (
-        f"In {percent(harmful)} of the target nodes (mean over metamers) the true (Bayes) class "
-        "changed while the network's stayed."
-    )
-
-
 def transfer_sentence(rows: Sequence[Reading]) -> str:
     """Say what others read in metamers beyond what they read in graphs that are as far away.
 

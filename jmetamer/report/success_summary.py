@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import setting
+from jmetamer.report.harm_summary import HarmSummary, read_harm, summarize_harm
 from jmetamer.report.makers import network_of
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
@@ -135,8 +136,7 @@ class SuccessSummary:
     Attributes:
       criteria: those that the store holds, all together last.
       null: the null test, or None where it was not made.
-      harmful: mean share of target nodes whose true (Bayes) class changed while the network's
-        stayed; NaN where the dataset has no such class.
+      harm: where the network is right on the metamers that succeed, beside controls.
       missed: what most metamers that do not succeed lack; None where there are none.
       undecided: metamers that may be the reference with its nodes renamed.
       network: what is equal for cells of one trained network.
@@ -144,7 +144,7 @@ class SuccessSummary:
 
     criteria: tuple[Criterion, ...]
     null: NullSummary | None
-    harmful: float
+    harm: HarmSummary
     missed: Missed | None = None
     undecided: int = 0
     network: str = ""
@@ -200,11 +200,10 @@ def summarize_success(
     null = _null(settings, data, correction)
     if not criteria and null is None:
         return None
-    harmful = finite(values(data, "harmful_fraction"))
-    mean = float(harmful.mean()) if harmful.size else float("nan")
+    harm = summarize_harm([[read_harm(data)]])
     undecided = int(np.sum(values(data, "renamed") == 2))
     missed = most_missed(data, counts)
-    return SuccessSummary(criteria, null, mean, missed, undecided, network_of(settings))
+    return SuccessSummary(criteria, null, harm, missed, undecided, network_of(settings))
 
 
 @dataclasses.dataclass(frozen=True)

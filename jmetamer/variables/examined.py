@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer.measures import NullTest, Success
+from jmetamer.measures import HARM_OUTCOMES, NullTest, Success
 from jmetamer.metamers.block import Block
 from jmetamer.metamers.control_graphs import CONTROLS
 from jmetamer.metamers.examination import Examination
@@ -53,11 +53,6 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
     for name in ("feature_distance", "weight_distance"):
         if name in block:
             variables[name] = Variable(metamer, block[name])
-    if "harmful_fraction" in block:
-        meaning = "share of target nodes with another Bayes label and the same predicted class"
-        variables["harmful_fraction"] = Variable(
-            metamer, block["harmful_fraction"], {"meaning": meaning}
-        )
     if null is None:
         return variables, {}
     variables["statistic"] = Variable(("statistic",), np.array(null.names))
@@ -79,6 +74,42 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
     )
     scalars = {"null_pairs": null.num_pairs, "null_others": null.num_others}
     return variables, scalars | {"null_not_applicable": null.not_applicable}
+
+
+def harm_variables(block: Block, asked: Examination) -> dict[str, Variable]:
+    """Return where the network is right, node by node; nothing where nobody knows what is.
+
+    Args:
+      block: arrays of all metamers.
+      asked: made them.
+    """
+    harm = asked.harm
+    if harm is None:
+        return {}
+    coded = {
+        "meaning": "right is the most probable class given the other nodes' labels, of that graph",
+        "table": {str(code): name for code, name in HARM_OUTCOMES.items()},
+    }
+    kept = {"meaning": "the network gives the node the class that it gave it on the reference"}
+    return {
+        "harm_node": Variable(("harm_node",), harm.nodes),
+        "harm_control": Variable(
+            ("harm_control",),
+            np.array(harm.controls),
+            {
+                "meanings": {name: CONTROLS[name] for name in harm.controls},
+                "no_start": harm.no_start,
+            },
+        ),
+        **{
+            f"{of}harm_{name}": Variable(axes, block[f"{of}harm_{name}"], attrs)
+            for of, axes in (
+                ("", ("metamer", "harm_node")),
+                ("control_", ("metamer", "harm_control", "harm_node")),
+            )
+            for name, attrs in (("outcome", coded), ("same_class", kept))
+        },
+    }
 
 
 def recognition_variables(block: Block, asked: Examination) -> _Stored:

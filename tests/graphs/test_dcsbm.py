@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.block_model import class_posterior
 from jmetamer.graphs.dataset import content_digest
 from jmetamer.graphs.dcsbm import ARXIV_SIZE, load_dcsbm
 from jmetamer.graphs.degree_corrected import power_law_weights, sample_weighted_edges
@@ -149,3 +150,23 @@ def test_the_size_of_arxiv_is_a_set_of_options():
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(InputError, match=re.escape(message)):
         load_dcsbm(**options)
+
+
+def test_the_posterior_of_its_block_model_is_as_often_right_as_it_says():
+    options = {"num_nodes": 60, "num_edges": 120, "num_classes": 3, "num_features": 2}
+    draws = [load_dcsbm(seed=s, signal=0.7, within=0.5, **options) for s in range(80)]
+
+    def of(change):
+        """Mean largest posterior, and how often that class is the true one."""
+        told, right = [], []
+        for data in draws:
+            model = data.block_model._replace(**change)
+            posterior = class_posterior(model, data.graph, data.labels)
+            told.append(posterior.max(axis=1).mean())
+            right.append((posterior.argmax(axis=1) == data.labels).mean())
+        return np.mean(told), np.mean(right)
+
+    told, right = of({})
+    assert told == pytest.approx(right, abs=0.02)  # standard error 0.006
+    assert right == pytest.approx(np.mean([(d.oracle_labels == d.labels).mean() for d in draws]))
+    assert of({"weights": None})[1] < right - 0.01  # all nodes taken for equals

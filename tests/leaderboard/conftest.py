@@ -66,6 +66,21 @@ def readings_of(kappa, judges, accuracy, agreement, reference):
     return found
 
 
+def harm_of(metamers, **controls):
+    """Variables of outcomes, [metamer][node], of metamers and of their controls."""
+    beside = np.array([*controls.values()], np.int8).swapaxes(0, 1)
+    axes = ("metamer", "harm_control", "harm_node")
+    # The network keeps its class at every other node.
+    same = np.arange(np.shape(metamers)[-1]) % 2 == 0
+    return {
+        "harm_same_class": Variable(axes[::2], np.broadcast_to(same, np.shape(metamers))),
+        "control_harm_same_class": Variable(axes, np.broadcast_to(same, beside.shape)),
+        "harm_outcome": Variable(("metamer", "harm_node"), np.array(metamers, np.int8)),
+        "harm_control": Variable(("harm_control",), np.array([*controls]), {"no_start": ""}),
+        "control_harm_outcome": Variable(axes, beside),
+    }
+
+
 def variables_of(success, controls, harmful, maps, p_values):
     """Variables of a cell; what is None is not stored."""
     found = {}
@@ -78,7 +93,7 @@ def variables_of(success, controls, harmful, maps, p_values):
         table = np.array([list(one.values()) for one in controls.values()], float)
         found["control_kappa"] = Variable(("control", "sample", "judge"), table.swapaxes(1, 2))
     if harmful is not None:
-        found["harmful_fraction"] = Variable(("metamer",), np.array(harmful, float))
+        found |= harm_of(**harmful)
     if maps is not None:
         found["map_layer"] = Variable(("map_layer",), np.array(["conv1.pre", "conv1"]))
         for name, values in maps.items():
@@ -158,7 +173,12 @@ def two_seeds():
                 "displacement": dict.fromkeys(judges, (0.1, 0.3)),
                 "null_space": dict.fromkeys(judges, (0.4, 0.4)),
             },
-            harmful=[0.25, 0.75],
+            # Codes: 0 kept right, 1 harmful, 2 repaired, 3 still wrong, -1 unknown.
+            harmful={
+                "metamers": [[1, 0, 2, 3], [1, 1, 2, -1]],
+                "displacement": [[0, 0, 2, 2], [1, 0, 3, 0]],
+                "start": [[1, 1, 3, 3], [1, 1, 3, 3]],
+            },
             maps=nodes | {"rank": [1, 2, 1, 0], "dimension": [3, 2, 3, 0]},
             scalars={"test_accuracy": 0.8, "seconds_metamers": 6.0, "seconds": 10.0},
         ),
@@ -169,7 +189,11 @@ def two_seeds():
                 "displacement": dict.fromkeys(judges, (0.3, 0.5)),
                 "null_space": dict.fromkeys(judges, (np.nan, np.nan)),
             },
-            harmful=[0.1, 0.9],
+            harmful={
+                "metamers": [[0, 0, 2, 2], [1, 1, 1, 1]],  # the second does not succeed
+                "displacement": [[0, 1, 2, 3], [0, 0, 0, 0]],
+                "start": [[0, 0, 0, 3], [0, 0, 0, 0]],
+            },
             maps=nodes | {"rank": [2, 2, 2, 2], "dimension": [2, 2, 2, 2]},
             scalars={"test_accuracy": 0.9, "seconds_metamers": 3.0, "seconds": 5.0},
             training__seed=1,

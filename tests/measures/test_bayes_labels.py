@@ -1,4 +1,4 @@
-"""Bayes labels by enumeration and by frequencies in simulation; harmful and benign shares."""
+"""Bayes labels by enumeration and by frequencies in simulation, of every block model."""
 
 import itertools
 
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jmetamer._base.errors import InputError
 from jmetamer.graphs import load_dataset, make_graph, with_nodes
 from jmetamer.graphs.block_model import (
     BlockModel,
@@ -17,12 +16,13 @@ from jmetamer.graphs.block_model import (
     sample_labels,
 )
 from jmetamer.graphs.csbm import csbm_model
-from jmetamer.measures import bayes_labels, unseen_harm
+from jmetamer.measures import bayes_labels
 
 compiled = jax.jit(bayes_labels)
+OPTIONS = {"dcsbm": {"num_edges": 300, "signal": 0.8}}
 
 
-def any_model(rng, with_features=True, classes=3):
+def any_model(rng, with_features=True, classes=3, weights=None):
     probability = rng.uniform(0.1, 0.9, (classes, classes))
     prior = rng.uniform(0.5, 1.0, classes)
     return BlockModel(
@@ -30,6 +30,7 @@ def any_model(rng, with_features=True, classes=3):
         edge_probability=(probability + probability.T) / 2,
         means=rng.normal(size=(classes, 2)) if with_features else None,
         noise=0.7,
+        weights=weights,
     )
 
 
@@ -40,7 +41,10 @@ def by_definition(model, adjacency, features, labels, node):
         classes = np.where(np.arange(len(labels)) == node, candidate, labels)
         score = np.log(model.class_prior)[classes].sum()
         for i, j in itertools.combinations(range(len(labels)), 2):
-            edge = stats.bernoulli(model.edge_probability[classes[i], classes[j]])
+            chance = model.edge_probability[classes[i], classes[j]]
+            if model.weights is not None:
+                chance = 1 - (1 - chance) ** (model.weights[i] * model.weights[j])
+            edge = stats.bernoulli(chance)
             score += edge.logpmf(int(adjacency[i, j]))
         if model.means is not None:
             score += stats.norm(model.means[classes], model.noise).logpdf(features).sum()
@@ -49,10 +53,12 @@ def by_definition(model, adjacency, features, labels, node):
 
 
 @pytest.mark.parametrize("with_features", [True, False])
-def test_labels_are_those_of_the_definition(with_features):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_labels_are_those_of_the_definition(with_features, weighted):
     rng, seen = np.random.default_rng(0), []
     for _ in range(12):
-        model = any_model(rng, with_features)
+        weights = rng.pareto(2.5, 5) + 0.3 if weighted else None
+        model = any_model(rng, with_features, weights=weights)
         labels = sample_labels(model, 5, rng)
         features = sample_features(model, labels, rng) if with_features else np.zeros((5, 1))
         graph = make_graph(features, *sample_edges(model, labels, rng))
@@ -60,6 +66,8 @@ def test_labels_are_those_of_the_definition(with_features):
         adjacency[graph.senders, graph.receivers] = 1
         expected = [by_definition(model, adjacency, graph.nodes, labels, v) for v in range(5)]
         np.testing.assert_array_equal(bayes_labels(model, graph, labels), expected)
+        posterior = class_posterior(model, graph, labels)
+        np.testing.assert_array_equal(posterior.argmax(axis=1), expected)
         seen += expected
     assert len(set(seen)) == 3  # no class is the answer to everything
 
@@ -97,9 +105,9 @@ def test_labels_are_the_most_frequent_classes_in_simulation():
     assert right > (alone == classes[:, 0]).mean() + 0.01
 
 
-@pytest.mark.parametrize("name", ["csbm", "sbm"])
+@pytest.mark.parametrize("name", ["csbm", "sbm", "dcsbm"])
 def test_a_loaded_dataset_knows_its_model_and_gets_its_oracle_labels(name):
-    data = load_dataset(name, num_nodes=120, seed=3)
+    data = load_dataset(name, num_nodes=120, seed=3, **OPTIONS.get(name, {}))
     found = compiled(data.block_model, data.graph, data.labels)
     np.testing.assert_array_equal(found, data.oracle_labels)
     assert load_dataset("karate").block_model is None
@@ -138,38 +146,3 @@ def test_what_no_class_explains_is_marked():
     np.testing.assert_array_equal(bayes_labels(model, graph, [0, 1, 0])[:2], [-1, -1])
     broken = with_nodes(graph, np.full((3, 16), np.nan, np.float32))
     np.testing.assert_array_equal(bayes_labels(model, broken, [0, 1, 0]), -1)
-
-
-def test_harmful_and_benign_are_parts_of_what_the_model_does_not_see():
-    rng = np.random.default_rng(0)
-    labels, classes = rng.integers(3, size=(2, 40))
-    metamer_labels, metamer_classes = rng.integers(3, size=(2, 7, 40))
-    found = unseen_harm(labels, metamer_labels, classes, metamer_classes)
-    for one in range(7):
-        counted = [
-            sum(
-                metamer_classes[one, v] == classes[v]
-                and bool(metamer_labels[one, v] != labels[v]) == changed
-                for v in range(40)
-            )
-            for changed in (True, False)
-        ]
-        assert found.harmful[one] == pytest.approx(counted[0] / 40)
-        assert found.benign[one] == pytest.approx(counted[1] / 40)
-    same = unseen_harm(labels, labels[None], classes, classes[None])
-    assert (same.harmful.tolist(), same.benign.tolist()) == ([0.0], [1.0])
-
-
-def test_a_metamer_with_an_unknown_label_has_no_share():
-    found = unseen_harm([0, 1], [[0, -1], [1, 1]], [0, 0], [[0, 0], [0, 0]])
-    np.testing.assert_array_equal(found.harmful, [np.nan, 0.5])
-
-
-def test_no_node_is_refused():
-    with pytest.raises(InputError, match="at least one"):
-        unseen_harm([], np.zeros((1, 0)), [], np.zeros((1, 0)))
-
-
-def test_shapes_that_disagree_are_refused():
-    with pytest.raises(InputError, match=r"labels and classes have the shapes \[\(2,\), \(2,\)"):
-        unseen_harm([0, 1], [0, 1], [0, 0], [[0, 0]])

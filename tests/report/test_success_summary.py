@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from jmetamer.report.success_sentences import (
-    harm_sentence,
     null_sentence,
     success_sentence,
     too_few_pairs,
@@ -147,9 +146,3 @@ def test_tolerances_of_cells_are_put_together(made):
     )  # fmt: skip
     assert told["success_matches"].bounds == ("loss at most 10⁻⁴",)
     assert told["success"].bounds == ()
-
-
-def test_harm_is_told_where_there_are_true_classes(made):
-    assert np.isnan(summarized(made).harmful)
-    made["data"]["harmful_fraction"] = ("metamer", np.linspace(0, 0.5, 16))
-    assert "In 25% of the target nodes" in harm_sentence(summarized(made).harmful)

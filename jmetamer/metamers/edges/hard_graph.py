@@ -14,6 +14,8 @@ from jmetamer.metamers.edges.movable import are_inside, movable_edges
 from jmetamer.metamers.edges.settings import is_directed
 from jmetamer.metamers.problem import Problem
 
+_LEAST_EDGES = 64
+
 
 class EdgesTheta(NamedTuple):
     """What is kept of a structure metamer; arrays of one shape for all seeds of a problem.
@@ -123,3 +125,22 @@ def padded_edges(graph: jraph.GraphsTuple, num_edges: int) -> jraph.GraphsTuple:
         edges=Edges(np.pad(np.asarray(graph.edges.weight), left)),
         n_edge=np.array([num_edges], np.int32),
     )
+
+
+def few_shapes(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    """Return the graph padded to one of few numbers of edges, for programs compiled only once."""
+    return padded_edges(graph, few_sizes(graph.senders.size))
+
+
+def few_sizes(size: int) -> int:
+    """Round a size up to one of few, at most a quarter larger, so that few programs are compiled.
+
+    Args:
+      size: at least 0.
+
+    Example:
+      >>> [few_sizes(size) for size in (3, 130, 160, 161, 257)]
+      [64, 160, 160, 192, 320]
+    """
+    step = max(_LEAST_EDGES, 1 << max(size - 1, 1).bit_length()) // 8
+    return max(_LEAST_EDGES, -(-size // step) * step)

@@ -1,0 +1,119 @@
+"""Harm: where a network left the most probable class, or came back to it, and the same of controls.
+
+Right is what agrees with the most probable class given the other nodes' labels, of the graph that
+is read: of the reference before, of the metamer now (`bayes_labels`). An invariance is harmful
+where that class changed and the network did not follow; where the network had been wrong, the same
+invariance may be a repair. A graph that is no metamer does harm where the network is misled, too:
+the part of harm at which the network kept its class is the one to compare metamers with it by.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.measures.bayes_labels import IMPOSSIBLE
+
+# Code of an outcome -> its name; twice the fault before and once the fault now.
+HARM_OUTCOMES: Mapping[int, str] = MappingProxyType(
+    {0: "kept right", 1: "harmful", 2: "repaired", 3: "still wrong", -1: "unknown"}
+)
+_UNKNOWN = -1
+
+
+class Harm(NamedTuple):
+    """What became of the target nodes of b graphs: shares of those whose outcome is known.
+
+    The four shares sum to 1. NaN for a graph without a node of known outcome.
+
+    Attributes:
+      harmful: [b] float64, right before and wrong now.
+      repaired: [b] float64, wrong before and right now.
+      still_wrong: [b] float64, wrong before and now.
+      kept_right: [b] float64, right before and now.
+      unseen: [b] float64, the part of `harmful` where the network kept its class, so that the most
+        probable class is what changed.
+      outcome: [b, n] int8, a code of `HARM_OUTCOMES`; -1 where the most probable class or the
+        network's class of either graph is unknown.
+      same_class: [b, n] bool, whether the network kept its class.
+    """
+
+    harmful: np.ndarray
+    repaired: np.ndarray
+    still_wrong: np.ndarray
+    kept_right: np.ndarray
+    unseen: np.ndarray
+    outcome: np.ndarray
+    same_class: np.ndarray
+
+
+def harm_outcomes(
+    reference_labels: Any, metamer_labels: Any, reference_classes: Any, metamer_classes: Any
+) -> Harm:
+    """Return where a network was right before and is right now, node by node.
+
+        outcome = 2 [c != y] + [c' != y'],
+
+    c and c' the network's classes of reference and metamer, y and y' their most probable ones.
+
+    Args:
+      reference_labels: [n] `bayes_labels` of the reference, at the nodes that count.
+      metamer_labels: [b, n] of the metamers, or of their controls.
+      reference_classes: [n] classes that the network predicts on the reference; -1: unknown.
+      metamer_classes: [b, n] on the metamers.
+
+    Returns:
+      `Harm`.
+
+    Raises:
+      InputError: shapes disagree, or there is no node.
+
+    Example:
+      >>> found = harm_outcomes([0, 1, 1], [[0, 0, 0]], [0, 1, 0], [[0, 1, 0]])
+      >>> [HARM_OUTCOMES[code] for code in found.outcome[0].tolist()]
+      ['kept right', 'harmful', 'repaired']
+    """
+    given = (reference_labels, metamer_labels, reference_classes, metamer_classes)
+    before, after, class_before, class_after = (np.asarray(one) for one in given)
+    shapes = [np.shape(one) for one in given]
+    nodes, count = before.shape[-1:], after.shape[:1]
+    if shapes != [nodes, count + nodes] * 2 or before.ndim != 1 or not before.size:
+        raise InputError(
+            f"labels and classes have the shapes {shapes}; [n], [b, n], [n] and [b, n] of the same "
+            "n nodes, at least one, and b metamers are needed."
+        )
+    known = np.minimum(before, class_before) > IMPOSSIBLE
+    known = known & (np.minimum(after, class_after) > IMPOSSIBLE)
+    codes = 2 * (class_before != before) + (class_after != after)
+    return harm_of(np.where(known, codes, _UNKNOWN), class_after == class_before)
+
+
+def harm_of(outcome: Any, same_class: Any) -> Harm:
+    """Return the shares of outcomes that are stored.
+
+    Args:
+      outcome: [b, n] codes of `HARM_OUTCOMES`.
+      same_class: [b, n] bool, whether the network kept its class.
+
+    Example:
+      >>> found = harm_of([[0, 1, 1, 2, -1]], [[True, True, False, True, True]])
+      >>> found.harmful, found.unseen
+      (array([0.5]), array([0.25]))
+    """
+    codes, same = np.asarray(outcome, np.int8), np.asarray(same_class, bool)
+    parts = [codes == code for code in range(4)]
+    counts = np.stack([part.sum(-1) for part in (*parts, parts[1] & same)]).astype(float)
+    total = counts[:4].sum(0)
+    shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    kept, harmful, repaired, still, unseen = shares
+    return Harm(harmful, repaired, still, kept, unseen, codes, same)
+
+
+def unseen_harm(*arguments: Any, **options: Any) -> Harm:
+    """Refuse: what it called harmful counted repairs; `harm_outcomes` tells them apart."""
+    raise InputError(
+        "`unseen_harm` is no longer there: it counted repairs as harm. Use `harm_outcomes` with "
+        "the same arguments; its `harmful` are nodes that were right before and are wrong now."
+    )
