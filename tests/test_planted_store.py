@@ -118,10 +118,10 @@ class TestSearches:
         assert found.names == ("ring_6", "copies_6") * 2
         assert found.seeds == 6
         rows = {row.tobytes() for row in np.asarray(problem.graph.nodes)}
-        for planted, count, seed, used in asked:
+        for place, (planted, count, seed, used) in enumerate(asked):
             assert (planted.trained, planted.layers) == (problem.trained, problem.layers)
             assert planted.vary == problem.vary.__class__(kicks=planted.vary.kicks)
-            assert (count, seed, used) == (6, 3, solver.replace(lanes=None))
+            assert (count, seed, used) == (6, 3 + place, solver.replace(lanes=None))
             assert {row.tobytes() for row in np.asarray(planted.graph.nodes)} <= rows
         first, third = (np.asarray(asked[place][0].graph.nodes) for place in (0, 2))
         assert not np.array_equal(first, third), "features are drawn anew"

@@ -54,7 +54,7 @@ def search_planted(
       solver: of its search.
       problems: number of planted problems; every two have features drawn anew.
       count: seeds of each, as many as the problem's search has.
-      seed: draws features; base seed of the searches.
+      seed: draws features; base seed of the first search, the others follow.
 
     Returns:
       `PlantedSearches`; fewer problems where the network's activations are all zero in the others.
@@ -72,9 +72,10 @@ def search_planted(
     vary = _with_kicks_of(problem, solver)
     searched = itertools.islice(_planted(problem, vary, seed), problems)
     names, converged = [], []
-    for name, planted in searched:
+    # Another base seed each: the same draws on graphs alike would be one trial, counted often.
+    for place, (name, planted) in enumerate(searched):
         made = generate(
-            planted, count, seed=seed, solver=solver.replace(lanes=None), keep_theta=False
+            planted, count, seed=seed + place, solver=solver.replace(lanes=None), keep_theta=False
         )
         names.append(name)
         converged.append(int(np.sum(np.asarray(made.status) == Status.CONVERGED)))
