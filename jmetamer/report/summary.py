@@ -32,6 +32,8 @@ from jmetamer.report.success_summary import (
     summarize_success,
 )
 
+_ROUND_OFF = 1e-5
+
 
 @dataclasses.dataclass(frozen=True)
 class StatusCount:
@@ -317,7 +319,8 @@ def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
     for column, measure in enumerate(found["measure"].values.tolist()):
         numbers, starts = (np.asarray(side[:, column], float) for side in (found.values, of_start))
         pairs = np.isfinite(numbers) & np.isfinite(starts)
-        nearer = np.abs(numbers[pairs]) < np.abs(starts[pairs])  # some have a sign
+        # Some have a sign; stored in float32, equal ones differ by round-off.
+        nearer = np.abs(numbers[pairs]) < (1 - _ROUND_OFF) * np.abs(starts[pairs])
         known = finite(numbers)
         low, middle, high = np.quantile(known, [0.1, 0.5, 0.9]) if known.size else [np.nan] * 3
         yield Deviation(
