@@ -197,7 +197,7 @@ class TestIdentity:
             "metamers.improvement": 0, "metamers.count": 1, "metamers.seed": 1,
             "geometry.enabled": False, "geometry.nodes": 1, "geometry.inputs": "all",
             "geometry.layers": "matched", "geometry.maps": False, "geometry.ledger": True,
-            "geometry.channel": [1.0, 0.1],
+            "geometry.channel": [1.0, 0.2],
             "measures": ["features/cosine"], "store.metamers": 1,
         }  # fmt: skip
         found = {
