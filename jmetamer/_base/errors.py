@@ -27,6 +27,10 @@ class StoreError(JmetamerError, OSError):
     """A run folder that cannot be read or written."""
 
 
+class StoreWarning(UserWarning):
+    """A part of a run folder that cannot be read, where the rest can."""
+
+
 def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:
     """Build the error for a name that is in no table, with the nearest match and the whole table.
 

@@ -18,11 +18,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jmetamer._base.errors import StoreError
+from jmetamer._base.paths import user_path
 from jmetamer.models.architectures import MODELS, architecture_name
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.network import Network
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
+from jmetamer.results.manifest import write_manifest
 
 FORMAT_VERSION = 1
 _RECORD = "model.json"
@@ -56,7 +58,12 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
       ...     load_model(saved).model == trained.model
       True
     """
-    target = pathlib.Path(folder).absolute()
+    target = user_path(folder, "folder").absolute()
+    if target.exists() and not (target / _RECORD).is_file():
+        raise StoreError(
+            f"{target} exists and holds no model that jmetamer wrote (no {_RECORD}), so it is not "
+            "replaced. Choose another folder."
+        )
     unique = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
     draft = target.with_name(f".{target.name}.draft-{unique}")
     params = jax.tree.map(np.asarray, trained.params)
@@ -74,6 +81,7 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
             writer.save(draft / _PARAMS, params)
         np.savez(draft / _WEIGHTS, **_named(params))  # type: ignore[arg-type]
         (draft / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        write_manifest(draft)
         _put_in_place(draft, target, unique)
     except OSError as error:
         raise StoreError(
@@ -108,7 +116,13 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
       ...     load_model(saved).model == trained.model
       True
     """
-    folder = pathlib.Path(folder).absolute()
+    folder = user_path(folder, "folder").absolute()
+    if not (folder / _RECORD).is_file():
+        what = "a file" if folder.is_file() else "a folder" if folder.is_dir() else "missing"
+        raise StoreError(
+            f"{folder} is {what} and no model that `save_model` wrote: that is a folder with "
+            f"{_RECORD}. Give such a folder; files of other libraries are not read by `load_model`."
+        )
     record = _read_record(folder / _RECORD)
     params = _read_params(folder / _PARAMS)
     if tree_digest(params) != record["params_sha256"]:
@@ -154,7 +168,7 @@ def cache_folder(
       dataset: name of the dataset, only to make the folder's name readable.
       dataset_digest: SHA-256 of the dataset's arrays.
     """
-    return pathlib.Path(cache).absolute() / _folder_name(
+    return user_path(cache, "cache").absolute() / _folder_name(
         model, settings, seed, dataset, dataset_digest
     )
 
@@ -254,7 +268,7 @@ def _read_params(path: pathlib.Path) -> Any:
 def _damaged(path: pathlib.Path, reason: str) -> StoreError:
     return StoreError(
         f"the stored model is damaged at {path}: {reason}. "
-        f"Delete the folder {path.parent} and train again."
+        f"Copy {path.parent} again from where it is whole, or move it away and train again."
     )
 
 

@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jmetamer._base.errors import InputError, StoreError
+from jmetamer._base.paths import user_path
+from jmetamer.results.verification import read_network
 
 if TYPE_CHECKING:
     import jraph
@@ -63,7 +65,7 @@ def export_metamers(run: "Run", cell: str, path: str | os.PathLike[str]) -> Path
       InputError: another ending, no such cell, or torch_geometric is missing.
       StoreError: the cell cannot be read, or the file cannot be written.
     """
-    target = Path(path)
+    target = user_path(path)
     if target.suffix not in _SUFFIXES:
         raise InputError(
             f"`path` is {str(path)!r}; allowed endings are {' and '.join(_SUFFIXES)}: NumPy "
@@ -89,8 +91,8 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
     results = run.dataset(cell)
     if "stored_activation" not in results:
         raise StoreError(
-            f"cell `{cell}` holds no activations, because an earlier version made it; delete its "
-            "folder and make it again, or write a `.pt` file, which needs none"
+            f"cell `{cell}` holds no activations, because an earlier version made it; make it "
+            "again in another run folder (--out), or write a `.pt` file, which needs none"
         )
     places = _stored_places(results)
     arrays: dict[str, Any] = {
@@ -171,14 +173,5 @@ def _status_names(results: Any) -> np.ndarray:
 def _network(run: "Run", cell: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the architecture with its options, and its parameters by name."""
     name = run.provenance(cell).get("model_folder")
-    folder = run.folder / "models" / str(name)
-    try:
-        record = json.loads((folder / "model.json").read_text())
-        with np.load(folder / "weights.npz") as stored:
-            weights = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"the network of cell `{cell}` should be in `{folder}` but cannot be read ({error}); "
-            "copy the run folder again with models/, or make the cell again with this version"
-        ) from error
+    record, weights = read_network(run.folder / "models" / str(name))
     return {"architecture": record["model"], "options": record["options"]}, weights

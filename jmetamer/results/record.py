@@ -10,7 +10,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # since 2 a cell has a manifest
 
 
 class Variable(NamedTuple):

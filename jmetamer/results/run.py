@@ -1,21 +1,28 @@
 """`Run`: the reading side of a run folder; nothing here computes or starts an accelerator."""
 
-import json
 import os
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import xarray as xr
-import zarr
 
-from jmetamer._base.errors import StoreError, unknown_name
+from jmetamer._base.errors import StoreError, StoreWarning, unknown_name
+from jmetamer._base.paths import user_path
 from jmetamer.results.export import export_metamers
+from jmetamer.results.manifest import Manifest
 from jmetamer.results.reference import Reference
 from jmetamer.results.store import read_failures, read_order
 from jmetamer.results.stored_metamers import StoredMetamers, as_graph
 from jmetamer.results.summary import summary_row
-from jmetamer.results.zarr_group import GROUP, checksum, read_group, text_variables
+from jmetamer.results.verification import (
+    CellCheck,
+    check_cell,
+    read_document,
+    read_reference,
+)
+from jmetamer.results.zarr_group import GROUP, text_variables
 
 if TYPE_CHECKING:
     import jraph
@@ -24,13 +31,17 @@ if TYPE_CHECKING:
 class Run:
     """Finished cells of a run folder, read when asked for.
 
+    What is read is compared with the manifest of its cell first: damaged or missing data raise
+    `StoreError`, whatever is read. Cells written before there were manifests are read as they are;
+    `verify` says which.
+
     Args:
       folder: the run folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._documents: dict[str, dict[str, Any]] = {}
+        self._documents: dict[str, tuple[Manifest, dict[str, Any]]] = {}
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, cells={len(self.cells)}, failures={len(self.failures)})"
@@ -78,11 +89,16 @@ class Run:
           InputError: no such cell.
           StoreError: the files cannot be read.
         """
-        folder = self._folder(cell) / GROUP
+        manifest = self._manifest(cell)
+        manifest.check_sizes()
         try:
-            data = xr.open_zarr(folder, chunks=None, consolidated=False, zarr_format=3)
+            data = xr.open_zarr(
+                manifest.group_store(GROUP), chunks=None, consolidated=False, zarr_format=3
+            )
+        except StoreError:
+            raise
         except Exception as error:
-            raise StoreError(f"cell `{cell}` in `{self.folder}` is damaged: {error}") from error
+            raise manifest.damaged(GROUP, str(error)) from error
         texts = text_variables(data.attrs)
         data = data.assign({name: (v.dims, v.values, v.attrs) for name, v in texts.items()})
         coordinates = [name for name in data.variables if name in data.dims]
@@ -100,16 +116,7 @@ class Run:
     def reference_data(self, cell: str) -> Reference:
         """Return the reference graph of a cell with labels and notes, as plain arrays."""
         digest = self.reference_digest(cell)
-        folder = self.folder / "references" / digest
-        try:
-            attrs = json.loads((folder / "reference.json").read_text())["attrs"]
-            arrays = {name: v.values for name, v in read_group(folder / GROUP).items()}
-        except Exception as error:
-            raise StoreError(
-                f"the reference graph of cell `{cell}` should be in `{folder}` but cannot be read: "
-                f"{error}; copy the run folder again, with references/"
-            ) from error
-        return Reference(digest, attrs=attrs, **arrays)
+        return read_reference(self.folder / "references" / digest, digest, cell)
 
     def metamers(self, cell: str) -> "StoredMetamers":
         """Return the stored metamers of a cell as graphs, each read when it is asked for.
@@ -124,7 +131,9 @@ class Run:
           that come and go are rebuilt as a simple graph. Reading a graph whose flips do not fit the
           reference raises `StoreError`.
         """
-        return StoredMetamers(self._group(cell), self.reference_data(cell))
+        manifest = self._manifest(cell)
+        manifest.check_sizes()
+        return StoredMetamers(manifest.open_group(GROUP), self.reference_data(cell))
 
     def export(self, cell: str, path: str | os.PathLike[str]) -> Path:
         """Write the stored metamers of a cell, their reference and their network into one file.
@@ -143,17 +152,65 @@ class Run:
         """
         return export_metamers(self, cell, path)
 
-    def verify(self, cell: str) -> bool:
-        """Return whether the arrays on disk still have the checksum they were written with."""
-        expected = self._document(cell)["checksum"]
+    @overload
+    def verify(self, cell: str) -> bool: ...
+    @overload
+    def verify(self, cell: None = None) -> dict[str, CellCheck]: ...
+    def verify(self, cell: str | None = None) -> bool | dict[str, CellCheck]:
+        """Compare all files of a cell, or of all cells, with the sums they were written with.
+
+        Its reference graph and its network, where the run holds it, are compared too. Nothing is
+        computed; `python -m jmetamer.sweep --verify RUN` also recomputes losses.
+
+        Args:
+          cell: one of `cells`; None for all.
+
+        Returns:
+          For one cell whether nothing is wrong. For all, cell id -> `CellCheck`, cells without
+          a record among them.
+
+        Raises:
+          InputError: no such cell.
+        """
+        if cell is not None:
+            self._folder(cell)
+            return not check_cell(self.folder, cell).problems
+        folders = (path.name for path in sorted(self.folder.glob("cells/[!.]*")) if path.is_dir())
+        every = dict.fromkeys((*self.cells, *folders))
+        return {one: check_cell(self.folder, one) for one in every}
+
+    def damage(self, cell: str, up_to: int = 0) -> str:
+        """Return why a cell cannot be read, and "" for one that can.
+
+        Its record is read, and the sizes of its files are looked at. What is not compared here is
+        when it is read, and by `verify`.
+
+        Args:
+          cell: one of `cells`.
+          up_to: files of at most so many bytes are compared with their sums too.
+        """
         try:
-            return checksum(read_group(self._folder(cell) / GROUP)) == expected
-        except Exception:  # a flipped byte can make any decoder raise anything
-            return False
+            manifest = self._manifest(cell)
+            manifest.check_sizes()
+            for name, (size, _) in (manifest.files or {}).items():
+                if size <= up_to:
+                    manifest.read(name)
+        except StoreError as error:
+            return str(error)
+        return ""
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return one row of headline numbers per finished cell; see `summary_row`."""
-        return [self.row(cell) for cell in self.cells]
+        """Return one row of headline numbers per finished cell; see `summary_row`.
+
+        A cell that is damaged has none, and a `StoreWarning` says which it is and why.
+        """
+        rows = []
+        for cell in self.cells:
+            try:
+                rows.append(self.row(cell))
+            except StoreError as error:
+                warnings.warn(f"cell `{cell}` is left out: {error}", StoreWarning, stacklevel=2)
+        return rows
 
     def row(self, cell: str) -> dict[str, Any]:
         """Return the headline numbers of one finished cell; see `summary_row`."""
@@ -165,23 +222,20 @@ class Run:
             self.dataset(cell),
         )
 
+    def _manifest(self, cell: str) -> Manifest:
+        self._document(cell)
+        return self._documents[cell][0]
+
     def _document(self, cell: str) -> dict[str, Any]:
         if cell not in self._documents:
-            path = self._folder(cell) / "record.json"
-            try:
-                self._documents[cell] = json.loads(path.read_text())
-            except (OSError, ValueError) as error:
-                raise StoreError(f"`{path}` cannot be read: {error}") from error
-        return self._documents[cell]
+            self._documents[cell] = read_document(self._folder(cell))
+        return self._documents[cell][1]
 
     def _folder(self, cell: str) -> Path:
-        if cell not in self.cells:
+        folder = self.folder / "cells" / str(cell)
+        if Path(str(cell)).name != cell or not (folder / "record.json").is_file():
             raise unknown_name(f"cell in `{self.folder}`:", cell, self.cells)
-        return self.folder / "cells" / cell
-
-    def _group(self, cell: str) -> Any:
-        folder = self._folder(cell) / GROUP
-        return zarr.open_group(store=str(folder), mode="r", zarr_format=3)
+        return folder
 
 
 def open_run(folder: str | os.PathLike[str]) -> Run:
@@ -203,7 +257,7 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
       jmetamer._base.errors.StoreError: `no/such/folder` is not a run folder: it does not exist;
       give the folder that `python -m jmetamer.sweep` named as its run folder
     """
-    path = Path(folder)
+    path = user_path(folder, "folder")
     if (path / "cells").is_dir() or (path / "cells.json").is_file():
         return Run(path)
     found = "there is no cells/ and no cells.json in it" if path.exists() else "it does not exist"

@@ -2,8 +2,8 @@
 
     run folder/
       cells.json             ids of all cells that were ever asked for, in order
-      cells/<cell>/          record.json and the group arrays.zarr of a finished cell
-      references/<digest>/   reference.json and the group arrays.zarr of a reference graph
+      cells/<cell>/          record.json, the group arrays.zarr and manifest.json of a finished cell
+      references/<digest>/   reference.json, arrays.zarr and manifest.json of a reference graph
       failures/<cell>.json   settings and traceback of a cell that failed
       partial/<cell>/        finished blocks of seeds of a cell that is not finished yet
       locks/                 empty files; held by the process that computes a cell
@@ -24,8 +24,10 @@ from typing import Any
 import numpy as np
 
 from jmetamer._base.errors import StoreError
+from jmetamer._base.paths import user_path
+from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
-from jmetamer.results.record import Record, Variable, check_record
+from jmetamer.results.record import SCHEMA_VERSION, Record, Variable, check_record
 from jmetamer.results.reference import Reference
 from jmetamer.results.zarr_group import GROUP, json_safe, write_group
 
@@ -86,7 +88,7 @@ class RunStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = user_path(folder)
 
     def is_finished(self, cell_id: str) -> bool:
         """Return whether the cell is stored whole."""
@@ -143,7 +145,11 @@ class RunStore:
             name: Variable(dims.get(name, ("edge",)), np.asarray(getattr(reference, name)))
             for name in ("nodes", "senders", "receivers", "weight", "labels")
         }
-        document = {"digest": reference.digest, "attrs": reference.attrs}
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "digest": reference.digest,
+            "attrs": reference.attrs,
+        }
         name = f"reference-{reference.digest}"
         with clear_store_errors(self.folder), self._lock_file(name, wait=True):
             if not (target / "reference.json").is_file():
@@ -220,8 +226,9 @@ class RunStore:
             try:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
-                digest = write_group(temporary / GROUP, variables)
-                _write_json(temporary / document_name, {**document, "checksum": digest})
+                write_group(temporary / GROUP, variables)
+                _write_json(temporary / document_name, document)
+                write_manifest(temporary)
                 if target.exists():  # without its JSON: copied halfway by somebody
                     shutil.rmtree(target)
                 temporary.rename(target)
@@ -249,9 +256,20 @@ class RunStore:
 
 
 def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return cell id -> {"cell", "settings", "traceback"} of the failed cells in a run folder."""
-    documents = (read_json(path) for path in sorted(folder.glob("failures/*.json")))
-    return {document["cell"]: document for document in documents}
+    """Return cell id -> {"cell", "settings", "traceback"} of the failed cells in a run folder.
+
+    That a cell failed is said by its file alone; where it cannot be read, the traceback says why.
+    """
+    failures = {}
+    for path in sorted(folder.glob("failures/[!.]*.json")):
+        try:
+            document = json.loads(path.read_bytes())
+            entry = {name: document[name] for name in ("cell", "settings", "traceback")}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            told = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
+            entry = {"cell": path.stem, "settings": {}, "traceback": told}
+        failures[str(entry["cell"])] = entry
+    return failures
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -273,30 +291,15 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def read_order(path: Path) -> list[str]:
-    """Return the cell ids of `cells.json`; none where the file is missing.
+    """Return the cell ids of `cells.json`; none where the file is missing or damaged.
+
+    It holds the order of cells and nothing else, so without it they are listed by name.
 
     Args:
       path: the file.
-
-    Raises:
-      StoreError: the file is damaged.
-    """
-    return list(read_json(path)) if path.exists() else []
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file of a run folder.
-
-    Args:
-      path: the file.
-
-    Raises:
-      StoreError: the file is damaged.
     """
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise StoreError(
-            f"`{path}` is damaged ({error}); finished cells are not affected: delete this file and "
-            "start again"
-        ) from error
+        order = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [str(cell) for cell in order] if isinstance(order, list) else []

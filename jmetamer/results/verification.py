@@ -1,0 +1,208 @@
+"""What a cell should be, compared with what is on disk; no model is started."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer._base.errors import StoreError
+from jmetamer.results.manifest import Manifest, read_manifest
+from jmetamer.results.record import SCHEMA_VERSION, hash_settings
+from jmetamer.results.reference import Reference, arrays_digest
+from jmetamer.results.zarr_group import GROUP, checksum, read_group
+
+_PARTS = {
+    "settings": dict,
+    "settings_hash": str,
+    "scalars": dict,
+    "status_counts": dict,
+    "provenance": dict,
+    "reference": str,
+}
+_ARRAYS = ("nodes", "senders", "receivers", "weight", "labels")
+
+
+class CellCheck(NamedTuple):
+    """What `Run.verify` says of one cell.
+
+    Attributes:
+      verified: whether there is a manifest, and everything agrees with it.
+      problems: what is damaged or missing, with the file and what to do; empty where nothing is.
+        A cell that was written before there were manifests may have none and is not verified.
+    """
+
+    verified: bool
+    problems: tuple[str, ...]
+
+
+def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
+    """Return the manifest of a cell and what is in its record.
+
+    Args:
+      folder: of the cell.
+
+    Raises:
+      StoreError: the record is damaged or that of a newer version.
+    """
+    manifest = read_manifest(folder)
+    document = _json(manifest, "record.json")
+    version = _version(manifest, "record.json", document)
+    for name, kind in _PARTS.items():
+        if not isinstance(document.get(name), kind):
+            raise manifest.damaged(
+                "record.json", f"`{name}` is {document.get(name)!r} and should be a {kind.__name__}"
+            )
+    if document["settings_hash"] != hash_settings(document["settings"]):
+        raise manifest.damaged("record.json", "its settings do not hash to `settings_hash`")
+    counts = document["status_counts"].values()
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise manifest.damaged("record.json", "`status_counts` are not counts")
+    return (manifest if version < 2 else read_manifest(folder, needed=True)), document
+
+
+def read_reference(folder: Path, digest: str, cell: str) -> Reference:
+    """Return a stored reference graph, which is the one that its digest names.
+
+    Args:
+      folder: of the reference.
+      digest: of its arrays, as the record of the cell has it.
+      cell: whose it is, for the message.
+
+    Raises:
+      StoreError: it is missing or damaged.
+    """
+    if not (folder / "reference.json").is_file():
+        raise StoreError(
+            f"the reference graph of cell `{cell}` should be in `{folder}` but is not there; copy "
+            "the run folder again, with references/"
+        )
+    manifest = read_manifest(folder)
+    document = _json(manifest, "reference.json")
+    if _version(manifest, "reference.json", document) >= 2:
+        manifest = read_manifest(folder, needed=True)
+    attrs = document.get("attrs")
+    if not isinstance(attrs, dict):
+        raise manifest.damaged("reference.json", f"`attrs` is {attrs!r} and should be a mapping")
+    group = manifest.open_group(GROUP)
+    try:
+        arrays = {name: v.values for name, v in read_group(group).items()}
+    except StoreError:
+        raise
+    except Exception as error:
+        raise manifest.damaged(GROUP, str(error)) from error
+    if set(arrays) != set(_ARRAYS) or digest != arrays_digest(
+        (name, arrays[name]) for name in _ARRAYS
+    ):
+        raise manifest.damaged(GROUP, f"its arrays do not have the digest {digest} that names it")
+    return Reference(digest, attrs=attrs, **arrays)
+
+
+def check_cell(run_folder: Path, cell: str) -> CellCheck:
+    """Compare all files of a cell, of its reference and of its network with their sums.
+
+    Args:
+      run_folder: the run folder.
+      cell: name of a folder under cells/.
+    """
+    folder = run_folder / "cells" / cell
+    try:
+        manifest, document = read_document(folder)
+    except StoreError as error:
+        return CellCheck(False, (str(error),))
+    known = manifest.files is not None
+    problems = manifest.problems() if known else _old_problems(document, folder)
+    reference = run_folder / "references" / document["reference"]
+    try:
+        read_reference(reference, document["reference"], cell)
+        problems += read_manifest(reference).problems()
+    except StoreError as error:
+        problems.append(str(error))
+    network = document["provenance"].get("model_folder")
+    if network:
+        problems += _network_problems(
+            run_folder / "models" / str(network), document["provenance"].get("params_sha256")
+        )
+    return CellCheck(known and not problems, tuple(problems))
+
+
+def read_network(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the record of a stored network and its parameters by name, from plain arrays.
+
+    Args:
+      folder: of the network.
+
+    Raises:
+      StoreError: it is missing or damaged, or its parameters are not those its record names.
+    """
+    manifest = read_manifest(folder)
+    record = _json(manifest, "model.json")
+    try:
+        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+            weights = {key: stored[key] for key in stored.files}
+    except Exception as error:  # a flipped byte can make any decoder raise anything
+        raise manifest.damaged("weights.npz", str(error)) from error
+    if record.get("params_sha256") != parameters_digest(weights):
+        raise manifest.damaged(
+            "weights.npz", "its arrays do not have the `params_sha256` of model.json"
+        )
+    return record, weights
+
+
+def parameters_digest(weights: dict[str, np.ndarray]) -> str:
+    """Return the digest of parameters by name, the one that a network's record holds.
+
+    Args:
+      weights: "params/conv1/kernel" -> array.
+
+    Example:
+      >>> from jmetamer.models.digest import tree_digest
+      >>> kernel = np.eye(2, dtype=np.float32)
+      >>> tree_digest({"conv1": {"kernel": kernel}}) == parameters_digest({"conv1/kernel": kernel})
+      True
+    """
+    paths = {"".join(f"['{part}']" for part in name.split("/")): name for name in weights}
+    return arrays_digest((path, weights[paths[path]]) for path in sorted(paths))
+
+
+def _network_problems(folder: Path, digest: Any) -> list[str]:
+    try:
+        record, _ = read_network(folder)
+    except StoreError as error:
+        return [str(error)]
+    manifest = read_manifest(folder)
+    if digest is not None and record["params_sha256"] != digest:
+        return [str(manifest.damaged("model.json", "it is not the network that made the cell"))]
+    return manifest.problems()
+
+
+def _old_problems(document: dict[str, Any], folder: Path) -> list[str]:
+    """Return what is wrong with the arrays of a cell that has a checksum and no manifest."""
+    manifest = Manifest(folder, None)
+    try:
+        sound = checksum(read_group(manifest.open_group(GROUP))) == document.get("checksum")
+    except Exception:  # a flipped byte can make any decoder raise anything
+        sound = False
+    return [] if sound else [str(manifest.damaged(GROUP, "its arrays do not have their checksum"))]
+
+
+def _json(manifest: Manifest, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(manifest.read(name))
+    except (ValueError, RecursionError) as error:
+        raise manifest.damaged(name, str(error)) from error
+    if not isinstance(document, dict):
+        raise manifest.damaged(name, f"it holds a {type(document).__name__} and no mapping")
+    return document
+
+
+def _version(manifest: Manifest, name: str, document: dict[str, Any]) -> int:
+    version = document.get("schema_version", 1)
+    if not isinstance(version, int) or version < 1:
+        raise manifest.damaged(name, f"`schema_version` is {version!r}")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"`{manifest.folder / name}` has version {version}, and this version of jmetamer "
+            f"reads versions up to {SCHEMA_VERSION}; read it with the version that wrote it"
+        )
+    return version

@@ -1,0 +1,236 @@
+"""What is read is what was written: no reader returns another number."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from jmetamer._base.errors import JmetamerError, StoreError
+from jmetamer.results import RunStore, Variable, open_run
+from jmetamer.results.manifest import MANIFEST, read_manifest, write_manifest
+from jmetamer.results.verification import parameters_digest
+
+
+@pytest.fixture
+def written(tmp_path, make_record, reference):
+    store = RunStore(tmp_path)
+    store.register(["a", "b"])
+    store.write_reference(reference)
+    weights = {"params/conv1/kernel": np.ones((2, 3), np.float32)}
+    network = tmp_path / "models/net"
+    network.mkdir(parents=True)
+    np.savez(network / "weights.npz", **weights)
+    digest = parameters_digest(weights)
+    document = {"model": "gcn", "options": {}, "params_sha256": digest}
+    (network / "model.json").write_text(json.dumps(document))
+    write_manifest(network)
+    for seed, cell in enumerate(("a", "b")):
+        record, _ = make_record(seed=seed)
+        record.provenance.update(model_folder="net", params_sha256=digest)
+        record.variables["success"] = Variable(("metamer",), np.ones(3, bool))
+        record.variables["zero"] = Variable(("metamer",), np.zeros(3))
+        store.write(cell, record)
+    return tmp_path
+
+
+def everything(folder, cell="a"):
+    """Return all that the readers return of a cell, as bytes and text."""
+    run = open_run(folder)
+    data = run.dataset(cell)
+    arrays = {name: data[name].values.tobytes() for name in sorted(map(str, data.variables))}
+    attrs = {name: str(data[name].attrs) for name in data.variables}
+    reference = run.reference_data(cell)
+    graphs = [graph.nodes.tobytes() for graph in run.metamers(cell)]
+    return repr(
+        [
+            arrays,
+            attrs,
+            sorted(data.attrs.items(), key=str),
+            run.settings(cell),
+            run.provenance(cell),
+            run.status_counts(cell),
+            [np.asarray(part).tobytes() for part in reference[1:-1]],
+            reference.attrs,
+            graphs,
+            run.summary()[0],
+        ]
+    )
+
+
+def damages(content):
+    yield None  # removed
+    yield b""
+    yield content[: len(content) // 2]
+    for place in np.unique(np.linspace(0, len(content) - 1, 12).astype(int)):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << (place % 8)
+        yield bytes(flipped)
+
+
+def of_cell(folder, cell="a"):
+    places = [folder / "cells" / cell, *(folder / "references").iterdir()]
+    return [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
+
+
+def test_no_reader_returns_another_number_whatever_happened_to_a_file(written):
+    before, seen = everything(written), 0
+    for path in of_cell(written):
+        content = path.read_bytes()
+        for damaged in damages(content):
+            path.unlink()
+            if damaged is not None:
+                path.write_bytes(damaged)
+            seen += 1
+            removed_record = damaged is None and path.name == "record.json"
+            assert removed_record or not open_run(written).verify("a"), path
+            with pytest.raises(JmetamerError):  # the record removed: no such cell
+                everything(written)
+            path.write_bytes(content)
+    assert seen > 300
+    assert everything(written) == before
+    assert open_run(written).verify("a")
+
+
+@pytest.mark.parametrize("cell", ["a", "b"])
+def test_a_whole_run_is_verified_cell_by_cell(written, cell):
+    assert all(check == (True, ()) for check in open_run(written).verify().values())
+    path = written / "cells" / cell / "arrays.zarr/loss_hardened/c/0"
+    path.write_bytes(path.read_bytes()[::-1])
+    checks = open_run(written).verify()
+    assert [name for name, check in checks.items() if not check.verified] == [cell]
+    assert "loss_hardened/c/0" in checks[cell].problems[0]
+
+
+def test_a_record_that_is_gone_is_found_by_verify(written):
+    (written / "cells/a/record.json").unlink()
+    run = open_run(written)
+    assert run.cells == ("b",)
+    assert "record.json" in run.verify()["a"].problems[0]
+
+
+@pytest.mark.parametrize("name", ["weights.npz", "model.json", MANIFEST])
+def test_a_changed_network_is_found_by_verify_and_refused_by_export(written, name):
+    path = written / "models/net" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert not open_run(written).verify("a")
+
+
+def test_another_network_of_the_same_name_is_found_by_verify(written):
+    network = written / "models/net"
+    weights = {"params/conv1/kernel": np.zeros((2, 3), np.float32)}
+    np.savez(network / "weights.npz", **weights)
+    document = {"model": "gcn", "options": {}, "params_sha256": parameters_digest(weights)}
+    (network / "model.json").write_text(json.dumps(document))
+    write_manifest(network)
+    assert "not the network that made" in open_run(written).verify()["a"].problems[0]
+
+
+def test_another_reference_under_its_digest_is_refused(written, reference):
+    (folder,) = (written / "references").iterdir()
+    shutil.rmtree(folder)
+    other = reference._replace(nodes=np.zeros_like(reference.nodes))
+    RunStore(written).write_reference(other)  # sums that fit, under the digest of another graph
+    with pytest.raises(StoreError, match=f"digest {reference.digest}"):
+        open_run(written).reference_data("a")
+
+
+RECORDS = ["", "{", "[]", "3", "null", '{"settings": {}}', "[" * 100_000, '"\\ud800"', "\x00"]
+
+
+@pytest.mark.parametrize("text", RECORDS)
+def test_one_bad_record_hides_no_other_cell(written, text):
+    folder = written / "cells/a"
+    (folder / "record.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    for whole in (False, True):
+        if whole:  # as if it had been written so
+            (folder / MANIFEST).unlink()
+            write_manifest(folder)
+        run = open_run(written)
+        assert run.cells == ("a", "b")
+        assert "record.json" in run.damage("a")
+        assert run.damage("b") == ""
+        with pytest.warns(UserWarning, match=r"cell `a` is left out.*record.json"):
+            assert [row["cell"] for row in run.summary()] == ["b"]
+
+
+def edited(folder, change):
+    path = folder / "record.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    (folder / MANIFEST).unlink()
+    write_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(schema_version=3), r"version 3, and this .* up to 2"),
+        (lambda d: d.update(schema_version="2"), r"`schema_version` is '2'"),
+        (lambda d: d["settings"].update(seed=7), r"do not hash to `settings_hash`"),
+        (lambda d: d.update(status_counts={"CONVERGED": "3"}), r"`status_counts`"),
+        (lambda d: d.pop("reference"), r"`reference` is None and should be a str"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(written, change, message):
+    edited(written / "cells/a", change)
+    with pytest.raises(StoreError, match=message):
+        open_run(written).settings("a")
+
+
+def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(written):
+    folder = written / "cells/a"
+    (folder / MANIFEST).unlink()
+    with pytest.raises(StoreError, match=r"manifest.json` is damaged: it is missing"):
+        open_run(written).settings("a")
+    edited_document = json.loads((folder / "record.json").read_text())
+    edited_document["schema_version"] = 1
+    (folder / "record.json").write_text(json.dumps(edited_document))
+    run = open_run(written)
+    assert run.dataset("a")["loss_hardened"].shape == (3,)
+    assert not run.verify()["a"].verified
+
+
+@pytest.mark.parametrize("text", ["3", "{}", '"a"', "", "[", "[3, null]"])
+def test_a_damaged_list_of_cells_costs_their_order_alone(written, text):
+    (written / "cells.json").write_text(text)
+    assert open_run(written).cells == ("a", "b")
+
+
+def test_files_of_other_programs_are_passed_over(written):
+    for place in ("", "cells", "cells/a", "cells/a/arrays.zarr", "failures", "references"):
+        (written / place).mkdir(exist_ok=True)
+        for name in (".DS_Store", "Thumbs.db", "._a", "desktop.ini", ".nfs0001"):
+            (written / place / name).write_bytes(b"\x00\x01")
+    before = everything(written)
+    run = open_run(written)
+    assert run.cells == ("a", "b")
+    assert run.failures == {}
+    assert all(check.verified for check in run.verify().values())
+    assert before
+
+
+def test_a_failure_left_by_a_killed_writer_still_says_that_the_cell_failed(written):
+    (written / "failures").mkdir()
+    (written / "failures/c.json").write_text("")
+    (written / "failures/d.json").write_text("[]")
+    failures = open_run(written).failures
+    assert sorted(failures) == ["c", "d"]
+    assert "c.json` cannot be read" in failures["c"]["traceback"]
+
+
+def test_a_home_folder_is_the_same_for_writers_and_readers(tmp_path, monkeypatch, make_record):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    RunStore("~/runs/x").write("a", make_record()[0])
+    assert open_run("~/runs/x").cells == ("a",)
+    assert (tmp_path / "runs/x/cells/a").is_dir()
+
+
+def test_a_manifest_lists_all_files_with_their_bytes(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/x").write_bytes(b"12345")
+    write_manifest(tmp_path)
+    assert {name: size for name, (size, _) in read_manifest(tmp_path).files.items()} == {"sub/x": 5}
