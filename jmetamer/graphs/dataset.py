@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -48,6 +49,7 @@ class Dataset:
       oracle_labels: [n] int32 Bayes-optimal labels where the generating model is known, else None.
       block_model: the model that generated the graph, to ask for the Bayes-optimal labels of a
         graph that was changed (`measures.bayes_labels`); None where no block model did.
+      class_names: what each class was called where it came from, else None.
       task: "node".
     """
 
@@ -64,6 +66,7 @@ class Dataset:
     feature_shape: tuple[int, ...] | None = None
     oracle_labels: Any = None
     block_model: BlockModel | None = None
+    class_names: tuple[str, ...] | None = None
     task: Literal["node"] = "node"
 
 
@@ -86,6 +89,11 @@ def validate_dataset(dataset: Dataset) -> None:
     """
     validate_graph(dataset.graph)
     total = num_nodes(dataset.graph)
+    count = np.asarray(dataset.num_classes)
+    if count.ndim or count.dtype.kind not in "iu" or not 1 <= int(count) < 2**31:
+        raise InputError(
+            f"`num_classes` is {dataset.num_classes!r}; allowed: a whole number from 1 on."
+        )
     _check_labels("labels", dataset.labels, total, dataset.num_classes)
     if dataset.oracle_labels is not None:
         _check_labels("oracle_labels", dataset.oracle_labels, total, dataset.num_classes)
@@ -198,6 +206,13 @@ def _check_description(dataset: Dataset) -> None:
         raise InputError(
             f"`feature_kind` is {dataset.feature_kind!r}; allowed: {', '.join(map(repr, kinds))}."
         )
+    names = dataset.class_names
+    if names is not None and len(names) != dataset.num_classes:
+        raise InputError(
+            f"`class_names` holds {len(names)} names; allowed: {dataset.num_classes}, one a class."
+        )
+    if dataset.feature_range is not None:
+        _check_range(dataset.feature_range)
     nodes = dataset.graph.nodes
     if isinstance(nodes, dict):
         return
@@ -209,12 +224,27 @@ def _check_description(dataset: Dataset) -> None:
         outside = (nodes < low) | (nodes > high)
         _check_entries(nodes, outside, f"{low} to {high}", "feature_range")
     if dataset.feature_shape is not None:
-        size = int(np.prod(dataset.feature_shape))
-        if size != nodes.shape[1]:
-            raise InputError(
-                f"`feature_shape` {dataset.feature_shape} holds {size} features; the nodes have "
-                f"{nodes.shape[1]}."
-            )
+        _check_shape(dataset.feature_shape, nodes.shape[1])
+
+
+def _check_range(bounds: Any) -> None:
+    pair = np.asarray(bounds)
+    if pair.shape != (2,) or pair.dtype.kind not in "iuf" or not pair[0] <= pair[1]:
+        raise InputError(
+            f"`feature_range` is {bounds!r}; allowed: two numbers, low and high, low not above "
+            "high; infinite ones where there is no bound."
+        )
+
+
+def _check_shape(shape: Any, width: int) -> None:
+    sizes = np.asarray(shape)
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
+        raise InputError(f"`feature_shape` is {shape!r}; allowed: whole numbers from 1 on.")
+    if math.prod(sizes.tolist()) != width:
+        raise InputError(
+            f"`feature_shape` {shape} holds {math.prod(sizes.tolist())} features; the nodes have "
+            f"{width}."
+        )
 
 
 def _check_entries(nodes: np.ndarray, bad: np.ndarray, allowed: str, why: str) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
-from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.graph import as_float32, make_graph
+from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
 
 _PROVENANCE = Provenance(
@@ -39,7 +40,7 @@ def load_networkx(
       split: 0; a networkx graph holds one split.
       features: node attribute with a number or a list of numbers, the same length everywhere. If
         no node has it, the features are the rows of the identity matrix (one-hot).
-      label: node attribute with the class: integers from 0, or texts, numbered in sorted order.
+      label: node attribute with the class: integers or texts (`labels.class_numbers`).
         The optional boolean node attributes "train_mask", "val_mask" and "test_mask" hold the
         split.
       weight: edge attribute with the weight; all 1 if None.
@@ -58,16 +59,16 @@ def load_networkx(
     if source.number_of_nodes() == 0:
         raise InputError("`source` is a networkx graph with 0 nodes; at least 1 is needed.")
     nodes = _features(source, features)
-    labels, num_classes = _labels(source, label)
+    values = _attribute(source, label, required=True)
+    classes = class_numbers(label, values, source.number_of_nodes())
     masks = {field: _attribute(source, field, required=False) for field in Split._fields}
     kind = infer_feature_kind(nodes)
     return sealed(
         Dataset(
             name=name or source.name or "networkx",
             graph=make_graph(nodes, *_edges(source, weight)),
-            labels=labels,
-            **select_split(masks, split, labels, seed)._asdict(),
-            num_classes=num_classes,
+            **classes._asdict(),
+            **select_split(masks, split, classes.labels, seed)._asdict(),
             feature_kind=kind,
             provenance=_PROVENANCE,
             feature_range=None if kind == "continuous" else (0.0, 1.0),
@@ -97,12 +98,12 @@ def _features(source: Any, attribute: str) -> np.ndarray:
     rows: list[np.ndarray] = []
     for node, value in zip(source.nodes, values, strict=True):
         try:
-            row = np.atleast_1d(np.asarray(value, np.float32))
-        except (TypeError, ValueError) as error:
+            row = np.atleast_1d(as_float32(attribute, value))
+        except InputError as error:
             raise InputError(
                 f"attribute {attribute!r} of node {node!r} is {value!r}; allowed: a number or a "
-                "list of numbers."
-            ) from error
+                f"list of numbers ({error})"
+            ) from None
         if row.ndim != 1 or (rows and row.size != rows[0].size):
             raise InputError(
                 f"attribute {attribute!r} of node {node!r} has shape {row.shape}; allowed: "
@@ -110,19 +111,6 @@ def _features(source: Any, attribute: str) -> np.ndarray:
             )
         rows.append(row)
     return np.stack(rows)
-
-
-def _labels(source: Any, attribute: str) -> tuple[np.ndarray, int]:
-    values = np.array(_attribute(source, attribute, required=True))
-    if values.ndim == 1 and values.dtype.kind in "biu":
-        return values.astype(np.int32), int(values.max()) + 1
-    if values.ndim == 1 and values.dtype.kind == "U":
-        names, numbers = np.unique(values, return_inverse=True)
-        return numbers.astype(np.int32), names.size
-    raise InputError(
-        f"attribute {attribute!r} has dtype {values.dtype} and shape {values.shape}; allowed: an "
-        "integer or a text at every node, its class."
-    )
 
 
 def _edges(source: Any, weight: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
-from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.graph import dense, make_graph
+from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
 
 _PROVENANCE = Provenance(
@@ -61,16 +62,15 @@ def load_pyg(source: Any, *, split: int = 0, seed: int = 0, name: str = "pyg") -
     if attributes is not None and attributes.ndim == 1:
         attributes = attributes[:, None]
     graph = make_graph(arrays["x"], index[0], index[1], arrays["edge_weight"], attributes)
-    labels = _labels(arrays["y"], graph.nodes.shape[0])
+    classes = class_numbers("y", arrays["y"], graph.nodes.shape[0])
     kind = infer_feature_kind(graph.nodes)
     masks = {field: None if arrays[field] is None else arrays[field].T for field in Split._fields}
     return sealed(
         Dataset(
             name=name,
             graph=graph,
-            labels=labels,
-            **select_split(masks, split, labels, seed)._asdict(),
-            num_classes=int(labels.max(initial=0)) + 1,
+            **classes._asdict(),
+            **select_split(masks, split, classes.labels, seed)._asdict(),
             feature_kind=kind,
             provenance=_PROVENANCE,
             feature_range=None if kind == "continuous" else (0.0, 1.0),
@@ -82,21 +82,10 @@ def _to_numpy(field: str, value: Any) -> Any:
     """Copy a tensor to the host; dense, detached from any gradient."""
     if value is None:
         return None
-    if getattr(value, "is_sparse", False) or getattr(value, "is_sparse_csr", False):
-        value = value.to_dense()
+    value = dense(field, value)
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise InputError(f"`{field}` has dtype {array.dtype}; allowed: a tensor of numbers.")
     return array
-
-
-def _labels(values: np.ndarray, total: int) -> np.ndarray:
-    labels = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    if labels.shape != (total,) or labels.dtype.kind not in "iu":
-        raise InputError(
-            f"`y` has shape {values.shape} and dtype {values.dtype}; allowed: ({total},) and "
-            "integers, one class number a node."
-        )
-    return labels.astype(np.int32)

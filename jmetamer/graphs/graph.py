@@ -3,6 +3,7 @@
 Everything here works on the host with NumPy and takes NumPy or JAX arrays.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,9 @@ import numpy as np
 from jax import dtypes
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.host_memory import available_host_bytes
+
+_WHOLE = 2.0**24  # float32 holds all whole numbers up to here
 
 
 class Edges(NamedTuple):
@@ -42,7 +46,7 @@ def make_graph(
     for each direction; `symmetrize` adds the missing ones.
 
     Args:
-      nodes: [n, d] node features, any real dtype.
+      nodes: [n, d] node features, any real dtype; sparse where it fits in memory as dense.
       senders: [e] integer index of each edge's source, in [0, n).
       receivers: [e] integer index of each edge's destination, in [0, n).
       weight: [e] finite, non-negative edge weights; all one if None.
@@ -63,10 +67,10 @@ def make_graph(
     """
     senders = _as_indices("senders", senders)
     receivers = _as_indices("receivers", receivers)
-    nodes = _as_floats("nodes", nodes)
-    weight = np.ones(senders.shape, np.float32) if weight is None else _as_floats("weight", weight)
+    nodes = as_float32("nodes", nodes)
+    weight = np.ones(senders.shape, np.float32) if weight is None else as_float32("weight", weight)
     if edge_features is not None:
-        edge_features = _as_floats("edge_features", edge_features)
+        edge_features = as_float32("edge_features", edge_features)
     _check_features("nodes", nodes)
     graph = jraph.GraphsTuple(
         nodes=nodes,
@@ -156,11 +160,74 @@ def _node_arrays(nodes: Any) -> Iterator[tuple[str, Any]]:
         yield "nodes", nodes
 
 
-def _as_floats(field: str, values: Any) -> np.ndarray:
-    array = _as_array(field, values)
+def as_float32(field: str, values: Any) -> np.ndarray:
+    """Return real numbers as a contiguous float32 array, or refuse those that float32 changes.
+
+    Args:
+      field: what they are, for messages.
+      values: array, nested list, or sparse matrix (SciPy, BCOO, torch) that fits in memory.
+
+    Raises:
+      InputError: not real numbers, a whole number that float32 does not hold, a finite number that
+        would become infinite, or a sparse matrix that is too large.
+    """
+    array = _as_array(field, dense(field, values))
     if array.dtype.kind not in "fiub" and not dtypes.issubdtype(array.dtype, np.floating):
         raise InputError(f"`{field}` has dtype {array.dtype}; allowed: real numbers.")
-    return np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        floats = np.ascontiguousarray(array, dtype=np.float32)
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+        # Compared as float64, which holds what float32 holds; int64 beyond 2^53 differs as well.
+        changed = (np.abs(floats) >= _WHOLE) & (floats.astype(np.float64) != array)
+        changed |= (np.abs(floats) >= 2.0**53) & (_as_integers(floats, array.dtype) != array)
+        why = "float32 merges whole numbers beyond 2^24; subtract an offset or divide by a scale"
+        _refuse_changed(field, array, changed, why)
+    elif array.dtype.itemsize > 4:
+        changed = np.isinf(floats) & np.isfinite(array)
+        _refuse_changed(field, array, changed, "float32 ends at 3.4e38; divide by a scale")
+    return floats
+
+
+def _as_integers(floats: np.ndarray, dtype: Any) -> np.ndarray:
+    limit = float(2 ** (8 * dtype.itemsize - (dtype.kind == "i")))
+    safe = np.abs(floats) < limit
+    return np.where(safe, floats, 0).astype(dtype)
+
+
+def _refuse_changed(field: str, array: np.ndarray, changed: np.ndarray, why: str) -> None:
+    if changed.any():
+        where = tuple(int(i) for i in np.argwhere(changed)[0])
+        raise InputError(
+            f"`{field}[{', '.join(map(str, where))}]` is {array[where]}, which float32 does not "
+            f"hold ({int(changed.sum())} such entries): {why}."
+        )
+
+
+def dense(field: str, values: Any) -> Any:
+    """Return a sparse matrix (SciPy, BCOO, torch) as a dense array, and anything else as it is.
+
+    Args:
+      field: what it is, for messages.
+      values: sparse or not.
+
+    Raises:
+      InputError: as dense float32 it would not fit into the memory that is free.
+    """
+    names = ("toarray", "todense", "to_dense")
+    method = next((name for name in names if hasattr(values, name)), None)
+    if method is None or not getattr(values, "is_sparse", True):
+        layout = str(getattr(values, "layout", ""))
+        if method is None or not layout.startswith("torch.sparse"):
+            return values
+    shape = tuple(int(size) for size in values.shape)
+    needed, free = 8 * math.prod(shape), available_host_bytes()  # float64 at most, and one copy
+    if free is not None and needed > free:
+        raise InputError(
+            f"`{field}` is sparse of shape {shape}; dense it needs about {needed:,} bytes and "
+            f"{free:,} are free. jmetamer keeps features dense: keep fewer columns (those that "
+            "occur), or fewer nodes (`ego_graph`)."
+        )
+    return getattr(values, method)()
 
 
 def _as_indices(field: str, values: Any) -> np.ndarray:

@@ -1,14 +1,15 @@
 """One graph in one `.npz` file: the layout for a user's own data, and of heterophilous-graphs.
 
     node_features  [n, d]  real numbers                                         required
-    node_labels    [n]     integers in [0, num_classes)                         required
+    node_labels    [n]     integers from 0, or texts (`labels.class_numbers`)   required
     edges          [e, 2]  integers: (sender, receiver)                         required
     train_masks, val_masks, test_masks  [k, n] or [n] bool: k splits   all three or none
     edge_weight    [e]     finite, 0 or more (default: all 1)                   optional
     edge_features  [e, f]  real numbers                                         optional
     directed       bool; false (default): each undirected edge is listed once and stored in both
                    directions, repeats dropped; true: edges are taken as they are listed
-    num_classes    integer (default: the largest label plus one)                optional
+    num_classes    integer; labels lie below it (default: as many as there are) optional
+    class_names    [num_classes] texts                                          optional
     oracle_labels  [n]     integers                                             optional
     feature_kind   "binary", "one_hot" or "continuous" (default: seen from the values)
     feature_range  [2]     lowest and highest legal value (default: 0 and 1 unless continuous)
@@ -19,11 +20,8 @@ Nothing in the file is unpickled. `save_graph_npz` writes this layout.
 """
 
 import hashlib
-import io
 import os
 import pathlib
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -37,19 +35,29 @@ from jmetamer.graphs.dataset import (
     validate_dataset,
 )
 from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.labels import class_numbers
+from jmetamer.graphs.npz_archive import MAX_BYTES, read_npz
 from jmetamer.graphs.split import Split, select_split
 from jmetamer.graphs.symmetry import symmetrize
 
 _REQUIRED = ("node_features", "node_labels", "edges")
+_OPTIONAL = (
+    *(f"{field}{plural}" for field in Split._fields for plural in ("", "s")),
+    *("edge_weight", "edge_features", "directed", "num_classes", "class_names", "oracle_labels"),
+    *("feature_kind", "feature_range", "feature_shape", "source", "licence", "citation"),
+)
 
 
-def load_graph_npz(path: str | os.PathLike[str], *, split: int = 0, seed: int = 0) -> Dataset:
+def load_graph_npz(
+    path: str | os.PathLike[str], *, split: int = 0, seed: int = 0, max_bytes: int = MAX_BYTES
+) -> Dataset:
     """Read a graph of your own; the layout is at the top of this file.
 
     Args:
       path: the `.npz` file; its stem becomes the dataset's name.
       split: which of the stored splits.
       seed: draws a split where the file has none (`split.per_class_split`).
+      max_bytes: limit of what the arrays take unpacked.
 
     Raises:
       DataError: the file is missing, damaged or does not follow the layout; names the key.
@@ -62,7 +70,9 @@ def load_graph_npz(path: str | os.PathLike[str], *, split: int = 0, seed: int = 
             f"{str(file)!r} cannot be read: {error.strerror}. Give the path of a .npz file that "
             "`save_graph_npz` could have written, or a dataset name without folder or suffix."
         ) from error
-    return parse_graph_npz(content, str(file), file.stem, split=split, seed=seed)
+    return parse_graph_npz(
+        content, str(file), file.stem, split=split, seed=seed, max_bytes=max_bytes
+    )
 
 
 def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
@@ -99,6 +109,7 @@ def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
         "val_masks": dataset.val_mask,
         "test_masks": dataset.test_mask,
         "num_classes": dataset.num_classes,
+        "class_names": dataset.class_names,
         "oracle_labels": dataset.oracle_labels,
         "feature_kind": dataset.feature_kind,
         "feature_range": dataset.feature_range,
@@ -119,6 +130,7 @@ def parse_graph_npz(
     split: int = 0,
     seed: int = 0,
     provenance: Provenance | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Dataset:
     """Build a dataset from the bytes of a `.npz` file.
 
@@ -129,11 +141,12 @@ def parse_graph_npz(
       split: which of the stored splits.
       seed: draws a split where the file has none.
       provenance: where the file came from; taken from the file if None.
+      max_bytes: limit of what the arrays take unpacked.
 
     Raises:
       DataError: the content does not follow the layout.
     """
-    arrays = _read_arrays(content, source)
+    arrays = _read_arrays(content, source, max_bytes)
     try:
         return _build(arrays, name, split, seed, provenance or _provenance(arrays, source, content))
     except DataError:
@@ -142,15 +155,8 @@ def parse_graph_npz(
         raise DataError(f"{source!r}: {error}") from error
 
 
-def _read_arrays(content: bytes, source: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{source!r} is not a readable .npz file of plain arrays ({error}); it is damaged or "
-            "something else. Write it with numpy.savez or `save_graph_npz`."
-        ) from error
+def _read_arrays(content: bytes, source: str, max_bytes: int) -> dict[str, np.ndarray]:
+    arrays = read_npz(content, source, _REQUIRED + _OPTIONAL, max_bytes)
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:
         raise DataError(
@@ -166,9 +172,14 @@ def _build(
 ) -> Dataset:
     graph = _graph(arrays)
     total = graph.nodes.shape[0]
-    labels = _class_numbers("node_labels", arrays["node_labels"], total)
+    stated = _scalar(arrays, "num_classes", None, "iu")
+    classes = class_numbers("node_labels", arrays["node_labels"], total, stated)
     oracle = arrays.get("oracle_labels")
-    kind = _scalar(arrays, "feature_kind", infer_feature_kind(graph.nodes))
+    if oracle is not None:
+        oracle = class_numbers("oracle_labels", oracle, total, classes.num_classes).labels
+    if (names := arrays.get("class_names")) is not None:
+        classes = classes._replace(class_names=tuple(map(str, _texts("class_names", names))))
+    kind = _scalar(arrays, "feature_kind", infer_feature_kind(graph.nodes), "U")
     masks = {field: arrays.get(f"{field}s", arrays.get(field)) for field in Split._fields}
     bounds = arrays.get("feature_range", None if kind == "continuous" else np.array([0.0, 1.0]))
     shape = arrays.get("feature_shape")
@@ -176,16 +187,13 @@ def _build(
         Dataset(
             name=name,
             graph=graph,
-            labels=labels,
-            **select_split(masks, split, labels, seed)._asdict(),
-            num_classes=int(_scalar(arrays, "num_classes", labels.max(initial=0) + 1)),
+            **classes._asdict(),
+            **select_split(masks, split, classes.labels, seed)._asdict(),
             feature_kind=kind,
             provenance=provenance,
             feature_range=None if bounds is None else _pair(bounds),
-            feature_shape=None if shape is None else tuple(int(size) for size in shape.ravel()),
-            oracle_labels=None
-            if oracle is None
-            else _class_numbers("oracle_labels", oracle, total),
+            feature_shape=None if shape is None else tuple(shape.ravel().tolist()),
+            oracle_labels=oracle,
         )
     )
 
@@ -203,37 +211,45 @@ def _graph(arrays: dict[str, np.ndarray]) -> Any:
         arrays.get("edge_weight"),
         arrays.get("edge_features"),
     )
-    return graph if bool(_scalar(arrays, "directed", False)) else symmetrize(graph)
+    directed = _scalar(arrays, "directed", False, "biu")
+    if directed not in (0, 1):
+        raise InputError(f"`directed` is {directed!r}; allowed: true or false, 1 or 0.")
+    return graph if directed else symmetrize(graph)
 
 
-def _class_numbers(key: str, values: np.ndarray, total: int) -> np.ndarray:
-    if values.shape != (total,) or values.dtype.kind not in "iu":
-        raise InputError(
-            f"`{key}` has shape {values.shape} and dtype {values.dtype}; allowed: ({total},) and "
-            "integers, one class number a node."
-        )
-    return values.astype(np.int32)
+_KINDS = {"U": "a text", "iu": "a whole number", "biu": "a bool"}
 
 
-def _scalar(arrays: dict[str, np.ndarray], key: str, default: Any) -> Any:
+def _scalar(arrays: dict[str, np.ndarray], key: str, default: Any, kinds: str) -> Any:
     value = arrays.get(key)
     if value is None:
         return default
-    if value.size != 1:
-        raise InputError(f"`{key}` has shape {value.shape}; allowed: one value.")
+    if value.size != 1 or value.dtype.kind not in kinds:
+        given = repr(value.reshape(()).item()) if value.size == 1 else f"of shape {value.shape}"
+        raise InputError(
+            f"`{key}` is {given}, dtype {value.dtype}; allowed: one value, {_KINDS[kinds]}."
+        )
     return value.reshape(()).item()
 
 
-def _pair(bounds: np.ndarray) -> tuple[float, float]:
+def _texts(key: str, values: np.ndarray) -> list[str]:
+    if values.ndim != 1 or values.dtype.kind != "U":
+        raise InputError(
+            f"`{key}` has shape {values.shape} and dtype {values.dtype}; allowed: a list of texts."
+        )
+    return list(values.tolist())
+
+
+def _pair(bounds: np.ndarray) -> tuple[Any, ...]:
     if bounds.shape != (2,):
         raise InputError(f"`feature_range` has shape {bounds.shape}; allowed: (2,), low and high.")
-    return float(bounds[0]), float(bounds[1])
+    return tuple(bounds.tolist())
 
 
 def _provenance(arrays: dict[str, np.ndarray], source: str, content: bytes) -> Provenance:
     return Provenance(
-        source=str(_scalar(arrays, "source", source)),
+        source=_scalar(arrays, "source", source, "U"),
         sha256=hashlib.sha256(content).hexdigest(),
-        licence=str(_scalar(arrays, "licence", "not stated")),
-        citation=str(_scalar(arrays, "citation", "not stated")),
+        licence=_scalar(arrays, "licence", "not stated", "U"),
+        citation=_scalar(arrays, "citation", "not stated", "U"),
     )

@@ -7,17 +7,18 @@ import gzip
 import hashlib
 import pathlib
 import warnings
-import zipfile
 import zlib
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jmetamer._base.errors import DataError
+from jmetamer.graphs.npz_archive import MAX_BYTES, read_npz
 
 # Above this, float64 does not hold every integer.
 _LARGEST_EXACT = 2.0**53
-_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+_DAMAGED = (OSError, EOFError, zlib.error)
 
 
 class Table(NamedTuple):
@@ -67,12 +68,15 @@ class Table(NamedTuple):
             raise self.error(row, what)
 
 
-def read_text_table(path: pathlib.Path, dtype: Any = np.float64) -> Table:
+def read_text_table(
+    path: pathlib.Path, dtype: Any = np.float64, max_bytes: int = MAX_BYTES
+) -> Table:
     """Read a `.csv` or `.csv.gz` file of numbers.
 
     Args:
       path: the file.
       dtype: floating type of the result; float64 holds every node number exactly.
+      max_bytes: limit of what a packed file unpacks to.
 
     Returns:
       Table [rows, columns]; of an empty file [0, 0].
@@ -90,11 +94,15 @@ def read_text_table(path: pathlib.Path, dtype: Any = np.float64) -> Table:
       [[0, 1], [1, 2]]
     """
     try:
+        if path.suffix == ".gz":
+            _check_unpacked(path, max_bytes)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
             values = np.loadtxt(
                 str(path), dtype, comments=None, delimiter=",", ndmin=2, encoding="utf-8"
             )
+    except DataError:
+        raise
     except _DAMAGED as error:
         raise _unreadable(path, error) from error
     except ValueError as error:
@@ -102,11 +110,15 @@ def read_text_table(path: pathlib.Path, dtype: Any = np.float64) -> Table:
     return Table(values if values.size else np.zeros((0, 0), dtype), repr(str(path)), True)
 
 
-def read_npz_tables(path: pathlib.Path) -> dict[str, Table]:
-    """Read every array of a `.npz` file by its key; nothing is unpickled, vectors become columns.
+def read_npz_tables(
+    path: pathlib.Path, names: Collection[str] | None = None, max_bytes: int = MAX_BYTES
+) -> dict[str, Table]:
+    """Read arrays of a `.npz` file by their keys; nothing is unpickled, vectors become columns.
 
     Args:
       path: the file.
+      names: keys to read, where they are there; None for all.
+      max_bytes: limit of what they take unpacked.
 
     Raises:
       DataError: the file cannot be read, or an array holds no numbers or has three axes.
@@ -118,13 +130,8 @@ def read_npz_tables(path: pathlib.Path) -> dict[str, Table]:
       ...     read_npz_tables(pathlib.Path(folder, "data.npz"))["num_nodes_list"].values
       array([[3]])
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-    except (*_DAMAGED, ValueError, AttributeError) as error:
-        raise _unreadable(path, error) from error
     tables = {}
-    for key, array in arrays.items():
+    for key, array in read_npz(path, str(path), names, max_bytes).items():
         source = f"{str(path)!r}, {key!r}"
         if array.dtype.kind not in "iufb" or array.ndim > 2:
             raise DataError(
@@ -146,6 +153,18 @@ def file_sha256(path: pathlib.Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _check_unpacked(path: pathlib.Path, max_bytes: int) -> None:
+    size = 0
+    with gzip.open(path) as stream:
+        while piece := stream.read(2**20):
+            size += len(piece)
+            if size > max_bytes:
+                raise DataError(
+                    f"{str(path)!r} unpacks to more than {max_bytes} bytes, so that a small file "
+                    "cannot fill the memory. Raise `max_bytes` if you trust it."
+                )
 
 
 def _unreadable(path: pathlib.Path, error: Exception) -> DataError:

@@ -29,6 +29,8 @@ from jmetamer._base.errors import DataError, InputError
 from jmetamer.graphs.data_files import base_folders, joint_digest
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
 from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.labels import Classes, class_numbers
+from jmetamer.graphs.npz_archive import MAX_BYTES
 from jmetamer.graphs.number_files import Table, file_sha256, read_npz_tables, read_text_table
 from jmetamer.graphs.split import Split, per_class_split
 from jmetamer.graphs.symmetry import simple_undirected
@@ -67,6 +69,7 @@ def load_ogb(
     seed: int = 0,
     directed: bool = False,
     num_classes: int | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Dataset:
     """Read a graph from OGB's folder of raw files; the layout is at the top of this file.
 
@@ -74,14 +77,15 @@ def load_ogb(
     loader here does unless told otherwise, edges are made undirected: each pair is stored in both
     directions once, without loops, sorted by receiver. With `directed` they are taken as listed,
     repeats and loops included, messages going from the first column to the second. A node without
-    a label gets label 0 and may be in no split.
+    a label gets the first class and may be in no split.
 
     Args:
       path: the folder that holds `raw` and `split`.
       split: which of the schemes under `split`, in the order of their names.
       seed: draws a split where the folder has none (`split.per_class_split`).
       directed: take edges as they are listed.
-      num_classes: labels must be smaller; of folders that are not known the largest plus one.
+      num_classes: labels must be smaller; of folders that are not known as `class_numbers` counts.
+      max_bytes: limit of what one file unpacks to.
 
     Raises:
       DataError: a file is missing or does not follow the layout; names the file and the line.
@@ -99,13 +103,13 @@ def load_ogb(
       [1, 0]
     """
     folder = pathlib.Path(path).expanduser()
-    files = _RawFiles(folder)
+    files = _RawFiles(folder, max_bytes)
     nodes = _features(files)
     total = len(nodes)
     senders, receivers = _ends(files, total)
     name, known = _named(folder)
-    labels, labeled, classes = _labels(files, total, num_classes, known)
-    masks = _split(files, split, labels, labeled, seed)
+    classes, labeled = _labels(files, total, num_classes, known)
+    masks = _split(files, split, classes.labels, labeled, seed)
     if not directed:
         senders, receivers = simple_undirected(senders, receivers, total)
     kind = infer_feature_kind(nodes)
@@ -114,9 +118,8 @@ def load_ogb(
             Dataset(
                 name=name,
                 graph=make_graph(nodes, senders, receivers),
-                labels=labels,
+                **classes._asdict(),
                 **masks._asdict(),
-                num_classes=classes,
                 feature_kind=kind,
                 provenance=_provenance(files, known),
                 feature_range=None if kind == "continuous" else (0.0, 1.0),
@@ -174,8 +177,8 @@ def _named(folder: pathlib.Path) -> tuple[str, _Known | None]:
 class _RawFiles:
     """Tables by their name in the layout, wherever they lie; remembers the files that were read."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder, self.raw = folder, folder / "raw"
+    def __init__(self, folder: pathlib.Path, max_bytes: int) -> None:
+        self.folder, self.raw, self.max_bytes = folder, folder / "raw", max_bytes
         self.read: list[pathlib.Path] = []
         if not self.raw.is_dir():
             hint = f"; give {str(folder.parent)!r}" if folder.name == "raw" else ""
@@ -205,8 +208,7 @@ class _RawFiles:
         if packed.is_file():
             tables = self._npz(packed)
             if key not in tables:
-                held = ", ".join(map(repr, tables)) or "nothing"
-                raise DataError(f"{str(packed)!r} holds {held}; required: {key!r}.")
+                raise DataError(f"{str(packed)!r} lacks the array {key!r}, which is required.")
             return tables[key]
         return self.text(self.raw / name, dtype)
 
@@ -215,7 +217,7 @@ class _RawFiles:
         for file in (stem.with_name(stem.name + ending) for ending in (".csv.gz", ".csv")):
             if file.is_file():
                 self.read.append(file)
-                return read_text_table(file, dtype)
+                return read_text_table(file, dtype, self.max_bytes)
         return None
 
     def count(self, name: str, expected: int, what: str) -> None:
@@ -233,7 +235,7 @@ class _RawFiles:
 
     def _npz(self, file: pathlib.Path) -> dict[str, Table]:
         self.read.append(file)
-        return read_npz_tables(file)
+        return read_npz_tables(file, tuple(_KEYS.values()), self.max_bytes)
 
 
 def _features(files: _RawFiles) -> np.ndarray:
@@ -267,8 +269,8 @@ def _ends(files: _RawFiles, total: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(
     files: _RawFiles, total: int, num_classes: int | None, known: _Known | None
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return labels [n] int32, which nodes have one [n] bool, and the number of classes."""
+) -> tuple[Classes, np.ndarray]:
+    """Return the classes, and which nodes have one [n] bool."""
     table = files.required("node-label")
     if table.values.shape != (total, 1):
         raise DataError(
@@ -276,18 +278,19 @@ def _labels(
             f"each of the {total} nodes with features."
         )
     labeled = ~np.isnan(table.values[:, 0])
-    numbers = table._replace(values=np.where(labeled[:, None], table.values, 0)).integers()[:, 0]
-    if num_classes is None:
-        num_classes = known.num_classes if known else int(numbers.max()) + 1
-    classes = num_classes
-    wrong = np.flatnonzero((numbers < 0) | (numbers >= classes))
+    least = np.nanmin(table.values) if labeled.any() else 0
+    filled = np.where(labeled[:, None], table.values, least)
+    numbers = table._replace(values=filled).integers()[:, 0]
+    if num_classes is None and known:
+        num_classes = known.num_classes
+    most = 2**31 if num_classes is None else num_classes
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= most))
     if wrong.size:
         raise table.error(
             int(wrong[0]),
-            f"label {numbers[wrong[0]]}; allowed: 0 to {classes - 1}, as there are {classes} "
-            f"classes ({wrong.size} such nodes).",
+            f"label {numbers[wrong[0]]}; allowed: 0 to {most - 1} ({wrong.size} such nodes).",
         )
-    return numbers.astype(np.int32), labeled, classes
+    return class_numbers(table.source, numbers, total, num_classes), labeled
 
 
 def _split(

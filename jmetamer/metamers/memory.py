@@ -8,13 +8,13 @@ traced program. Nothing is compiled for it.
 import functools
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.host_memory import available_host_bytes
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.by_task import ByTask, joined, of_task, stacked_shape
@@ -258,7 +258,7 @@ def fit(
     """
     if isinstance(problem.vary, Structure):
         return solver  # their seeds need no lanes; `edges.seeds_at_once` counts them
-    available, host = available_bytes(), _available_on_host()
+    available, host = available_bytes(), available_host_bytes()
     devices = local_devices().count
     lanes = choose_lanes(
         problem,
@@ -314,34 +314,11 @@ def available_bytes() -> int | None:
     """
     device = jax.local_devices()[0]
     if device.platform == "cpu":
-        return _available_on_host()
+        return available_host_bytes()
     stats = device.memory_stats() or {}
     if "bytes_limit" not in stats:
         return None
     return max(0, int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0)))
-
-
-def _available_on_host(root: Path = Path("/")) -> int | None:
-    found = []
-    meminfo = _read(root / "proc/meminfo")
-    for line in meminfo.splitlines():
-        if line.startswith("MemAvailable:"):
-            found.append(1024 * int(line.split()[1]))
-    group = root / "sys/fs/cgroup"
-    for limit, usage in (
-        (group / "memory.max", group / "memory.current"),
-        (group / "memory/memory.limit_in_bytes", group / "memory/memory.usage_in_bytes"),
-    ):
-        if _read(limit).isdigit() and _read(usage).isdigit():
-            found.append(max(0, int(_read(limit)) - int(_read(usage))))
-    return min(found, default=None)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
 
 
 def _wanted(count: int) -> int:

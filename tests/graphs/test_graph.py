@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import jax
+import jax.experimental.sparse
 import jax.numpy as jnp
 import jraph
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -144,3 +146,36 @@ def test_importing_and_building_graphs_starts_no_accelerator():
         "assert not x._backends, x._backends"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, np.uint32])
+@pytest.mark.parametrize("offset", [-1, 0, 1, 2])
+def test_whole_numbers_that_float32_merges_are_refused(dtype, offset):
+    for power in (24, 25, 30, 31, 53, 62):
+        value = 2**power + offset
+        if value > np.iinfo(dtype).max:
+            continue
+        nodes = np.array([[value]], dtype)
+        if int(np.float32(value)) == value:
+            assert make_graph(nodes, [], []).nodes[0, 0] == value
+        else:
+            with pytest.raises(InputError, match=rf"`nodes\[0, 0\]` is {value}, which float32"):
+                make_graph(nodes, [], [])
+
+
+def test_numbers_beyond_float32_are_refused_by_their_value():
+    with pytest.raises(InputError, match=r"`nodes\[0, 1\]` is -1e\+39, which float32 does not"):
+        make_graph([[0.0, -1e39]], [], [])
+
+
+def test_sparse_features_are_those_of_the_dense_matrix():
+    dense = np.eye(5, 3)
+    sparse = [scipy.sparse.csr_matrix(dense), scipy.sparse.coo_array(dense)]
+    for features in [*sparse, jax.experimental.sparse.BCOO.fromdense(dense)]:
+        np.testing.assert_array_equal(make_graph(features, [0], [1]).nodes, dense)
+
+
+def test_sparse_features_that_do_not_fit_are_refused_with_what_to_do():
+    huge = scipy.sparse.csr_matrix((10**7, 10**7))
+    with pytest.raises(InputError, match=r"`nodes` is sparse of shape \(10000000, 10000000\)"):
+        make_graph(huge, [], [])

@@ -198,7 +198,7 @@ class TestFitting:
             jm.generate(problem, count=2)
 
     def test_coordinates_that_fill_the_host_are_refused(self, problem, monkeypatch):
-        monkeypatch.setattr(memory_module, "_available_on_host", lambda: 50_000_000)
+        monkeypatch.setattr(memory_module, "available_host_bytes", lambda: 50_000_000)
         solver = jm.default_solver(problem)
         with pytest.raises(jm.InputError, match=r"`count` is 1,000,000: .* need about .* GB"):
             fit(problem, solver, 10**6)
@@ -209,13 +209,13 @@ class TestFitting:
         group = tmp_path / "sys/fs/cgroup"
         group.mkdir(parents=True)
         (tmp_path / "proc/meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    4000 kB\n")
-        assert memory_module._available_on_host(tmp_path) == 4_096_000
+        assert memory_module.available_host_bytes(tmp_path) == 4_096_000
         (group / "memory.max").write_text("3000000\n")
         (group / "memory.current").write_text("1000000\n")
-        assert memory_module._available_on_host(tmp_path) == 2_000_000
+        assert memory_module.available_host_bytes(tmp_path) == 2_000_000
         (group / "memory.max").write_text("max\n")
-        assert memory_module._available_on_host(tmp_path) == 4_096_000
-        assert memory_module._available_on_host(tmp_path / "nothing") is None
+        assert memory_module.available_host_bytes(tmp_path) == 4_096_000
+        assert memory_module.available_host_bytes(tmp_path / "nothing") is None
 
 
 class TestBuffers:

@@ -1,0 +1,135 @@
+"""Class numbers from the labels that people have: checked as they are, before any cast."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer._base.errors import InputError
+
+_SHOWN = 6
+_KINDS = {"i": "a whole number", "u": "a whole number", "b": "a bool", "U": "text"}
+
+
+class Classes(NamedTuple):
+    """Labels as class numbers.
+
+    Attributes:
+      labels: [n] int32 in [0, num_classes).
+      num_classes: number of classes.
+      class_names: what each class was called where that is not its number, else None.
+    """
+
+    labels: np.ndarray
+    num_classes: int
+    class_names: tuple[str, ...] | None = None
+
+
+def class_numbers(field: str, values: Any, total: int, num_classes: Any = None) -> Classes:
+    """Number the classes of a graph's nodes.
+
+    Whole numbers from 0 without a gap are taken as they are. Others (from 1, identifiers) are
+    numbered in increasing order, and texts in alphabetical order; `class_names` keeps what
+    they were, and a warning says so once. With `num_classes` whole numbers must lie below it, and
+    classes may be empty.
+
+    Args:
+      field: what the labels are called where they come from, for messages.
+      values: [n] or [n, 1] whole numbers from 0 to 2^31 - 1, or [n] texts, or [n] bools; of one
+        type.
+      total: n.
+      num_classes: as stated beside the labels, or None.
+
+    Returns:
+      `Classes`.
+
+    Raises:
+      InputError: shape, type or a value is not allowed; names the node and the value.
+
+    Example:
+      >>> class_numbers("y", ["b", "a", "b"], 3)
+      Classes(labels=array([1, 0, 1], dtype=int32), num_classes=2, class_names=('a', 'b'))
+    """
+    stated = None if num_classes is None else _stated(num_classes)
+    array = _one_type(field, values)
+    if array.shape == (total, 1):
+        array = array[:, 0]
+    if array.shape != (total,) or array.dtype.kind not in "iubU":
+        raise InputError(
+            f"`{field}` has shape {array.shape} and dtype {array.dtype}; allowed: ({total},) and "
+            "integers or texts, the class of each node."
+        )
+    if array.dtype.kind == "U":
+        return _named(*np.unique(array, return_inverse=True), field, stated)
+    _check_numbers(field, array, stated)
+    present = np.unique(array)
+    if stated is not None or array.size == 0 or int(present[-1]) == present.size - 1:
+        largest = int(present[-1]) if present.size else 0
+        return Classes(array.astype(np.int32), stated or largest + 1)
+    shown = ", ".join(map(str, present[:_SHOWN].tolist())) + ", ..." * (present.size > _SHOWN)
+    warnings.warn(
+        f"`{field}` leaves classes empty (there are {shown}): they are numbered 0 to "
+        f"{present.size - 1} in increasing order, and `class_names` keeps what they were",
+        stacklevel=3,
+    )
+    return _named(present, np.searchsorted(present, array), field, None)
+
+
+def _named(names: np.ndarray, numbers: np.ndarray, field: str, stated: int | None) -> Classes:
+    if stated is not None and stated != names.size:
+        raise InputError(
+            f"`num_classes` is {stated} but `{field}` names {names.size} classes; leave out "
+            "`num_classes`, or write numbers."
+        )
+    words = tuple(map(str, names.tolist()))
+    return Classes(numbers.reshape(-1).astype(np.int32), names.size, words)
+
+
+def _one_type(field: str, values: Any) -> np.ndarray:
+    """Return an array; of a list, one whose entries NumPy did not have to make alike."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return np.asarray(values)
+    kinds = {_kind(value): place for place, value in reversed(list(enumerate(values)))}
+    if len(kinds) > 1 or not kinds.keys() <= set(_KINDS.values()):
+        parts = [f"{kind} as {values[place]!r} (entry {place})" for kind, place in kinds.items()]
+        raise InputError(
+            f"`{field}` holds {' and '.join(parts)}; allowed: whole numbers alone, texts alone, or "
+            "bools alone, since one written as another would be a class of its own."
+        )
+    if kinds.keys() == {"a whole number"}:  # NumPy would make floats or objects of large ones
+        largest, least = max(values), min(values)
+        if largest >= 2**63 or least < -(2**63):
+            raise _outside(field, values.index(largest if largest >= 2**63 else least), values)
+        return np.array([int(value) for value in values], np.int64)
+    return np.array([np.asarray(value).item() for value in values])
+
+
+def _kind(value: Any) -> str:
+    kind = np.asarray(value).dtype.kind if np.ndim(value) == 0 else "O"
+    if kind == "O" and isinstance(value, int):
+        kind = "i"
+    return _KINDS.get(kind, f"a {type(value).__name__}")
+
+
+def _check_numbers(field: str, array: np.ndarray, stated: int | None) -> None:
+    most = 2**31 - 1 if stated is None else stated - 1
+    wrong = np.flatnonzero((array < 0) | (array > most))
+    if wrong.size:
+        raise _outside(field, int(wrong[0]), array, most, wrong.size)
+
+
+def _outside(
+    field: str, place: int, values: Any, most: int = 2**31 - 1, count: int = 1
+) -> InputError:
+    why = "as the file has so many classes" if most < 2**31 - 1 else "as class numbers are int32"
+    return InputError(
+        f"`{field}[{place}]` is {values[place]}; allowed: 0 to {most}, {why} ({count} such nodes)."
+    )
+
+
+def _stated(given: Any) -> int:
+    value = np.asarray(given)
+    if value.ndim or value.dtype.kind not in "iu" or not 1 <= int(value) < 2**31:
+        raise InputError(f"`num_classes` is {given!r}; allowed: a whole number from 1 on.")
+    return int(value)
