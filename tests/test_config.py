@@ -280,7 +280,7 @@ BAD = [
         "`store.metamers` is 'al'; allowed: a whole number from 0 up or 'all'; d",
     ),
     ("report: 'no'", "`report` is 'no'; allowed: true or false; write it without quotes"),
-    ("name: a/b", "`name` is 'a/b'; allowed: text of letters, digits"),
+    ("name: a/b", "`name` is 'a/b'; allowed: text of up to 100 letters, digits"),
     ("name: ..", "`name` is '..'; allowed"),
     ("seed: -1", "`seed` is -1; allowed: a whole number from 0 up"),
     (

@@ -50,3 +50,18 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError
     nearest = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
     return InputError(f"unknown {kind} {given!r}{hint} Allowed: {', '.join(map(repr, names))}.")
+
+
+def shortened(value: object, most: int = 120) -> str:
+    """Return the repr of a value, cut where it is long, for a message.
+
+    Args:
+      value: anything.
+      most: characters.
+
+    Example:
+      >>> shortened([1, 2]), shortened("x" * 5000, 5)
+      ('[1, 2]', "'xxxx... (5,002 characters)")
+    """
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from jmetamer._base.errors import ConfigError
+from jmetamer._base.errors import ConfigError, shortened
 from jmetamer.config.ranges import Range
 
 
@@ -34,8 +34,8 @@ def check_tree(tree: Any, settings: type, path: str = "") -> None:
     """
     if not isinstance(tree, Mapping):
         raise ConfigError(
-            f"`{path.rstrip('.')}` is {tree!r}, but it is a section: it takes a mapping of "
-            f"{', '.join(_names(settings))}"
+            f"`{path.rstrip('.')}` is {shortened(tree)}, but it is a section: it takes a mapping "
+            f"of {', '.join(_names(settings))}"
         )
     hints = get_type_hints(settings, include_extras=True)
     for key, value in tree.items():
@@ -106,7 +106,7 @@ def _depth(value: Any) -> int:
 def _check_leaf(value: Any, hint: Any, path: str) -> None:
     if get_origin(hint) is not None and _is_subclass(get_origin(hint), Mapping):
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise ConfigError(f"`{path}` is {value!r}; allowed: a mapping of options")
+            raise ConfigError(f"`{path}` is {shortened(value)}; allowed: a mapping of options")
         return
     points = grid_values(value, hint)
     if not points:
@@ -137,10 +137,19 @@ def check_value(value: Any, hint: Any, path: str) -> None:
     """
     if not any(_fits(value, option) for option in _options(hint)):
         raise ConfigError(_wrong_value(path, value, hint))
+    if isinstance(value, list) and any(map(_is_list, _options(hint))):
+        twice = next((one for place, one in enumerate(value) if one in value[:place]), None)
+        if twice is not None:
+            raise ConfigError(f"`{path}` names {twice!r} twice; allowed: each once")
+
+
+def _is_list(hint: Any) -> bool:
+    """Return whether values are lists of any length, in which each entry stands for itself."""
+    return get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis
 
 
 def _wrong_value(path: str, value: Any, hint: Any) -> str:
-    text = f"`{path}` is {value!r}; allowed: {_allowed(hint)}"
+    text = f"`{path}` is {shortened(value)}; allowed: {_allowed(hint)}"
     if isinstance(value, str):
         names = [name for o in _options(hint) if get_origin(o) is Literal for name in get_args(o)]
         nearest = difflib.get_close_matches(value, [str(n) for n in names], n=1, cutoff=0.5)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -10,14 +11,16 @@ from typing import Any, get_type_hints
 
 import jsonargparse
 
-from jmetamer._base.errors import ConfigError
+from jmetamer._base.errors import ConfigError, shortened
 from jmetamer.config.cell import CellSettings
 from jmetamer.config.checking import check_tree, grid_values, unknown_setting
 from jmetamer.config.reading import Tree, merge, parse_override, read_yaml
 from jmetamer.config.resolving import resolve
 from jmetamer.config.settings import Settings
 
-_RUN_KEYS = ("name", "report", "runs", "smoke")
+_HEAD = ("name", "report", "max_cells")
+_RUN_KEYS = (*_HEAD, "runs", "smoke")
+MAX_CELLS = 10_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,15 +31,19 @@ class RunSettings:
       name: names the run folder.
       report: whether to write report.html at the end.
       blocks: one raw tree per block of `runs`, merged over what they share; lists span grids.
+      max_cells: a grid with more is refused, as lists multiply.
     """
 
     name: str
     report: bool
     blocks: tuple[Mapping[str, Any], ...]
+    max_cells: int = MAX_CELLS
 
     def tree(self) -> Tree:
         """Return a configuration that gives the same cells, without `smoke` and overrides."""
         head: Tree = {"name": self.name, "report": self.report}
+        if self.max_cells != MAX_CELLS:
+            head["max_cells"] = self.max_cells
         if len(self.blocks) == 1:
             return head | dict(self.blocks[0])
         return head | {"runs": [dict(block) for block in self.blocks]}
@@ -50,8 +57,8 @@ def read_config(path: Path, overrides: Sequence[str] = (), *, smoke: bool = Fals
 
     Args:
       path: YAML file with the fields of `Settings`, and optionally `name` (default: the file's
-        name), `report` (default true), `runs` (a list of blocks, each a grid of its own over what
-        is shared) and `smoke` (changes that make the run small).
+        name), `report` (default true), `max_cells` (default 10,000), `runs` (a list of blocks, each
+        a grid of its own over what is shared) and `smoke` (changes that make the run small).
       overrides: "dotted.key=value" texts with YAML values.
       smoke: apply the `smoke` block; `name` then gets the ending "-smoke".
 
@@ -77,12 +84,14 @@ def read_config(path: Path, overrides: Sequence[str] = (), *, smoke: bool = Fals
     changes = merge(*([tree["smoke"]] if smoke else []), *_overrides(overrides))
     shared = {key: value for key, value in tree.items() if key not in _RUN_KEYS}
     blocks = changes.pop("runs", tree.get("runs", [{}]))
-    head: Tree = {"name": path.stem, "report": True} | _head(tree) | _head(changes)
+    usual: Tree = {"name": path.stem, "report": True, "max_cells": MAX_CELLS}
+    head: Tree = usual | _head(tree) | _head(changes)
     changes = {key: value for key, value in changes.items() if key not in _RUN_KEYS}
     return RunSettings(
         name=head["name"] + ("-smoke" if smoke else ""),
         report=head["report"],
         blocks=tuple(merge(shared, block, changes) for block in blocks),
+        max_cells=head["max_cells"],
     )
 
 
@@ -103,8 +112,25 @@ def cells(run: RunSettings) -> tuple[CellSettings, ...]:
       >>> [(cell.model.hidden, cell.metamers.seed) for cell in grid]
       [(8, 0), (8, 1), (16, 0), (16, 1)]
     """
+    _check_size(run)
     found = [resolve(_construct(point)) for block in run.blocks for point in _points(block)]
     return tuple({cell.hash: cell for cell in found}.values())
+
+
+def _check_size(run: RunSettings) -> None:
+    """Refuse a grid that is too large, before any point of it is made."""
+    count = 0
+    for block in run.blocks:
+        lengths = {".".join(path): len(values) for path, values in _axes(block, Settings)}
+        count += math.prod(lengths.values())
+        if count > run.max_cells:
+            spanned = {name: length for name, length in lengths.items() if length > 1}
+            lists = ", ".join(f"`{name}` ({length})" for name, length in spanned.items())
+            raise ConfigError(
+                f"the grid has {count:,} cells or more, of the lists {lists}; allowed are "
+                f"`max_cells` = {run.max_cells:,}. Shorten the lists, or raise `max_cells`; a list "
+                "that is one value takes one list more"
+            )
 
 
 def take_shard(grid: Sequence[CellSettings], shard: str | None) -> tuple[CellSettings, ...]:
@@ -141,7 +167,7 @@ def _check_top(tree: Tree) -> None:
     _check_runs(tree, "")
     if "smoke" in tree:
         smoke = tree["smoke"]
-        _check_block(smoke, "smoke.", ("name", "report", "runs"))
+        _check_block(smoke, "smoke.", (*_HEAD, "runs"))
         _check_head(smoke, "smoke.")
         _check_runs(smoke, "smoke.")
 
@@ -159,11 +185,14 @@ def _check_block(tree: Any, path: str, extra: Sequence[str]) -> None:
 
 def _check_head(tree: Mapping[str, Any], path: str) -> None:
     name, report = tree.get("name", "x"), tree.get("report", True)
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name):
+    most = tree.get("max_cells", MAX_CELLS)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}", name):
         raise ConfigError(
-            f"`{path}name` is {name!r}; allowed: text of letters, digits and the signs . _ + -, "
-            "because it names the run folder"
+            f"`{path}name` is {shortened(name)}; allowed: text of up to 100 letters, digits and "
+            "the signs . _ + -, because it names the run folder"
         )
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise ConfigError(f"`{path}max_cells` is {most!r}; allowed: a whole number from 1 on")
     if not isinstance(report, bool):
         hint = "; write it without quotes" if isinstance(report, str) else ""
         raise ConfigError(f"`{path}report` is {report!r}; allowed: true or false{hint}")
@@ -186,7 +215,7 @@ def _overrides(texts: Sequence[str]) -> Iterator[Tree]:
     for text in texts:
         tree = parse_override(text)
         try:
-            _check_block(tree, "", ("name", "report"))
+            _check_block(tree, "", _HEAD)
             _check_head(tree, "")
         except ConfigError as error:
             raise ConfigError(f"--set {text}: {error}") from None
@@ -194,7 +223,7 @@ def _overrides(texts: Sequence[str]) -> Iterator[Tree]:
 
 
 def _head(tree: Mapping[str, Any]) -> Tree:
-    return {key: tree[key] for key in ("name", "report") if key in tree}
+    return {key: tree[key] for key in _HEAD if key in tree}
 
 
 def _points(block: Mapping[str, Any]) -> Iterator[Tree]:

@@ -1,5 +1,6 @@
 """From a YAML file, `smoke` and `--set` to plain nested mappings; no meaning is read into them."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,13 +8,68 @@ from typing import Any
 
 import yaml
 
-from jmetamer._base.errors import ConfigError
+from jmetamer._base.errors import ConfigError, shortened
+from jmetamer._base.paths import user_path
 
 Tree = dict[str, Any]
 
 
+MAX_VALUES = 200_000  # of a file, aliases written out: more take minutes before anything is said
+_MAX_DEPTH = 40
+_LARGEST = 2**63
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that reads 1e-3 as a number and refuses a key that is given twice."""
+    """YAML that reads 1e-3 as a number and refuses a key that is given twice.
+
+    A file of a few lines can stand for more values than fit into memory, by aliases of aliases, or
+    be nested deeper than Python can follow; both are refused while the file is read.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth = self._count = 0
+        self._sizes: dict[int, int] = {}  # of finished nodes, aliases written out
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose one node and count it."""
+        line = self.peek_event().start_mark.line + 1
+        before, self._depth = self._count, self._depth + 1
+        self._count += 1
+        if self._depth > _MAX_DEPTH:
+            raise ConfigError(f"line {line}: nested deeper than {_MAX_DEPTH} levels")
+        alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        if alias:
+            if id(node) not in self._sizes:
+                raise ConfigError(f"line {line}: an alias stands inside of what it stands for")
+            self._count += self._sizes[id(node)] - 1
+        if self._count > MAX_VALUES:
+            raise ConfigError(
+                f"line {line}: more than {MAX_VALUES:,} values, aliases written out; a grid or a "
+                "list of nodes has fewer"
+            )
+        self._depth -= 1
+        self._sizes[id(node)] = self._count - before
+        return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Return the value of a node; where it has none, say on which line."""
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            given = node.value if isinstance(node.value, str) else node.tag
+            raise ConfigError(
+                f"line {node.start_mark.line + 1}: {shortened(given)} cannot be read ({error})"
+            ) from None
+        if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            raise ConfigError(
+                f"line {node.start_mark.line + 1}: {shortened(node.value)} is too large; allowed: "
+                "whole numbers below 2^63"
+            )
+        return value
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -73,8 +129,8 @@ def read_yaml(path: Path) -> Tree:
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise ConfigError(
-            f"the config `{path}` holds {tree!r}, but it must be a mapping of settings, as in "
-            "`dataset: {name: digits}`"
+            f"the config `{path}` holds {shortened(tree)}, but it must be a mapping of settings, "
+            "as in `dataset: {name: digits}`"
         )
     return tree
 
@@ -97,6 +153,8 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)
+    except RecursionError:
+        raise ConfigError(f"nested deeper than {_MAX_DEPTH} levels") from None
     except yaml.YAMLError as error:
         raise ConfigError(" ".join(f"not valid YAML: {error}".split())) from error
 
@@ -177,8 +235,8 @@ def find_config(given: str | None, packaged: Sequence[Path]) -> Path:
       >>> find_config("cora", [Path("/lib/configs/cora.yaml")]).name
       'cora.yaml'
     """
-    if given is not None and Path(given).is_file():
-        return Path(given)
+    if given is not None and os.path.isfile(user_path(given)):
+        return user_path(given)
     wanted = Path("configs/quickstart.yaml" if given is None else given)
     if wanted.parent in (Path("."), Path("configs")):
         for path in packaged:
