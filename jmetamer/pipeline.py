@@ -39,6 +39,7 @@ from jmetamer.metamers.repelled import fit_group, group_bytes
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
+from jmetamer.models.digest import tree_digest
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.absence import planted_scalars
 from jmetamer.results.saving import Saving
@@ -238,6 +239,7 @@ def complete(
             "dataset": vars(data.provenance),
             "solver": solver.described(),
             "model_folder": model_folder(prepared.trained),
+            "params_sha256": tree_digest(prepared.trained.params),
         },
         reference=reference.digest,
     )

@@ -15,6 +15,7 @@ import shlex
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,7 +24,7 @@ import jsonargparse
 
 from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
-from jmetamer._base.errors import InputError, StoreError
+from jmetamer._base.errors import InputError, JmetamerError, StoreError
 from jmetamer._base.interrupts import interrupts_remembered
 from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
@@ -39,6 +40,7 @@ from jmetamer.config import (
 from jmetamer.distributed import Company, Meeting, MeetingError, join, meeting_of
 from jmetamer.progress import Terminal
 from jmetamer.results import RunStore, open_run
+from jmetamer.verifying import verify_run
 
 _POLL_SECONDS = 1.0
 _INTERRUPTED = 130
@@ -60,6 +62,8 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     options = _parser().parse_args(argv)
+    if options.verify is not None:
+        return _verify(options.verify)
     try:
         path = find_config(options.config, packaged_configs())
         run = read_config(path, options.set, smoke=options.smoke)
@@ -105,7 +109,7 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except StoreError as error:
+    except OSError as error:  # of the run folder, or of a machine that has run out of something
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MeetingError as error:
@@ -125,6 +129,9 @@ def _parser() -> jsonargparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="override; repeatable")
     add("--smoke", action="store_true", help="apply the config's smoke block")
     add("--dry-run", action="store_true", help="list cells, shapes and memory; write nothing")
+    add(
+        "--verify", type=str, metavar="RUN", help="compare a run folder with its sums; nothing else"
+    )
     add("--shard", type=str, metavar="I/N", help="only cells I, I+N, I+2N, ...; I counts from 0")
     add("--distributed", action="store_true", help="share the cells with other processes")
     add("--coordinator", type=str, metavar="HOST:PORT", help="where process 0 is reached")
@@ -132,6 +139,15 @@ def _parser() -> jsonargparse.ArgumentParser:
     add("--process-id", type=int, metavar="I", help="which of them this is; counts from 0")
     add("--distributed-timeout", type=int, metavar="SECONDS", help="to wait for others [300]")
     return parser
+
+
+def _verify(folder: str) -> int:
+    """Verify a run: 0 where all is as it was written, 1 where something is damaged."""
+    try:
+        return int(verify_run(open_run(folder), Terminal().line) > 0)
+    except JmetamerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 def _command(*words: str) -> str:
@@ -212,15 +228,25 @@ def _conclude(
     """Print the table and write the report; 1 if that fails."""
     for lost in company.ended_early():
         terminal.line(f"process {lost} ended early; the others have computed its cells")
+    if not (store.folder / "cells.json").is_file():
+        raise StoreError(
+            f"the run folder `{store.folder}` was removed while the sweep ran; what was computed "
+            "before is lost, so start the same command again"
+        )
     found = open_run(store.folder)
-    terminal.summary(found.summary())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each is told below, with what to do
+        terminal.summary(found.summary())
+    damaged = {cell: reason for cell in found.cells if (reason := found.damage(cell))}
+    for cell, reason in damaged.items():
+        terminal.line(f"{cell} cannot be read: {reason}")
     if failed:
         terminal.line(
             f"{failed} cell{'s' * (failed > 1)} failed; tracebacks are in "
             f"{store.folder / 'failures'}; the same command tries again"
         )
     if not run.report:
-        return 0
+        return int(bool(damaged))
     try:
         from jmetamer.report import write_report  # the plotting library, only where it is wanted
 
@@ -232,7 +258,7 @@ def _conclude(
         store.write_text("report-error.txt", traceback.format_exc())
         terminal.line(f"the report failed: {type(error).__name__}: {error}; see report-error.txt")
         return 1
-    return 0
+    return int(bool(damaged))
 
 
 def command_line() -> NoReturn:
