@@ -101,11 +101,11 @@ class Attempts:
             provenance = {**record.provenance, "command": self.origins[cell.id]}
             self.store.write_reference(reference)
             self.store.write(cell.id, dataclasses.replace(record, provenance=provenance))
-            self.terminal.finished(open_run(self.store.folder).row(cell.id))
         except StoreError:
             raise
         except Exception as error:  # whatever a cell raises must not stop the others
             return self._failed(cell, error)
+        self.terminal.finished(open_run(self.store.folder).row(cell.id))
         return Outcome.FINISHED
 
     def _failed(self, cell: CellSettings, error: Exception) -> Outcome:

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib.metadata
+import io
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +29,32 @@ _TITLES = (
 )  # fmt: skip
 
 
+class _Console(Console):
+    """A console whose end does not end the work: what it cannot print is lost, and that is said."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, while somebody listens."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:  # a full disk behind it, a terminal that is gone
+            self.end(error.strerror or str(error))
+
+    def on_broken_pipe(self) -> None:
+        """Go on without anybody who listens, as after `| head`."""
+        self.end("the reader has gone")
+
+    def end(self, reason: str) -> None:
+        """Print nothing more, and say so where errors go."""
+        if self.quiet:
+            return
+        self.quiet = True
+        with contextlib.suppress(OSError, ValueError):  # or Python complains on its way out
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError):
+            text = f"standard output is closed ({reason}); the work goes on, and results are kept"
+            print(text, file=sys.stderr)
+
+
 class Terminal:
     """Standard output, with bars where somebody watches and plain lines where nobody does.
 
@@ -39,9 +67,11 @@ class Terminal:
     """
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stdout)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what its encoding does not
+            sys.stdout.reconfigure(errors="backslashreplace")
+        self._console = _Console(file=sys.stdout)
         if not self._console.is_terminal:
-            self._console = Console(file=sys.stdout, width=_PLAIN_WIDTH, force_terminal=False)
+            self._console = _Console(file=sys.stdout, width=_PLAIN_WIDTH, force_terminal=False)
         self._reasons: dict[str, str] = {}
 
     def line(self, text: str) -> None:

@@ -15,7 +15,6 @@ import shlex
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -234,10 +233,8 @@ def _conclude(
             "before is lost, so start the same command again"
         )
     found = open_run(store.folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # each is told below, with what to do
-        terminal.summary(found.summary())
-    damaged = {cell: reason for cell in found.cells if (reason := found.damage(cell))}
+    readable, damaged = found.readable()
+    terminal.summary([found.row(cell) for cell in readable])
     for cell, reason in damaged.items():
         terminal.line(f"{cell} cannot be read: {reason}")
     if failed:

@@ -24,6 +24,7 @@ def render(found: Mapping[str, Any]) -> str:
     boards = found["boards"]
     return environment.get_template("leaderboard.html.j2").render(
         runs=[_run_text(run) for run in found["runs"]],
+        unreadable=[item for run in found["runs"] for item in run["unreadable"].items()],
         columns=COLUMNS,
         details=DETAILS,
         legend=(*COLUMNS, *DETAILS[2:]),  # both begin with model and layer

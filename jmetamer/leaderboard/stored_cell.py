@@ -95,13 +95,15 @@ class StoredCell:
 def read_cells(run: Run) -> list[StoredCell]:
     """Read the finished cells of a run, with p-values corrected over all of them.
 
+    Those that are damaged are passed over; `run.readable` names them.
+
     Args:
       run: an opened run.
 
     Raises:
       StoreError: the files cannot be read.
     """
-    cells = [read_cell(run, cell) for cell in run.cells]
+    cells = [read_cell(run, cell) for cell in run.readable()[0]]
     given = [np.zeros(0) if cell.p_value is None else cell.p_value for cell in cells]
     return [
         dataclasses.replace(cell, p_adjusted=None if cell.p_value is None else adjusted)

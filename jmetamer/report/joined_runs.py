@@ -12,6 +12,10 @@ class JoinedRuns:
 
     Args:
       runs: opened runs, at least one.
+
+    Attributes:
+      failures: cells without numbers: those that failed, with settings and traceback, and those
+        that are damaged, with the reason as their traceback.
     """
 
     def __init__(self, runs: Sequence[Any]) -> None:
@@ -21,15 +25,19 @@ class JoinedRuns:
         self._place: dict[str, tuple[int, str]] = {}
         self.failures: dict[str, Mapping[str, Any]] = {}
         self.run_of: dict[str, str] = {}
+        self.num_failed: tuple[int, ...] = ()
         for place, (label, run) in enumerate(zip(self.labels, self.runs, strict=True)):
-            for cell in run.cells:
+            readable, unreadable = run.readable()
+            damaged = {cell: {"traceback": reason} for cell, reason in unreadable.items()}
+            for cell in readable:
                 self._place[cell if alone else f"{label}/{cell}"] = place, cell
-            for cell, entry in run.failures.items():
+            failures = run.failures | damaged
+            for cell, entry in failures.items():
                 self.failures[cell if alone else f"{label}/{cell}"] = entry
             if not alone:
-                cells = (*run.cells, *run.failures)
+                cells = (*readable, *failures)
                 self.run_of |= {f"{label}/{cell}": label for cell in cells}
-        self.num_failed = tuple(len(run.failures) for run in self.runs)
+            self.num_failed += (len(failures),)
 
     @property
     def cells(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def run_sentences(
 
     Args:
       cells: finished cells.
-      num_failed: number of cells that ended with an error.
+      num_failed: number of cells that ended with an error or cannot be read.
       sizes: dataset -> its size in words.
       rows: how other networks read the metamers.
 
@@ -46,7 +46,7 @@ def run_sentences(
       Sentences, each complete by itself.
     """
     failed = (
-        f"{plural(num_failed, 'cell')} failed; the errors are listed under Failures."
+        f"{plural(num_failed, 'cell')} failed or cannot be read; why is listed under Failures."
         if num_failed
         else ""
     )

@@ -22,7 +22,7 @@ from jmetamer.results.verification import (
     read_document,
     read_reference,
 )
-from jmetamer.results.zarr_group import GROUP, text_variables
+from jmetamer.results.zarr_group import CHUNK_BYTES, GROUP, text_variables
 
 if TYPE_CHECKING:
     import jraph
@@ -198,6 +198,16 @@ class Run:
         except StoreError as error:
             return str(error)
         return ""
+
+    def readable(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the cells whose numbers can be read, and cell id -> why of the others.
+
+        All chunks are compared with their sums.
+        """
+        unreadable = {
+            cell: why for cell in self.cells if (why := self.damage(cell, up_to=2 * CHUNK_BYTES))
+        }
+        return tuple(cell for cell in self.cells if cell not in unreadable), unreadable
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row of headline numbers per finished cell; see `summary_row`.

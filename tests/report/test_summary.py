@@ -129,7 +129,9 @@ def test_remedies_of_all_cells_are_added_up(summary):
 
 def test_no_cells_and_failures_only_are_said():
     assert run_sentences([], 0) == ["No cell of this run has finished yet."]
-    assert run_sentences([], 2)[1] == "2 cells failed; the errors are listed under Failures."
+    assert run_sentences([], 2)[1] == (
+        "2 cells failed or cannot be read; why is listed under Failures."
+    )
 
 
 def test_an_empty_cell_is_summarized_without_inventing_numbers():
