@@ -69,9 +69,10 @@ class Terminal:
     def __init__(self) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what its encoding does not
             sys.stdout.reconfigure(errors="backslashreplace")
-        self._console = _Console(file=sys.stdout)
+        file = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, the process began without one
+        self._console = _Console(file=file)
         if not self._console.is_terminal:
-            self._console = _Console(file=sys.stdout, width=_PLAIN_WIDTH, force_terminal=False)
+            self._console = _Console(file=file, width=_PLAIN_WIDTH, force_terminal=False)
         self._reasons: dict[str, str] = {}
 
     def line(self, text: str) -> None:
