@@ -41,6 +41,7 @@ from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.models.digest import tree_digest
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
+from jmetamer.results.record import SCHEMA_VERSION
 from jmetamer.results.absence import planted_scalars
 from jmetamer.results.saving import Saving
 from jmetamer.surveying import cell_geometry, geometry_nodes
@@ -325,7 +326,8 @@ def make_metamers(
     """
     started = time.perf_counter()
     count, size = cells[0].cell.metamers.count, cells[0].blocks.size
-    contents = [content_digest(one.data) for one in cells]
+    # A block of another version lacks columns, and one of an edited file is of another reference.
+    contents = [f"{SCHEMA_VERSION}-{content_digest(one.data)}" for one in cells]
     done: list[list[Block]] = [[] for _ in cells]
     with contextlib.ExitStack() as stack:
         saving = [
@@ -366,7 +368,7 @@ def make_metamers(
 
 
 def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
-    """Return a block from the shelf; one of a file that was edited since is another reference."""
+    """Return a block from the shelf, where it is one of this version and this reference."""
     block = shelf.load(name) if shelf is not None else None
     return block if block is not None and str(block.pop("content", "")) == content else None
 
