@@ -41,8 +41,8 @@ from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.models.digest import tree_digest
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
-from jmetamer.results.record import SCHEMA_VERSION
 from jmetamer.results.absence import planted_scalars
+from jmetamer.results.record import SCHEMA_VERSION
 from jmetamer.results.saving import Saving
 from jmetamer.surveying import cell_geometry, geometry_nodes
 from jmetamer.variables import metamer_variables, survey_variables

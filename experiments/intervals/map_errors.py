@@ -30,11 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--graphs", nargs="+", default=list(REPEATS))
     parser.add_argument("--repeats", type=int, default=None)
+    parser.add_argument("--quick", action="store_true", help="without the two costly methods")
     parser.add_argument("--out", default="map_errors.json")
     arguments = parser.parse_args()
     results = []
     for name in arguments.graphs:
-        study = Study(jm.load_dataset(name))
+        study = Study(jm.load_dataset(name), arguments.quick)
         for (weights, hops), strength in itertools.product(KINDS, (0.0, 0.3)):
             if strength and (weights, hops) not in (("mean", 1), ("mean", 2)):
                 continue
@@ -54,7 +55,8 @@ def main() -> None:
 class Study:
     """One graph, with what the methods need of it."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, quick: bool) -> None:
+        self.quick = quick
         self.graph, self.total = data.graph, len(data.labels)
         self.noise = NoiseOnGraph(data.graph, np.arange(self.total))
         degree, homophily = neighborhood_statistics(data.graph, data.labels)
@@ -65,6 +67,8 @@ class Study:
         with_self = ((self.edges + sp.eye_array(self.total)) > 0).astype(float)
         root = sp.diags_array(np.asarray(with_self.sum(1)).ravel() ** -0.5)
         self.gcn, self.with_self = sp.csr_array(root @ with_self @ root), sp.csr_array(with_self)
+        if quick:
+            return
         self.basis = np.linalg.eigh(self.gcn.toarray())[1].astype(np.float32)
         distance = shortest_path(self.edges, unweighted=True)
         self.rings = [(distance == d).astype(np.float32) for d in range(5)]
@@ -113,18 +117,23 @@ class Study:
         """Return which methods reject."""
         x, y = unit(rankdata(values)), unit(rankdata(other))
         rho = float(x @ y)
+        spectral, by_distance = (np.nan, np.nan) if self.quick else self.costly(x, y)
+        found = correlation(shared, other, LEVEL)
+        sizes = (self.total - 2, 1 / spectral, 1 / by_distance, found.effective - 1)
+        deviates = [abs(math.atanh(rho)) * math.sqrt(size / (1 + rho**2 / 2)) for size in sizes]
+        return [t > norm.ppf(0.5 + LEVEL / 2) for t in deviates] + [
+            not found.low <= 0 <= found.high
+        ]
+
+    def costly(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+        """Return the variances of the correlation by Moran's spectrum and by graph distances."""
         spectral = np.sum((self.basis.T @ x) ** 2 * (self.basis.T @ y) ** 2)
         pairs = [ring.sum() for ring in self.rings]
         by_distance = sum(
             (x @ (ring @ x)) * (y @ (ring @ y)) / count
             for ring, count in zip(self.rings, pairs, strict=True)
         )
-        found = correlation(shared, other, LEVEL)
-        sizes = (self.total - 2, 1 / spectral, 1 / max(by_distance, 1e-9), found.effective - 1)
-        deviates = [abs(math.atanh(rho)) * math.sqrt(size / (1 + rho**2 / 2)) for size in sizes]
-        return [t > norm.ppf(0.5 + LEVEL / 2) for t in deviates] + [
-            not found.low <= 0 <= found.high
-        ]
+        return float(spectral), max(float(by_distance), 1e-9)
 
 
 def unit(values: np.ndarray) -> np.ndarray:
