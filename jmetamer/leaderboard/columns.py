@@ -153,6 +153,14 @@ def _outcome(field: str, name: str) -> Callable[[Numbers], Shown]:
     return shown
 
 
+def _rank(row: Numbers) -> Shown:
+    """Show the rank with its ceiling and its interval."""
+    ceiling = row["num_units"]["value"]
+    more = () if ceiling is None else (f"of {fixed(ceiling, 0)} units",)
+    shown = _number(row["rank"], lambda rank: fixed(rank, 1))
+    return shown if shown.reason else shown._replace(below=(*more, *shown.below))
+
+
 def _random_direction(row: Numbers) -> Shown:
     """Show 1 - rank / p and, below, rank / p."""
     ratio = row["rank_ratio"]["value"]
@@ -280,6 +288,13 @@ COLUMNS = (
         "Kappa of judges of the same architecture − R: what is lost by changing the architecture. "
         "Known only where these judges have the model's settings but for the seed.",
         lambda row: _number(row["architecture_gap"], _two),
+    ),
+    Column(
+        "Rank",
+        "Rank of the layer's Jacobian by the features in a node's sight, mean over nodes: so many "
+        "directions of the input the layer sees to first order. Below it the ceiling, the layer's "
+        "units at a node, and the interval over seeds.",
+        _rank,
     ),
     Column(
         "ν",

@@ -49,7 +49,9 @@ class Row:
       seeds: training seeds of the models that made the metamers.
       rates: share of metamers that succeeded.
       recognized: R and its parts.
-      map_layer: layer of which the next four are.
+      map_layer: layer of which the next six are.
+      rank: of the layer's Jacobian, mean over nodes.
+      num_units: its ceiling, the layer's activations at one node.
       nu: blind fraction of the features, mean over nodes.
       nu_centered: the same of the features less the mean of each.
       nu_random: 1 - rank / inputs, the blind fraction of a random direction.
@@ -69,6 +71,8 @@ class Row:
     rates: SuccessRates
     recognized: Recognized
     map_layer: str
+    rank: Estimate
+    num_units: Estimate
     nu: Estimate
     nu_centered: Estimate
     nu_random: Estimate
@@ -92,8 +96,9 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
     settings = row_settings(first)
     maps = {
         name: _by_seed(cells, [getattr(cell, name) for cell in cells])
-        for name in ("nu", "nu_centered", "rank_ratio")
+        for name in ("rank", "num_units", "nu", "nu_centered", "rank_ratio")
     }
+    most = np.nanmax([*maps["num_units"], np.inf if np.isnan(maps["num_units"]).all() else 0])
     return Row(
         model=" ".join(
             str(setting(first.settings, f"model.{key}") or "")
@@ -106,6 +111,8 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rates=rates,
         recognized=found,
         map_layer=first.map_layer,
+        rank=over_seeds(maps["rank"], _NO_MAPS, bounds=(0, most)),
+        num_units=over_seeds(maps["num_units"], "no spectra are stored", bounds=(0, np.inf)),
         nu=over_seeds(maps["nu"], _NO_MAPS),
         nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
         nu_random=over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
@@ -145,6 +152,8 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         rates=SuccessRates(Rate(reason=reason), nothing, Rate(reason=reason), nothing, ()),
         recognized=dataclasses.replace(unrecognized(reason), recognition=Estimate(value=shared)),
         map_layer="",
+        rank=nothing,
+        num_units=nothing,
         nu=blind,
         nu_centered=blind,
         nu_random=nothing,

@@ -44,6 +44,8 @@ class StoredCell:
       paired: name -> [b, j] kappa of the control of each metamer; NaN where it has none.
       harm: where the network is right on the metamers that succeed, and on their controls.
       map_layer: layer of the maps over nodes.
+      rank: of the layer's Jacobian, mean over nodes.
+      num_units: its ceiling, the layer's activations at one node; NaN where no spectra are stored.
       nu, nu_centered, rank_ratio: means over nodes of the blind fraction of the features, of the
         features less the mean of each, and of rank / inputs.
       test_accuracy: of the model.
@@ -72,6 +74,8 @@ class StoredCell:
     paired: Mapping[str, np.ndarray]
     harm: StoredHarm
     map_layer: str
+    rank: float
+    num_units: float
     nu: float
     nu_centered: float
     rank_ratio: float
@@ -148,6 +152,8 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         paired=paired_controls(data) if judges else {},
         harm=read_harm(data),
         map_layer=str(data["map_layer"].values[-1]) if "map_layer" in data else "",
+        rank=nodes["rank"],
+        num_units=nodes["num_units"],
         nu=nodes["nu"],
         nu_centered=nodes["nu_centered"],
         rank_ratio=nodes["rank_ratio"],
@@ -190,7 +196,11 @@ def _node_means(data: Any) -> dict[str, float]:
     if rank is not None and dimension is not None:
         inputs = rank + dimension
         ratio = np.divide(rank, inputs, out=np.full(rank.shape, np.nan), where=inputs > 0)
+        rank = np.where(inputs > 0, rank, np.nan)  # a node without features in sight has none
+    units = _values(data, "num_outputs", ("target",))
     return {
+        "rank": _last_mean(rank),
+        "num_units": float(units.max()) if units is not None and units.size else np.nan,
         "nu": _last_mean(nu),
         "nu_centered": _last_mean(centered),
         "rank_ratio": _last_mean(ratio),
