@@ -40,7 +40,7 @@ CRITERIA = (
     Criterion(
         "success_beats_null",
         "better than chance",
-        "Is the match better than that of two unrelated references (null test, uncorrected p)?",
+        "Is the match better than that of two random orders of nodes (null test, uncorrected p)?",
         f"{_MATCH_BETTER}, or another `metamers.layer`",
     ),
     Criterion(
@@ -52,7 +52,7 @@ CRITERIA = (
     Criterion(
         "success_distinct",
         "distinct",
-        "Is it far from the reference, and not a copy of it with its nodes renamed?",
+        "Is it as far from the reference as is asked for, and no copy with its nodes renamed?",
         "another start (`metamers.initialization`, `metamers.edges.start`), or `success.distance`",
     ),
 )
