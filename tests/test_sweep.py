@@ -307,7 +307,10 @@ class TestWhatCannotBeUsed:
             (["tiny.yaml", "--set", "model.residual='false'"], "allowed: true or false"),
             (["tiny.yaml", "--set", "metamers.layer=conv9"], "unknown layer 'conv9'"),
             (["tiny.yaml", "--shard", "4/4"], "--shard got '4/4'; allowed is i/n with i from 0"),
-            (["tiny.yaml", "--set", "name=../up"], "`name` is '../up'; allowed: text of letters"),
+            (
+                ["tiny.yaml", "--set", "name=../up"],
+                "`name` is '../up'; allowed: text of up to 100 letters",
+            ),
         ],
     )
     def test_ends_with_code_2_one_line_and_nothing_written(self, desk, capsys, arguments, words):

@@ -14,6 +14,7 @@ from jmetamer.metamers.exact import (
     exact_metamers,
 )
 from jmetamer.metamers.exact.methods import method_named
+from jmetamer.metamers.renamed import Renaming
 from jmetamer.metamers.result import result_of
 from jmetamer.metamers.tasks import Task
 
@@ -21,7 +22,8 @@ from jmetamer.metamers.tasks import Task
 def row_of(synthesis, finished, keep_theta):
     """What `generate` makes of it."""
     task = Task(synthesis.problem, synthesis.seed, synthesis.solver)
-    return result_of(task, finished, synthesis.thinned(finished.curve), keep_theta)
+    curve = synthesis.thinned(finished.curve)
+    return result_of(task, finished, curve, keep_theta, Renaming(synthesis.problem))
 
 
 NAMES = ("reflect", "replace", "null_space", "gauss_newton", "walk", "max_distance")
