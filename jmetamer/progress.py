@@ -25,7 +25,8 @@ _DEVIATIONS = 3  # of one cell in the final table
 _TABLE_WIDTH = 120  # columns of a terminal that the final table needs
 _TITLES = (
     "cell", "success (95% over metamers)", "most often missed", "ends of the search", "median loss",
-    "test accuracy", "deviation (start; chance)", "rank of ceiling; blind",
+    "test accuracy", "mean deviation (start; chance)",
+    "median rank of ceiling; blind",
 )  # fmt: skip
 
 

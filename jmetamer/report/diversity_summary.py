@@ -30,7 +30,7 @@ class DiversitySummary:
       effective_number: Vendi score, from 1 (copies of one) to `num_compared` (nothing shared).
       from_reference: median distance of metamers from the reference; NaN where not measured.
       start: the same of the starts of their searches; NaN where there are none.
-      chance: the same of unrelated inputs; NaN where unknown.
+      chance: the same by chance; NaN where unknown.
       num_classes: number of different graphs among them, those that differ by the names of nodes
         alone counted once; NaN where unknown.
     """
@@ -64,7 +64,7 @@ def diversity_sentence(found: DiversitySummary) -> str:
       >>> print(diversity_sentence(DiversitySummary("edges", 4, 0.5, 0.25, 2.5, 0.5, 0.6, 0.75)))
       The edges of two of the 4 metamers that converged and are kept differ by 0.5 on average, by
       0.25 at least (0: equal, 1: nothing in common; median distance from the reference 0.5, of the
-      starts 0.6, of unrelated inputs 0.75); by Vendi score they are as many as 2.5 wholly different
+      starts 0.6, by chance 0.75); by Vendi score they are as many as 2.5 wholly different
       ones.
     """
     known = [
@@ -72,7 +72,7 @@ def diversity_sentence(found: DiversitySummary) -> str:
         for name, value in (
             ("median distance from the reference", found.from_reference),
             ("of the starts", found.start),
-            ("of unrelated inputs", found.chance),
+            ("by chance", found.chance),
         )
         if not np.isnan(value)
     ]
@@ -134,7 +134,7 @@ def _told(settings: Mapping[str, Any], kept: int) -> Any:
 
 
 def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float, float]:
-    """Return the same distance from the reference, of metamers, starts and unrelated inputs."""
+    """Return the same distance from the reference, of metamers, starts and by chance."""
     measures = values(data, "measure").tolist()
     varied = [setting(settings, f"metamers.{key}") for key in ("vary", "features")]
     binary = kind == "features" and "binary_features" in varied

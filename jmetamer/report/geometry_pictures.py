@@ -36,8 +36,8 @@ def _spectra_picture(prefix: str, data: xr.Dataset) -> Picture | None:
         prefix, "Spectra before and after each activation", figure,
         f"Singular values of the Jacobian on a log axis, a panel each for {listing(layers)}.",
         f"Median (line) and range (band) over {plural(data.sizes['target'], 'target node')}, each "
-        "layer by the features it can see. Values below the cutoff are left out, so a line ends at "
-        f"the median rank.{rest}",
+        "layer by the features it can see. A value below the cutoff counts as 0 in the median; "
+        f"where that is 0, the line ends.{rest}",
         wide=True,
     )  # fmt: skip
 
@@ -55,7 +55,8 @@ def _dimension_picture(prefix: str, data: xr.Dataset) -> Picture | None:
     return drawn(
         prefix, "Dimension against its ceiling", figure,
         f"Input directions seen by each layer: {listing(told, limit=12)}.",
-        "The dimension of the metamer set is the number of inputs minus the directions seen. "
+        "To first order, the dimension of the metamer set is the number of inputs minus the "
+        "directions seen. "
         "Marks: median over target nodes; thin lines: their range. Ceiling: the most that the "
         "structure allows (widths, active units, neighbors). Above a tolerance: directions that "
         "move the representation by more than this share of its size when the input moves by its "
@@ -74,7 +75,8 @@ def _map_picture(prefix: str, data: xr.Dataset) -> Picture | None:
         prefix, "Maps over all nodes", maps.map_panels(data), map_sentence(summary),
         "Left and middle: nodes in groups of about equal size; mark and line: median and quartiles "
         "of a group; ρ: Spearman's correlation over all nodes. Right: mean over the nodes of each "
-        f"class, with 95% intervals {kind_of_intervals(data)}.{left_out}",
+        "class and 2 standard errors to each side, "
+        f"{kind_of_intervals(data)}.{left_out}",
         wide=True,
     )  # fmt: skip
 
@@ -87,7 +89,8 @@ def _ledger_picture(prefix: str, data: xr.Dataset) -> Picture | None:
         prefix, "Ledger of dimension and volume", ledger.ledger_steps(data),
         ledger_sentence(summary),
         "Above: input directions of which a trace is left after each step, at every node that the "
-        "target depends on; what is missing at the end is the dimension of the metamer set. Below: "
+        "target depends on; what is missing at the end is the dimension of the metamer set to "
+        "first order. Below: "
         "sum of log singular values of the same Jacobians; an open circle marks a step in which "
         "the rank fell, so that the difference is no change of volume.",
     )  # fmt: skip

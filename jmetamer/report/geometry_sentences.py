@@ -31,15 +31,18 @@ def dimension_sentence(ranks: RankSummary) -> str:
       >>> print(dimension_sentence(RankSummary(3, 8, 8, 6, 570, 576, -0.5, 1, 6, 58, 64,
       ...     (20.0, 15.0), (1.0, 0.1))))
       To first order, 58 of the 64 directions of a target node's own features leave its
-      representation unchanged (570 of 576 with all features that vary in the spectra, a number
-      that mostly says how many those are). The activation's change of log-volume is undefined at 2
-      of 3 nodes; at the others it is -0.5 (median). As a noisy channel (input with standard
-      deviation 1, noise 0.1), which is defined at every rank, the layer carries 20 nats before the
-      activation and 15 after it (medians).
+      representation unchanged (medians; 570 of 576 with all features that vary in the spectra, a
+      number that mostly says how many those are). The activation's change of log-volume is
+      undefined at 2 of 3 target nodes; at the others it is -0.5 (median). As a noisy channel of all
+      features that vary in the spectra (input with standard deviation 1, noise 0.1), which is
+      defined at every rank, the layer carries 20 nats before the activation and 15 after it
+      (medians).
     """
     all_inputs = f"{number(ranks.dimension)} of {number(ranks.num_inputs)}"
+    medians = "" if ranks.num_targets == 1 else "medians"
     text = (
-        f"To first order, {all_inputs} input directions leave the representation unchanged; the "
+        f"To first order, {all_inputs} input directions leave the representation unchanged"
+        f"{medians and f' ({medians})'}; the "
         "dimension by a node's own features is n/a, as this run was made before it was stored."
     )
     if not math.isnan(ranks.node_rank):
@@ -47,12 +50,14 @@ def dimension_sentence(ranks: RankSummary) -> str:
             f"To first order, {number(ranks.node_dimension)} of the {number(ranks.node_inputs)} "
             "directions of a target node's own features leave its representation unchanged"
         )
+        with_all = ""
         if ranks.num_inputs != ranks.node_inputs:
-            text += (
-                f" ({all_inputs} with all features that vary in the spectra, a number that mostly "
-                "says how many those are)"
+            with_all = (
+                f"{all_inputs} with all features that vary in the spectra, a number that mostly "
+                "says how many those are"
             )
-        text += "."
+        notes = "; ".join(filter(None, (medians, with_all)))
+        text += f" ({notes})." if notes else "."
     return " ".join([text, *_volume_texts(ranks)])
 
 
@@ -64,7 +69,10 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
         undefined = ranks.num_targets - ranks.num_compared
         told = [f"{number(ranks.volume_change)} (median)"] if ranks.num_compared else []
         if undefined:
-            told = [f"undefined at {undefined} of {plural(ranks.num_targets, 'node')}", *told]
+            told = [
+                f"undefined at {undefined} of {plural(ranks.num_targets, 'target node')}",
+                *told,
+            ]
         text = "The activation's change of log-volume is " + "; at the others it is ".join(told)
         texts.append(f"{text}.")
     if not math.isnan(after):
@@ -76,8 +84,11 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
         if not math.isnan(before):
             carried = f"{number(before)} nats before the activation and {number(after)} after it "
             carried += "(medians)"
+        whose = ""
+        if ranks.num_inputs != ranks.node_inputs:
+            whose = " of all features that vary in the spectra"
         texts.append(
-            f"As a noisy channel{scales}, which is defined at every rank, the layer carries "
+            f"As a noisy channel{whose}{scales}, which is defined at every rank, the layer carries "
             f"{carried}."
         )
     return texts
@@ -118,7 +129,10 @@ def map_sentence(maps: MapSummary) -> str:
     ]
     if not told:
         return f"{text}."
-    return f"{text}; its rank correlation {listing(told)}; in brackets {maps.interval}."
+    which = "its rank correlation"
+    if not math.isnan(maps.before):
+        which = "the rank correlation of that after it"
+    return f"{text}; {which} {listing(told)}; in brackets {maps.interval}."
 
 
 def ledger_sentence(ledger: LedgerSummary) -> str:
@@ -127,12 +141,13 @@ def ledger_sentence(ledger: LedgerSummary) -> str:
     Example:
       >>> print(ledger_sentence(LedgerSummary(3, 10, 7, {"conv1 weights": 5, "conv1 activation": 2},
       ...     True)))
-      At node 3, 7 of 10 input directions are hidden: 5 by conv1 weights and 2 by conv1 activation.
+      To first order, at node 3, 7 of 10 input directions are hidden: 5 by conv1 weights and 2 by
+      conv1 activation.
     """
-    where = "Over all nodes together" if ledger.node < 0 else f"At node {ledger.node}"
+    where = "over all nodes together" if ledger.node < 0 else f"at node {ledger.node}"
     parts = [f"{number(count)} by {step}" for step, count in ledger.hidden.items() if count]
     doubt = "" if ledger.certified else " Not every rank behind these numbers is certain."
     return (
-        f"{where}, {number(ledger.dimension)} of {number(ledger.num_inputs)} input directions are "
-        f"hidden: {listing(parts, limit=20) or 'none by any step'}.{doubt}"
+        f"To first order, {where}, {number(ledger.dimension)} of {number(ledger.num_inputs)} input "
+        f"directions are hidden: {listing(parts, limit=20) or 'none by any step'}.{doubt}"
     )

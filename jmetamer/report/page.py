@@ -29,7 +29,7 @@ from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import OF_HARM, OF_THE_RUN, those_known
 from jmetamer.report.success_sentences import short, too_few_pairs
 from jmetamer.report.success_summary import Correction, criteria_told
-from jmetamer.report.summary import CellSummary, shortfalls, status_totals
+from jmetamer.report.summary import CellSummary, shortfalls, status_totals, what_chance_is
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,
@@ -181,6 +181,7 @@ def _environment() -> jinja2.Environment:
         duration=wording.duration,
         plural=wording.plural,
         coded=wording.coded,
+        what_chance_is=what_chance_is,
         listing=wording.listing,
         kappa=short,
         signed=signed,

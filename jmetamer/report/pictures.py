@@ -14,7 +14,7 @@ from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.share import Share
-from jmetamer.report.summary import CellSummary
+from jmetamer.report.summary import CellSummary, what_chance_is
 from jmetamer.report.wording import listing, number, percent, plural
 
 
@@ -199,7 +199,7 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
         "Below: change of the sum of log singular values (natural logarithm) through the "
         "activation; × where the rank changes, so that volumes cannot be compared."
         if ranks.num_compared
-        else "The activation changes the rank of every node, so volumes cannot be compared."
+        else "The activation changes the rank of every target node, so volumes cannot be compared."
     )
     told = f"median {number(ranks.before)} before and {number(ranks.after)} after the activation"
     if np.isnan(ranks.before):
@@ -208,8 +208,9 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
     return drawn(
         prefix, "Rank and volume", spectra.ranks(data),
         f"Rank of the Jacobian per target node: {told}, ceiling {number(ranks.ceiling)}.",
-        f"The ceiling is the smaller of {number(ranks.num_inputs)} inputs and the number of "
-        "outputs; inputs minus rank is the first-order dimension of the metamer set. Thin lines: "
+        "The ceiling is the smaller of a node's numbers of inputs (median "
+        f"{number(ranks.num_inputs)}) and outputs; inputs minus rank is the first-order dimension "
+        "of the metamer set. Thin lines: "
         f"interval of an uncertain rank. {below}",
     )  # fmt: skip
 
@@ -222,8 +223,8 @@ def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> P
     return drawn(
         prefix, "Deviations from the reference", deviations.deviation_strips(data),
         f"Deviation of the metamers from the reference, one strip per measure: {told}.",
-        "A metamer at 0 would be the reference; one at the diamond lies as far away as an "
-        "unrelated input. Triangle and thin bar: the starts of the searches, median and middle "
+        f"The reference itself lies at 0. Diamond: chance, {what_chance_is(summary.deviations)}. "
+        "Triangle and thin bar: the starts of the searches, median and middle "
         "half; a metamer is to be compared with where its own search began. Every strip has its "
         "own scale.",
     )  # fmt: skip
@@ -236,8 +237,8 @@ def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictu
         layers.layer_match(data, matched, summary.tolerance),
         f"Squared relative difference at every layer; {summary.name.layer} was matched.",
         "The same relative squared difference at every layer; black bars are medians. Orange: the "
-        "layer that was optimized. With all nodes matched, later layers follow from it and earlier "
-        "ones are free to differ.",
+        "layer that was optimized. Where it matches exactly at all nodes, and edges stay, later "
+        "layers match too; earlier ones may differ.",
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from jmetamer.report.success_sentences import (
     undecided_sentence,
 )
 from jmetamer.report.success_summary import SuccessSummary
-from jmetamer.report.summary import CellSummary, Deviation
+from jmetamer.report.summary import CellSummary, Deviation, what_chance_is
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing, number, percent, plural, span
 
@@ -94,9 +94,10 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     if distance := _deviation_sentence(cell):
         sentences.append(distance)
     if not np.isnan(cell.agreement):
+        chance = _chance(percent(cell.agreement_chance), cell.agreement_chance)
         sentences.append(
             f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "
-            f"the reference{_chance(percent(cell.agreement_chance), cell.agreement_chance)}."
+            f"the reference, on average over metamers{chance}."
         )
     if cell.ranks is not None:
         sentences.append(rank_sentence(cell.ranks))
@@ -222,8 +223,9 @@ def _distance(cells: Sequence[CellSummary]) -> str:
     if not parts:
         return ""
     return (
-        "Median deviation from the reference, where 0 would be the reference itself: "
-        f"{listing(parts, limit=8)}."
+        "Median deviation from the reference, which itself is at 0: "
+        f"{listing(parts, limit=8)}. Chance is "
+        f"{what_chance_is([d for cell in cells for d in cell.deviations])}."
     )
 
 
@@ -234,7 +236,7 @@ def _references(found: Sequence[Deviation]) -> str:
         for name, field in (
             ("start of the search", "start"),
             ("metamer less its own start", "less_start"),
-            ("unrelated inputs", "chance"),
+            ("chance", "chance"),
         )
         if (known := [one for d in found if not np.isnan(one := getattr(d, field))])
     ]
@@ -242,7 +244,7 @@ def _references(found: Sequence[Deviation]) -> str:
 
 
 def _deviation_sentence(cell: CellSummary) -> str:
-    """Say where the metamers lie between the reference, their start and unrelated inputs."""
+    """Say where the metamers lie between the reference, their start and chance."""
     known = [d for d in cell.deviations if not np.isnan(d.median)]
     parts = [
         f"{d.measure} {number(d.median)}{_references([d])}"
@@ -263,7 +265,7 @@ def _recognition(cells: Sequence[CellSummary]) -> str:
     chances = [c.agreement_chance for c in found if not np.isnan(c.agreement_chance)]
     return (
         f"The network keeps the class of {span([c.agreement for c in found], percent)} of the "
-        f"nodes{_chance(span(chances, percent), *chances)}."
+        f"nodes, on average over the metamers of a cell{_chance(span(chances, percent), *chances)}."
     )
 
 

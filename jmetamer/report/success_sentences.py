@@ -61,15 +61,16 @@ def undecided_sentence(success: SuccessSummary) -> str:
 
 
 def null_sentence(null: NullSummary) -> str:
-    """Say how a match compares with those of unrelated references, or why that says nothing."""
+    """Say how a match compares with those of other nodes, or why that says nothing."""
     if null.not_applicable:
         return (
             f"The null test is not applicable: {null.not_applicable}. Success is decided by the "
             "other criteria."
         )
-    drawn = "random pairs of other references"
+    others = "other references (the same activations with other nodes in the targets' places)"
+    drawn = f"random pairs of {others}"
     if not np.isnan(null.pairs) and not np.isnan(null.others):
-        drawn = f"{number(null.pairs)} random pairs of {number(null.others)} other references"
+        drawn = f"{number(null.pairs)} random pairs of {number(null.others)} {others}"
     text = f"Against {drawn}, the match has a median p-value of {number(null.p_median)}"
     if np.isnan(null.p_corrected):
         return f"{text}."

@@ -1,12 +1,13 @@
 """The numbers of a cell that a reader wants first."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from jmetamer.measures.table import MEASURES
 from jmetamer.report.cells import CellName, setting
 from jmetamer.report.diversity_summary import (
     DiversitySummary,
@@ -59,7 +60,7 @@ class Deviation:
     Attributes:
       measure: name, as in "features/cosine".
       median, low, high: median, 10th and 90th percentile over metamers.
-      chance: level of unrelated inputs, NaN where unknown.
+      chance: chance level of the measure, NaN where unknown.
       start: median over the starts of the metamers' searches, NaN where there is none.
       less_start: median over metamers of deviation less that of its own start, NaN likewise.
       nearer: metamers that lie nearer to the reference than their start.
@@ -335,6 +336,21 @@ def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
             paired=int(pairs.sum()),
             no_start=no_start,
         )
+
+
+def what_chance_is(deviations: Iterable[Deviation]) -> str:
+    """Say with what a measure compares the reference for its chance level.
+
+    Args:
+      deviations: of one or several cells.
+
+    Example:
+      >>> print(what_chance_is([]))
+      what each measure's own null gives
+    """
+    known = [MEASURES[d.measure].null for d in deviations if d.measure in MEASURES]
+    told = " or ".join(dict.fromkeys(filter(None, known)))
+    return told or "what each measure's own null gives"
 
 
 def _ranks(data: xr.Dataset) -> RankSummary | None:

@@ -6,17 +6,22 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
+_ROUND_OFF = 1e-7  # of shares in float32
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, digits: int = 3) -> str:
     r"""Write a number with few digits, powers of ten as superscripts.
 
+    What is below 1 is never written as 1: it gets as many digits as it takes.
+
     Example:
       >>> number(8.31e-05) == "8.31\u00a0×\u00a010⁻⁵"
       True
       >>> print(number(0.25), number(1797), number(1e-4), number(float("nan")), sep=", ")
       0.25, 1,797, 10⁻⁴, undefined
+      >>> print(number(0.99993), number(-0.9999), number(1.0))
+      0.9999 -0.9999 1
     """
     if value is None or math.isnan(value):
         return "undefined"
@@ -27,13 +32,21 @@ def number(value: float | None, digits: int = 3) -> str:
     if float(value).is_integer() and abs(value) < 1e6:
         return f"{int(value):,}"
     if 1e-3 <= abs(value) < 1e6:
-        text = f"{value:.{digits}g}"
+        text = _below_one(value, f"{value:.{digits}g}")
         return f"{float(text):,.0f}" if "e" in text else text
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = power_of_ten(int(exponent))
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     # No-break spaces keep the number on one line.
     return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
+
+
+def _below_one(value: float, text: str) -> str:
+    """Write a number just below 1 with the digits that tell it from 1, round-off aside."""
+    gap = 1 - abs(value)
+    if gap <= _ROUND_OFF or abs(float(text)) != 1:
+        return text
+    return f"{value:.{math.ceil(-math.log10(2 * gap))}f}"
 
 
 def power_of_ten(exponent: int) -> str:
@@ -49,13 +62,21 @@ def power_of_ten(exponent: int) -> str:
 def percent(share: float | None) -> str:
     """Write a share in [0, 1] as a percentage with one decimal.
 
+    100% and 0% are written of all and of none alone: other shares get as many decimals as it takes.
+
     Example:
       >>> print(percent(0.984375), percent(1.0), percent(None))
       98.4% 100% undefined
+      >>> print(percent(0.99994), percent(0.0002), percent(0.0))
+      99.99% 0.02% 0%
     """
     if share is None or math.isnan(share):
         return "undefined"
-    return f"{100 * share:.1f}".removesuffix(".0") + "%"
+    gap = min(abs(share), abs(1 - share))
+    decimals = 1
+    if _ROUND_OFF < gap < 5e-4:
+        decimals = math.ceil(-math.log10(200 * gap))
+    return f"{100 * share:.{decimals}f}".removesuffix(".0") + "%"
 
 
 def plural(count: int, noun: str) -> str:

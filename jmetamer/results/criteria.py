@@ -40,7 +40,7 @@ CRITERIA = (
     Criterion(
         "success_beats_null",
         "better than chance",
-        "Is the match better than that of two unrelated references (null test, uncorrected p)?",
+        "Is the match better than that of two random orders of nodes (null test, uncorrected p)?",
         f"{_MATCH_BETTER}, or another `metamers.layer`",
     ),
     Criterion(

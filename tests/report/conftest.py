@@ -42,6 +42,9 @@ class FakeRun:
     def cells(self):
         return tuple(self._cells)
 
+    def readable(self):
+        return self.cells, {}
+
     def settings(self, cell):
         return self._cells[cell]["settings"]
 

@@ -51,7 +51,7 @@ def test_the_same_distance_from_the_reference_stands_beside(made, kind, vary, me
     (found,) = summarize_diversity(made["settings"], made["data"])
     assert found.from_reference == pytest.approx(0.6)
     assert (found.start, found.chance) == (pytest.approx(0.8), 0.9)
-    words = "distance from the reference 0.6, of the starts 0.8, of unrelated inputs 0.9"
+    words = "distance from the reference 0.6, of the starts 0.8, by chance 0.9"
     assert words in diversity_sentence(found)
 
 

@@ -141,7 +141,7 @@ def test_numbers_in_words_are_those_of_the_store(data):
 def test_the_page_has_four_figures_more_and_two_sentences(make_run, made):
     text = write_report(make_run({"a": made})).read_text()
     assert text.count("<svg") == 10
-    assert "At node 7, 37 of 40 input directions are hidden: 20 by conv1 weights" in text
+    assert "at node 7, 37 of 40 input directions are hidden: 20 by conv1 weights" in text
     assert "the median blind fraction" in text
     assert "conv1 3 of at most 4" in text
 

@@ -68,7 +68,7 @@ def test_corrected_p_values_count_against_alpha(made):
     names = [one.name for one in found.lines]
     assert names[2:4] == ["better than chance", "better than chance, corrected"]
     text = null_sentence(found.null)
-    assert "Against 999 random pairs of 64 other references" in text
+    assert "Against 999 random pairs of 64 other references (the same activations with" in text
     assert "a median p-value of 0.001, and of 0.05 after Holm's correction over 3 cells" in text
     assert "75% of the metamers then have p at most 0.05" in text
 

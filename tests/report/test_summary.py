@@ -55,7 +55,7 @@ def test_nodes_whose_rank_falls_are_counted_beside_the_information(summary):
         found.ranks, node_rank=4.0, node_dimension=60.0, node_inputs=64.0, information=(9.0, 5.0)
     )
     text = " ".join(cell_sentences(dataclasses.replace(found, ranks=ranks)))
-    assert "change of log-volume is undefined at 8 of 8 nodes." in text
+    assert "change of log-volume is undefined at 8 of 8 target nodes." in text
     assert text.index("60 of the 64 directions") < text.index("832")
     assert "9 nats before the activation and 5 after it" in text
 
@@ -79,7 +79,7 @@ class TestDeviationsHaveThreeReferences:
         assert (first.nearer, first.paired) == (3, 4)  # a deviation with a sign is near at 0
         told = (
             "features/cosine 0.25 (start of the search 0.375, metamer less its own start -0.075, "
-            "unrelated inputs 0.38)"
+            "chance 0.38)"
         )
         text = " ".join(cell_sentences(found))
         assert f"{told}, nearer than its start in 3 of 4" in text

@@ -58,7 +58,7 @@ def deviation_strips(data: xr.Dataset) -> Figure | None:
     panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, (name, numbers, of_start, level) in zip(panels, rows, strict=True):
         _strip(axes, name, np.asarray(numbers, float), of_start, level)
-    panels[-1].set_xlabel("deviation from the reference (0 = identical)")
+    panels[-1].set_xlabel("deviation from the reference (0 = the reference itself)")
     legend_below(figure)
     return figure
 

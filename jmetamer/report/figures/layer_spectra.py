@@ -35,7 +35,7 @@ class Side(NamedTuple):
 def layer_spectra(data: xr.Dataset) -> Figure | None:
     """Draw a panel a layer: median and range over target nodes before and after its activation.
 
-    Values below the rank's cutoff are left out, so a line ends at the median rank.
+    A value below the rank's cutoff counts as 0 in the median; where that is 0, the line ends.
 
     Args:
       data: variables of the cell; needs `singular_values` over `geometry_layer`.
