@@ -98,6 +98,7 @@ def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
     flat = [dict(flatten(settings)) for settings in all_settings]
     keys = dict.fromkeys(key for each in flat for key in each)
     keys.pop("measures", None)  # which measures apply follows from what varies
+    keys.pop("planted.problems", None)  # searched beside a cell, and no part of its metamers
     if "metamers.tolerance" in keys and len({each.get("metamers.tolerance") for each in flat}) > 1:
         keys.pop("success.worst_node", None)  # follows from the tolerance, unless it is given
     applying = [key for key in keys if all(each.get(key) is not None for each in flat)]

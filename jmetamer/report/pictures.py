@@ -14,7 +14,7 @@ from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.share import Share
-from jmetamer.report.summary import CellSummary, what_chance_is
+from jmetamer.report.summary import CellSummary, what_chance_is, without_unchanged
 from jmetamer.report.wording import listing, number, percent, plural
 
 
@@ -47,8 +47,8 @@ def cell_pictures(
             _spectrum_picture(prefix, data),
             _rank_picture(prefix, summary, data),
             *geometry_pictures(prefix, data),
-            _deviation_picture(prefix, summary, data),
-            _layer_picture(prefix, summary, data),
+            _deviation_picture(prefix, summary, without_unchanged(data)),
+            _layer_picture(prefix, summary, without_unchanged(data)),
         ]
     named = [with_sources(picture, summary.sources) for picture in found]
     return [picture for picture in named if picture is not None]
@@ -105,9 +105,9 @@ def _loss_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
     )
     return drawn(
         prefix, "Loss during the optimization", figure, alt,
-        "Loss: squared distance between the activations of metamer and reference, divided by the "
-        "squared size of the reference's activations. A metamer that has stopped keeps its last "
-        "loss in the median and the band.",
+        "Loss: squared distance between the activations of metamer and reference at the target "
+        "nodes, divided by the squared size of the reference's there. A metamer that has stopped "
+        "keeps its last loss in the median and the band.",
     )  # fmt: skip
 
 
@@ -236,9 +236,9 @@ def _layer_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictu
         prefix, "Layer-by-layer match",
         layers.layer_match(data, matched, summary.tolerance),
         f"Squared relative difference at every layer; {summary.name.layer} was matched.",
-        "The same relative squared difference at every layer; black bars are medians. Orange: the "
-        "layer that was optimized. Where it matches exactly at all nodes, and edges stay, later "
-        "layers match too; earlier ones may differ.",
+        "The same relative squared difference, at the target nodes of every layer; black bars "
+        "are medians. Orange: the layer that was optimized. Where it matches exactly at all "
+        "nodes, and edges stay, later layers match too; earlier ones may differ.",
     )  # fmt: skip
 
 

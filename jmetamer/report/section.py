@@ -139,8 +139,13 @@ def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
         "Spectrum of the Jacobian": "No spectrum: this cell was run without geometry, or every "
         "singular value is zero.",
         "Deviations from the reference": "No deviations: no finite deviation was recorded.",
-        "Layer-by-layer match": "No layer-by-layer match: no positive finite match was recorded.",
+        "Layer-by-layer match": "No picture of the match layer by layer: every match is 0 or "
+        "undefined, and neither has a place on its log axis.",
     }
+    if summary.count and summary.unchanged == summary.count:
+        same = "every graph is the reference itself, or the reference renamed"
+        missing["Deviations from the reference"] = f"No deviations: {same}."
+        missing["Layer-by-layer match"] = f"No match layer by layer: {same}."
     if summary.edges is not None:
         missing["Edges beside those of the reference"] = (
             "No drawing of edges: no metamers of this cell were stored."

@@ -96,8 +96,8 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     if not np.isnan(cell.agreement):
         chance = _chance(percent(cell.agreement_chance), cell.agreement_chance)
         sentences.append(
-            f"The network gives {percent(cell.agreement)} of the nodes the class it gave them in "
-            f"the reference, on average over metamers{chance}."
+            f"The network gives {percent(cell.agreement)} of the target nodes the class it gave "
+            f"them in the reference, on average over metamers{chance}."
         )
     if cell.ranks is not None:
         sentences.append(rank_sentence(cell.ranks))
@@ -120,7 +120,18 @@ def _reached(cell: CellSummary) -> str:
         return "The cell holds no metamers."
     return (
         f"{cell.converged:,} of {plural(cell.count, 'metamer')} reached the tolerance "
-        f"({cell.reached.words})."
+        f"({cell.reached.words}).{_unchanged(cell.unchanged)}"
+    )
+
+
+def _unchanged(count: int) -> str:
+    """Say how many are no other graph, so that they count neither here nor in medians."""
+    if not count:
+        return ""
+    verb = "is" if count == 1 else "are"
+    return (
+        f" {count:,} {verb} the reference itself or the reference renamed (UNCHANGED): none of "
+        "these counts as reaching the tolerance, and medians leave them out."
     )
 
 
@@ -149,10 +160,15 @@ def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> str:
         f"the network {models[0]}" if models else "the network"
     )  # fmt: skip
     where = f", at {' or '.join(layers)}," if 0 < len(layers) <= 4 else ""
+    targets = sorted({cell.targets for cell in cells if cell.targets})
+    nodes = f", at {plural(targets[0], 'target node')}" if len(targets) == 1 else ""
+    if len(targets) > 1:
+        nodes = f", at {targets[0]:,} to {targets[-1]:,} target nodes"
     return (
         f"Which other inputs drive {subject}{where} to the same activations as "
-        f"{listing(datasets) or 'the reference graph'}? {plural(len(cells), 'cell')} asked this; "
-        "an input that answers it is called a metamer of the reference."
+        f"{listing(datasets) or 'the reference graph'}{nodes}? "
+        f"{plural(len(cells), 'cell')} asked this; an input that answers it is "
+        "called a metamer of the reference."
     )
 
 
@@ -172,7 +188,8 @@ def _answer(cells: Sequence[CellSummary]) -> str:
         f"{every.count:,} of {plural(every.total, 'metamer')} reached the tolerance of their cell "
         f"({every.words})."
     )
-    return f"{text}{_range(cells, [cell.share for cell in cells])}"
+    unchanged = _unchanged(sum(cell.unchanged for cell in cells))
+    return f"{text}{_range(cells, [cell.share for cell in cells])}{unchanged}"
 
 
 def _success(cells: Sequence[CellSummary]) -> str:
@@ -191,9 +208,17 @@ def _range(cells: Sequence[CellSummary], shares: Sequence[float]) -> str:
     (worst, where_worst), (best, where_best) = min(pairs), max(pairs)
     if percent(worst) == percent(best):
         return ""
-    return (
-        f" The share runs from {percent(worst)} ({where_worst}) to {percent(best)} ({where_best})."
+    lowest, highest = (
+        f"{percent(end)} ({where}{_others(pairs, end)})"
+        for end, where in ((worst, where_worst), (best, where_best))
     )
+    return f" The share runs from {lowest} to {highest}."
+
+
+def _others(pairs: Sequence[tuple[float, str]], end: float) -> str:
+    """Say how many other cells have the same share."""
+    more = sum(percent(share) == percent(end) for share, _ in pairs) - 1
+    return f"; also {plural(more, 'other cell')}" if more else ""
 
 
 def _of_each_run(cells: Sequence[CellSummary]) -> list[str]:
@@ -265,7 +290,8 @@ def _recognition(cells: Sequence[CellSummary]) -> str:
     chances = [c.agreement_chance for c in found if not np.isnan(c.agreement_chance)]
     return (
         f"The network keeps the class of {span([c.agreement for c in found], percent)} of the "
-        f"nodes, on average over the metamers of a cell{_chance(span(chances, percent), *chances)}."
+        f"target nodes, on average over the metamers of a cell"
+        f"{_chance(span(chances, percent), *chances)}."
     )
 
 

@@ -277,8 +277,8 @@ def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, tuple[
     if least < 1 and agreement.size:
         found["success_same_classes"] = (
             int(np.sum(agreement == 1)),
-            f"{percent(float(np.median(agreement)))} of the nodes (median over metamers), at "
-            f"least {percent(float(agreement.min()))}",
+            f"{percent(float(np.median(agreement)))} of the target nodes (median over metamers), "
+            f"at least {percent(float(agreement.min()))}",
         )
     return found
 

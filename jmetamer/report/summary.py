@@ -32,8 +32,10 @@ from jmetamer.report.success_summary import (
     SuccessSummary,
     summarize_success,
 )
+from jmetamer.results.criteria import BEYOND_SWAPS
 
 _ROUND_OFF = 1e-5
+_UNCHANGED = "UNCHANGED"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,8 @@ class CellSummary:
       loss: median loss of the stored (hardened) graphs, NaN where undefined.
       num_loose: metamers marked as converged whose stored graph misses the tolerance.
       tolerance: loss at which a metamer counts, NaN where unknown.
-      agreement, agreement_chance: mean share of nodes that keep their class, and its chance level.
+      agreement, agreement_chance: mean share of target nodes that keep their class, and its chance
+        level.
       test_accuracy: score of the network, NaN where unknown.
       seconds: run time of the cell, NaN where unknown.
       deviations: one per measure.
@@ -138,6 +141,7 @@ class CellSummary:
       no_diversity: why that is not known, where it is not.
       layers: how well the metamers match at every layer; empty where it is not stored.
       repulsion: weight with which the metamers pushed each other apart; 0 where they did not.
+      targets: number of target nodes that the settings name; 0 where they name none.
       sources: names of what the store holds of the cell, from which all this was taken.
     """
 
@@ -163,12 +167,18 @@ class CellSummary:
     no_diversity: str = ""
     layers: tuple[LayerMatch, ...] = ()
     repulsion: float = 0.0
+    targets: int = 0
     sources: frozenset[str] = frozenset()
 
     @property
     def succeeded(self) -> Criterion | None:
         """How many fulfill all criteria, or None where the store does not say."""
         return None if self.success is None else self.success.together
+
+    @property
+    def unchanged(self) -> int:
+        """How many are the reference itself, or the reference renamed."""
+        return sum(status.count for status in self.statuses if status.name == _UNCHANGED)
 
     @property
     def reached(self) -> Share:
@@ -200,33 +210,44 @@ def summarize(
     Returns:
       The numbers; NaN stands for whatever the store does not hold.
     """
+    edges = summarize_edges(data)
     statuses = _statuses(data, counts)
+    if edges is not None and edges.none_exists:
+        statuses = tuple(
+            dataclasses.replace(one, remedy=BEYOND_SWAPS) if one.name == _UNCHANGED else one
+            for one in statuses
+        )
+    others = without_unchanged(data)
+    # Where there is no other graph, the numbers of the reference are shown as such.
+    shown = others if others.sizes.get("metamer") else data
     converged = sum(s.count for s in statuses if s.name == "CONVERGED")
     count = sum(s.count for s in statuses)
     tolerance = number_of(setting(settings, "metamers.tolerance"))
+    nodes = setting(settings, "metamers.nodes")
     return CellSummary(
         name=name,
         count=count,
         converged=converged,
         network=network_of(settings),
         statuses=statuses,
-        loss=median(values(data, "loss_hardened")),
+        loss=median(values(shown, "loss_hardened")),
         num_loose=_num_loose(data, tolerance),
         tolerance=tolerance,
-        agreement=mean(values(data, "class_agreement")),
+        agreement=mean(values(others, "class_agreement")),
         agreement_chance=scalar(data, "class_agreement_chance"),
         test_accuracy=scalar(data, "test_accuracy", "accuracy_test"),
         seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
-        deviations=tuple(_deviations(data)),
+        deviations=tuple(_deviations(others)) if others.sizes.get("metamer") else (),
         ranks=_ranks(data),
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
-        edges=summarize_edges(data),
+        edges=edges if shown is data else summarize_edges(shown),
         success=summarize_success(settings, data, correction, counts),
         diversity=tuple(summarize_diversity(settings, data)),
         no_diversity=why_no_diversity(settings, data),
-        layers=summarize_layers(name.layer, data),
+        layers=summarize_layers(name.layer, shown),
         repulsion=float(setting(settings, "metamers.repulsion") or 0),
+        targets=len(nodes) if isinstance(nodes, list | tuple) else 0,
         sources=known_names(settings, data),
     )
 
@@ -265,6 +286,15 @@ def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
             before = totals.get(status.name, dataclasses.replace(status, count=0))
             totals[status.name] = dataclasses.replace(before, count=before.count + status.count)
     return sorted(totals.values(), key=lambda status: -status.count)
+
+
+def without_unchanged(data: xr.Dataset) -> xr.Dataset:
+    """Leave out metamers that are the reference itself, or the reference renamed."""
+    codes = _codes(data["status"].attrs) if "status" in data else {}
+    same = [code for code, name in codes.items() if name == _UNCHANGED]
+    if not same or data["status"].dims != ("metamer",):
+        return data
+    return data.isel(metamer=~np.isin(data["status"].values, same))
 
 
 def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:

@@ -47,7 +47,7 @@ CRITERIA = (
         "success_same_classes",
         "same classes",
         "Does the network give enough target nodes the classes that it gave them before?",
-        f"{_MATCH_BETTER}, or `success.agreement`",
+        f"a later `metamers.layer`, {_MATCH_BETTER}, or `success.agreement`",
     ),
     Criterion(
         "success_distinct",
@@ -59,6 +59,10 @@ CRITERIA = (
 TOGETHER = Criterion(
     "success", "all together", "Does it fulfill all of these, with uncorrected p?", ""
 )
+
+
+# Where no swap is available, neither seeds nor starts help.
+BEYOND_SWAPS = "`metamers.method: optimize`, which searches beyond swaps that keep colors"
 
 
 class Missed(NamedTuple):
@@ -110,10 +114,17 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     worst = max(found, key=lambda one: one.lacking)
     if succeed.all() or not worst.lacking:
         return None
+    if worst.name == "another graph" and no_swap(data):
+        return worst._replace(change=BEYOND_SWAPS)
     if worst.name in ("another graph", CRITERIA[0].name):
         known = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
         return worst._replace(change=str(known or remedies.get(frequent, worst.change)))
     return worst
+
+
+def no_swap(data: xr.Dataset) -> bool:
+    """Return whether edges were to be swapped and no swap was available in any seed."""
+    return "num_available" in data and not np.any(data["num_available"].values)
 
 
 def _bits(data: xr.Dataset, criterion: Criterion) -> np.ndarray:

@@ -42,3 +42,7 @@ def test_a_setting_that_does_not_apply_somewhere_is_no_difference():
         "b": {"metamers": {"vary": "y", "slope": 1.0}},
     }
     assert differing_settings(list(cells.values())) == ["metamers.vary"]
+
+
+def test_planted_problems_beside_a_cell_are_no_difference():
+    assert differing_settings([{"planted": {"problems": n}} for n in (0, 20)]) == []

@@ -139,3 +139,35 @@ def test_an_empty_cell_is_summarized_without_inventing_numbers():
     found = summarize(name, {}, xr.Dataset(), {})
     assert np.isnan([found.loss, found.share, found.tolerance, found.agreement]).all()
     assert cell_sentences(found)[0].startswith("The cell holds no metamers.")
+
+
+@pytest.mark.parametrize("copies", [1, 3, 4])
+def test_medians_leave_out_copies_of_the_reference(cell, digits, copies):
+    made = cell(digits, count=4, num_stalled=0)
+    data = made["data"].copy(deep=True)
+    data["status"].attrs["table"] = {"1": "CONVERGED", "6": "UNCHANGED"}
+    data["status"][:copies] = 6
+    for name in ("deviation", "loss_hardened", "class_agreement"):
+        data[name][:copies] = 0
+    name = name_cells({"c": made["settings"]})["c"]
+    counts = {"CONVERGED": 4 - copies, "UNCHANGED": copies}
+    found = summarize(name, made["settings"], data, counts)
+    rest = data.isel(metamer=slice(copies, None))
+    text = " ".join(cell_sentences(found))
+    assert found.unchanged == copies
+    assert f"{copies} {'is' if copies == 1 else 'are'} the reference itself" in text
+    if copies == 4:
+        assert not found.deviations
+        assert np.isnan(found.agreement)
+        return
+    assert found.loss == pytest.approx(float(rest["loss_hardened"].median()))
+    assert found.agreement == pytest.approx(float(rest["class_agreement"].mean()))
+    expected = rest["deviation"].transpose("metamer", "measure").median("metamer").values
+    assert [one.median for one in found.deviations] == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+def test_a_question_names_how_many_nodes_must_match_and_ends_how_many_are_best(summary):
+    cells = [summary(num_stalled=n, layer=f"conv{n}")[0] for n in (0, 0, 4)]
+    text = " ".join(run_sentences([dataclasses.replace(one, targets=2) for one in cells], 0))
+    assert "as digits, at 2 target nodes?" in text
+    assert "; also 1 other cell)" in text

@@ -6,7 +6,7 @@ import xarray as xr
 
 from jmetamer.config import SuccessSettings
 from jmetamer.config.settings import MetamerSettings
-from jmetamer.results.criteria import CRITERIA, most_missed
+from jmetamer.results.criteria import BEYOND_SWAPS, CRITERIA, most_missed
 from jmetamer.results.summary import summary_row
 
 REMEDIES = {"STALLED": "as stalled", "UNCHANGED": "as unchanged", "ZERO_TARGET": "as zero"}
@@ -52,6 +52,12 @@ def test_what_the_record_says_of_the_problem_goes_before_the_status(scalars, cha
 def test_graphs_that_are_the_reference_itself_are_the_cause():
     found = most_missed(data_of({"distinct": 8}, remedy="none of it"), {"UNCHANGED": 8})
     assert found == ("another graph", 8, 8, "as unchanged")
+
+
+@pytest.mark.parametrize(("available", "change"), [(0, BEYOND_SWAPS), (3, "as unchanged")])
+def test_without_a_swap_neither_seeds_nor_starts_are_the_remedy(available, change):
+    data = data_of({"distinct": 8}).assign(num_available=("metamer", np.full(8, available)))
+    assert most_missed(data, {"UNCHANGED": 8}).change == change
 
 
 def test_nothing_is_missed_where_all_succeed_or_the_store_does_not_say():
