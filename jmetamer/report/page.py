@@ -14,6 +14,7 @@ from jmetamer.report import section, wording
 from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
+from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.effects_section import study_sections
 from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits, signed
 from jmetamer.report.effects_summary import summarize_effects
@@ -29,7 +30,7 @@ from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import OF_HARM, OF_THE_RUN, those_known
 from jmetamer.report.success_sentences import short, too_few_pairs
 from jmetamer.report.success_summary import Correction, criteria_told
-from jmetamer.report.summary import CellSummary, shortfalls, status_totals, what_chance_is
+from jmetamer.report.summary import CellSummary, shortfalls, status_totals
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import distinguishing, setting
+from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_examples
 from jmetamer.report.examples import Examples, choose_examples, informative_columns
 from jmetamer.report.figures import deviations, edges, examples, layers, losses, spectra, style
@@ -14,7 +15,7 @@ from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.share import Share
-from jmetamer.report.summary import CellSummary, what_chance_is, without_unchanged
+from jmetamer.report.summary import CellSummary, without_unchanged
 from jmetamer.report.wording import listing, number, percent, plural
 
 

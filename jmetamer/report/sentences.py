@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer.report.cells import distinguishing
+from jmetamer.report.deviation_summary import Deviation, what_chance_is
 from jmetamer.report.diversity_summary import diversity_sentence
 from jmetamer.report.edge_summary import edge_sentences
 from jmetamer.report.geometry_sentences import (
@@ -23,7 +24,7 @@ from jmetamer.report.success_sentences import (
     undecided_sentence,
 )
 from jmetamer.report.success_summary import SuccessSummary
-from jmetamer.report.summary import CellSummary, Deviation, what_chance_is
+from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing, number, percent, plural, span
 

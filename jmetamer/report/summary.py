@@ -1,14 +1,14 @@
 """The numbers of a cell that a reader wants first."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from jmetamer.measures.table import MEASURES
 from jmetamer.report.cells import CellName, setting
+from jmetamer.report.deviation_summary import Deviation, summarize_deviations
 from jmetamer.report.diversity_summary import (
     DiversitySummary,
     summarize_diversity,
@@ -23,7 +23,7 @@ from jmetamer.report.geometry_summary import (
 )
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.makers import network_of
-from jmetamer.report.reading import finite, mean, median, number_of, scalar, values
+from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import known_names
 from jmetamer.report.success_summary import (
@@ -34,7 +34,6 @@ from jmetamer.report.success_summary import (
 )
 from jmetamer.results.criteria import BEYOND_SWAPS
 
-_ROUND_OFF = 1e-5
 _UNCHANGED = "UNCHANGED"
 
 
@@ -53,33 +52,6 @@ class StatusCount:
     count: int
     message: str
     remedy: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Deviation:
-    """How far the metamers of a cell lie from their reference by one measure.
-
-    Attributes:
-      measure: name, as in "features/cosine".
-      median, low, high: median, 10th and 90th percentile over metamers.
-      chance: chance level of the measure, NaN where unknown.
-      start: median over the starts of the metamers' searches, NaN where there is none.
-      less_start: median over metamers of deviation less that of its own start, NaN likewise.
-      nearer: metamers that lie nearer to the reference than their start.
-      paired: metamers of which both are known.
-      no_start: why there is no start; empty where there is one.
-    """
-
-    measure: str
-    median: float
-    low: float
-    high: float
-    chance: float
-    start: float = float("nan")
-    less_start: float = float("nan")
-    nearer: int = 0
-    paired: int = 0
-    no_start: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +209,7 @@ def summarize(
         agreement_chance=scalar(data, "class_agreement_chance"),
         test_accuracy=scalar(data, "test_accuracy", "accuracy_test"),
         seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
-        deviations=tuple(_deviations(others)) if others.sizes.get("metamer") else (),
+        deviations=tuple(summarize_deviations(others)) if others.sizes.get("metamer") else (),
         ranks=_ranks(data),
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
@@ -336,51 +308,6 @@ def _num_loose(data: xr.Dataset, tolerance: float) -> int:
     if not converged or status.shape != hardened.shape:
         return 0
     return int(np.sum(np.isin(status, converged) & (hardened > 1.01 * tolerance)))
-
-
-def _deviations(data: xr.Dataset) -> Iterator[Deviation]:
-    if "deviation" not in data:
-        return
-    found = data["deviation"].transpose("metamer", "measure")
-    of_start, no_start = np.full(found.shape, np.nan), "its deviation is not stored"
-    if "deviation_start" in data:
-        of_start = data["deviation_start"].transpose("metamer", "measure").values
-        no_start = str(data["deviation_start"].attrs.get("reason", ""))
-    chance = values(data, "deviation_chance")
-    for column, measure in enumerate(found["measure"].values.tolist()):
-        numbers, starts = (np.asarray(side[:, column], float) for side in (found.values, of_start))
-        pairs = np.isfinite(numbers) & np.isfinite(starts)
-        # Some have a sign; stored in float32, equal ones differ by round-off.
-        nearer = np.abs(numbers[pairs]) < (1 - _ROUND_OFF) * np.abs(starts[pairs])
-        known = finite(numbers)
-        low, middle, high = np.quantile(known, [0.1, 0.5, 0.9]) if known.size else [np.nan] * 3
-        yield Deviation(
-            measure=str(measure),
-            median=float(middle),
-            low=float(low),
-            high=float(high),
-            chance=float(chance[column]) if column < chance.size else float("nan"),
-            start=median(starts),
-            less_start=median(numbers - starts),
-            nearer=int(nearer.sum()),
-            paired=int(pairs.sum()),
-            no_start=no_start,
-        )
-
-
-def what_chance_is(deviations: Iterable[Deviation]) -> str:
-    """Say with what a measure compares the reference for its chance level.
-
-    Args:
-      deviations: of one or several cells.
-
-    Example:
-      >>> print(what_chance_is([]))
-      what each measure's own null gives
-    """
-    known = [MEASURES[d.measure].null for d in deviations if d.measure in MEASURES]
-    told = " or ".join(dict.fromkeys(filter(None, known)))
-    return told or "what each measure's own null gives"
 
 
 def _ranks(data: xr.Dataset) -> RankSummary | None:
