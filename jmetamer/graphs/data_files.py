@@ -189,7 +189,7 @@ def _checked_bytes(file: DataFile, path: pathlib.Path) -> bytes:
     if file.sha256 not in (None, digest):
         raise DataError(
             f"{str(path)!r} has sha256 {digest}; {file.collection}/{file.name} must have "
-            f"{file.sha256}. Nothing in it was used. It is damaged or was tampered with; delete "
-            f"it, or get it again from {file.base_url}."
+            f"{file.sha256}. Nothing in it was used. It is damaged or was tampered with; move "
+            f"it away, and get it again from {file.base_url}."
         )
     return content

@@ -50,7 +50,7 @@ def load_restricted(content: bytes, source: str) -> Any:
     except Exception as error:  # a damaged pickle raises nearly anything
         raise DataError(
             f"{source!r} is not a readable pickle ({type(error).__name__}: {error}); it is "
-            "damaged or something else; delete it and fetch it again."
+            "damaged or something else; move it away and fetch it again."
         ) from error
 
 
@@ -79,7 +79,7 @@ class _Unpickler(pickle.Unpickler):
             raise DataError(
                 f"{self._source!r} asks to load `{module}.{name}`, which no data file needs; "
                 "allowed: NumPy arrays, SciPy CSR matrices, dicts and lists. Nothing was "
-                "executed. The file has been tampered with or is something else; delete it."
+                "executed. The file has been tampered with or is something else; do not use it."
             )
         return allowed[module, name]
 
@@ -108,5 +108,5 @@ def _dense(state: dict[str, Any], source: str) -> np.ndarray:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, MemoryError) as error:
         raise DataError(
             f"{source!r} holds a sparse matrix that cannot be read ({error}); the file is "
-            "damaged; delete it and fetch it again."
+            "damaged; move it away and fetch it again."
         ) from error

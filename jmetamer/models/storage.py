@@ -83,6 +83,8 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
         (draft / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
         write_manifest(draft)
         _put_in_place(draft, target, unique)
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(
             f"cannot write the model to {target}: {error}. "

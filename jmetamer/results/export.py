@@ -77,6 +77,8 @@ def export_metamers(run: "Run", cell: str, path: str | os.PathLike[str]) -> Path
         target.parent.mkdir(parents=True, exist_ok=True)
         write(run, cell, draft)
         os.replace(draft, target)
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(
             f"`{target}` cannot be written: {error}; choose a folder that is writable and has space"

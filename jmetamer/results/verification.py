@@ -135,6 +135,11 @@ def read_network(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
       StoreError: it is missing or damaged, or its parameters are not those its record names.
     """
+    if not (folder / "model.json").is_file():
+        raise StoreError(
+            f"the network should be in `{folder}` but is not there; copy the run folder again "
+            "with models/"
+        )
     manifest = read_manifest(folder)
     record = _json(manifest, "model.json")
     try:
