@@ -24,6 +24,8 @@ LEVEL = 0.95
 REPEATS = {"texas": 400, "chameleon": 200, "cora": 120}
 KINDS = (("mean", 0), ("mean", 1), ("mean", 2), ("gcn", 1), ("gcn", 2), ("ball", 2))
 METHODS = ("independent nodes", "Moran spectral", "distance classes", "fitted, normal", "fitted")
+_RANDOM = 2000
+KNOWN = "known"  # no method: what the very same draws give where the noise is known
 
 
 def main() -> None:
@@ -31,6 +33,9 @@ def main() -> None:
     parser.add_argument("--graphs", nargs="+", default=list(REPEATS))
     parser.add_argument("--repeats", type=int, default=None)
     parser.add_argument("--quick", action="store_true", help="without the two costly methods")
+    parser.add_argument("--hops", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--weights", nargs="+", default=["mean", "gcn", "ball"])
+    parser.add_argument("--seed", type=int, default=0, help="of the draws")
     parser.add_argument("--out", default="map_errors.json")
     arguments = parser.parse_args()
     results = []
@@ -39,15 +44,17 @@ def main() -> None:
         for (weights, hops), strength in itertools.product(KINDS, (0.0, 0.3)):
             if strength and (weights, hops) not in (("mean", 1), ("mean", 2)):
                 continue
+            if weights not in arguments.weights or hops not in arguments.hops:
+                continue
             start = time.perf_counter()
             repeats = (arguments.repeats or REPEATS[name]) // (4 if strength else 1)
-            rows = study.rejections(weights, hops, strength, repeats)
+            rows = study.rejections(weights, hops, strength, repeats, arguments.seed)
             results += [{"graph": name, "weights": weights, "hops": hops, **row} for row in rows]
             print(
                 f"{name}, {weights}, {hops} hops, {time.perf_counter() - start:.0f} s", flush=True
             )
             for row in rows:
-                shares = "  ".join(f"{m} {100 * row[m]:.1f}" for m in METHODS)
+                shares = "  ".join(f"{m} {100 * row[m]:.1f}" for m in (*METHODS, KNOWN))
                 print(f"  {row['other']}, true {strength}: {shares}", flush=True)
             Path(arguments.out).write_text(json.dumps(results, indent=1))
 
@@ -87,31 +94,41 @@ class Study:
                 noise = noise / np.asarray(self.with_self.sum(1)).reshape(-1, 1)
         return noise
 
-    def rejections(self, weights: str, hops: int, strength: float, repeats: int) -> list[dict]:
+    def rejections(
+        self, weights: str, hops: int, strength: float, repeats: int, seed: int
+    ) -> list[dict]:
         """Return the share of maps of which each method says that they are correlated."""
-        generator = np.random.default_rng(hops)
+        generator = np.random.default_rng([seed, hops] if seed else hops)
         maps, unrelated = (
             unit(self.smoothed(weights, hops, generator.normal(size=(self.total, repeats))))
             for _ in range(2)
         )
+        random = self.smoothed(weights, hops, generator.normal(size=(self.total, _RANDOM)))
+        random = unit(rankdata(random, axis=0))
         others = {
             name: np.repeat(unit(rankdata(fixed))[:, None], repeats, axis=1)
             for name, fixed in self.fixed.items()
         }
         others["another map"] = unrelated
-        rejected = {name: np.zeros((len(METHODS), repeats)) for name in others}
+        rejected = {name: np.zeros((len(METHODS) + 1, repeats)) for name in others}
         for place in range(repeats):
             shared = None
             for name, other in others.items():
                 values = maps[:, place] * math.sqrt(1 - strength**2) + strength * other[:, place]
                 if shared is None or strength:
                     shared = smooth_maps(values, self.noise)
-                rejected[name][:, place] = self.one(values, other[:, place], shared)
+                rejected[name][:-1, place] = self.one(values, other[:, place], shared)
+                rejected[name][-1, place] = self.known(values, other[:, place], random)
         return [
             {"other": name, "strength": strength, "repeats": repeats}
-            | dict(zip(METHODS, shares.mean(1).tolist(), strict=True))
+            | dict(zip((*METHODS, KNOWN), shares.mean(1).tolist(), strict=True))
             for name, shares in rejected.items()
         ]
+
+    def known(self, values: np.ndarray, other: np.ndarray, random: np.ndarray) -> bool:
+        """Return whether a correlation is beyond 95 % of those of maps drawn as this one was."""
+        y = unit(rankdata(other))
+        return bool(abs(y @ unit(rankdata(values))) > np.quantile(np.abs(y @ random), LEVEL))
 
     def one(self, values: np.ndarray, other: np.ndarray, shared: Any) -> list[bool]:
         """Return which methods reject."""

@@ -15,8 +15,9 @@ from jmetamer.report.geometry_pictures import geometry_pictures
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.picture import Picture, drawn, with_sources
 from jmetamer.report.share import Share
-from jmetamer.report.summary import CellSummary, without_unchanged
+from jmetamer.report.summary import CellSummary
 from jmetamer.report.wording import listing, number, percent, plural
+from jmetamer.results.statuses import without_unchanged
 
 
 def cell_pictures(

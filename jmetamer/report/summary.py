@@ -33,8 +33,7 @@ from jmetamer.report.success_summary import (
     summarize_success,
 )
 from jmetamer.results.criteria import BEYOND_SWAPS
-
-_UNCHANGED = "UNCHANGED"
+from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +149,7 @@ class CellSummary:
     @property
     def unchanged(self) -> int:
         """How many are the reference itself, or the reference renamed."""
-        return sum(status.count for status in self.statuses if status.name == _UNCHANGED)
+        return sum(status.count for status in self.statuses if status.name == UNCHANGED)
 
     @property
     def reached(self) -> Share:
@@ -186,7 +185,7 @@ def summarize(
     statuses = _statuses(data, counts)
     if edges is not None and edges.none_exists:
         statuses = tuple(
-            dataclasses.replace(one, remedy=BEYOND_SWAPS) if one.name == _UNCHANGED else one
+            dataclasses.replace(one, remedy=BEYOND_SWAPS) if one.name == UNCHANGED else one
             for one in statuses
         )
     others = without_unchanged(data)
@@ -260,15 +259,6 @@ def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
     return sorted(totals.values(), key=lambda status: -status.count)
 
 
-def without_unchanged(data: xr.Dataset) -> xr.Dataset:
-    """Leave out metamers that are the reference itself, or the reference renamed."""
-    codes = _codes(data["status"].attrs) if "status" in data else {}
-    same = [code for code, name in codes.items() if name == _UNCHANGED]
-    if not same or data["status"].dims != ("metamer",):
-        return data
-    return data.isel(metamer=~np.isin(data["status"].values, same))
-
-
 def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:
     table = data["status"].attrs if "status" in data else {}
     found = [
@@ -289,20 +279,13 @@ def _text(table: Mapping[str, Any], field: str, name: str) -> str:
     texts = table.get(field)
     if not isinstance(texts, Mapping):
         return ""
-    codes = [str(code) for code, known in _codes(table).items() if known == name]
+    codes = [str(code) for code, known in status_names(table).items() if known == name]
     return next((str(texts[key]) for key in (name, *codes) if key in texts), "")
-
-
-def _codes(table: Mapping[str, Any]) -> dict[int, str]:
-    """Code -> name of the status table, stored under `table`."""
-    nested = table.get("table")
-    pairs = nested.items() if isinstance(nested, Mapping) else ()
-    return {int(code): str(name) for code, name in pairs if str(code).lstrip("-").isdigit()}
 
 
 def _num_loose(data: xr.Dataset, tolerance: float) -> int:
     """Converged metamers whose stored graph misses the tolerance by more than round-off."""
-    codes = _codes(data["status"].attrs) if "status" in data else {}
+    codes = status_names(data["status"].attrs) if "status" in data else {}
     converged = [code for code, name in codes.items() if name == "CONVERGED"]
     status, hardened = values(data, "status"), values(data, "loss_hardened")
     if not converged or status.shape != hardened.shape:

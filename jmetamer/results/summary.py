@@ -9,6 +9,7 @@ import xarray as xr
 from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import TOGETHER, most_missed
 from jmetamer.results.statistics import wilson_interval
+from jmetamer.results.statuses import without_unchanged
 
 
 def summary_row(
@@ -35,9 +36,10 @@ def summary_row(
       none is), `missed_count` and `change` (keys to change); `status_counts`, `converged` (share)
       with `converged_low` and `converged_high`, `loss_median` (hardened), `test_accuracy`,
       `class_agreement` and its chance level, `deviations`, `deviations_start` and
-      `deviations_chance` (measure -> mean), `rank`, `rank_pre`, `rank_ceiling`, `dimension`,
-      `num_inputs`, `node_dimension`, `node_num_inputs` (by a node's own features) and
-      `blind_fraction` (medians over targets). NaN stands for what the cell does not hold.
+      `deviations_chance` (measure -> mean; like loss and agreement without UNCHANGED metamers),
+      `rank`, `rank_pre`, `rank_ceiling`, `dimension`, `num_inputs`, `node_dimension`,
+      `node_num_inputs` (by a node's own features) and `blind_fraction` (medians over targets).
+      NaN stands for what the cell does not hold.
 
     Example:
       >>> data = xr.Dataset({"success": ("metamer", [True, True, False, False])})
@@ -53,6 +55,7 @@ def summary_row(
         succeeded = int(np.sum(data[TOGETHER.variable].values))
         limits = wilson_interval(int(succeeded), count)
     missed = most_missed(data.assign_attrs(scalars), status_counts)
+    others = without_unchanged(data)
     return {
         "cell": cell,
         "dataset": settings.get("dataset", {}).get("name", ""),
@@ -70,12 +73,12 @@ def summary_row(
         "converged": converged / count if count else np.nan,
         "converged_low": low,
         "converged_high": high,
-        "loss_median": _reduced(np.median, data, "loss_hardened"),
+        "loss_median": _reduced(np.median, others, "loss_hardened"),
         "test_accuracy": scalars.get("test_accuracy", np.nan),
-        "class_agreement": _reduced(np.mean, data, "class_agreement"),
+        "class_agreement": _reduced(np.mean, others, "class_agreement"),
         "class_agreement_chance": scalars.get("class_agreement_chance", np.nan),
-        "deviations": _by_measure(data, "deviation"),
-        "deviations_start": _by_measure(data, "deviation_start"),
+        "deviations": _by_measure(others, "deviation"),
+        "deviations_start": _by_measure(others, "deviation_start"),
         "deviations_chance": _by_measure(data, "deviation_chance"),
         "rank": _reduced(np.median, data, "rank_post"),
         "rank_pre": _reduced(np.median, data, "rank_pre"),

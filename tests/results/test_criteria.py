@@ -69,3 +69,24 @@ def test_a_run_that_does_not_store_success_has_a_row():
     row = summary_row("c", {}, {}, {"CONVERGED": 3, "STALLED": 1}, xr.Dataset())
     assert np.isnan([row["success"], row["success_count"], row["success_low"]]).all()
     assert (row["converged"], row["missed"], row["change"]) == (0.75, "", "")
+
+
+def test_a_row_takes_copies_of_the_reference_out_of_loss_and_deviations():
+    table = {"table": {"1": "CONVERGED", "4": "UNCHANGED"}}
+    data = xr.Dataset(
+        {
+            "status": ("metamer", [1, 4, 1], table),
+            "loss_hardened": ("metamer", [3.0, 0.0, 5.0]),
+            "class_agreement": ("metamer", [0.5, 1.0, 0.7]),
+            "deviation": (("metamer", "measure"), [[2.0], [0.0], [4.0]]),
+            "deviation_start": (("metamer", "measure"), [[6.0], [0.0], [8.0]]),
+        },
+        coords={"measure": ["features/cosine"]},
+    )
+    row = summary_row("c", {}, {}, {"CONVERGED": 2, "UNCHANGED": 1}, data)
+    assert row["count"] == 3
+    assert (row["loss_median"], row["class_agreement"]) == (4.0, pytest.approx(0.6))
+    assert row["deviations"] == {"features/cosine": 3.0}
+    assert row["deviations_start"] == {"features/cosine": 7.0}
+    same = summary_row("c", {}, {}, {"UNCHANGED": 1}, data.isel(metamer=[1]))
+    assert np.isnan([same["loss_median"], *same["deviations"].values()]).all()

@@ -1,0 +1,25 @@
+"""How searches ended, as a cell stores it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+UNCHANGED = "UNCHANGED"  # the reference itself, or with its nodes renamed
+
+
+def status_names(attrs: Mapping[str, Any]) -> dict[int, str]:
+    """Return code -> name from the attributes of the variable `status`."""
+    nested = attrs.get("table")
+    pairs = nested.items() if isinstance(nested, Mapping) else ()
+    return {int(code): str(name) for code, name in pairs if str(code).lstrip("-").isdigit()}
+
+
+def without_unchanged(data: xr.Dataset) -> xr.Dataset:
+    """Leave out metamers that are the reference itself, or the reference renamed."""
+    names = status_names(data["status"].attrs) if "status" in data else {}
+    same = [code for code, name in names.items() if name == UNCHANGED]
+    if not same or data["status"].dims != ("metamer",):
+        return data
+    return data.isel(metamer=~np.isin(data["status"].values, same))
