@@ -157,5 +157,4 @@ def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest
         reference=matched_vector(asked.problem),
         num_pairs=given.null_pairs,
         key=jax.random.key(seed),
-        alpha=given.alpha or 0.0,
     )

@@ -42,7 +42,7 @@ class MapCorrelations(NamedTuple):
       classes: [k] class numbers, ascending.
       class_mean: [k] mean of the map in each class.
       class_error: [k] standard error of the mean, of nodes that resemble their neighbors as much as
-        this map's do; 0 for a class of one node.
+        this map's do; 0 for a class of one node and for a constant map, NaN for fewer than 4 nodes.
       class_count: [k] number of nodes.
     """
 
@@ -219,14 +219,17 @@ def correlation(alike: SmoothMaps, other: np.ndarray, level: float) -> Correlati
         return Correlation(rho, -1.0, 1.0, count, 0.0)
     moments = alike.noise.moments(ranks[:, None])
     effective = float(alike.noise.effective(alike.theta, moments)[0])
-    if abs(rho) > 1 - _ROUND_OFF:
-        sign = math.copysign(1.0, rho)
-        return Correlation(sign, sign, sign, count, effective)
     random = ranks @ _unit_ranks(alike.maps)
     spreads = _spread(random, alike.noise.effective(alike.thetas, moments))
-    deviates = np.sort(np.abs(np.arctanh(random)) / spreads)
+    with np.errstate(divide="ignore"):
+        random = np.arctanh(np.where(np.abs(random) > 1 - _ROUND_OFF, np.sign(random), random))
+    deviates = np.sort(np.abs(random) / spreads)
     place = math.ceil(level * (_DRAWS + 1) - _ROUND_OFF)
     half = np.inf if place > _DRAWS else deviates[place - 1] * _spread(rho, effective)
+    if abs(rho) > 1 - _ROUND_OFF:
+        sign = math.copysign(1.0, rho)
+        limits = (sign, sign) if np.isfinite(half) else (-1.0, 1.0)  # chance does it, too
+        return Correlation(sign, *limits, count, effective)
     low, high = (math.tanh(math.atanh(rho) + side * half) for side in (-1, 1))
     return Correlation(rho, low, high, count, effective)
 
@@ -245,8 +248,10 @@ def _unit_ranks(maps: np.ndarray) -> np.ndarray:
 
 def _error_of_mean(alike: SmoothMaps, own: np.ndarray) -> float:
     """Return the standard error of the mean over some nodes, by the effective number of these."""
-    if alike.noise is None or own.sum() < 2:
+    if own.sum() < 2 or np.ptp(alike.values) == 0:
         return 0.0
+    if alike.noise is None:
+        return math.nan  # too few nodes to say how alike they are
     group = alike.maps[own]
     within = group.var(axis=0, ddof=1).mean()
     share = group.mean(0).var(ddof=1) / within if within > 0 else 0.0

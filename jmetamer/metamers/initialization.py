@@ -56,7 +56,8 @@ class GlobalNoise:
         noise = standard_normal(key, features.shape)
         if self.mean is not None and self.std is not None:
             return self.mean + self.std * noise
-        return jnp.mean(features) + jnp.std(features) * noise
+        mean, spread = _moments(features, None)
+        return mean + spread * noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,8 @@ class PerFeatureNoise:
     def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
         """Return `mean_v(X) + std_v(X) * eps` with one mean and deviation a column, [n, d]."""
         noise = standard_normal(key, features.shape)
-        return jnp.mean(features, axis=0) + jnp.std(features, axis=0) * noise
+        mean, spread = _moments(features, 0)
+        return mean + spread * noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +91,13 @@ class PermutedRows:
     def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
         """Return the rows of `features` in random order, [n, d]."""
         return jax.random.permutation(key, features, axis=0)
+
+
+def _moments(features: jax.Array, axis: int | None) -> tuple[jax.Array, jax.Array]:
+    """Return mean and standard deviation; of equal numbers their value and 0, without round-off."""
+    low, high = jnp.min(features, axis), jnp.max(features, axis)
+    mean = jnp.where(low == high, low, jnp.mean(features, axis))
+    return mean, jnp.where(low == high, 0.0, jnp.std(features, axis))
 
 
 INITIALIZATIONS = {

@@ -6,6 +6,8 @@ import numpy as np
 
 from jmetamer.metamers.problem import Problem, reference_activations
 
+_TRIES = 50
+
 
 def matched_vector(problem: Problem) -> jax.Array:
     """Return the activations of all matched layers at all target nodes, as one vector [q].
@@ -21,7 +23,8 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
 
     One graph is one reference, so other references are the same graph with other nodes in the
     places of the targets: t nodes drawn without replacement in random order, for each vector anew.
-    Where all nodes are targets, these are their activations in random order.
+    Where all nodes are targets, these are their activations in random order. No two draws are the
+    same, as two equal vectors would match perfectly by no merit, and none is that of the targets.
 
     Args:
       problem: what is matched.
@@ -29,7 +32,7 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
       seed: of the draw.
 
     Returns:
-      [r, q].
+      [r, q]; fewer than r where a graph has no more (of n nodes and one target, n - 1).
 
     Example:
       >>> import jmetamer as jm
@@ -43,9 +46,16 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
     found = reference_activations(problem.matching.model, arrays.params, arrays.graph)
     num_nodes = len(arrays.graph.nodes)
     size = num_nodes if arrays.nodes is None else len(arrays.nodes)
-    generator = np.random.default_rng(seed)
-    drawn = np.stack([generator.permutation(num_nodes)[:size] for _ in range(count)])
-    return _gathered(tuple(found[name] for name in problem.layers), jnp.asarray(drawn))
+    own = np.arange(num_nodes) if arrays.nodes is None else np.asarray(arrays.nodes)
+    generator, drawn = np.random.default_rng(seed), {tuple(own.tolist()): own}
+    for _ in range(_TRIES * count):
+        one = generator.permutation(num_nodes)[:size]
+        drawn.setdefault(tuple(one.tolist()), one)
+        if len(drawn) > count:
+            break
+    # Where there are no two others, a pair of equal ones tells the test that it cannot tell.
+    others = np.stack(list(drawn.values())[1:] if len(drawn) > 2 else [own, own])
+    return _gathered(tuple(found[name] for name in problem.layers), jnp.asarray(others))
 
 
 @jax.jit

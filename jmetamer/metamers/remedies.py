@@ -115,7 +115,10 @@ def _inner(problem: Problem) -> str:
     model = problem.trained.model
     names, hops = model.layer_names, model.num_hops
     before = names[: min(names.index(layer) for layer in problem.layers)]
-    inner = next((name for name in before if model.nonlinearity(name)), None)
+    # A skip connection passes beside the layers inside a block, which then decide nothing.
+    skipped = getattr(model, "residual", False)
+    decisive = [name for name in before if not (skipped and "." in name)]
+    inner = next((name for name in decisive if model.nonlinearity(name)), None)
     if inner is None or problem.target is not None:
         return ""
     elsewhere = problem.nodes is not None or edges_that_vary(problem.vary) is not None

@@ -21,9 +21,9 @@ from jmetamer.results.factorial import Effect
 ALPHA = 0.05
 # Beginning of a factor's key -> what its effects do not say.
 _CAUTIONS = {
-    "dataset.": "Datasets differ in nodes, features and classes at once, and their networks share "
-    "a seed but no data: an effect of {name} is that of all of these, and seeds are paired by "
-    "number alone.",
+    "dataset.name": "Datasets differ in nodes, features and classes at once, and their networks "
+    "share a seed but no data: an effect of {name} is that of all of these, and seeds are paired "
+    "by number alone.",
     "metamers.layer": "Layers differ in width and in what they can see, so that an effect of "
     "{name} on a rank is one of numbers of directions, not of shares.",
     "metamers.vary": "Where different parts of the graph vary, inputs and measures are not the "

@@ -176,8 +176,14 @@ def factors_of(cells: Sequence[Asked], may_vary: Which) -> tuple[Factor, ...]:
 
 def _names(keys: Sequence[str]) -> dict[str, str]:
     """Return what factors are called: the last part of the key where that is unique."""
-    short = {
-        key: key.split(".")[-2] if key.endswith(".name") else key.rsplit(".", 1)[-1] for key in keys
-    }
+    short = {key: _short_name(key) for key in keys}
     counts = collections.Counter([*short.values(), "seed"])
     return {key: name if counts[name] == 1 else key for key, name in short.items()}
+
+
+def _short_name(key: str) -> str:
+    """Return the part of a key that says what it is of."""
+    *sections, last = key.split(".")
+    if last == "name":
+        return sections[-1]
+    return last if sections[:1] in ([], ["model"], ["training"], ["metamers"]) else key

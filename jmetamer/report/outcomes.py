@@ -8,6 +8,7 @@ import xarray as xr
 
 from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, mean, median, scalar, values
+from jmetamer.results.statuses import is_unchanged
 
 ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
 _BLIND, _INFORMATION = "blind fraction", "channel information"
@@ -38,9 +39,10 @@ def cell_outcomes(
 ) -> dict[str, float]:
     """Return name -> number for what a cell holds, NaN where a number is not defined.
 
-    Class agreement, deviations and kappa are means over the metamers that match, since others are
-    none. Not over those that succeed: success asks for agreement and distance, which are outcomes
-    here. Harm is of those that succeed, as on every page.
+    Class agreement, deviations and kappa are means over the metamers that match and are another
+    graph than the reference, since others are none. Not over those that succeed: success asks for
+    agreement and distance, which are outcomes here. Harm is of those that succeed, as on every
+    page.
 
     Args:
       settings: resolved settings of the cell.
@@ -71,6 +73,7 @@ def _outcomes(settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[
     matches = converged(data)
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)
+    matches = matches & ~is_unchanged(data)
     succeeds = values(data, "success").astype(bool) if "success" in data else matches
     if "success" in data:
         yield "share that succeed", mean(succeeds), 1.0

@@ -16,6 +16,7 @@ from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
 from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import CRITERIA, TOGETHER, Missed, most_missed
+from jmetamer.results.statuses import without_unchanged
 
 ALPHA = 0.05  # of a run that does not say
 # In the order in which they are told.
@@ -317,7 +318,7 @@ def _null(
         pairs=scalar(data, "null_pairs"),
         others=scalar(data, "null_others"),
         most_pairs=float("nan") if correction is None else correction.most_pairs,
-        statistics=tuple(_statistics(data)),
+        statistics=tuple(_statistics(without_unchanged(data))),
         not_applicable=not_applicable,
     )
 

@@ -16,10 +16,16 @@ def status_names(attrs: Mapping[str, Any]) -> dict[int, str]:
     return {int(code): str(name) for code, name in pairs if str(code).lstrip("-").isdigit()}
 
 
+def is_unchanged(data: xr.Dataset) -> np.ndarray:
+    """Return [metamer] whether each is the reference itself, or the reference renamed."""
+    if "status" not in data or data["status"].dims != ("metamer",):
+        return np.zeros(data.sizes.get("metamer", 0), bool)
+    names = status_names(data["status"].attrs)
+    same = [code for code, name in names.items() if name == UNCHANGED]
+    return np.isin(data["status"].values, same)
+
+
 def without_unchanged(data: xr.Dataset) -> xr.Dataset:
     """Leave out metamers that are the reference itself, or the reference renamed."""
-    names = status_names(data["status"].attrs) if "status" in data else {}
-    same = [code for code, name in names.items() if name == UNCHANGED]
-    if not same or data["status"].dims != ("metamer",):
-        return data
-    return data.isel(metamer=~np.isin(data["status"].values, same))
+    same = is_unchanged(data)
+    return data.isel(metamer=~same) if same.any() else data

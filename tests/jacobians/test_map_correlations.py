@@ -150,6 +150,20 @@ class TestDegenerate:
         found = map_correlation([1.0, 2.0, 3.0], [1.0, 3.0, 2.0], karate.graph, [4, 5, 6])
         assert found[1:] == (-1.0, 1.0, 3, 0.0)
 
+    def test_a_perfect_correlation_counts_where_chance_seldom_gives_it(self, karate):
+        """One of six values stands out: at random it is at the center of a star 1 time of 6."""
+        ends, hub = np.arange(1, 6), np.zeros(5, int)
+        star = jm.make_graph(np.ones((6, 1)), [*ends, *hub], [*hub, *ends])
+        one_hot = np.eye(6)[0]
+        assert map_correlation(one_hot, one_hot, star)[:3] == (1.0, -1.0, 1.0)
+        values = np.random.default_rng(0).normal(size=34)
+        assert map_correlation(values, values, karate.graph)[:3] == (1.0, 1.0, 1.0)
+
+    def test_three_nodes_have_no_error_of_a_class_mean(self):
+        path = jm.make_graph(np.ones((3, 1)), [0, 1, 1, 2], [1, 0, 2, 1])
+        found = map_correlations([1.0, 3.0, 2.0], path, [0, 0, 1])
+        np.testing.assert_array_equal(found.class_error, [np.nan, 0.0])
+
     def test_so_few_draws_give_no_interval_of_a_very_high_level(self, karate):
         values = np.random.default_rng(0).normal(size=34)
         found = map_correlation(values, np.arange(34.0), karate.graph, level=0.999)

@@ -259,21 +259,16 @@ class TestNotApplicable:
         assert not found.not_applicable
         assert found.p_value[0] == 0.01
 
-    @pytest.mark.parametrize(("num_alike", "applies"), [(2, True), (8, True), (24, False)])
-    def test_some_equal_others_leave_it_applicable_while_a_perfect_match_passes(
-        self, num_alike, applies
-    ):
-        rng = np.random.default_rng(2)
-        others = rng.normal(size=(48, WIDTH))
+    @pytest.mark.parametrize("num_alike", [2, 8, 24])
+    def test_where_some_pairs_are_equal_however_few(self, num_alike):
+        others = np.random.default_rng(2).normal(size=(48, WIDTH))
         others[:num_alike] = REFERENCE
         found = run(others=others, num_pairs=1999)
         share = num_alike * (num_alike - 1) / (48 * 47)
-        assert bool(found.not_applicable) is not applies
-        if applies:  # the p-value of the perfect match counts the pairs that are as good
-            assert found.p_value[0] == pytest.approx(share, abs=0.012)
-            assert not found.beats_all[0]
-        strict = run(others=others, num_pairs=1999, alpha=share / 2)
-        assert strict.not_applicable
+        assert float(found.not_applicable.split()[0].replace(",", "")) / 1999 == pytest.approx(
+            share, abs=0.012
+        )
+        assert np.isnan(found.p_value).all()
 
     def test_of_a_silent_target(self):
         found = run(reference=np.zeros(WIDTH))

@@ -87,6 +87,13 @@ def test_an_inner_layer_is_named_where_it_decides(karate, options, names):
     assert ("`metamers.layer: conv1.mlp`" in jm.remedy(problem)) is names
 
 
+@pytest.mark.parametrize(("layer", "named"), [("conv1", ""), ("logits", "conv1")])
+def test_a_layer_that_a_skip_connection_passes_by_decides_nothing(karate, layer, named):
+    text = jm.remedy(problem_of(karate, jm.GIN(hidden=4, residual=True), layer=layer))
+    assert ".mlp" not in text
+    assert (f"`metamers.layer: {named}`, " in text) is bool(named)
+
+
 def test_swaps_are_named_where_there_are_any(karate):
     graph = random_regular(20, 3, num_labels=2)
     model = jm.GCN(hidden=4, num_outputs=2)

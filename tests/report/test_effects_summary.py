@@ -125,6 +125,22 @@ class TestOutcomes:
         data["success_matches"] = ("metamer", [False, False, True])
         assert cell_outcomes(settings_of(), data)["class agreement"] == 0
 
+    def test_leave_out_copies_of_the_reference_though_they_match(self):
+        variables = {
+            "status": ("metamer", [4, 4, 1], {"table": {"1": "CONVERGED", "4": "UNCHANGED"}}),
+            "success": ("metamer", [False, False, True]),
+            "success_matches": ("metamer", [True, True, True]),
+            "class_agreement": ("metamer", [1.0, 1.0, 0.9]),
+            "measure": ("measure", ["features/cosine"]),
+            "deviation": (("metamer", "measure"), [[0.0], [0.0], [0.8]]),
+            "deviation_start": (("metamer", "measure"), [[0.5], [0.5], [1.0]]),
+        }
+        found = cell_outcomes(settings_of(), xr.Dataset(variables))
+        assert found["share that succeed"] == pytest.approx(1 / 3)
+        assert found["class agreement"] == pytest.approx(0.9)
+        assert found["deviation features/cosine"] == pytest.approx(0.8)
+        assert found["deviation features/cosine less the start's"] == pytest.approx(-0.2)
+
     def test_count_those_that_converged_where_no_success_is_stored(self):
         status = ("metamer", [1, 3, 3, 3], {"table": {"1": "CONVERGED", "3": "X"}})
         found = cell_outcomes(settings_of(), xr.Dataset({"status": status}))

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from jmetamer.report.factor_grids import factor_grids
+from jmetamer.report.factor_settings import _short_name
 from jmetamer.report.makers import MadeCell
 
 TWO = {"model.activation": ["relu", "elu"], "model.residual": [False, True]}
@@ -141,7 +142,7 @@ class TestOneFactor:
             ("dataset.name", ["cora", "texas", "karate"], "dataset"),
             ("dataset.options.seed", [1, 2], "dataset.options.seed"),
             ("training.patience", [None, 10], "patience"),
-            ("geometry.inputs", ["node", "ball"], "inputs"),
+            ("geometry.inputs", ["node", "ball"], "geometry.inputs"),
         ],
     )
     def test_is_any_setting_that_differs(self, key, levels, name):
@@ -232,3 +233,10 @@ class TestAnIncompleteGrid:
         assert grid.note.startswith("Left out: training seed 1,")
         assert grid.note.endswith("see Failures): activation relu, residual false, seed 1.")
         assert {seed for _, seed in grid.cells} == {0, 2}
+
+
+def test_names_of_factors_say_what_they_are_of():
+    keys = ["store.metamers", "planted.problems", "success.worst_node", "dataset.options.p_in"]
+    usual = ["dataset.name", "model.activation", "training.epochs", "metamers.layer"]
+    assert [_short_name(key) for key in keys] == keys
+    assert [_short_name(key) for key in usual] == ["dataset", "activation", "epochs", "layer"]
