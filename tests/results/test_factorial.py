@@ -315,3 +315,16 @@ class TestTheShareOfADirectPart:
                 adjusted_effect(rows, factors, "a", "x", "y", margin=margin)
         with pytest.raises(InputError, match="`factor` 'a' has the levels"):
             adjusted_effect(rows, factors | {"a": (-1, 0, 1)}, "a", "x", "y")
+
+
+@pytest.mark.parametrize(("largest", "is_effect"), [(2.0, False), (np.inf, True)])
+def test_what_is_below_the_round_off_of_the_range_is_no_effect(largest, is_effect):
+    rows = [
+        {"kind": kind, "seed": seed, "difference": 1.5e-8 * (kind == "b")}
+        for seed in range(3)
+        for kind in "ab"
+    ]
+    (effect,) = factorial_effects(
+        rows, {"kind": ("a", "b")}, "difference", largest=largest, round_off=1e-6
+    )
+    assert (effect.mean != 0) is is_effect
