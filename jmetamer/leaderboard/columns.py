@@ -1,5 +1,6 @@
 """The columns of a board: what stands in each of them, and what it means."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -72,7 +73,9 @@ def _two(value: float) -> str:
 
 
 def _three(value: float) -> str:
-    return fixed(value, 3)
+    """Write a share so that neither 1 nor 0 is written of what is not."""
+    gap = min(abs(value), abs(1 - value))
+    return fixed(value, math.ceil(-math.log10(2 * gap)) if 1e-7 < gap < 5e-4 else 3)
 
 
 def _recognition(row: Numbers) -> Shown:
@@ -270,8 +273,9 @@ COLUMNS = (
     Column(
         "R",
         "Shared recognition: how models of other architectures, each of the same weight, read the "
-        "metamers. It is the mean of Cohen's kappa between their reading of the metamer and of "
-        "the reference: 1 where they read it as they read the reference, 0 as by chance. Below it "
+        "metamers, at target nodes outside the training set. It is the mean of Cohen's kappa "
+        "between their reading of the metamer and of the reference: 1 where they read it as they "
+        "read the reference, 0 as by chance. Below it "
         "the 95% interval over seeds of the maker and, in brackets, the range of R with one "
         "judge architecture left out.",
         _recognition,
@@ -325,10 +329,16 @@ COLUMNS = (
     ),
     Column(
         "Time per metamer",
-        "Wall time of making metamers for each one that succeeded.",
+        "Wall time of making metamers for each one that succeeded; the first cell of its shape in "
+        "a run compiles for all.",
         _seconds_each,
     ),
-    Column("Total time", "Wall time of all cells of the row, and on what.", _seconds),
+    Column(
+        "Total time",
+        "Wall time of all cells of the row, and on what. What several share, as judges, counts "
+        "where it was needed first.",
+        _seconds,
+    ),
 )
 
 DETAILS = (
@@ -364,8 +374,8 @@ DETAILS = (
     ),
     Column(
         "Agreement of judges",
-        "Share of nodes that these judges read as on the reference; R is this agreement less what "
-        "chance would give.",
+        "Share of nodes that these judges read as on the reference. Of this agreement a and that "
+        "of chance c, R is the mean of (a − c) / (1 − c).",
         lambda row: _number(row["agreement"], percent),
     ),
     Column(

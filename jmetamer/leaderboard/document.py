@@ -34,6 +34,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
                 "name": run.folder.resolve().name,
                 "cells": len(run.cells),
                 "failures": len(run.failures),
+                "unfinished": len(run.unfinished),
                 "unreadable": run.readable()[1],
             }
             for run in runs

@@ -34,7 +34,8 @@ def render(found: Mapping[str, Any]) -> str:
 
 def _run_text(run: Numbers) -> str:
     failed = f", {plural(run['failures'], 'failure')}" if run["failures"] else ""
-    return f"{run['name']} ({plural(run['cells'], 'cell')}{failed})"
+    left = f", {run['unfinished']:,} unfinished" if run["unfinished"] else ""
+    return f"{run['name']} ({plural(run['cells'], 'cell')}{failed}{left})"
 
 
 def _board(number: int, board: Numbers) -> dict[str, Any]:

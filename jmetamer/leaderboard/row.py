@@ -111,7 +111,10 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rates=rates,
         recognized=found,
         map_layer=first.map_layer,
-        rank=over_seeds(maps["rank"], _NO_MAPS, bounds=(0, most)),
+        # Seeds of one rank leave no doubt that a limit at the ceiling would have to say.
+        rank=over_seeds(
+            maps["rank"], _NO_MAPS, bounds=(0, most if np.ptp(maps["rank"]) else np.inf)
+        ),
         num_units=over_seeds(maps["num_units"], "no spectra are stored", bounds=(0, np.inf)),
         nu=over_seeds(maps["nu"], _NO_MAPS),
         nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),

@@ -1,5 +1,6 @@
 """`Rate`: the share of a row's metamers that succeeded, with its interval over training seeds."""
 
+import collections
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -83,11 +84,12 @@ def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
         )
     none = [cell for cell in cells if cell.success is not None and not cell.success.any()]
     failed = [cell.missed for cell in none if cell.missed is not None]
-    notes += dict.fromkeys(
-        f"no metamer of a training seed succeeded, as most miss “{one.name}”; remedy: "
-        f"{one.change.replace('`', '')}"
-        for one in failed
-    )
+    counted = collections.Counter((one.name, one.change.replace("`", "")) for one in failed)
+    notes += [
+        f"no metamer of {plural(count, 'training seed')} succeeded, as most miss “{name}”; remedy: "
+        f"{change}"
+        for (name, change), count in counted.items()
+    ]
     return SuccessRates(success, by_seed, corrected, corrected_by_seed, tuple(notes))
 
 

@@ -58,6 +58,8 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
         pairs = np.isfinite(numbers) & np.isfinite(starts)
         # Some have a sign; stored in float32, equal ones differ by round-off.
         nearer = np.abs(numbers[pairs]) < (1 - _ROUND_OFF) * np.abs(starts[pairs])
+        less = numbers - starts
+        less[np.abs(less) <= _ROUND_OFF * np.maximum(np.abs(numbers), np.abs(starts))] = 0.0
         known = finite(numbers)
         low, middle, high = np.quantile(known, [0.1, 0.5, 0.9]) if known.size else [np.nan] * 3
         yield Deviation(
@@ -67,7 +69,7 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
             high=float(high),
             chance=float(chance[column]) if column < chance.size else float("nan"),
             start=median(starts),
-            less_start=median(numbers - starts),
+            less_start=median(less),
             nearer=int(nearer.sum()),
             paired=int(pairs.sum()),
             no_start=no_start,

@@ -89,7 +89,7 @@ def main_sentence(study: EffectStudy) -> str:
                 for outcome, effect in own.items()
                 if outcome != ACCURACY and _is_clear(effect)
             ]
-            text = listing(changes, limit=10) or "no outcome by more than its interval allows for 0"
+            text = listing(changes, limit=10) or "no outcome so that its interval leaves 0 out"
             parts.append(f"{factor.compared(second)} changes {text}")
     return f"{_capital('; '.join(parts))}.{_cost(study)}"
 
@@ -114,7 +114,10 @@ def _cost(study: EffectStudy) -> str:
     ]
     if all(effect.low == effect.high == 0 for effect, _ in costs):
         return " Test accuracy is the same."
-    texts = [f"by {_with_limits(effect)} with {name}" for effect, name in costs]
+    texts = [
+        f"by {_with_limits(effect)}{', which may be 0,' * (effect.low < 0 < effect.high)} with {name}"
+        for effect, name in costs
+    ]
     return f" Test accuracy changes {listing(texts)}."
 
 

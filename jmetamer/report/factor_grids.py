@@ -167,7 +167,8 @@ def _titles(parts: Sequence[_Part]) -> list[str]:
 
 def _told_apart(title: str, titles: Sequence[str], part: _Part) -> str:
     """Add what is fixed, or the kinds of perturbation, where the title does not tell."""
-    more = [text for text in part.fixed if text.split(" ", 1)[1] not in title.split()]
+    known = title.lower().split()
+    more = [text for text in part.fixed if text.split(" ", 1)[1].lower() not in known]
     if not more and titles.count(title) > 1:
         pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
         more = [f"{second} against {first}" for first, second in pairs]

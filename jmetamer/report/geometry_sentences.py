@@ -12,8 +12,8 @@ def rank_sentence(ranks: RankSummary) -> str:
 
     Example:
       >>> print(rank_sentence(RankSummary(1, 8, 8, 6, 570, 576, 0.0, 0)))
-      At the target node, the Jacobian has rank 8 before the activation and 6 after it, of at most 8
-      (the smaller of its numbers of outputs and inputs).
+      At the node whose spectrum was taken, the Jacobian has rank 8 before the activation and 6
+      after it, of at most 8 (the smaller of its numbers of outputs and inputs).
     """
     rank = number(ranks.after)
     if not math.isnan(ranks.before):
@@ -96,8 +96,8 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
 
 def _where(ranks: RankSummary) -> str:
     if ranks.num_targets == 1:
-        return "At the target node"
-    return f"At the {plural(ranks.num_targets, 'target node')} (medians)"
+        return "At the node whose spectrum was taken"
+    return f"At the {plural(ranks.num_targets, 'node')} whose spectra were taken (medians)"
 
 
 def map_sentence(maps: MapSummary) -> str:

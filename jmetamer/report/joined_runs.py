@@ -16,6 +16,7 @@ class JoinedRuns:
     Attributes:
       failures: cells without numbers: those that failed, with settings and traceback, and those
         that are damaged, with the reason as their traceback.
+      num_unfinished: cells that were asked for and have not ended.
     """
 
     def __init__(self, runs: Sequence[Any]) -> None:
@@ -26,6 +27,7 @@ class JoinedRuns:
         self.failures: dict[str, Mapping[str, Any]] = {}
         self.run_of: dict[str, str] = {}
         self.num_failed: tuple[int, ...] = ()
+        self.num_unfinished = sum(len(run.unfinished) for run in self.runs)
         for place, (label, run) in enumerate(zip(self.labels, self.runs, strict=True)):
             readable, unreadable = run.readable()
             damaged = {cell: {"traceback": reason} for cell, reason in unreadable.items()}

@@ -114,7 +114,9 @@ def render(runs: Sequence[Any]) -> str:
             title=_title(summaries),
             folders=run.labels,
             about=_about(provenances[0] if provenances else {}),
-            sentences=run_sentences(summaries, len(failures), sizes, rows),
+            sentences=run_sentences(
+                summaries, len(failures), sizes, rows, num_unfinished=run.num_unfinished
+            ),
             overview=_overview(summaries),
             sections=sections,
             summary_sources=OF_THE_RUN,

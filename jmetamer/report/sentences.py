@@ -34,6 +34,8 @@ def run_sentences(
     num_failed: int,
     sizes: Mapping[str, str] | None = None,
     rows: Sequence[Reading] = (),
+    *,
+    num_unfinished: int = 0,
 ) -> list[str]:
     """Say in plain words what a run asked and found.
 
@@ -42,6 +44,7 @@ def run_sentences(
       num_failed: number of cells that ended with an error or cannot be read.
       sizes: dataset -> its size in words.
       rows: how other networks read the metamers.
+      num_unfinished: number of cells that were asked for and have not ended.
 
     Returns:
       Sentences, each complete by itself.
@@ -51,10 +54,13 @@ def run_sentences(
         if num_failed
         else ""
     )
+    asked = len(cells) + num_failed + num_unfinished
+    left = f"{num_unfinished:,} of {plural(asked, 'cell')} are not finished." * (num_unfinished > 0)
     if not cells:
-        return [text for text in ("No cell of this run has finished yet.", failed) if text]
+        return [text for text in ("No cell of this run has finished yet.", left, failed) if text]
     sentences = [
         _question(cells, sizes or {}),
+        left,
         _success(cells),
         _answer(cells),
         *_of_each_run(cells),

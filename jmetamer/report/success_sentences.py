@@ -70,7 +70,9 @@ def null_sentence(null: NullSummary) -> str:
     others = "other references (the same activations with other nodes in the targets' places)"
     drawn = f"random pairs of {others}"
     if not np.isnan(null.pairs) and not np.isnan(null.others):
-        drawn = f"{number(null.pairs)} random pairs of {number(null.others)} {others}"
+        different = null.others * (null.others - 1)
+        few = f" ({number(different)} different ones)" if different < null.pairs else ""
+        drawn = f"{number(null.pairs)} random pairs{few} of {number(null.others)} {others}"
     text = f"Against {drawn}, the match has a median p-value of {number(null.p_median)}"
     if np.isnan(null.p_corrected):
         return f"{text}."

@@ -107,7 +107,7 @@ class Reading:
         """What a reader must know of the numbers of this row."""
         found = [self.problem] if self.problem else []
         if not self.passed:
-            found.append("no metamer passed, so there is no kappa.")
+            found.append("no metamer succeeded, so there is no kappa.")
         if self.undefined:
             found.append(
                 f"{plural(self.undefined, 'metamer')} left out, as a judge's logits are not finite."
@@ -156,10 +156,21 @@ def judge_architectures(rows: Sequence[Reading]) -> list[str]:
 
 
 def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
-    """Return judge architecture and its accuracy on the reference, where it is known."""
+    """Return judge architecture and its accuracy on the reference, where it is known.
+
+    Of several datasets each is named, as judges of one are other networks than those of another.
+    """
+    by_dataset: dict[str, list[Reading]] = {}
+    for row in rows:
+        name = str(setting(row.maker.cells[0].settings, "dataset.name"))
+        by_dataset.setdefault(name, []).append(row)
     found = [
-        (name, mean([row.judge_accuracy[name] for row in rows if name in row.judge_accuracy]))
-        for name in judge_architectures(rows)
+        (
+            f"{name} on {dataset}" if len(by_dataset) > 1 else name,
+            mean([row.judge_accuracy[name] for row in own if name in row.judge_accuracy]),
+        )
+        for dataset, own in by_dataset.items()
+        for name in judge_architectures(own)
     ]
     return [(name, value) for name, value in found if not np.isnan(value)]
 
@@ -248,7 +259,9 @@ def _of_a_seed(cells: Sequence[xr.Dataset]) -> _Seed:
             flags = data["recognition_undefined"].transpose("judge", "metamer").values
             undefined = np.asarray(flags, bool) & np.isfinite(kappa)
         names = ("own_kappa", "own_accuracy", "loss_hardened")
-        columns = (_column(data, name, count) for name in names)
+        columns = [_column(data, name, count) for name in names]
+        if "own_undefined" in data:
+            columns[0] = np.where(_column(data, "own_undefined", count) > 0, np.nan, columns[0])
         parts.append((kappa, _passed(data, count), *columns, undefined))
     return _Seed(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
 

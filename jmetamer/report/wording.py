@@ -29,8 +29,8 @@ def number(value: float | None, digits: int = 3) -> str:
         return "infinite" if value > 0 else "minus infinity"
     if value == 0:
         return "0"
-    if float(value).is_integer() and abs(value) < 1e6:
-        return f"{int(value):,}"
+    if float(2 * value).is_integer() and abs(value) < 1e6:
+        return f"{value:,.1f}".removesuffix(".0")  # a count, or the median of counts
     if 1e-3 <= abs(value) < 1e6:
         text = _below_one(value, f"{value:.{digits}g}")
         return f"{float(text):,.0f}" if "e" in text else text

@@ -47,7 +47,7 @@ CRITERIA = (
         "success_same_classes",
         "same classes",
         "Does the network give enough target nodes the classes that it gave them before?",
-        f"a later `metamers.layer`, {_MATCH_BETTER}, or `success.agreement`",
+        f"a later `metamers.layer` where there is one, {_MATCH_BETTER}, or `success.agreement`",
     ),
     Criterion(
         "success_distinct",

@@ -55,6 +55,12 @@ class Run:
         return (*(cell for cell in order if cell in finished), *sorted(finished - set(order)))
 
     @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Ids of the cells that were asked for and neither finished nor failed."""
+        ended = {*self.cells, *self.failures}
+        return tuple(one for one in read_order(self.folder / "cells.json") if one not in ended)
+
+    @property
     def failures(self) -> dict[str, dict[str, Any]]:
         """Cell id -> {"cell", "settings", "traceback"} of the cells that failed."""
         return read_failures(self.folder)

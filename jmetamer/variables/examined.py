@@ -144,6 +144,11 @@ def recognition_variables(block: Block, asked: Examination) -> _Stored:
         variables[f"recognition_{name}"] = Variable(each, values[:, 1:], {"meaning": text})
     for name in ("accuracy", "kappa"):
         variables[f"own_{name}"] = Variable(("metamer",), block[f"reading_{name}"][:, 0])
+    variables["own_undefined"] = Variable(
+        ("metamer",),
+        block["reading_undefined"][:, 0],
+        {"meaning": _READINGS["undefined"]},
+    )
     scalars = {"num_nodes_read": int(asked.labels.size)}
     return variables | _control_variables(block, asked), scalars
 

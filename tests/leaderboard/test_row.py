@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bounded_limits import bounded_limits
 
+from jmetamer.leaderboard.columns import _three
 from jmetamer.leaderboard.row import control_of, identity_row, make_row
 from jmetamer.results import Variable, crossed_summary, seed_summary
 
@@ -88,6 +89,12 @@ def test_blind_fraction_and_ranks_are_means_over_nodes_after_the_activation(row)
     assert row.num_units.reason == "no spectra are stored"
     assert numbers(row.rank_ratio) == share((0.25 + 0.5 + 0.25) / 3, 0.5)
     assert numbers(row.nu_random) == share(2 / 3, 0.5)
+
+
+def test_shares_are_not_rounded_to_all_or_nothing():
+    assert [_three(value) for value in (0.99981, 0.00019, 1.0, 0.0, 0.25)] == [
+        "0.9998", "0.0002", "1.000", "0.000", "0.250",
+    ]  # fmt: skip
 
 
 def test_harm_counts_metamers_that_succeeded_beside_their_controls(row):

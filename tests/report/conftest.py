@@ -37,6 +37,7 @@ class FakeRun:
         self.folder = Path(path)
         self._cells = cells
         self.failures = dict(failures)
+        self.unfinished = ()
 
     @property
     def cells(self):

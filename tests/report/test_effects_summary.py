@@ -378,7 +378,7 @@ class TestSentences:
             "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (0 to "
             "0) with residual true."
         )
-        nothing = "changes no outcome by more than its interval allows for 0"
+        nothing = "changes no outcome so that its interval leaves 0 out"
         assert main_sentence(study) == (
             f"Activation elu instead of relu {nothing}; residual true instead of false {nothing}. "
             f"{told}"

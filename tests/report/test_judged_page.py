@@ -147,7 +147,7 @@ def test_makers_with_other_settings_than_their_judges_are_marked(make_run, cell,
 def test_the_start_stands_beside_the_metamers(text):
     rows = table_of(text, "Controls")
     assert [row[1] for row in rows[:3]] == [
-        "metamers that passed", "start of the search",
+        "metamers that succeeded", "start of the search",
         "random displacement as far as the metamer&#39;s",
     ]  # fmt: skip
     assert rows[0][2].split() == ["0.50", "own", "0.50", "to", "0.50"]
@@ -161,7 +161,7 @@ def test_agreement_and_accuracy_stand_beside_kappa_for_metamers_and_controls(tex
     for label, scale in (("Agreement", 1.0), ("Accuracy", 0.9)):
         rows = table_of(text, f"{label} of the judges")
         assert [row[1] for row in rows[:2]] == [
-            "metamers that passed",
+            "metamers that succeeded",
             "start of the search",
         ]
         assert [float(cell.split()[0]) for cell in rows[0][2:5]] == pytest.approx(

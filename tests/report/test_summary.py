@@ -7,6 +7,7 @@ import xarray as xr
 from jmetamer.report.cells import name_cells
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import status_totals, summarize
+from jmetamer.report.wording import number
 
 
 @pytest.fixture
@@ -110,6 +111,31 @@ def test_run_sentences_pool_the_cells_and_name_best_and_worst(summary):
     assert "96 of 128 metamers reached the tolerance of their cell (75%" in text
     assert "from 50% (layer logits) to 100%" in text
     assert "as digits (1,797 nodes)?" in text
+
+
+def test_cells_that_have_not_ended_are_told(summary):
+    (done, _) = summary()
+    told = run_sentences([done], 1, num_unfinished=3)
+    assert "3 of 5 cells are not finished." in told
+    assert not any("not finished" in text for text in run_sentences([done], 1))
+    assert "2 of 2 cells are not finished." in run_sentences([], 0, num_unfinished=2)
+
+
+def test_the_round_off_of_a_deviation_is_no_difference_from_its_start(summary, cell, digits):
+    made = cell(digits)
+    found = made["data"]["deviation"].transpose("metamer", "measure").values
+    made["data"]["deviation_start"] = (("metamer", "measure"), found * (1 + 1e-7))
+    name = name_cells({"c": made["settings"]})["c"]
+    for one in summarize(name, made["settings"], made["data"], made["status_counts"]).deviations:
+        assert one.less_start == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(10185.5, "10,185.5"), (184775.0, "184,775"), (32.5, "32.5"), (1.25, "1.25")],
+)
+def test_medians_of_counts_are_written_in_full(value, text):
+    assert number(value) == text
 
 
 def test_a_loose_stored_loss_is_said_aloud(summary, cell, digits):

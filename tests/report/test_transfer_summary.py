@@ -102,7 +102,7 @@ def test_what_no_judge_can_read_is_left_out_and_counted(made):
 def test_no_passed_metamer_gives_no_number(made):
     (row,) = read(made(1, 0, [[0.2, 0.3]] * 2, [False, False], judges=TWO))
     assert np.isnan(row.entries["gat"].mean)
-    assert "no metamer passed" in row.notes[0]
+    assert "no metamer succeeded" in row.notes[0]
     assert transfer_sentence([row]).startswith("Who else is fooled cannot be told: no metamer")
 
 
@@ -256,7 +256,7 @@ def test_a_note_of_several_makers_is_told_once(made):
     rows = read(*(made(n + 1, 0, layer=layer, passed=[False] * 4)
                   for n, layer in enumerate(("conv1", "logits"))))  # fmt: skip
     assert notes_told(rows) == [
-        "layer conv1 and layer logits: no metamer passed, so there is no kappa."
+        "layer conv1 and layer logits: no metamer succeeded, so there is no kappa."
     ]
 
 
@@ -270,6 +270,23 @@ def test_the_sentence_tells_makers_start_and_other_architectures(made):
         "length is -0.15 (an interval needs two seeds"
     )
     assert short(-0.004) == "0.00"
+
+
+def test_accuracy_of_judges_of_several_datasets_is_not_pooled(made):
+    one, other = made(1), made(2)
+    other.settings["dataset"]["name"] = "elsewhere"
+    other.data["judge_reference_accuracy"][:] = [0.1, 0.1, 0.3, 0.3, 0.3]
+    found = dict(mean_accuracies(read(one, other)))
+    assert found["gcn on elsewhere"] == pytest.approx(0.1)
+    assert found["gcn on digits"] == pytest.approx(mean_accuracies(read(made(1)))[0][1])
+
+
+def test_a_maker_that_gives_one_class_has_no_kappa_of_its_own(made):
+    one = made(1)
+    one.data["own_kappa"][:2] = 0.0
+    assert read(one)[0].own_kappa == pytest.approx(0.99 / 2)
+    one.data["own_undefined"] = ("metamer", [True, True, False, False])
+    assert read(one)[0].own_kappa == pytest.approx(0.99)
 
 
 def test_accuracy_of_judges_is_averaged_over_their_seeds(made):
