@@ -114,8 +114,9 @@ def _cost(study: EffectStudy) -> str:
     ]
     if all(effect.low == effect.high == 0 for effect, _ in costs):
         return " Test accuracy is the same."
+    unsure = ", which may be 0,"
     texts = [
-        f"by {_with_limits(effect)}{', which may be 0,' * (effect.low < 0 < effect.high)} with {name}"
+        f"by {_with_limits(effect)}{unsure * (effect.low < 0 < effect.high)} with {name}"
         for effect, name in costs
     ]
     return f" Test accuracy changes {listing(texts)}."
