@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import io
 import math
 import os
 import sys
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from jmetamer._base.interrupts import raise_if_interrupted
 from jmetamer._base.known_regressions import untold_warnings
+from jmetamer._base.terminal import listened
 from jmetamer.results.progress import Progress
 
 Watcher = Callable[[Progress], None]
@@ -33,31 +33,23 @@ _TITLES = (
 class _Console(Console):
     """A console whose end does not end the work: what it cannot print is lost, and that is said."""
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print, while somebody listens."""
-        try:
-            super().print(*objects, **options)
-        except OSError as error:  # a full disk behind it, a terminal that is gone
-            self.end(error.strerror or str(error))
-
-    def on_broken_pipe(self) -> None:
-        """Go on without anybody who listens, as after `| head`."""
-        self.end("the reader has gone")
-
-    def end(self, reason: str) -> None:
-        """Print nothing more, and say so where errors go."""
-        if self.quiet:
+    def __exit__(self, *error: Any) -> None:
+        """Write what was printed, while somebody listens."""
+        with listened():
+            super().__exit__(*error)
             return
         self.quiet = True
-        with contextlib.suppress(OSError, ValueError):  # or Python complains on its way out
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        with contextlib.suppress(OSError, ValueError):
-            text = f"standard output is closed ({reason}); the work goes on, and results are kept"
-            print(text, file=sys.stderr)
+
+    def on_broken_pipe(self) -> None:
+        """Treat a reader who has gone, as after `| head`, as any other loss."""
+        raise
 
 
 class Terminal:
     """Standard output, with bars where somebody watches and plain lines where nobody does.
+
+    Args:
+      smoke: say once that the searches are cut short, and advise nothing.
 
     Example:
       >>> terminal = Terminal()
@@ -67,9 +59,8 @@ class Terminal:
         metamers: 16/64, loss 0.001
     """
 
-    def __init__(self) -> None:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # a name may hold what its encoding does not
-            sys.stdout.reconfigure(errors="backslashreplace")
+    def __init__(self, *, smoke: bool = False) -> None:
+        self._smoke = smoke
         file = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, the process began without one
         self._console = _Console(file=file)
         if not self._console.is_terminal:
@@ -96,6 +87,11 @@ class Terminal:
         import jax
 
         self.line(greeting(folder))
+        if self._smoke:
+            self.line(
+                "--smoke makes everything small, to see that it works: searches are cut short and "
+                "are not meant to converge, so rates and losses say nothing"
+            )
         for warning in untold_warnings(jax.default_backend()):
             self.line(warning)
 
@@ -153,7 +149,7 @@ class Terminal:
             for row in rows:
                 table.add_row(*summary_texts(row))
             self._console.print(table, markup=False)
-        for change, cells in _changes(rows).items():
+        for change, cells in ({} if self._smoke else _changes(rows)).items():
             self._console.print(f"{cells}: {change}", markup=False, highlight=False)
 
     def _block(self, cell: str, *texts: str) -> None:

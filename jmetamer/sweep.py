@@ -25,6 +25,7 @@ from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, JmetamerError, StoreError
 from jmetamer._base.interrupts import interrupts_remembered
+from jmetamer._base.terminal import INTERRUPTED, complain, complain_of, exit_code
 from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
     CellSettings,
@@ -42,7 +43,6 @@ from jmetamer.results import RunStore, open_run
 from jmetamer.verifying import verify_run
 
 _POLL_SECONDS = 1.0
-_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) -> int:
@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     try:
         path = find_config(options.config, packaged_configs())
         run = read_config(path, options.set, smoke=options.smoke)
-        grid = take_shard(cells(run), options.shard)
+        everything = cells(run)
+        grid = take_shard(everything, options.shard)
         meeting = meeting_of(
             options.distributed,
             options.coordinator,
@@ -74,11 +75,11 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
             options.process_id,
             options.distributed_timeout,
         )
+        store = RunStore(options.out or Path("runs") / run.name)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain_of(error)
         return 2
-    terminal = Terminal()
-    store = RunStore(options.out or Path("runs") / run.name)
+    terminal = Terminal(smoke=options.smoke)
     command = _command(*argv)
     try:
         if options.dry_run:
@@ -88,10 +89,12 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
             store,
             terminal,
             run_cell or pipeline.run_cell,
-            _origins(str(path), options, cells(run)),
+            _origins(str(path), options, everything),
             tried_by_others=meeting is not None,
         )
-        prepare = functools.partial(_prepare, store, run, command, forget=grid if meeting else ())
+        ids = [cell.id for cell in everything]
+        forget = grid if meeting else ()
+        prepare = functools.partial(_prepare, store, run, ids, command, forget=forget)
         with interrupts_remembered(), join(meeting, store, prepare) as company:
             terminal.greet(store.folder)
             if company.count > 1:
@@ -106,18 +109,17 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
                 return int(failed > 0)
             return max(int(failed > 0), _conclude(store, run, terminal, failed, company))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain_of(error)
         return 2
     except OSError as error:  # of the run folder, or of a machine that has run out of something
-        print(f"error: {error}", file=sys.stderr)
+        complain_of(error)
         return 1
     except MeetingError as error:
-        message = f"error: {error}; finished cells are kept, continue with: {command}"
-        print(message, file=sys.stderr)
+        complain(f"error: {error}; finished cells are kept, continue with: {command}")
         return 1
     except KeyboardInterrupt:
-        print(f"\ninterrupted; finished cells are kept, continue with: {command}", file=sys.stderr)
-        return _INTERRUPTED
+        complain(f"\ninterrupted; finished cells are kept, continue with: {command}")
+        return INTERRUPTED
 
 
 def _parser() -> jsonargparse.ArgumentParser:
@@ -144,8 +146,8 @@ def _verify(folder: str) -> int:
     """Verify a run: 0 where all is as it was written, 1 where something is damaged."""
     try:
         return int(verify_run(open_run(folder), Terminal().line) > 0)
-    except JmetamerError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (JmetamerError, OSError) as error:
+        complain_of(error)
         return 1
 
 
@@ -180,12 +182,17 @@ def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
 
 
 def _prepare(
-    store: RunStore, run: RunSettings, command: str, *, forget: Sequence[CellSettings]
+    store: RunStore,
+    run: RunSettings,
+    ids: Sequence[str],
+    command: str,
+    *,
+    forget: Sequence[CellSettings],
 ) -> None:
     """Name all cells of the run, leave its configuration behind and clear old temporaries."""
     for cell in forget:  # so that a failure seen later is one of these processes
         store.clear_failure(cell.id)
-    store.register([cell.id for cell in cells(run)])
+    store.register(ids)
     store.write_text("config.yaml", f"# {command}\n{dump_yaml(run.tree())}")
     store.clean()
 
@@ -260,12 +267,10 @@ def _conclude(
 
 def command_line() -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    code = main()
-    if code == _INTERRUPTED:
+    code = exit_code(main)
+    if code == INTERRUPTED:
         # An interrupt that met the compiler can leave it in a state in which Python's own way out
         # ends with a segmentation fault, now and then. Everything is on disk already.
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -28,9 +28,41 @@ def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
             f"`{name}` is {path!r}, a {type(path).__name__}; a path is text or a pathlib.Path."
         )
     try:
+        if b"\0" in os.fsencode(path):
+            raise UnicodeError("it holds a zero")
         return Path(path).expanduser()
+    except UnicodeError as error:
+        raise InputError(
+            f"`{name}` is {os.fspath(path)!r}, which names no file here ({error}); in another "
+            "language of the system, as LC_ALL=C.UTF-8, every letter may be used."
+        ) from None
     except RuntimeError as error:
         raise InputError(
             f"`{name}` is {os.fspath(path)!r}, but the home folder is not known ({error}); write "
             "the whole path, or set HOME."
         ) from None
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file in one step, so that a reader never sees half of it.
+
+    Bytes of names that are no UTF-8 are written as their numbers.
+
+    Args:
+      target: file to write; missing folders are made.
+      text: its content.
+
+    Raises:
+      OSError: it cannot be written; then it is as it was before.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -143,6 +143,25 @@ def check_value(value: Any, hint: Any, path: str) -> None:
             raise ConfigError(f"`{path}` names {twice!r} twice; allowed: each once")
 
 
+def converted(value: Any, hint: Any) -> Any:
+    """Return a value that has been checked in the type of its setting: 1 -> 1.0, lists -> tuples.
+
+    Args:
+      value: raw value, one point of the grid.
+      hint: type of the setting.
+
+    Example:
+      >>> converted([1, 2], tuple[float, float] | None), converted(1, int | None)
+      ((1.0, 2.0), 1)
+    """
+    option = next((option for option in _options(hint) if _fits(value, option)), hint)
+    if get_origin(option) is Annotated:
+        option = get_args(option)[0]
+    if isinstance(value, list) and get_origin(option) is tuple:
+        return tuple(converted(one, get_args(option)[0]) for one in value)
+    return float(value) if option is float else value
+
+
 def _is_list(hint: Any) -> bool:
     """Return whether values are lists of any length, in which each entry stands for itself."""
     return get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis

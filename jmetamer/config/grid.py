@@ -1,19 +1,17 @@
 """From a configuration to the cells of its grid."""
 
 import dataclasses
+import functools
 import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import jsonargparse
-
 from jmetamer._base.errors import ConfigError, shortened
 from jmetamer.config.cell import CellSettings
-from jmetamer.config.checking import check_tree, grid_values, unknown_setting
+from jmetamer.config.checking import check_tree, converted, grid_values, unknown_setting
 from jmetamer.config.reading import Tree, merge, parse_override, read_yaml
 from jmetamer.config.resolving import resolve
 from jmetamer.config.settings import Settings
@@ -241,7 +239,7 @@ def _points(block: Mapping[str, Any]) -> Iterator[Tree]:
 def _axes(
     tree: Mapping[str, Any], settings: type, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    hints = get_type_hints(settings, include_extras=True)
+    hints = _hints(settings)
     for key, value in tree.items():
         if dataclasses.is_dataclass(hints[key]):
             yield from _axes(value, hints[key], (*path, key))
@@ -252,14 +250,17 @@ def _axes(
             yield (*path, key), grid_values(value, hints[key])
 
 
-@cache
-def _parser() -> jsonargparse.ArgumentParser:
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Settings, "cell")
-    return parser
-
-
-def _construct(point: Tree) -> Settings:
+def _construct(point: Tree, settings: type = Settings) -> Any:
     """Turn one point, whose types have been checked, into the dataclass with its defaults."""
-    parser = _parser()
-    return parser.instantiate(parser.parse_object({"cell": point})).cell
+    hints = _hints(settings)
+    return settings(
+        **{
+            key: _construct(value, hints[key])
+            if dataclasses.is_dataclass(hints[key])
+            else converted(value, hints[key])
+            for key, value in point.items()
+        }
+    )
+
+
+_hints = functools.cache(functools.partial(get_type_hints, include_extras=True))

@@ -5,10 +5,10 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
+from jmetamer._base.paths import user_path
 from jmetamer._base.precision import PRECISIONS
 from jmetamer.config.building import (
     build_edges,
@@ -98,7 +98,7 @@ def resolve(settings: Settings) -> CellSettings:
 
 def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
     name = given.name
-    if loader_of(name) is load_graph_npz and not Path(name).expanduser().is_file():
+    if loader_of(name) is load_graph_npz and not user_path(name, "dataset.name").is_file():
         error = unknown_name("`dataset.name`", name, DATASETS)
         raise ConfigError(
             f"{error} A .npz file is allowed too, but there is none of this name, nor a folder of "

@@ -18,6 +18,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from jmetamer._base.errors import DataError, InputError
+from jmetamer._base.paths import user_path
 from jmetamer.graphs.digests import SHA256
 
 DATA_VARIABLE = "JMETAMER_DATA"
@@ -62,7 +63,7 @@ def read_data_files(
       InputError: `root` is no folder.
       DataError: a file is missing and cannot be fetched, or is not what its digest says.
     """
-    if root is not None and not pathlib.Path(root).expanduser().is_dir():
+    if root is not None and not user_path(root, "root").is_dir():
         raise InputError(f"`root` is {str(root)!r}, which is no folder; give an existing one.")
     found = {file: _find(file, root) for file in files}
     missing = [file for file, path in found.items() if path is None]
@@ -107,7 +108,7 @@ def cache_folder() -> pathlib.Path:
     """Return the folder for downloads: `JMETAMER_CACHE`, or else the platform's cache folder."""
     given = os.environ.get(CACHE_VARIABLE)
     if given:
-        return pathlib.Path(given).expanduser()
+        return user_path(given, CACHE_VARIABLE)
     import pooch
 
     return pathlib.Path(pooch.os_cache("jmetamer"))
@@ -119,8 +120,8 @@ def base_folders(root: str | os.PathLike[str] | None = None) -> list[pathlib.Pat
     Args:
       root: folder to look in first.
     """
-    given = [root, os.environ.get(DATA_VARIABLE) or None]
-    return [pathlib.Path(base).expanduser() for base in given if base] + [cache_folder()]
+    given = {"root": root, DATA_VARIABLE: os.environ.get(DATA_VARIABLE)}
+    return [user_path(base, name) for name, base in given.items() if base] + [cache_folder()]
 
 
 def _find(file: DataFile, root: str | os.PathLike[str] | None) -> pathlib.Path | None:

@@ -21,12 +21,12 @@ Nothing in the file is unpickled. `save_graph_npz` writes this layout.
 
 import hashlib
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 
 from jmetamer._base.errors import DataError, InputError
+from jmetamer._base.paths import user_path
 from jmetamer.graphs.dataset import (
     Dataset,
     Provenance,
@@ -62,7 +62,7 @@ def load_graph_npz(
     Raises:
       DataError: the file is missing, damaged or does not follow the layout; names the key.
     """
-    file = pathlib.Path(path).expanduser()
+    file = user_path(path)
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -93,7 +93,7 @@ def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
       ...     print(load_dataset(folder + "/own.npz").graph.nodes.shape)
       (34, 34)
     """
-    file = pathlib.Path(path).expanduser()
+    file = user_path(path)
     if file.suffix != ".npz":
         raise InputError(f"`path` is {str(path)!r}; allowed: a name that ends in '.npz'.")
     validate_dataset(dataset)

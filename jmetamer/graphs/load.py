@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.paths import user_path
 from jmetamer.graphs.csbm import load_csbm
 from jmetamer.graphs.dataset import Dataset, validate_dataset
 from jmetamer.graphs.dcsbm import load_dcsbm
@@ -105,7 +106,7 @@ def reader_of_path(path: str | os.PathLike[str]) -> Loader:
       >>> reader_of_path("own.npz") is load_graph_npz
       True
     """
-    return load_ogb if pathlib.Path(path).expanduser().is_dir() else load_graph_npz
+    return load_ogb if user_path(path).is_dir() else load_graph_npz
 
 
 def _loader(source: Any) -> tuple[str, Loader]:

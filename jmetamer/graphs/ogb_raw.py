@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import DataError, InputError
+from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
 from jmetamer.graphs.graph import make_graph
@@ -102,7 +103,7 @@ def load_ogb(
       ...     load_ogb(folder).graph.senders.tolist()
       [1, 0]
     """
-    folder = pathlib.Path(path).expanduser()
+    folder = user_path(path)
     files = _RawFiles(folder, max_bytes)
     nodes = _features(files)
     total = len(nodes)

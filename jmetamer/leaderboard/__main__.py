@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from jmetamer._base.errors import JmetamerError
+from jmetamer._base.terminal import complain_of, exit_code, say
 from jmetamer.leaderboard.document import write_leaderboard
 
 
@@ -25,11 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         written = write_leaderboard(options.runs, options.out, options.json)
     except JmetamerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain_of(error)
         return 2
-    print(*written, sep="\n")
+    say(*written)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jmetamer._base.errors import StoreError
+from jmetamer._base.paths import user_path, write_text
 from jmetamer.leaderboard.boards import Board, make_boards
 from jmetamer.leaderboard.row import Row
 from jmetamer.leaderboard.stored_cell import read_cells
@@ -65,7 +66,7 @@ def write_leaderboard(
 
     found = document([open_run(folder) for folder in folders])
     text = json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    return _write(Path(page), render(found)), _write(Path(data), text)
+    return _write(page, render(found)), _write(data, text)
 
 
 def _board(board: Board) -> dict[str, Any]:
@@ -111,13 +112,10 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _write(target: Path, text: str) -> Path:
-    """Write beside the target and rename, so that a reader never sees half a file."""
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+def _write(path: str | os.PathLike[str], text: str) -> Path:
+    target = user_path(path)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        write_text(target, text)
     except OSError as error:
         raise StoreError(
             f"cannot write `{target}` ({error}); give a file in a folder that exists, is writable "

@@ -4,13 +4,16 @@ The parameters are written a second time as `weights.npz`, for readers that have
 array each, named by its place in the tree, as "params/conv1/kernel". Nothing here reads that copy.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import tempfile
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -18,7 +21,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jmetamer._base.errors import StoreError
-from jmetamer._base.paths import user_path
+from jmetamer._base.paths import user_path, write_text
 from jmetamer.models.architectures import MODELS, architecture_name
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.network import Network
@@ -77,10 +80,13 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     record["record_sha256"] = _record_digest(record)
     try:
         draft.mkdir(parents=True)
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
-            writer.save(draft / _PARAMS, params)
+        with (
+            _readable_by_orbax(draft) as place,
+            ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer,
+        ):
+            writer.save(place / _PARAMS, params)
         np.savez(draft / _WEIGHTS, **_named(params))  # type: ignore[arg-type]
-        (draft / _RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        write_text(draft / _RECORD, json.dumps(record, indent=2) + "\n")
         write_manifest(draft)
         _put_in_place(draft, target, unique)
     except StoreError:
@@ -241,7 +247,7 @@ def _record_digest(record: dict[str, Any]) -> str:
 
 def _read_record(path: pathlib.Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise _damaged(path, "the file is missing") from error
     except (OSError, ValueError) as error:
@@ -260,11 +266,27 @@ def _read_params(path: pathlib.Path) -> Any:
     if not path.is_dir():
         raise _damaged(path, "the folder is missing")
     try:
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
-            return jax.tree.map(np.asarray, reader.restore(path))
+        with (
+            _readable_by_orbax(path) as place,
+            ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader,
+        ):
+            return jax.tree.map(np.asarray, reader.restore(place))
     # orbax raises whatever its parsers raise on damaged files.
     except Exception as error:
         raise _damaged(path, f"it cannot be restored ({type(error).__name__})") from error
+
+
+@contextlib.contextmanager
+def _readable_by_orbax(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield a path of the folder in UTF-8; the one it has may hold other bytes."""
+    try:
+        str(folder).encode()
+        yield folder
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as beside:
+            link = pathlib.Path(beside) / "link"
+            link.symlink_to(folder)
+            yield link
 
 
 def _damaged(path: pathlib.Path, reason: str) -> StoreError:

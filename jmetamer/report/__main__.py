@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jmetamer._base.errors import JmetamerError
+from jmetamer._base.terminal import complain_of, exit_code, say
 from jmetamer.report.page import write_report
 
 
@@ -30,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        print(write_report(options.runs, options.out))
+        say(write_report(options.runs, options.out))
     except JmetamerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain_of(error)
         return 2
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -1,7 +1,6 @@
 """`write_report`: one self-contained HTML page from the store of a run, or of several."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import jinja2
 import numpy as np
 
 from jmetamer._base.errors import StoreError
+from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, wording
 from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
@@ -64,10 +64,10 @@ def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
       StoreError: if a run cannot be read or the file cannot be written.
     """
     runs = [_opened(one) for one in (run if isinstance(run, list | tuple) else [run])]
-    target = Path(path) if path is not None else _usual_target(runs)
+    target = user_path(path) if path is not None else _usual_target(runs)
     text = render(runs)
     try:
-        _replace(target, text)
+        write_text(target, text)
     except OSError as error:
         raise StoreError(
             f"cannot write the report to `path` {str(target)!r} ({error}); give a file in a folder "
@@ -258,17 +258,3 @@ def _extra_columns(names: Mapping[str, CellName]) -> list[str]:
     keys = dict.fromkeys(key for name in names.values() for key in name.differences)
     shown = ("count", "tolerance")
     return [k for k in keys if not is_in_title(k) and k.rsplit(".", 1)[-1] not in shown]
-
-
-def _replace(target: Path, text: str) -> None:
-    """Write beside the target and rename, so that a reader never sees half a page."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".report-", suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer._base.errors import StoreError
-from jmetamer._base.paths import user_path
+from jmetamer._base.paths import user_path, write_text
 from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.record import SCHEMA_VERSION, Record, Variable, check_record
@@ -205,7 +205,7 @@ class RunStore:
     def write_text(self, name: str, text: str) -> None:
         """Write a small text file at the top of the run folder, in one step."""
         with clear_store_errors(self.folder):
-            _write_text(self.folder / name, text)
+            write_text(self.folder / name, text)
 
     def _cell(self, cell_id: str) -> Path:
         return self.folder / "cells" / cell_id
@@ -273,22 +273,7 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(json_safe(value), indent=1, allow_nan=False) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        # Names of files may hold bytes that are no UTF-8.
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(path, json.dumps(json_safe(value), indent=1, allow_nan=False) + "\n")
 
 
 def read_order(path: Path) -> list[str]:

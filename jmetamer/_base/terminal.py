@@ -1,0 +1,110 @@
+"""What commands print, on a terminal that may be gone, full, or know few letters."""
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from jmetamer._base.errors import JmetamerError
+
+INTERRUPTED = 130
+
+
+def exit_code(main: Callable[[], int]) -> int:
+    """Run a command to its exit code, whatever becomes of its terminal.
+
+    Args:
+      main: the command; may end with `SystemExit`, as parsers of arguments do.
+
+    Example:
+      >>> exit_code(lambda: 3)
+      3
+    """
+    _fill_streams()
+    _make_printable()
+    if sys.stdout is None:
+        hush("it was when the process began")
+    try:
+        code = main()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except (JmetamerError, OSError, MemoryError) as error:  # a machine that has run out of it
+        complain_of(error)
+        code = 1
+    except KeyboardInterrupt:
+        complain("\ninterrupted")
+        code = INTERRUPTED
+    with listened():  # what is left in the buffer
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    return code
+
+
+def say(*lines: object) -> None:
+    """Print lines on standard output; where nobody reads it any more, that is said once.
+
+    Example:
+      >>> say("report: r.html")
+      report: r.html
+    """
+    with listened():
+        print(*lines, sep="\n", flush=True)
+
+
+def complain(text: str) -> None:
+    """Print a line on standard error, where somebody reads it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _to_nowhere("stderr")
+
+
+def complain_of(error: Exception) -> None:
+    """Print what is wrong in one line on standard error."""
+    complain(f"error: {str(error) or type(error).__name__}")
+
+
+@contextlib.contextmanager
+def listened() -> Iterator[None]:
+    """Print to standard output inside; a lost terminal or a full disk behind it ends no work."""
+    try:
+        _make_printable()
+        yield
+    except (OSError, ValueError) as error:  # the latter of a file that was closed
+        hush(getattr(error, "strerror", None) or str(error))
+
+
+def hush(reason: str) -> None:
+    """Print nothing more on standard output, and say so where errors go.
+
+    Args:
+      reason: why nobody reads it.
+    """
+    _to_nowhere("stdout")
+    complain(f"standard output is closed ({reason}); the work goes on, and results are kept")
+
+
+def _to_nowhere(name: str) -> None:
+    """Let a standard stream end in the null device, or Python complains on its way out."""
+    nowhere = open(os.devnull, "w")  # noqa: SIM115, for as long as the process lives
+    try:
+        os.dup2(nowhere.fileno(), getattr(sys, name).fileno())
+    except (OSError, ValueError, AttributeError):  # not a file, closed, or none
+        setattr(sys, name, nowhere)
+
+
+def _make_printable() -> None:
+    """Print letters that an encoding does not know as their numbers."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _fill_streams() -> None:
+    """Open what the process began without, or the next file that is opened takes its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
