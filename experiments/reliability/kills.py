@@ -17,10 +17,11 @@ import random
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from processes import ended, keep_programs, started
 
 CONFIG = """
 name: kills
@@ -72,7 +73,6 @@ PHASES = {
 PLACES = sorted({place for _, places in PHASES.values() for place in places})
 # What differs from run to run: seconds, the command, the time.
 _PASSING = ("command", "time", "host", "started", "finished")
-_SECONDS_AT_MOST = 600
 
 
 class Kill(NamedTuple):
@@ -105,12 +105,7 @@ def main() -> int:
 def campaign(out: Path, phases: Sequence[str], each: int, seed: int) -> int:
     """Kill `each` times in every phase and return in how many cases anything was wrong."""
     out.mkdir(parents=True, exist_ok=True)
-    cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(out / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-    os.environ.update(cache)
+    keep_programs(out)
     import_everything()
     whole: dict[str, tuple[dict[str, str], dict[str, list[int]]]] = {}
     chance, faults, done = random.Random(seed), 0, 0
@@ -121,7 +116,9 @@ def campaign(out: Path, phases: Sequence[str], each: int, seed: int) -> int:
         for number in range(each):
             place = places[number % len(places)]
             counts = whole[kind][1][place]
-            entry = chance.randrange(len(counts)) if phase != "during resume" else len(counts) - 1
+            # A resume reaches what comes last; of two processes, each reaches what comes first.
+            last = {"during resume": len(counts) - 1, "one of two processes": 0}
+            entry = last.get(phase, chance.randrange(len(counts)))
             how = chance.choice([signal.SIGKILL] * 3 + [signal.SIGINT, signal.SIGTERM])
             kill = Kill(place, entry + 1, chance.randint(0, max(1, counts[entry])), how)
             folder = out / "killed"
@@ -142,7 +139,7 @@ def case(
     """Kill, resume, compare; return what is wrong, "" where nothing is."""
     log = out / "killed.txt"
     log.unlink(missing_ok=True)
-    start = functools.partial(started, out / f"{kind}.yaml", folder, log)
+    start = functools.partial(sweeping, out / f"{kind}.yaml", folder, log)
     first = start(kill)
     if phase == "one of two processes":
         second = start(None)
@@ -171,7 +168,7 @@ def uninterrupted(out: Path, kind: str) -> tuple[dict[str, str], dict[str, list[
     folder, counts = out / f"whole-{kind}", out / f"calls-{kind}.json"
     shutil.rmtree(folder, ignore_errors=True)
     log = out / f"whole-{kind}.txt"
-    code = ended(started(out / f"{kind}.yaml", folder, log, counts=counts))
+    code = ended(sweeping(out / f"{kind}.yaml", folder, log, counts=counts))
     if code != 0:
         raise SystemExit(f"the uninterrupted run ended with {code}, see {log}")
     return stored(folder), json.loads(counts.read_text())
@@ -208,20 +205,12 @@ def difference(expected: dict[str, str], found: dict[str, str]) -> str:
     return f"{len(names)} files differ: {', '.join(names[:4])}" if names else ""
 
 
-def started(
+def sweeping(
     config: Path, folder: Path, log: Path, kill: Kill | None = None, *, counts: Path | None = None
 ) -> int:
     """Start a sweep in a process of its own, which is killed at a place; return its id."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        return child
-    code = 70
-    try:
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+
+    def command() -> int:
         numbers = count_calls() if counts else {}
         if kill is not None:
             arm(kill)
@@ -230,30 +219,9 @@ def started(
         code = sweep([str(config), "--out", str(folder)])
         if counts:
             counts.write_text(json.dumps(numbers))
-    except SystemExit as error:
-        code = int(error.code or 0)
-    except BaseException:
-        import traceback
+        return code
 
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def ended(child: int) -> int:
-    """Wait for a process; return its exit code, or minus the signal that ended it."""
-    deadline = time.monotonic() + _SECONDS_AT_MOST
-    while True:
-        found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return 124
-        time.sleep(0.05)
+    return started(command, log, log)
 
 
 def import_everything() -> None:
@@ -273,7 +241,7 @@ def arm(kill: Kill) -> None:
             sys.setprofile(_countdown(kill))
         return call()
 
-    _wrap(kill.place, entered)
+    wrap(kill.place, entered)
 
 
 def _countdown(kill: Kill) -> Callable[..., None]:
@@ -308,14 +276,14 @@ def count_calls() -> dict[str, list[int]]:
                 sys.setprofile(before)
                 numbers[place].append(calls)
 
-        _wrap(place, entered)
+        wrap(place, entered)
 
     for place in PLACES:
         watch(place)
     return numbers
 
 
-def _wrap(place: str, entered: Callable[[Callable[[], Any]], Any]) -> None:
+def wrap(place: str, entered: Callable[[Callable[[], Any]], Any]) -> None:
     """Let a function or method of the package pass through `entered`, wherever it is bound."""
     module, _, name = place.partition(":")
     *owners, last = name.split(".")

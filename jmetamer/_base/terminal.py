@@ -22,9 +22,9 @@ def exit_code(main: Callable[[], int]) -> int:
       3
     """
     _fill_streams()
+    if sys.stdout is None or sys.stdout.closed:
+        hush("it was when the command began")
     _make_printable()
-    if sys.stdout is None:
-        hush("it was when the process began")
     try:
         code = main()
     except SystemExit as error:
@@ -97,7 +97,7 @@ def _to_nowhere(name: str) -> None:
 def _make_printable() -> None:
     """Print letters that an encoding does not know as their numbers."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -27,7 +27,7 @@ from jmetamer.models.digest import tree_digest
 from jmetamer.models.network import Network
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
-from jmetamer.results.manifest import write_manifest
+from jmetamer.results.manifest import read_manifest, write_manifest
 
 FORMAT_VERSION = 1
 _RECORD = "model.json"
@@ -132,6 +132,8 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
             f"{_RECORD}. Give such a folder; files of other libraries are not read by `load_model`."
         )
     record = _read_record(folder / _RECORD)
+    for problem in read_manifest(folder).problems():  # orbax prints tracebacks of damaged files
+        raise StoreError(problem)
     params = _read_params(folder / _PARAMS)
     if tree_digest(params) != record["params_sha256"]:
         raise _damaged(folder / _PARAMS, "its content does not match the checksum")

@@ -54,7 +54,7 @@ def deviation_strips(data: xr.Dataset) -> Figure | None:
     if not rows:
         return None
     left = label_width([name for name, *_ in rows])
-    figure = blank(WIDTH, 0.9 + 0.72 * len(rows), left=left, hspace=0.75)
+    figure = blank(max(WIDTH, 4 + left), 0.9 + 0.72 * len(rows), left=left, hspace=0.75)
     panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, (name, numbers, of_start, level) in zip(panels, rows, strict=True):
         _strip(axes, name, np.asarray(numbers, float), of_start, level)
