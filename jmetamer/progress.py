@@ -22,7 +22,7 @@ from jmetamer.results.progress import Progress
 Watcher = Callable[[Progress], None]
 _PLAIN_WIDTH = 160
 _DEVIATIONS = 3  # of one cell in the final table
-_TABLE_WIDTH = 120  # columns of a terminal that the final table needs
+_TABLE_WIDTH, _BESIDE_CELL = 120, 85  # columns that the final table needs, and all but its first
 _TITLES = (
     "cell", "success (95% over metamers)", "most often missed", "ends of the search", "median loss",
     "test accuracy", "mean deviation (start; chance)",
@@ -138,13 +138,13 @@ class Terminal:
         """
         if not rows:
             return
-        if self._console.width < _TABLE_WIDTH:
+        longest = max(len(row["cell"]) for row in rows)  # a cell id is there to be copied whole
+        if self._console.width < max(_TABLE_WIDTH, _BESIDE_CELL + longest):
             for row in rows:
                 self._block(*summary_texts(row))
         else:
             table = Table(show_lines=any(len(row["deviations"]) > 1 for row in rows))
             for title in _TITLES:
-                # A cell id is there to be copied.
                 table.add_column(title, overflow="fold", no_wrap=title == "cell")
             for row in rows:
                 table.add_row(*summary_texts(row))

@@ -121,7 +121,8 @@ def test_a_process_ends_as_ever_without_its_streams(run, redirection, arguments)
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
-    assert ended.stderr.count(LOST) == ("2>&-" not in redirection)
+    if "--help" not in arguments:  # a parser of arguments says nothing of what it cannot print
+        assert ended.stderr.count(LOST) == ("2>&-" not in redirection)
 
 
 @pytest.mark.parametrize(

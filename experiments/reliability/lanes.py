@@ -88,7 +88,7 @@ def difference(good: Any, found: Any, shape: tuple[int, ...], bad: str) -> str:
     broken = np.array([bool(is_bad(key, shape)) for key in keys])
     if not broken.any() or broken.all():
         return "no lane is bad, or all are"
-    for name in ("loss_hardened", "status", "steps", "loss_initial"):
+    for name in ("loss_hardened", "status", "steps_used", "layer_match"):
         one, other = (np.asarray(getattr(each, name))[~broken] for each in (good, found))
         if one.tobytes() != other.tobytes():
             return f"{name} of good seeds differ"
