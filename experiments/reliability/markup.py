@@ -8,6 +8,7 @@ run, nothing may be loaded, and every text must be there as it was written. Exit
 
 import argparse
 import html
+import html.parser
 import json
 import re
 import shutil
@@ -63,14 +64,29 @@ def shown(folder: Path, markup: str) -> str:
         text = in_browser(page)
         if "data-hit" in text.split(">", 2)[1] or re.search(r"<html[^>]*data-hit", text):
             return f"{page.name}: a script ran"
-        if re.search(r"<(script|img|iframe|link|svg)[^>]*(src|href|onload|onerror)=[\"']?(x|java)",
-                     text):  # fmt: skip
-            return f"{page.name}: an element came of it"
+        if elements := made_elements(text):
+            return f"{page.name}: elements came of it: {elements}"
         visible = html.unescape(re.sub(r"<[^>]*>", "", text))
         if page.name == "report.html" and plain(markup) not in plain(visible):
             return f"{page.name}: the text is not shown"
     stored = json.loads((folder / "board.json").read_bytes())
     return "" if stored["runs"] else "the leaderboard lost the run"
+
+
+def made_elements(text: str) -> list[str]:
+    """Return the elements of a document that only the markup can have made."""
+    found = []
+
+    class Elements(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            own = dict(attrs)
+            handlers = [name for name in own if name.startswith("on")]
+            link = (own.get("href") or own.get("src") or "").strip()
+            if handlers or link == "x" or link.startswith("javascript:") or "srcdoc" in own:
+                found.append(tag)
+
+    Elements().feed(text)
+    return found
 
 
 def plain(text: str) -> str:
