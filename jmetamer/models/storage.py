@@ -132,8 +132,6 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
             f"{_RECORD}. Give such a folder; files of other libraries are not read by `load_model`."
         )
     record = _read_record(folder / _RECORD)
-    for problem in read_manifest(folder).problems():  # orbax prints tracebacks of damaged files
-        raise StoreError(problem)
     params = _read_params(folder / _PARAMS)
     if tree_digest(params) != record["params_sha256"]:
         raise _damaged(folder / _PARAMS, "its content does not match the checksum")
@@ -267,6 +265,8 @@ def _read_record(path: pathlib.Path) -> dict[str, Any]:
 def _read_params(path: pathlib.Path) -> Any:
     if not path.is_dir():
         raise _damaged(path, "the folder is missing")
+    for problem in read_manifest(path.parent).problems():  # orbax prints tracebacks of these
+        raise StoreError(problem)
     try:
         with (
             _readable_by_orbax(path) as place,
