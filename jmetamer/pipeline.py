@@ -326,8 +326,12 @@ def make_metamers(
     """
     started = time.perf_counter()
     count, size = cells[0].cell.metamers.count, cells[0].blocks.size
-    # A block of another version lacks columns, and one of an edited file is of another reference.
-    contents = [f"{SCHEMA_VERSION}-{content_digest(one.data)}" for one in cells]
+    # A block of another version lacks columns; one of an edited file is of another reference.
+    contents = [
+        f"{SCHEMA_VERSION}-{one.cell.hash}-{content_digest(one.data)}-"
+        f"{tree_digest(one.trained.params)}"
+        for one in cells
+    ]
     done: list[list[Block]] = [[] for _ in cells]
     with contextlib.ExitStack() as stack:
         saving = [
@@ -368,9 +372,10 @@ def make_metamers(
 
 
 def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
-    """Return a block from the shelf, where it is one of this version and this reference."""
+    """Return a block from the shelf, where it is what this cell would compute."""
     block = shelf.load(name) if shelf is not None else None
-    return block if block is not None and str(block.pop("content", "")) == content else None
+    named = f"{content}-{name}"
+    return block if block is not None and str(block.pop("content", "")) == named else None
 
 
 def _kept(cell: CellSettings) -> int:

@@ -287,12 +287,13 @@ def summary_texts(row: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what is missed and what helps -> the cells of which it holds."""
+    """Return what is missed and what helps, or is not verified -> the cells of which it holds."""
     cells: dict[str, list[str]] = {}
     for row in rows:
-        if row["change"]:
-            text = f"“{row['missed']}” is missed most often; remedy: {row['change']}"
-            cells.setdefault(text, []).append(row["cell"])
+        missed = f"“{row['missed']}” is missed most often; remedy: {row['change']}"
+        for text in (missed if row["change"] else "", row.get("unverified")):
+            if text:
+                cells.setdefault(text, []).append(row["cell"])
     return {
         text: names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         for text, names in cells.items()

@@ -208,7 +208,8 @@ def _sweep(
     waiting = [cell for cell in grid if not store.is_finished(cell.id)]
     if len(waiting) < len(grid):
         terminal.line(f"{len(grid) - len(waiting)} of {len(grid)} cells are finished already")
-    failed, announced = 0, False
+    failed: set[str] = set()
+    announced = False
     while waiting:
         outcomes: dict[str, Outcome] = {}
         for alike in grouping.alike(waiting, most) if most > 1 else [[cell] for cell in waiting]:
@@ -216,7 +217,7 @@ def _sweep(
                 outcomes[alike[0].id] = attempts.alone(alike[0])
             else:
                 outcomes |= attempts.together(alike)
-        failed += sum(outcome is Outcome.FAILED for outcome in outcomes.values())
+        failed |= {cell for cell, outcome in outcomes.items() if outcome is Outcome.FAILED}
         locked = [cell for cell in waiting if outcomes[cell.id] is Outcome.LOCKED]
         if locked and not announced:
             names = ", ".join(cell.id for cell in locked)
@@ -225,7 +226,13 @@ def _sweep(
         if len(locked) == len(waiting):
             time.sleep(_POLL_SECONDS)
         waiting = locked
-    return failed
+    gone = [cell.id for cell in grid if cell.id not in failed and not store.is_finished(cell.id)]
+    if gone:
+        raise StoreError(
+            f"{', '.join(gone)} were removed from the run folder `{store.folder}` while the sweep "
+            "ran; what was computed is lost, so start the same command again"
+        )
+    return len(failed)
 
 
 def _conclude(
@@ -234,11 +241,6 @@ def _conclude(
     """Print the table and write the report; 1 if that fails."""
     for lost in company.ended_early():
         terminal.line(f"process {lost} ended early; the others have computed its cells")
-    if not (store.folder / "cells.json").is_file():
-        raise StoreError(
-            f"the run folder `{store.folder}` was removed while the sweep ran; what was computed "
-            "before is lost, so start the same command again"
-        )
     found = open_run(store.folder)
     readable, damaged = found.readable()
     terminal.summary([found.row(cell) for cell in readable])

@@ -98,6 +98,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         name: _by_seed(cells, [getattr(cell, name) for cell in cells])
         for name in ("rank", "num_units", "nu", "nu_centered", "rank_ratio")
     }
+    unverified = dict.fromkeys(cell.unverified for cell in cells if cell.unverified)
     most = np.nanmax([*maps["num_units"], np.inf if np.isnan(maps["num_units"]).all() else 0])
     return Row(
         model=" ".join(
@@ -126,7 +127,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         ),
         cost=_cost(cells),
         cells=tuple((cell.run, cell.cell) for cell in cells),
-        notes=(*twice, *rates.notes, *found.notes),
+        notes=(*twice, *unverified, *rates.notes, *found.notes),
     )
 
 

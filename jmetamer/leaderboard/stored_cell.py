@@ -52,6 +52,7 @@ class StoredCell:
       seconds_metamers, seconds_total: wall time.
       device: what computed it.
       planted: scalars of planted problems, see `jmetamer.results.absence`; empty without them.
+      unverified: why nothing vouches for the numbers; empty where they are verified.
     """
 
     run: str
@@ -84,6 +85,7 @@ class StoredCell:
     seconds_total: float
     device: str
     planted: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    unverified: str = ""
 
     @property
     def seed(self) -> int:
@@ -162,6 +164,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         seconds_total=float(scalars.get("seconds", np.nan)),
         device=str(run.provenance(cell).get("device", "")),
         planted={name: value for name, value in scalars.items() if name.startswith("planted_")},
+        unverified=str(scalars.get("unverified", "")),
     )
 
 

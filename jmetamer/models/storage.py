@@ -28,8 +28,8 @@ from jmetamer.models.network import Network
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
 from jmetamer.results.manifest import read_manifest, write_manifest
+from jmetamer.results.verification import NETWORK_FORMAT, record_digest
 
-FORMAT_VERSION = 1
 _RECORD = "model.json"
 _PARAMS = "params"
 _WEIGHTS = "weights.npz"
@@ -71,13 +71,13 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     draft = target.with_name(f".{target.name}.draft-{unique}")
     params = jax.tree.map(np.asarray, trained.params)
     record = {
-        "format_version": FORMAT_VERSION,
+        "format_version": NETWORK_FORMAT,
         **_identity(trained.model, trained.settings, trained.seed, trained.dataset_digest),
         "dataset": trained.dataset,
         "scores": {name: repr(score) for name, score in trained.scores.items()},
         "params_sha256": tree_digest(params),
     }
-    record["record_sha256"] = _record_digest(record)
+    record["record_sha256"] = record_digest(record)
     try:
         draft.mkdir(parents=True)
         with (
@@ -202,7 +202,7 @@ def _folder_name(
     model: Network, settings: TrainSettings, seed: int, dataset: str, dataset_digest: str
 ) -> str:
     identity = json.dumps(_identity(model, settings, seed, dataset_digest), sort_keys=True)
-    digest = hashlib.sha256(f"{FORMAT_VERSION}|{identity}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{NETWORK_FORMAT}|{identity}".encode()).hexdigest()[:16]
     readable = "".join(c if c.isalnum() or c in "-_" else "_" for c in dataset)
     return f"{readable}-{architecture_name(model)}-{seed}-{digest}"
 
@@ -240,11 +240,6 @@ def _named(params: Any) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _record_digest(record: dict[str, Any]) -> str:
-    content = {key: value for key, value in record.items() if key != "record_sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def _read_record(path: pathlib.Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
@@ -252,12 +247,12 @@ def _read_record(path: pathlib.Path) -> dict[str, Any]:
         raise _damaged(path, "the file is missing") from error
     except (OSError, ValueError) as error:
         raise _damaged(path, f"it cannot be read ({error})") from error
-    if not isinstance(record, dict) or record.get("record_sha256") != _record_digest(record):
+    if not isinstance(record, dict) or record.get("record_sha256") != record_digest(record):
         raise _damaged(path, "its content does not match the checksum")
-    if record["format_version"] != FORMAT_VERSION:
+    if record["format_version"] != NETWORK_FORMAT:
         raise StoreError(
             f"{path} has format version {record['format_version']}, this version of jmetamer reads "
-            f"{FORMAT_VERSION}. Train again, or use the version that wrote it."
+            f"{NETWORK_FORMAT}. Train again, or use the version that wrote it."
         )
     return record
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jmetamer._base.errors import InputError, JmetamerError, StoreError
+from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
 from jmetamer._base.keys import seed_key
 from jmetamer.graphs.dataset import Dataset
 from jmetamer.models.architectures import architecture_name
@@ -26,7 +26,7 @@ from jmetamer.models.sparse_features import (
     multiply_sparse,
     sparse_features,
 )
-from jmetamer.models.storage import cache_folder, load_model, save_model
+from jmetamer.models.storage import cache_folder, load_model, model_folder, save_model
 from jmetamer.models.trained_model import TrainedModel
 
 Progress = Callable[[int, float, float], None]
@@ -110,11 +110,13 @@ def train(
     folder = cache_folder(cache, model, settings, seed, data.name, digest) if cache else None
     if folder is not None and folder.exists():
         try:
-            return load_model(folder, model)
+            found = load_model(folder, model)
+            if model_folder(found) == folder.name:
+                return found
+            raise StoreError(f"{folder} holds the model {model_folder(found)}")
         except StoreError as error:
-            warnings.warn(
-                f"training again, because the stored model is unusable: {error}", stacklevel=2
-            )
+            told = f"training again, because the stored model is unusable: {error}"
+            warnings.warn(told, StoreWarning, stacklevel=2)
     params = jax.device_get(_fit(model, data, seed, settings, progress))
     trained = TrainedModel(model, params, {}, seed, settings, data.name, digest)
     logits = trained.activations(_on_device(data.graph))["logits"]

@@ -100,6 +100,7 @@ def cell_section(
         sources=(*OF_A_CELL, *(OF_DIVERSITY if summary.diversity else OF_NO_DIVERSITY)),
         pictures=pictures,
         notes=[
+            *([data.attrs["unverified"]] if "unverified" in data.attrs else []),
             *([] if summary.diversity or not summary.count else [summary.no_diversity]),
             *_notes(index, summary, {picture.title for picture in pictures}),
         ],

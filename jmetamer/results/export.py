@@ -174,6 +174,13 @@ def _status_names(results: Any) -> np.ndarray:
 
 def _network(run: "Run", cell: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the architecture with its options, and its parameters by name."""
-    name = run.provenance(cell).get("model_folder")
-    record, weights = read_network(run.folder / "models" / str(name))
+    made = run.provenance(cell)
+    if not made.get("model_folder"):
+        raise StoreError(
+            f"cell `{cell}` does not name its network (`model_folder` in its provenance), so its "
+            "network cannot be written; make it again in another run folder (--out), or write a "
+            "`.pt` file, which needs none"
+        )
+    network = run.folder / "models" / str(made["model_folder"])
+    record, weights = read_network(network, made.get("params_sha256"))
     return {"architecture": record["model"], "options": record["options"]}, weights

@@ -116,9 +116,11 @@ class Manifest:
 
     def damaged(self, name: str, reason: str) -> StoreError:
         """Return the error about one file."""
+        # A sweep makes a reference or a network again for a cell that it computes.
+        it = "it" if self.folder.parent.name == "cells" else "it and the cells that need it"
         return StoreError(
             f"`{self.folder / name}` is damaged: {reason}. Copy `{self.folder}` again from where "
-            "it is whole; or move it away and compute it again with the same command"
+            f"it is whole; or move {it} away and compute again with the same command"
         )
 
 
@@ -223,7 +225,14 @@ def read_manifest(folder: Path, *, needed: bool = False) -> Manifest:
         known = {name: (int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
     except OSError as error:
         raise unknown.damaged(MANIFEST, error.strerror or str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise unknown.damaged(MANIFEST, str(error)) from error
     return Manifest(folder, known)
 

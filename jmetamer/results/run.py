@@ -11,7 +11,7 @@ import xarray as xr
 from jmetamer._base.errors import StoreError, StoreWarning, unknown_name
 from jmetamer._base.paths import user_path
 from jmetamer.results.export import export_metamers
-from jmetamer.results.manifest import Manifest
+from jmetamer.results.manifest import MANIFEST, Manifest
 from jmetamer.results.reference import Reference
 from jmetamer.results.store import read_failures, read_order
 from jmetamer.results.stored_metamers import StoredMetamers, as_graph
@@ -19,6 +19,7 @@ from jmetamer.results.summary import summary_row
 from jmetamer.results.verification import (
     CellCheck,
     check_cell,
+    old_problems,
     read_document,
     read_reference,
 )
@@ -26,6 +27,12 @@ from jmetamer.results.zarr_group import CHUNK_BYTES, GROUP, text_variables
 
 if TYPE_CHECKING:
     import jraph
+
+_STORED = ("record.json", MANIFEST, GROUP)  # what makes a folder that of a cell
+UNVERIFIED = (
+    "unverified: written by a version that kept no sums of files; its arrays have their checksum, "
+    "and nothing vouches for its settings and its other numbers"
+)
 
 
 class Run:
@@ -42,6 +49,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._documents: dict[str, tuple[Manifest, dict[str, Any]]] = {}
+        self._compared: set[str] = set()  # old cells, and digests of references, that are sound
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, cells={len(self.cells)}, failures={len(self.failures)})"
@@ -49,10 +57,7 @@ class Run:
     @property
     def cells(self) -> tuple[str, ...]:
         """Ids of the finished cells, in the order in which they were asked for."""
-        path = self.folder / "cells.json"
-        order = read_order(path)
-        finished = {found.parent.name for found in self.folder.glob("cells/[!.]*/record.json")}
-        return (*(cell for cell in order if cell in finished), *sorted(finished - set(order)))
+        return self._in_order("record.json")
 
     @property
     def unfinished(self) -> tuple[str, ...]:
@@ -72,6 +77,8 @@ class Run:
     def scalars(self, cell: str) -> dict[str, Any]:
         """Return the named numbers and texts of a cell; NaN where a number does not exist."""
         stored = self._document(cell)["scalars"]
+        old = self._documents[cell][0].files is None
+        stored = stored | ({"unverified": UNVERIFIED} if old else {})
         return {name: np.nan if value is None else value for name, value in stored.items()}
 
     def status_counts(self, cell: str) -> dict[str, int]:
@@ -122,7 +129,7 @@ class Run:
     def reference_data(self, cell: str) -> Reference:
         """Return the reference graph of a cell with labels and notes, as plain arrays."""
         digest = self.reference_digest(cell)
-        return read_reference(self.folder / "references" / digest, digest, cell)
+        return read_reference(self.folder / "references" / digest, digest)
 
     def metamers(self, cell: str) -> "StoredMetamers":
         """Return the stored metamers of a cell as graphs, each read when it is asked for.
@@ -181,15 +188,13 @@ class Run:
         if cell is not None:
             self._folder(cell)
             return not check_cell(self.folder, cell).problems
-        folders = (path.name for path in sorted(self.folder.glob("cells/[!.]*")) if path.is_dir())
-        every = dict.fromkeys((*self.cells, *folders))
-        return {one: check_cell(self.folder, one) for one in every}
+        return {one: check_cell(self.folder, one) for one in self._in_order(*_STORED)}
 
     def damage(self, cell: str, up_to: int = 0) -> str:
         """Return why a cell cannot be read, and "" for one that can.
 
-        Its record is read, and the sizes of its files are looked at. What is not compared here is
-        when it is read, and by `verify`.
+        Its record and its reference are read, and the sizes of its files are looked at. What is not
+        compared here is when it is read, and by `verify`.
 
         Args:
           cell: one of `cells`.
@@ -201,6 +206,9 @@ class Run:
             for name, (size, _) in (manifest.files or {}).items():
                 if size <= up_to:
                     manifest.read(name)
+            if (digest := self.reference_digest(cell)) not in self._compared:
+                self.reference_data(cell)
+                self._compared.add(digest)
         except StoreError as error:
             return str(error)
         return ""
@@ -208,12 +216,11 @@ class Run:
     def readable(self) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the cells whose numbers can be read, and cell id -> why of the others.
 
-        All chunks are compared with their sums.
+        All chunks are compared with their sums. A cell that lost its record is among the others.
         """
-        unreadable = {
-            cell: why for cell in self.cells if (why := self.damage(cell, up_to=2 * CHUNK_BYTES))
-        }
-        return tuple(cell for cell in self.cells if cell not in unreadable), unreadable
+        found = {one: self.damage(one, up_to=2 * CHUNK_BYTES) for one in self._in_order(*_STORED)}
+        unreadable = {cell: why for cell, why in found.items() if why}
+        return tuple(cell for cell in found if cell not in unreadable), unreadable
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row of headline numbers per finished cell; see `summary_row`.
@@ -221,7 +228,7 @@ class Run:
         A cell that is damaged has none, and a `StoreWarning` says which it is and why.
         """
         rows = []
-        for cell in self.cells:
+        for cell in self._in_order(*_STORED):
             try:
                 rows.append(self.row(cell))
             except StoreError as error:
@@ -239,8 +246,19 @@ class Run:
         )
 
     def _manifest(self, cell: str) -> Manifest:
-        self._document(cell)
-        return self._documents[cell][0]
+        document = self._document(cell)
+        manifest = self._documents[cell][0]
+        if manifest.files is None and cell not in self._compared:
+            for problem in old_problems(manifest, document):
+                raise StoreError(problem)
+            self._compared.add(cell)
+        return manifest
+
+    def _in_order(self, *names: str) -> tuple[str, ...]:
+        """Return the folders of cells that hold one of these, as they were asked for."""
+        order = read_order(self.folder / "cells.json")
+        found = {p.parent.name for name in names for p in self.folder.glob(f"cells/[!.]*/{name}")}
+        return (*(cell for cell in order if cell in found), *sorted(found - set(order)))
 
     def _document(self, cell: str) -> dict[str, Any]:
         if cell not in self._documents:
@@ -249,7 +267,7 @@ class Run:
 
     def _folder(self, cell: str) -> Path:
         folder = self.folder / "cells" / str(cell)
-        if Path(str(cell)).name != cell or not (folder / "record.json").is_file():
+        if Path(str(cell)).name != cell or not any((folder / name).exists() for name in _STORED):
             raise unknown_name(f"cell in `{self.folder}`:", cell, self.cells)
         return folder
 

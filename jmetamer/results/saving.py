@@ -13,7 +13,7 @@ class Saving:
 
     Args:
       partial: the shelf, or None.
-      content: digest of the reference, stored with every block.
+      content: what decides the blocks, stored with every one beside its name.
 
     Example:
       >>> import pathlib, tempfile
@@ -26,7 +26,7 @@ class Saving:
     """
 
     def __init__(self, partial: PartialCell | None, content: str) -> None:
-        self._partial, self._content = partial, np.array(content)
+        self._partial, self._content = partial, content
         self._writer = concurrent.futures.ThreadPoolExecutor(1, "saving")
         self._waiting: concurrent.futures.Future[None] | None = None
 
@@ -44,7 +44,7 @@ class Saving:
             return
         if self._waiting is not None:
             self._waiting.result()
-        arrays = {**block, "content": self._content}
+        arrays = {**block, "content": np.array(f"{self._content}-{name}")}
         self._waiting = self._writer.submit(self._partial.save, name, arrays)
 
     def check(self) -> None:

@@ -17,20 +17,24 @@ import errno
 import json
 import os
 import shutil
+import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jmetamer._base.errors import StoreError
+from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.record import SCHEMA_VERSION, Record, Variable, check_record
 from jmetamer.results.reference import Reference
+from jmetamer.results.verification import read_reference
 from jmetamer.results.zarr_group import GROUP, json_safe, write_group
 
+_FAILURE = {"cell": str, "settings": dict, "traceback": str}
 _ADVICE = {
     errno.ENOSPC: "free some space or choose another folder with --out",
     errno.EDQUOT: "free some of your quota or choose another folder with --out",
@@ -122,6 +126,7 @@ class RunStore:
             )
         document = {
             "schema_version": record.schema_version,
+            "cell": cell_id,
             "settings": record.settings,
             "settings_hash": record.settings_hash,
             "scalars": record.scalars,
@@ -152,7 +157,9 @@ class RunStore:
         }
         name = f"reference-{reference.digest}"
         with clear_store_errors(self.folder), self._lock_file(name, wait=True):
-            if not (target / "reference.json").is_file():
+            try:
+                read_reference(target, reference.digest)
+            except StoreError:
                 self._place(target, variables, "reference.json", document)
 
     def write_failure(self, cell_id: str, settings: Mapping[str, Any], traceback_text: str) -> None:
@@ -229,8 +236,11 @@ class RunStore:
                 write_group(temporary / GROUP, variables)
                 _write_json(temporary / document_name, document)
                 write_manifest(temporary)
-                if target.exists():  # without its JSON: copied halfway by somebody
-                    shutil.rmtree(target)
+                if target.exists():  # damaged, or copied halfway by somebody
+                    aside = target.with_name(f".aside-{uuid.uuid4().hex[:8]}-{target.name}")
+                    target.rename(aside)
+                    told = f"what is left of `{target}` is not whole; it was moved to `{aside}`"
+                    warnings.warn(told, StoreWarning, stacklevel=3)
                 temporary.rename(target)
             except OSError:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -264,11 +274,14 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.glob("failures/[!.]*.json")):
         try:
             document = json.loads(path.read_bytes())
-            entry = {name: document[name] for name in ("cell", "settings", "traceback")}
+            entry = {name: document[name] for name in _FAILURE}
+            for name, kind in _FAILURE.items():
+                if not isinstance(entry[name], kind):
+                    raise TypeError(f"`{name}` is no {kind.__name__}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             told = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
             entry = {"cell": path.stem, "settings": {}, "traceback": told}
-        failures[str(entry["cell"])] = entry
+        failures[entry["cell"]] = entry
     return failures
 
 
@@ -288,4 +301,4 @@ def read_order(path: Path) -> list[str]:
         order = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return []
-    return [str(cell) for cell in order] if isinstance(order, list) else []
+    return list(dict.fromkeys(map(str, order))) if isinstance(order, list) else []

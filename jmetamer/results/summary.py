@@ -39,6 +39,7 @@ def summary_row(
       `deviations_chance` (measure -> mean; like loss and agreement without UNCHANGED metamers),
       `rank`, `rank_pre`, `rank_ceiling`, `dimension`, `num_inputs`, `node_dimension`,
       `node_num_inputs` (by a node's own features) and `blind_fraction` (medians over targets).
+      `unverified` says why nothing vouches for the numbers; it is empty where they are verified.
       NaN stands for what the cell does not hold.
 
     Example:
@@ -80,6 +81,7 @@ def summary_row(
         "deviations": _by_measure(others, "deviation"),
         "deviations_start": _by_measure(others, "deviation_start"),
         "deviations_chance": _by_measure(data, "deviation_chance"),
+        "unverified": scalars.get("unverified", ""),
         "rank": _reduced(np.median, data, "rank_post"),
         "rank_pre": _reduced(np.median, data, "rank_pre"),
         "rank_ceiling": _ceiling(data),

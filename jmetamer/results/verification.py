@@ -1,17 +1,20 @@
 """What a cell should be, compared with what is on disk; no model is started."""
 
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.errors import StoreError
+from jmetamer._base.errors import InputError, StoreError
 from jmetamer.results.manifest import Manifest, read_manifest
 from jmetamer.results.record import SCHEMA_VERSION, hash_settings
 from jmetamer.results.reference import Reference, arrays_digest
 from jmetamer.results.zarr_group import GROUP, checksum, read_group
 
+NETWORK_FORMAT = 1
 _PARTS = {
     "settings": dict,
     "settings_hash": str,
@@ -27,7 +30,8 @@ class CellCheck(NamedTuple):
     """What `Run.verify` says of one cell.
 
     Attributes:
-      verified: whether there is a manifest, and everything agrees with it.
+      verified: whether the cell, its reference and its network have manifests, and everything
+        agrees with them.
       problems: what is damaged or missing, with the file and what to do; empty where nothing is.
         A cell that was written before there were manifests may have none and is not verified.
     """
@@ -53,7 +57,14 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
             raise manifest.damaged(
                 "record.json", f"`{name}` is {document.get(name)!r} and should be a {kind.__name__}"
             )
-    if document["settings_hash"] != hash_settings(document["settings"]):
+    cell = document.get("cell", folder.name)  # earlier records do not say whose they are
+    if cell != folder.name:
+        raise manifest.damaged("record.json", f"it is the record of cell {cell!r}")
+    try:
+        expected = hash_settings(document["settings"])
+    except (InputError, RecursionError) as error:
+        raise manifest.damaged("record.json", str(error)) from error
+    if document["settings_hash"] != expected:
         raise manifest.damaged("record.json", "its settings do not hash to `settings_hash`")
     counts = document["status_counts"].values()
     if not all(isinstance(count, int) and count >= 0 for count in counts):
@@ -61,22 +72,16 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     return (manifest if version < 2 else read_manifest(folder, needed=True)), document
 
 
-def read_reference(folder: Path, digest: str, cell: str) -> Reference:
+def read_reference(folder: Path, digest: str) -> Reference:
     """Return a stored reference graph, which is the one that its digest names.
 
     Args:
       folder: of the reference.
       digest: of its arrays, as the record of the cell has it.
-      cell: whose it is, for the message.
 
     Raises:
       StoreError: it is missing or damaged.
     """
-    if not (folder / "reference.json").is_file():
-        raise StoreError(
-            f"the reference graph of cell `{cell}` should be in `{folder}` but is not there; copy "
-            "the run folder again, with references/"
-        )
     manifest = read_manifest(folder)
     document = _json(manifest, "reference.json")
     if _version(manifest, "reference.json", document) >= 2:
@@ -111,37 +116,47 @@ def check_cell(run_folder: Path, cell: str) -> CellCheck:
     except StoreError as error:
         return CellCheck(False, (str(error),))
     known = manifest.files is not None
-    problems = manifest.problems() if known else _old_problems(document, folder)
-    reference = run_folder / "references" / document["reference"]
-    try:
-        read_reference(reference, document["reference"], cell)
-        problems += read_manifest(reference).problems()
-    except StoreError as error:
-        problems.append(str(error))
-    network = document["provenance"].get("model_folder")
-    if network:
-        problems += _network_problems(
-            run_folder / "models" / str(network), document["provenance"].get("params_sha256")
-        )
+    problems = manifest.problems() if known else old_problems(manifest, document)
+    digest, made = document["reference"], document["provenance"]
+    places: list[tuple[Path, Callable[[Path, Any], object], Any]]
+    places = [(run_folder / "references" / digest, read_reference, digest)]
+    if made.get("model_folder"):
+        network = run_folder / "models" / str(made["model_folder"])
+        places.append((network, read_network, made.get("params_sha256")))
+    for place, read, expected in places:
+        try:
+            read(place, expected)
+            beside = read_manifest(place)
+        except StoreError as error:
+            problems.append(str(error))
+        else:
+            known &= beside.files is not None
+            problems += beside.problems()
     return CellCheck(known and not problems, tuple(problems))
 
 
-def read_network(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_network(folder: Path, digest: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the record of a stored network and its parameters by name, from plain arrays.
 
     Args:
       folder: of the network.
+      digest: of its parameters, as the cell that it made names it; None where it names none.
 
     Raises:
-      StoreError: it is missing or damaged, or its parameters are not those its record names.
+      StoreError: it is missing, damaged, of another format, or not the network that the cell names.
     """
-    if not (folder / "model.json").is_file():
-        raise StoreError(
-            f"the network should be in `{folder}` but is not there; copy the run folder again "
-            "with models/"
-        )
     manifest = read_manifest(folder)
     record = _json(manifest, "model.json")
+    if record.get("record_sha256") != record_digest(record):
+        raise manifest.damaged("model.json", "its content does not match its `record_sha256`")
+    if record.get("format_version") != NETWORK_FORMAT:
+        raise StoreError(
+            f"`{folder / 'model.json'}` has format version {record.get('format_version')!r}, and "
+            f"this version of jmetamer reads {NETWORK_FORMAT}; read it with the version that wrote "
+            "it"
+        )
+    if digest is not None and record.get("params_sha256") != digest:
+        raise manifest.damaged("model.json", "it is not the network that made the cell")
     try:
         with np.load(folder / "weights.npz", allow_pickle=False) as stored:
             weights = {key: stored[key] for key in stored.files}
@@ -152,6 +167,12 @@ def read_network(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             "weights.npz", "its arrays do not have the `params_sha256` of model.json"
         )
     return record, weights
+
+
+def record_digest(record: dict[str, Any]) -> str:
+    """Return the digest of a network's record, all but the digest itself."""
+    content = {key: value for key, value in record.items() if key != "record_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def parameters_digest(weights: dict[str, np.ndarray]) -> str:
@@ -170,20 +191,8 @@ def parameters_digest(weights: dict[str, np.ndarray]) -> str:
     return arrays_digest((path, weights[paths[path]]) for path in sorted(paths))
 
 
-def _network_problems(folder: Path, digest: Any) -> list[str]:
-    try:
-        record, _ = read_network(folder)
-    except StoreError as error:
-        return [str(error)]
-    manifest = read_manifest(folder)
-    if digest is not None and record["params_sha256"] != digest:
-        return [str(manifest.damaged("model.json", "it is not the network that made the cell"))]
-    return manifest.problems()
-
-
-def _old_problems(document: dict[str, Any], folder: Path) -> list[str]:
+def old_problems(manifest: Manifest, document: dict[str, Any]) -> list[str]:
     """Return what is wrong with the arrays of a cell that has a checksum and no manifest."""
-    manifest = Manifest(folder, None)
     try:
         sound = checksum(read_group(manifest.open_group(GROUP))) == document.get("checksum")
     except Exception:  # a flipped byte can make any decoder raise anything

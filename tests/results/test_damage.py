@@ -9,7 +9,7 @@ import pytest
 from jmetamer._base.errors import JmetamerError, StoreError
 from jmetamer.results import RunStore, Variable, open_run
 from jmetamer.results.manifest import MANIFEST, read_manifest, write_manifest
-from jmetamer.results.verification import parameters_digest
+from jmetamer.results.verification import parameters_digest, record_digest
 
 
 @pytest.fixture
@@ -22,9 +22,7 @@ def written(tmp_path, make_record, reference):
     network.mkdir(parents=True)
     np.savez(network / "weights.npz", **weights)
     digest = parameters_digest(weights)
-    document = {"model": "gcn", "options": {}, "params_sha256": digest}
-    (network / "model.json").write_text(json.dumps(document))
-    write_manifest(network)
+    write_network(network, params_sha256=digest)
     for seed, cell in enumerate(("a", "b")):
         record, _ = make_record(seed=seed)
         record.provenance.update(model_folder="net", params_sha256=digest)
@@ -32,6 +30,14 @@ def written(tmp_path, make_record, reference):
         record.variables["zero"] = Variable(("metamer",), np.zeros(3))
         store.write(cell, record)
     return tmp_path
+
+
+def write_network(folder, **parts):
+    document = {"format_version": 1, "model": "gcn", "options": {}, **parts}
+    document["record_sha256"] = record_digest(document)
+    (folder / "model.json").write_text(json.dumps(document))
+    (folder / MANIFEST).unlink(missing_ok=True)
+    write_manifest(folder)
 
 
 def everything(folder, cell="a"):
@@ -122,9 +128,7 @@ def test_another_network_of_the_same_name_is_found_by_verify(written):
     network = written / "models/net"
     weights = {"params/conv1/kernel": np.zeros((2, 3), np.float32)}
     np.savez(network / "weights.npz", **weights)
-    document = {"model": "gcn", "options": {}, "params_sha256": parameters_digest(weights)}
-    (network / "model.json").write_text(json.dumps(document))
-    write_manifest(network)
+    write_network(network, params_sha256=parameters_digest(weights))
     assert "not the network that made" in open_run(written).verify()["a"].problems[0]
 
 
