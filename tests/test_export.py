@@ -119,8 +119,29 @@ def test_an_unknown_cell_is_refused_and_leaves_nothing(run, tmp_path):
 def test_a_run_without_its_networks_says_so(run, tmp_path):
     copied = tmp_path / "run"
     shutil.copytree(run.folder, copied, ignore=shutil.ignore_patterns("models"))
-    with pytest.raises(StoreError, match="model.json` is damaged: No such file"):
+    with pytest.raises(StoreError, match=r"model.json` is damaged: No such file"):
         jm.open_run(copied).export(run.cells[0], tmp_path / "metamers.npz")
+
+
+def test_networks_in_the_folders_of_each_other_are_refused(run, tmp_path):
+    copied = tmp_path / "run"
+    shutil.copytree(run.folder, copied)
+    gcn, gat = (next((copied / "models").glob(f"karate-{name}-*")) for name in ("gcn", "gat"))
+    for old, new in ((gcn, copied / "x"), (gat, gcn), (copied / "x", gat)):
+        old.rename(new)
+    moved, path = jm.open_run(copied), tmp_path / "metamers.npz"
+    for cell in moved.cells:
+        made = moved.settings(cell)["model"]
+        if made["architecture"] in ("gcn", "gat") and made["activation"] != "elu":
+            with pytest.raises(StoreError, match="it is not the network that made the cell"):
+                moved.export(cell, path)
+    assert not path.exists()
+
+
+def test_a_cell_that_names_no_network_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(jm.Run, "provenance", lambda *_: {})
+    with pytest.raises(StoreError, match="does not name its network"):
+        run.export(run.cells[0], tmp_path / "metamers.npz")
 
 
 @pytest.mark.parity

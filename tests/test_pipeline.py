@@ -256,6 +256,27 @@ class TestBlocksAreSavedBesideTheNextOne:
         self.run(shelf)
         assert shelf.names == []
 
+    @pytest.mark.parametrize("what", ["cell", "name", "network"])
+    def test_and_those_of_another_cell_or_place_are_made_again(self, tmp_path, monkeypatch, what):
+        changes = ("geometry.enabled=false", "metamers.count=8")
+        other = {"cell": ("metamers.steps=3",), "network": ("training.epochs=1",)}.get(what, ())
+        maker, cell = tiny_cell(*changes, *other), tiny_cell(*changes)
+        if what == "network":  # as if the network had been trained again on another device
+            monkeypatch.setattr(type(maker), "hash", cell.hash)
+        shelf = PartialCell(tmp_path, "cell")
+        run_cell(maker, partial=shelf)
+        if what == "name":
+            first, second, spare = (
+                shelf.folder / f"{n}.npz" for n in ("seeds-0-3", "seeds-4-7", "x")
+            )
+            for old, new in ((first, spare), (second, first), (spare, second)):
+                old.rename(new)
+        record, _ = run_cell(cell, partial=shelf)
+        whole, _ = run_cell(cell)
+        np.testing.assert_array_equal(
+            values(record, "loss_hardened"), values(whole, "loss_hardened")
+        )
+
     def test_and_one_that_cannot_be_written_ends_the_cell(self, tmp_path):
         error = StoreError("cannot write to the run folder `x`: No space left on device")
         with pytest.raises(StoreError, match="No space left on device"):

@@ -1,5 +1,6 @@
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,6 +203,28 @@ class TestASweep:
         assert "the report failed: RuntimeError: no ink" in capsys.readouterr().out
         assert "no ink" in Path("runs/tiny/report-error.txt").read_text()
         assert len(open_run("runs/tiny").cells) == 4
+
+    def test_whose_cells_were_removed_meanwhile_does_not_end_well(self, desk, capsys):
+        def careless(cell, **rest):
+            if cell.id == ids()[2]:
+                shutil.rmtree("runs/tiny/cells")
+            return desk(cell, **rest)
+
+        assert sweep.main(["tiny.yaml"], run_cell=careless) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {ids()[0]}, {ids()[1]} were removed from the run folder")
+        assert sweep.main(["tiny.yaml"], run_cell=desk) == 0
+        assert open_run("runs/tiny").cells == tuple(ids())
+
+    def test_with_a_bad_reference_ends_with_code_1_until_its_cells_are_moved_away(
+        self, desk, capsys
+    ):
+        assert sweep.main(["tiny.yaml"], run_cell=desk) == 0
+        shutil.rmtree("runs/tiny/references")
+        assert sweep.main(["tiny.yaml"], run_cell=desk) == 1
+        assert "it and the cells that need it away" in capsys.readouterr().out.replace("\n", " ")
+        Path("runs/tiny/cells").rename("away")
+        assert sweep.main(["tiny.yaml"], run_cell=desk) == 0
 
 
 class TestAProcessThatIsKilled:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zarr
 
+from jmetamer import verifying
 from jmetamer.progress import Terminal
 from jmetamer.results import Progress, open_run
 from jmetamer.results.manifest import MANIFEST, write_manifest
@@ -74,6 +75,19 @@ def test_a_loss_that_is_not_that_of_the_stored_graph_is_seen(run, capsys):
     assert open_run(run).verify(cell.name)
     assert main(["--verify", str(run)]) == 1
     assert "its stored graph has the loss" in capsys.readouterr().out
+
+
+def test_a_loss_without_bound_that_is_stored_so_is_as_written(run, monkeypatch):
+    (cell,) = (run / "cells").iterdir()
+    losses = zarr.open_group(str(cell / "arrays.zarr"), mode="r+")["loss_hardened"]
+    losses[...] = np.full(2, np.inf)
+    (cell / MANIFEST).unlink()
+    write_manifest(cell)
+    found = np.float32(np.inf)
+    monkeypatch.setattr(verifying, "relative_squared_error", lambda *_: found)
+    assert list(verifying.differing_losses(open_run(run), cell.name)) == ["", ""]
+    found = np.float32(1.0)
+    assert all(verifying.differing_losses(open_run(run), cell.name))
 
 
 def test_no_run_is_one_line_on_standard_error(tmp_path, capsys):

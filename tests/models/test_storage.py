@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import threading
 
 import jax
 import numpy as np
 import pytest
 
-from jmetamer._base.errors import StoreError
+from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer.models import GCN, MODELS, TrainSettings, load_model, save_model, train
 
 SETTINGS = TrainSettings(epochs=0)
@@ -122,6 +123,24 @@ def test_damaged_cache_entry_is_trained_again_with_a_warning(two_blocks, tmp_pat
     with pytest.warns(UserWarning, match=r"training again.*model\.json"):
         assert_same(train(GCN(hidden=8), two_blocks, 0, SETTINGS, cache=tmp_path), first)
     assert len(fits) == 2
+    assert_same(load_model(entry), first)
+
+
+@pytest.mark.parametrize("other", ["seed", "settings", "data"])
+def test_another_network_in_the_folder_of_the_cache_is_not_taken(two_blocks, tmp_path, other):
+    kinds = {
+        "seed": (two_blocks, 1, SETTINGS),
+        "settings": (two_blocks, 0, dataclasses.replace(SETTINGS, learning_rate=0.5)),
+        "data": (dataclasses.replace(two_blocks, labels=two_blocks.labels[::-1]), 0, SETTINGS),
+    }
+    first = train(GCN(hidden=8), two_blocks, 0, SETTINGS, cache=tmp_path)
+    (entry,) = tmp_path.iterdir()
+    shutil.rmtree(entry)
+    train(GCN(hidden=8), *kinds[other], cache=tmp_path)
+    (moved,) = tmp_path.iterdir()
+    moved.rename(entry)
+    with pytest.warns(StoreWarning, match=f"training again.*{moved.name}"):
+        assert_same(train(GCN(hidden=8), two_blocks, 0, SETTINGS, cache=tmp_path), first)
     assert_same(load_model(entry), first)
 
 

@@ -1,15 +1,23 @@
 """What is read is what was written: no reader returns another number."""
 
+import dataclasses
 import json
 import shutil
+import warnings
 
 import numpy as np
 import pytest
+import zarr
 
-from jmetamer._base.errors import JmetamerError, StoreError
-from jmetamer.results import RunStore, Variable, open_run
+from jmetamer._base.errors import JmetamerError, StoreError, StoreWarning
+from jmetamer.leaderboard.stored_cell import read_cells
+from jmetamer.report import write_report
+from jmetamer.results import RunStore, Variable, make_reference, open_run
+from jmetamer.results import manifest as manifest_module
+from jmetamer.results import run as run_module
 from jmetamer.results.manifest import MANIFEST, read_manifest, write_manifest
-from jmetamer.results.verification import parameters_digest, record_digest
+from jmetamer.results.verification import parameters_digest, read_network, record_digest
+from jmetamer.results.zarr_group import checksum, read_group
 
 
 @pytest.fixture
@@ -38,6 +46,16 @@ def write_network(folder, **parts):
     (folder / "model.json").write_text(json.dumps(document))
     (folder / MANIFEST).unlink(missing_ok=True)
     write_manifest(folder)
+
+
+def make_old(folder):
+    """Turn a cell into one of the version that knew a checksum and no manifest."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    document = json.loads((folder / "record.json").read_text()) | {"schema_version": 1}
+    del document["cell"]
+    arrays = zarr.open_group(str(folder / "arrays.zarr"), mode="r")
+    document["checksum"] = checksum(read_group(arrays))
+    (folder / "record.json").write_text(json.dumps(document))
 
 
 def everything(folder, cell="a"):
@@ -113,6 +131,70 @@ def test_a_record_that_is_gone_is_found_by_verify(written):
     run = open_run(written)
     assert run.cells == ("b",)
     assert "record.json" in run.verify()["a"].problems[0]
+    assert run.readable()[0] == ("b",)
+    assert "record.json" in run.readable()[1]["a"]
+    with pytest.warns(StoreWarning, match=r"cell `a` is left out.*record.json"):
+        assert [row["cell"] for row in run.summary()] == ["b"]
+
+
+def test_what_is_left_of_a_cell_is_moved_aside_when_it_is_computed_again(written, make_record):
+    (written / "cells/a/record.json").unlink()
+    with pytest.warns(StoreWarning, match=r"cells/a.* was moved to"):
+        RunStore(written).write("a", make_record()[0])
+    (aside,) = written.glob("cells/.aside-*-a")
+    assert (aside / "arrays.zarr/loss_hardened/c/0").is_file()
+    assert open_run(written).verify()["a"] == (True, ())
+    assert open_run(written).cells == ("a", "b")
+
+
+@pytest.mark.parametrize("how", ["copied", "swapped"])
+def test_a_cell_in_the_folder_of_another_is_damaged(written, how):
+    cells = written / "cells"
+    if how == "copied":
+        shutil.copytree(cells / "a", cells / "c")
+    else:
+        for old, new in (("a", "x"), ("b", "a"), ("x", "b")):
+            (cells / old).rename(cells / new)
+    wrong = ["c"] if how == "copied" else ["a", "b"]
+    run = open_run(written)
+    assert sorted(run.readable()[1]) == wrong
+    assert [cell for cell, check in run.verify().items() if check.problems] == wrong
+    with pytest.warns(StoreWarning):
+        assert len(run.summary()) == len(run.readable()[0])
+
+
+@pytest.mark.parametrize("how", ["removed", "flipped"])
+def test_a_bad_reference_costs_its_cells_alone_until_one_is_computed(
+    written, make_record, reference, how
+):
+    nodes = np.full_like(reference.nodes, 2.0)
+    other = make_reference(nodes, *reference[2:])
+    RunStore(written).write_reference(other)
+    record = dataclasses.replace(make_record(seed=2)[0], reference=other.digest)
+    RunStore(written).write("c", record)
+    folder = written / "references" / reference.digest
+    if how == "removed":
+        shutil.rmtree(folder)
+    else:
+        path = folder / "arrays.zarr/nodes/c/0/0"
+        path.write_bytes(path.read_bytes()[::-1])
+    run = open_run(written)
+    assert run.readable()[0] == ("c",)
+    assert all("and the cells that need it away" in told for told in run.readable()[1].values())
+    assert write_report(run).is_file()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        RunStore(written).write_reference(reference)
+    assert [warning.category for warning in told] == [StoreWarning] * (how == "flipped")
+    assert open_run(written).readable() == (("a", "b", "c"), {})
+
+
+def test_a_reference_is_read_once_for_all_cells_that_share_it(written, monkeypatch):
+    read = []
+    monkeypatch.setattr(run_module, "read_reference", lambda *given: read.append(given))
+    run = open_run(written)
+    assert run.readable() == (("a", "b"), {})
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("name", ["weights.npz", "model.json", MANIFEST])
@@ -130,6 +212,35 @@ def test_another_network_of_the_same_name_is_found_by_verify(written):
     np.savez(network / "weights.npz", **weights)
     write_network(network, params_sha256=parameters_digest(weights))
     assert "not the network that made" in open_run(written).verify()["a"].problems[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activation": "elu"}, "`record_sha256`"),
+        ({"format_version": 2}, "format version 2"),
+        ({"params_sha256": "0" * 64}, "not the network that made"),
+    ],
+)
+@pytest.mark.parametrize("manifest", [True, False])
+def test_a_network_that_is_not_what_the_cell_names_is_refused(written, change, message, manifest):
+    network = written / "models/net"
+    document = json.loads((network / "model.json").read_text()) | change
+    if "activation" in change:  # an edit by hand, which leaves the sum
+        (network / "model.json").write_text(json.dumps(document))
+    else:
+        write_network(network, **document)
+    (network / MANIFEST).unlink(missing_ok=True)
+    if manifest:
+        write_manifest(network)
+    with pytest.raises(StoreError, match=message):
+        read_network(network, open_run(written).provenance("a")["params_sha256"])
+    assert message in open_run(written).verify()["a"].problems[0]
+
+
+def test_a_cell_whose_network_has_no_manifest_is_unverified(written):
+    (written / "models/net" / MANIFEST).unlink()
+    assert open_run(written).verify()["a"] == (False, ())
 
 
 def test_another_reference_under_its_digest_is_refused(written, reference):
@@ -176,6 +287,9 @@ def edited(folder, change):
         (lambda d: d.update(schema_version="2"), r"`schema_version` is '2'"),
         (lambda d: d["settings"].update(seed=7), r"do not hash to `settings_hash`"),
         (lambda d: d.update(status_counts={"CONVERGED": "3"}), r"`status_counts`"),
+        (lambda d: d["settings"].update(seed=float("nan")), r"cannot be hashed"),
+        (lambda d: d["settings"].update(seed=float("inf")), r"cannot be hashed"),
+        (lambda d: d.update(cell="b"), r"it is the record of cell 'b'"),
         (lambda d: d.pop("reference"), r"`reference` is None and should be a str"),
     ],
 )
@@ -190,12 +304,38 @@ def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(w
     (folder / MANIFEST).unlink()
     with pytest.raises(StoreError, match=r"manifest.json` is damaged: it is missing"):
         open_run(written).settings("a")
-    edited_document = json.loads((folder / "record.json").read_text())
-    edited_document["schema_version"] = 1
-    (folder / "record.json").write_text(json.dumps(edited_document))
+    make_old(folder)
     run = open_run(written)
     assert run.dataset("a")["loss_hardened"].shape == (3,)
-    assert not run.verify()["a"].verified
+    assert run.verify()["a"] == (False, ())
+    assert ["unverified" in row["unverified"] for row in run.summary()] == [True, False]
+    assert "unverified" in read_cells(run)[0].unverified
+    assert write_report(run).read_text().count("unverified: written by") == 1
+
+
+def test_an_old_cell_that_lost_a_chunk_is_damaged_and_not_of_loss_0(written):
+    make_old(written / "cells/a")
+    (written / "cells/a/arrays.zarr/loss_hardened/c/0").unlink()
+    run = open_run(written)
+    assert "checksum" in run.damage("a")
+    assert run.readable()[0] == ("b",)
+    with pytest.raises(StoreError, match="checksum"):
+        run.row("a")
+
+
+@pytest.mark.parametrize("size", ["Infinity", "1e999", "NaN", '"x"', "[]"])
+def test_a_manifest_with_a_size_that_is_none_is_damaged(written, size):
+    path = written / "cells/a" / MANIFEST
+    files = {"record.json": {"bytes": json.loads(size), "sha256": ""}}
+    path.write_text(json.dumps({"files": files, "sha256": manifest_module._sum(files)}))
+    assert "manifest.json` is damaged" in open_run(written).damage("a")
+
+
+def test_a_list_that_names_a_cell_twice_lists_it_once(written):
+    (written / "cells.json").write_text('["b", "a", "b", "a"]')
+    run = open_run(written)
+    assert run.cells == ("b", "a")
+    assert len(run.summary()) == 2
 
 
 @pytest.mark.parametrize("text", ["3", "{}", '"a"', "", "[", "[3, null]"])
@@ -209,8 +349,12 @@ def test_files_of_other_programs_are_passed_over(written):
         (written / place).mkdir(exist_ok=True)
         for name in (".DS_Store", "Thumbs.db", "._a", "desktop.ini", ".nfs0001"):
             (written / place / name).write_bytes(b"\x00\x01")
+    for name in ("@eaDir", "__MACOSX", "lost+found"):
+        (written / "cells" / name / "a").mkdir(parents=True)
+        (written / "cells" / name / "._record.json").write_bytes(b"")
     before = everything(written)
     run = open_run(written)
+    assert run.readable() == (("a", "b"), {})
     assert run.cells == ("a", "b")
     assert run.failures == {}
     assert all(check.verified for check in run.verify().values())
@@ -224,6 +368,24 @@ def test_a_failure_left_by_a_killed_writer_still_says_that_the_cell_failed(writt
     failures = open_run(written).failures
     assert sorted(failures) == ["c", "d"]
     assert "c.json` cannot be read" in failures["c"]["traceback"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"settings": 5}, {"settings": [1]}, {"cell": 5}, {"traceback": None}]
+)
+def test_a_failure_with_a_part_of_another_kind_is_told_as_unreadable(written, change):
+    (written / "failures").mkdir()
+    document = {"cell": "z", "settings": {}, "traceback": "x"} | change
+    (written / "failures/z.json").write_text(json.dumps(document))
+    run = open_run(written)
+    assert run.failures["z"]["settings"] == {}
+    assert "z.json` cannot be read" in run.failures["z"]["traceback"]
+    assert "z.json` cannot be read" in write_report(run).read_text()
+
+
+def test_a_traceback_that_names_a_file_in_no_encoding_is_reported(written):
+    RunStore(written).write_failure("z", {}, "no file \udcff")
+    assert r"no file \udcff" in write_report(open_run(written)).read_text()
 
 
 def test_a_home_folder_is_the_same_for_writers_and_readers(tmp_path, monkeypatch, make_record):
