@@ -62,7 +62,7 @@ class Run:
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Ids of the cells that were asked for and neither finished nor failed."""
-        ended = {*self.cells, *self.failures}
+        ended = {*self._in_order(*_STORED), *self.failures}
         return tuple(one for one in read_order(self.folder / "cells.json") if one not in ended)
 
     @property
