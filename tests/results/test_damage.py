@@ -11,6 +11,7 @@ import zarr
 
 from jmetamer._base.errors import JmetamerError, StoreError, StoreWarning
 from jmetamer.leaderboard.stored_cell import read_cells
+from jmetamer.progress import Terminal
 from jmetamer.report import write_report
 from jmetamer.results import RunStore, Variable, make_reference, open_run
 from jmetamer.results import manifest as manifest_module
@@ -299,7 +300,7 @@ def test_a_record_that_contradicts_itself_is_refused(written, change, message):
         open_run(written).settings("a")
 
 
-def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(written):
+def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(written, capsys):
     folder = written / "cells/a"
     (folder / MANIFEST).unlink()
     with pytest.raises(StoreError, match=r"manifest.json` is damaged: it is missing"):
@@ -309,6 +310,8 @@ def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(w
     assert run.dataset("a")["loss_hardened"].shape == (3,)
     assert run.verify()["a"] == (False, ())
     assert ["unverified" in row["unverified"] for row in run.summary()] == [True, False]
+    Terminal().summary(run.summary())
+    assert capsys.readouterr().out.count("unverified") == 1
     assert "unverified" in read_cells(run)[0].unverified
     assert write_report(run).read_text().count("unverified: written by") == 1
 
