@@ -225,14 +225,7 @@ def read_manifest(folder: Path, *, needed: bool = False) -> Manifest:
         known = {name: (int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
     except OSError as error:
         raise unknown.damaged(MANIFEST, error.strerror or str(error)) from error
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+    except Exception as error:  # damaged content can make any of this raise anything
         raise unknown.damaged(MANIFEST, str(error)) from error
     return Manifest(folder, known)
 
