@@ -227,10 +227,10 @@ def _sweep(
             time.sleep(_POLL_SECONDS)
         waiting = locked
     gone = [cell.id for cell in grid if cell.id not in failed and not store.is_finished(cell.id)]
-    if gone:
+    if gone or not (store.folder / "cells.json").is_file():
         raise StoreError(
-            f"{', '.join(gone)} were removed from the run folder `{store.folder}` while the sweep "
-            "ran; what was computed is lost, so start the same command again"
+            f"a part of the run folder `{store.folder}` was removed while the sweep ran: "
+            f"{', '.join(gone) or 'cells.json'}; start the same command again"
         )
     return len(failed)
 
