@@ -1,10 +1,13 @@
 """Memory of this machine that is free."""
 
+import os
 from pathlib import Path
 
 
 def available_host_bytes(root: Path = Path("/")) -> int | None:
     """Return the bytes that the operating system, and the control group of the process, can give.
+
+    A system that does not say what is free is asked for all that is built in.
 
     Args:
       root: of the file system; another one in tests.
@@ -29,6 +32,8 @@ def available_host_bytes(root: Path = Path("/")) -> int | None:
     ):
         if _read(limit).isdigit() and _read(usage).isdigit():
             found.append(max(0, int(_read(limit)) - int(_read(usage))))
+    if not found and hasattr(os, "sysconf"):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return min(found, default=None)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import types
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -107,13 +108,15 @@ def _check_leaf(value: Any, hint: Any, path: str) -> None:
     if get_origin(hint) is not None and _is_subclass(get_origin(hint), Mapping):
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise ConfigError(f"`{path}` is {shortened(value)}; allowed: a mapping of options")
+        for option, raw in value.items():
+            _check_leaf(raw, Any, f"{path}.{option}")
         return
     points = grid_values(value, hint)
     if not points:
         raise ConfigError(
             f"`{path}` is an empty list, so the grid has no cells; allowed: {_allowed(hint)}"
         )
-    for point in points:
+    for point in points if hint is not Any else ():  # a loader says what its options are
         check_value(point, hint, path)
 
 
@@ -138,9 +141,10 @@ def check_value(value: Any, hint: Any, path: str) -> None:
     if not any(_fits(value, option) for option in _options(hint)):
         raise ConfigError(_wrong_value(path, value, hint))
     if isinstance(value, list) and any(map(_is_list, _options(hint))):
-        twice = next((one for place, one in enumerate(value) if one in value[:place]), None)
-        if twice is not None:
-            raise ConfigError(f"`{path}` names {twice!r} twice; allowed: each once")
+        counts = Counter(tuple(one) if isinstance(one, list) else one for one in value)
+        one, count = counts.most_common(1)[0]
+        if count > 1:
+            raise ConfigError(f"`{path}` names {one!r} twice; allowed: each once")
 
 
 def converted(value: Any, hint: Any) -> Any:
@@ -233,7 +237,13 @@ def _describe(hint: Any) -> str:
         if args[-1] is Ellipsis:
             return f"a list of one or more ({_describe(args[0])})"
         return f"a list of {len(args)} ({_describe(args[0])})"
-    plain = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    plain = {
+        Any: "one value, or a list of one or more",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+    }
     return plain.get(hint, str(hint))
 
 

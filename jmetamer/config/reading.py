@@ -17,6 +17,10 @@ Tree = dict[str, Any]
 MAX_VALUES = 200_000  # of a file, aliases written out: more take minutes before anything is said
 _MAX_DEPTH = 40
 _LARGEST = 2**63
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MERGE = "tag:yaml.org,2002:merge"
+# 017 is 15 and 1:30 is 90 to YAML 1.1, which nobody who writes them means.
+_UNCLEAR = re.compile(r"[-+]?(0[\d_]+$|[\d_]+:)")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -55,6 +59,12 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """Return the value of a node; where it has none, say on which line."""
+        if node.tag in _NUMBERS and _UNCLEAR.match(node.value):
+            raise ConfigError(
+                f"line {node.start_mark.line + 1}: {shortened(node.value)} is in old YAML a number "
+                "in base 8 or 60; write it without 0 in front and without `:`, or in quotes if it "
+                "is text"
+            )
         try:
             value = super().construct_object(node, deep)
         except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
@@ -72,9 +82,16 @@ class _StrictLoader(yaml.SafeLoader):
         return value
 
 
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, yaml.Node] = {}
-    for key_node, _ in node.value:
+    for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            loader.construct_object(value_node, deep=True)  # checks it, wherever it stands
+            continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise ConfigError(
@@ -91,11 +108,10 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+_EXPONENT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$")
+for _yaml in (_StrictLoader, _Dumper):  # text that looks like a number is written in quotes
+    _yaml.add_implicit_resolver(_NUMBERS[0], re.compile(r"^[-+]?0\d+$"), list("-+0"))
+    _yaml.add_implicit_resolver(_NUMBERS[1], _EXPONENT, list("-+.0123456789"))
 
 
 def read_yaml(path: Path) -> Tree:
@@ -166,7 +182,8 @@ def dump_yaml(tree: Mapping[str, Any]) -> str:
       >>> print(dump_yaml({"seed": [0, 1]}), end="")
       seed: [0, 1]
     """
-    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=100)
+    layout: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 100}
+    return yaml.dump(tree, Dumper=_Dumper, **layout)
 
 
 def parse_override(text: str) -> Tree:
@@ -187,15 +204,15 @@ def parse_override(text: str) -> Tree:
     """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > _MAX_DEPTH:
         raise ConfigError(
-            f"--set got {text!r}, but it takes key=value with a dotted key, "
-            "as in --set metamers.steps=500"
+            f"--set got {shortened(text)}, but it takes key=value with a dotted key of up to "
+            f"{_MAX_DEPTH} parts, as in --set metamers.steps=500"
         )
     try:
         tree = parse_yaml(value)
     except ConfigError as error:
-        raise ConfigError(f"--set {text!r}: {error}") from error
+        raise ConfigError(f"--set {shortened(text)}: {error}") from error
     for part in reversed(parts):
         tree = {part: tree}
     return tree

@@ -11,6 +11,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel
 from jmetamer.graphs.graph import num_nodes, validate_graph
 
+MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
 FeatureKind = Literal["binary", "continuous", "one_hot"]
 
 
@@ -41,7 +42,7 @@ class Dataset:
       graph: `jraph.GraphsTuple` of one graph; nodes [n, d] float32, both directions stored.
       labels: [n] int32 in [0, num_classes).
       train_mask, val_mask, test_mask: [n] bool, pairwise disjoint.
-      num_classes: number of classes.
+      num_classes: number of classes, at most 10,000 or the number of nodes, if that is larger.
       feature_kind: "binary" (0/1), "one_hot" or "continuous".
       provenance: where the data came from.
       feature_range: (low, high) of legal feature values, or None where there is no bound.
@@ -90,9 +91,11 @@ def validate_dataset(dataset: Dataset) -> None:
     validate_graph(dataset.graph)
     total = num_nodes(dataset.graph)
     count = np.asarray(dataset.num_classes)
-    if count.ndim or count.dtype.kind not in "iu" or not 1 <= int(count) < 2**31:
+    most = max(total, MAX_CLASSES)
+    if count.ndim or count.dtype.kind not in "iu" or not 1 <= int(count) <= most:
         raise InputError(
-            f"`num_classes` is {dataset.num_classes!r}; allowed: a whole number from 1 on."
+            f"`num_classes` is {dataset.num_classes!r}; allowed: a whole number from 1 to {most}, "
+            "as a network has an output for each."
         )
     _check_labels("labels", dataset.labels, total, dataset.num_classes)
     if dataset.oracle_labels is not None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
-from jmetamer.graphs.graph import as_float32, make_graph
+from jmetamer.graphs.graph import as_float32, is_sparse, make_graph
 from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
 
@@ -97,13 +97,9 @@ def _features(source: Any, attribute: str) -> np.ndarray:
         return np.eye(source.number_of_nodes(), dtype=np.float32)
     rows: list[np.ndarray] = []
     for node, value in zip(source.nodes, values, strict=True):
-        try:
-            row = np.atleast_1d(as_float32(attribute, value))
-        except InputError as error:
-            raise InputError(
-                f"attribute {attribute!r} of node {node!r} is {value!r}; allowed: a number or a "
-                f"list of numbers ({error})"
-            ) from None
+        row = _numbers(attribute, value, f"node {node!r}")
+        if row.shape[0] == 1 and is_sparse(value):
+            row = row.reshape(-1)
         if row.ndim != 1 or (rows and row.size != rows[0].size):
             raise InputError(
                 f"attribute {attribute!r} of node {node!r} has shape {row.shape}; allowed: "
@@ -131,11 +127,18 @@ def _edges(source: Any, weight: str | None) -> tuple[np.ndarray, np.ndarray, np.
 def _weights(source: Any, attribute: str) -> np.ndarray:
     weights = []
     for first, second, value in source.edges(data=attribute):
-        try:
-            weights.append(float(value))
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"attribute {attribute!r} of edge ({first!r}, {second!r}) is {value!r}; allowed: "
-                "a number, 0 or more, at every edge."
-            ) from error
-    return np.array(weights, np.float32)
+        weights.append(_numbers(attribute, value, f"edge ({first!r}, {second!r})", one=True))
+    return np.concatenate([np.zeros(0, np.float32), *weights])
+
+
+def _numbers(attribute: str, value: Any, where: str, *, one: bool = False) -> np.ndarray:
+    """Return one attribute as float32 with at least one axis."""
+    allowed = "a number, 0 or more, at every edge" if one else "a number or a list of numbers"
+    try:
+        if one and (np.ndim(value) > 0 or isinstance(value, bool | np.bool_)):
+            raise InputError(f"it is a {type(value).__name__}")
+        return as_float32(attribute, value)
+    except InputError as error:
+        raise InputError(
+            f"attribute {attribute!r} of {where} is {value!r}; allowed: {allowed} ({error})"
+        ) from None

@@ -84,7 +84,13 @@ def _to_numpy(field: str, value: Any) -> Any:
         return None
     value = dense(field, value)
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        try:
+            value = value.detach().cpu().numpy()
+        except TypeError as error:  # of bfloat16 and the like
+            raise InputError(
+                f"`{field}` has dtype {getattr(value, 'dtype', 'unknown')}, which NumPy lacks "
+                f"({error}); convert it by `.float()`."
+            ) from None
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise InputError(f"`{field}` has dtype {array.dtype}; allowed: a tensor of numbers.")

@@ -15,6 +15,8 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.host_memory import available_host_bytes
 
 _WHOLE = 2.0**24  # float32 holds all whole numbers up to here
+_WHOLE_FLOAT64 = 2.0**53  # and float64; beyond, every number is whole, measured ones too
+_TO_DENSE = ("toarray", "todense", "to_dense")
 
 
 class Edges(NamedTuple):
@@ -46,7 +48,8 @@ def make_graph(
     for each direction; `symmetrize` adds the missing ones.
 
     Args:
-      nodes: [n, d] node features, any real dtype; sparse where it fits in memory as dense.
+      nodes: [n, d] node features, any real dtype; float64 must hold no whole number from 2^24 to
+        2^53 that float32 changes; sparse where it fits in memory as dense.
       senders: [e] integer index of each edge's source, in [0, n).
       receivers: [e] integer index of each edge's destination, in [0, n).
       weight: [e] finite, non-negative edge weights; all one if None.
@@ -133,16 +136,18 @@ def with_nodes(graph: jraph.GraphsTuple, nodes: Any) -> jraph.GraphsTuple:
 
     Args:
       graph: the graph whose edges are kept.
-      nodes: [n, d'] features.
+      nodes: [n, d'] features; sparse where they fit in memory as dense.
 
     Raises:
-      InputError: the number of rows differs from the number of nodes.
+      InputError: the number of rows differs from the number of nodes, or a sparse matrix is too
+        large.
 
     Example:
       >>> with_nodes(make_graph(np.eye(2), [0], [1]), np.zeros((2, 5), np.float32)).nodes.shape
       (2, 5)
     """
     expected = num_nodes(graph)
+    nodes = dense("nodes", nodes)
     if np.ndim(nodes) != 2 or np.shape(nodes)[0] != expected:
         raise InputError(
             f"`nodes` has shape {np.shape(nodes)}; allowed: ({expected}, d), one row for each of "
@@ -161,7 +166,10 @@ def _node_arrays(nodes: Any) -> Iterator[tuple[str, Any]]:
 
 
 def as_float32(field: str, values: Any) -> np.ndarray:
-    """Return real numbers as a contiguous float32 array, or refuse those that float32 changes.
+    """Return real numbers as a contiguous float32 array of at least one axis.
+
+    Whole numbers are refused from float64 too, which arrays become by one fraction in them; those
+    beyond 2^53, where float64 has no fractions, are rounded as fractions are.
 
     Args:
       field: what they are, for messages.
@@ -171,20 +179,24 @@ def as_float32(field: str, values: Any) -> np.ndarray:
       InputError: not real numbers, a whole number that float32 does not hold, a finite number that
         would become infinite, or a sparse matrix that is too large.
     """
-    array = _as_array(field, dense(field, values))
+    array = np.atleast_1d(_as_array(field, dense(field, values)))
     if array.dtype.kind not in "fiub" and not dtypes.issubdtype(array.dtype, np.floating):
         raise InputError(f"`{field}` has dtype {array.dtype}; allowed: real numbers.")
     with np.errstate(over="ignore"):
         floats = np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2:
+    places = np.nonzero(np.abs(floats) >= _WHOLE)  # few, if any, so that the rest costs little
+    given, kept = array[places], floats[places]
+    merges = "float32 merges whole numbers beyond 2^24; subtract an offset or divide by a scale"
+    ends = "float32 ends at 3.4e38; divide by a scale"
+    if array.dtype.kind in "iu":
         # Compared as float64, which holds what float32 holds; int64 beyond 2^53 differs as well.
-        changed = (np.abs(floats) >= _WHOLE) & (floats.astype(np.float64) != array)
-        changed |= (np.abs(floats) >= 2.0**53) & (_as_integers(floats, array.dtype) != array)
-        why = "float32 merges whole numbers beyond 2^24; subtract an offset or divide by a scale"
-        _refuse_changed(field, array, changed, why)
+        changed = kept.astype(np.float64) != given
+        changed |= (np.abs(kept) >= _WHOLE_FLOAT64) & (_as_integers(kept, array.dtype) != given)
+        _refuse(field, array, [axis[changed] for axis in places], merges)
     elif array.dtype.itemsize > 4:
-        changed = np.isinf(floats) & np.isfinite(array)
-        _refuse_changed(field, array, changed, "float32 ends at 3.4e38; divide by a scale")
+        whole = (given == np.floor(given)) & (np.abs(given) <= _WHOLE_FLOAT64)
+        _refuse(field, array, [axis[whole & (kept != given)] for axis in places], merges)
+        _refuse(field, array, [axis[np.isinf(kept) & np.isfinite(given)] for axis in places], ends)
     return floats
 
 
@@ -194,12 +206,12 @@ def _as_integers(floats: np.ndarray, dtype: Any) -> np.ndarray:
     return np.where(safe, floats, 0).astype(dtype)
 
 
-def _refuse_changed(field: str, array: np.ndarray, changed: np.ndarray, why: str) -> None:
-    if changed.any():
-        where = tuple(int(i) for i in np.argwhere(changed)[0])
+def _refuse(field: str, array: np.ndarray, places: list[np.ndarray], why: str) -> None:
+    if places[0].size:
+        where = tuple(int(axis[0]) for axis in places)
         raise InputError(
             f"`{field}[{', '.join(map(str, where))}]` is {array[where]}, which float32 does not "
-            f"hold ({int(changed.sum())} such entries): {why}."
+            f"hold ({places[0].size} such entries): {why}."
         )
 
 
@@ -213,21 +225,27 @@ def dense(field: str, values: Any) -> Any:
     Raises:
       InputError: as dense float32 it would not fit into the memory that is free.
     """
-    names = ("toarray", "todense", "to_dense")
-    method = next((name for name in names if hasattr(values, name)), None)
-    if method is None or not getattr(values, "is_sparse", True):
-        layout = str(getattr(values, "layout", ""))
-        if method is None or not layout.startswith("torch.sparse"):
-            return values
+    if not is_sparse(values):
+        return values
     shape = tuple(int(size) for size in values.shape)
-    needed, free = 8 * math.prod(shape), available_host_bytes()  # float64 at most, and one copy
+    # As it is, as float32, and what checking it takes.
+    entry = getattr(values.dtype, "itemsize", 8) + 4 + 8
+    needed, free = entry * math.prod(shape), available_host_bytes()
     if free is not None and needed > free:
         raise InputError(
             f"`{field}` is sparse of shape {shape}; dense it needs about {needed:,} bytes and "
             f"{free:,} are free. jmetamer keeps features dense: keep fewer columns (those that "
             "occur), or fewer nodes (`ego_graph`)."
         )
-    return getattr(values, method)()
+    return getattr(values, next(name for name in _TO_DENSE if hasattr(values, name)))()
+
+
+def is_sparse(values: Any) -> bool:
+    """Whether something is a sparse matrix of SciPy, JAX or torch."""
+    if not any(hasattr(values, name) for name in _TO_DENSE):
+        return False
+    layout = str(getattr(values, "layout", ""))
+    return getattr(values, "is_sparse", True) or layout.startswith("torch.sparse")
 
 
 def _as_indices(field: str, values: Any) -> np.ndarray:
@@ -240,6 +258,11 @@ def _as_indices(field: str, values: Any) -> np.ndarray:
 
 
 def _as_array(field: str, values: Any) -> np.ndarray:
+    if is_sparse(values):
+        raise InputError(
+            f"`{field}` is sparse; allowed: a dense array, such as its own `toarray()` or "
+            "`todense()`; `make_graph` and `with_nodes` make one of features where they fit."
+        )
     try:
         return np.asarray(values)
     except (ValueError, TypeError) as error:
@@ -249,7 +272,7 @@ def _as_array(field: str, values: Any) -> np.ndarray:
 
 
 def _check_features(field: str, values: Any) -> None:
-    array = np.asarray(values)
+    array = _as_array(field, values)
     if array.ndim != 2:
         raise InputError(f"`{field}` has shape {array.shape}; allowed: 2 axes, (rows, features).")
     if not dtypes.issubdtype(array.dtype, np.floating):
@@ -305,7 +328,7 @@ def _check_edges(graph: jraph.GraphsTuple) -> None:
             f"`edges` is a {type(edges).__name__}; allowed: jmetamer.graphs.graph.Edges, which "
             "holds `weight` [e]; `make_graph` fills it."
         )
-    weight = np.asarray(edges.weight)
+    weight = _as_array("weight", edges.weight)
     if weight.shape != (num_edges,):
         raise InputError(
             f"`weight` has shape {weight.shape}; allowed: ({num_edges},), one number an edge."

@@ -9,8 +9,8 @@
     directed       bool; false (default): each undirected edge is listed once and stored in both
                    directions, repeats dropped; true: edges are taken as they are listed
     num_classes    integer; labels lie below it (default: as many as there are) optional
-    class_names    [num_classes] texts                                          optional
-    oracle_labels  [n]     integers                                             optional
+    class_names    [num_classes] texts, in the order of the numbers             optional
+    oracle_labels  [n]     the classes as `node_labels` call them               optional
     feature_kind   "binary", "one_hot" or "continuous" (default: seen from the values)
     feature_range  [2]     lowest and highest legal value (default: 0 and 1 unless continuous)
     feature_shape  shape in which a feature row is a picture, as [8, 8]         optional
@@ -35,7 +35,7 @@ from jmetamer.graphs.dataset import (
     validate_dataset,
 )
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.labels import class_numbers
+from jmetamer.graphs.labels import Classes, class_numbers, numbered_alike
 from jmetamer.graphs.npz_archive import MAX_BYTES, read_npz
 from jmetamer.graphs.split import Split, select_split
 from jmetamer.graphs.symmetry import symmetrize
@@ -173,12 +173,19 @@ def _build(
     graph = _graph(arrays)
     total = graph.nodes.shape[0]
     stated = _scalar(arrays, "num_classes", None, "iu")
-    classes = class_numbers("node_labels", arrays["node_labels"], total, stated)
+    labels, names = arrays["node_labels"], None
+    if "class_names" in arrays:
+        names = tuple(_texts("class_names", arrays["class_names"]))
+    if names is not None and labels.dtype.kind == "U":
+        classes = Classes(labels, stated or len(names), names)
+        classes = classes._replace(labels=numbered_alike("node_labels", labels, total, classes))
+    else:
+        classes = class_numbers("node_labels", labels, total, stated)
     oracle = arrays.get("oracle_labels")
     if oracle is not None:
-        oracle = class_numbers("oracle_labels", oracle, total, classes.num_classes).labels
-    if (names := arrays.get("class_names")) is not None:
-        classes = classes._replace(class_names=tuple(map(str, _texts("class_names", names))))
+        oracle = numbered_alike("oracle_labels", oracle, total, classes)
+    if names is not None:
+        classes = classes._replace(class_names=names)
     kind = _scalar(arrays, "feature_kind", infer_feature_kind(graph.nodes), "U")
     masks = {field: arrays.get(f"{field}s", arrays.get(field)) for field in Split._fields}
     bounds = arrays.get("feature_range", None if kind == "continuous" else np.array([0.0, 1.0]))

@@ -52,14 +52,7 @@ def class_numbers(field: str, values: Any, total: int, num_classes: Any = None) 
       Classes(labels=array([1, 0, 1], dtype=int32), num_classes=2, class_names=('a', 'b'))
     """
     stated = None if num_classes is None else _stated(num_classes)
-    array = _one_type(field, values)
-    if array.shape == (total, 1):
-        array = array[:, 0]
-    if array.shape != (total,) or array.dtype.kind not in "iubU":
-        raise InputError(
-            f"`{field}` has shape {array.shape} and dtype {array.dtype}; allowed: ({total},) and "
-            "integers or texts, the class of each node."
-        )
+    array = _one_a_node(field, values, total)
     if array.dtype.kind == "U":
         return _named(*np.unique(array, return_inverse=True), field, stated)
     _check_numbers(field, array, stated)
@@ -74,6 +67,53 @@ def class_numbers(field: str, values: Any, total: int, num_classes: Any = None) 
         stacklevel=3,
     )
     return _named(present, np.searchsorted(present, array), field, None)
+
+
+def numbered_alike(field: str, values: Any, total: int, classes: Classes) -> np.ndarray:
+    """Number other labels of the same nodes as their classes are.
+
+    Args:
+      field: what they are called where they come from, for messages.
+      values: as of `class_numbers`; where the classes have names, these.
+      total: number of nodes.
+      classes: what `class_numbers` made of the nodes' labels.
+
+    Returns:
+      [n] int32 in [0, num_classes).
+
+    Raises:
+      InputError: as `class_numbers`; or one is the name of no class.
+
+    Example:
+      >>> classes = Classes(np.array([0, 1]), 2, ("10", "20"))
+      >>> numbered_alike("oracle", [20, 20], 2, classes).tolist()
+      [1, 1]
+    """
+    array = _one_a_node(field, values, total)
+    if classes.class_names is None and array.dtype.kind != "U":
+        return class_numbers(field, array, total, classes.num_classes).labels
+    number = {name: place for place, name in enumerate(classes.class_names or ())}
+    found = [number.get(str(value), -1) for value in array.tolist()]
+    if -1 in found or len(number) < len(classes.class_names or ()):
+        place = found.index(-1) if -1 in found else 0
+        names = ", ".join(map(repr, list(number)[:_SHOWN])) + ", ..." * (len(number) > _SHOWN)
+        raise InputError(
+            f"`{field}[{place}]` is {array[place]}; allowed: the classes that the nodes' labels "
+            f"name ({names or 'none, as they are numbers'}), each named once."
+        )
+    return np.array(found, np.int32)
+
+
+def _one_a_node(field: str, values: Any, total: int) -> np.ndarray:
+    array = _one_type(field, values)
+    if array.shape == (total, 1):
+        array = array[:, 0]
+    if array.shape != (total,) or array.dtype.kind not in "iubU":
+        raise InputError(
+            f"`{field}` has shape {array.shape} and dtype {array.dtype}; allowed: ({total},) and "
+            "integers or texts, the class of each node."
+        )
+    return array
 
 
 def _named(names: np.ndarray, numbers: np.ndarray, field: str, stated: int | None) -> Classes:

@@ -121,7 +121,8 @@ def _check_header(stream: Any, member: zipfile.ZipInfo, where: str) -> None:
             f"{where} has dtype {dtype}; allowed: numbers, bools and texts, since objects would "
             "have to be unpickled, which may run code."
         )
-    claimed, there = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
+    # Texts of no letters take no byte in the file, and one entry each in memory.
+    claimed, there = math.prod(shape) * max(1, dtype.itemsize), member.file_size - stream.tell()
     if claimed != there:
         raise DataError(
             f"{where} claims shape {shape} of {dtype}, {claimed} bytes, but holds {there}; it is "

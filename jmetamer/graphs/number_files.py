@@ -9,7 +9,7 @@ import pathlib
 import warnings
 import zlib
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,16 +43,18 @@ class Table(NamedTuple):
         """Return the numbers as int64.
 
         Raises:
-          DataError: a number is no integer; names the row.
+          DataError: a number is no integer, or none of 64 bits; names the row.
         """
         values = self.values
-        if values.dtype.kind in "iu":
-            return values.astype(np.int64)
-        with np.errstate(invalid="ignore"):
-            wrong = (np.abs(values) > _LARGEST_EXACT) | (values != np.floor(values))
+        if values.dtype.kind in "iub":
+            wrong, what = values > np.iinfo(np.int64).max, "is too large; allowed: up to 2^63 - 1"
+        else:
+            with np.errstate(invalid="ignore"):
+                wrong = (np.abs(values) > _LARGEST_EXACT) | (values != np.floor(values))
+            what = "is no integer"
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
-            raise self.error(row, f"{values[row, column]} is no integer")
+            raise self.error(row, f"{values[row, column]} {what}")
         return values.astype(np.int64)
 
     def check_finite(self) -> None:
@@ -68,18 +70,15 @@ class Table(NamedTuple):
             raise self.error(row, what)
 
 
-def read_text_table(
-    path: pathlib.Path, dtype: Any = np.float64, max_bytes: int = MAX_BYTES
-) -> Table:
+def read_text_table(path: pathlib.Path, max_bytes: int = MAX_BYTES) -> Table:
     """Read a `.csv` or `.csv.gz` file of numbers.
 
     Args:
       path: the file.
-      dtype: floating type of the result; float64 holds every node number exactly.
       max_bytes: limit of what a packed file unpacks to.
 
     Returns:
-      Table [rows, columns]; of an empty file [0, 0].
+      Table [rows, columns] of float64, which holds every node number; of an empty file [0, 0].
 
     Raises:
       DataError: the file cannot be read, its lines differ in length, or something in it is no
@@ -98,16 +97,14 @@ def read_text_table(
             _check_unpacked(path, max_bytes)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "loadtxt: input contained no data")
-            values = np.loadtxt(
-                str(path), dtype, comments=None, delimiter=",", ndmin=2, encoding="utf-8"
-            )
+            values = np.loadtxt(str(path), comments=None, delimiter=",", ndmin=2, encoding="utf-8")
     except DataError:
         raise
     except _DAMAGED as error:
         raise _unreadable(path, error) from error
     except ValueError as error:
         raise DataError(f"{str(path)!r}, {_first_bad_line(path) or error}") from error
-    return Table(values if values.size else np.zeros((0, 0), dtype), repr(str(path)), True)
+    return Table(values if values.size else np.zeros((0, 0)), repr(str(path)), True)
 
 
 def read_npz_tables(

@@ -21,7 +21,7 @@ labels must lie below their number of classes.
 
 import os
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
-from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.graph import as_float32, make_graph
 from jmetamer.graphs.labels import Classes, class_numbers
 from jmetamer.graphs.npz_archive import MAX_BYTES
 from jmetamer.graphs.number_files import Table, file_sha256, read_npz_tables, read_text_table
@@ -190,9 +190,9 @@ class _RawFiles:
         binary = self.raw / "data.npz"
         self.binary = self._npz(binary) if binary.is_file() else {}
 
-    def required(self, name: str, dtype: Any = np.float64) -> Table:
+    def required(self, name: str) -> Table:
         """Return a table, or raise `DataError` where it is nowhere."""
-        table = self.optional(name, dtype)
+        table = self.optional(name)
         if table is None:
             raise DataError(
                 f"{str(self.raw / name) + '.csv.gz'!r} is missing; allowed instead: {name}.csv, "
@@ -200,7 +200,7 @@ class _RawFiles:
             )
         return table
 
-    def optional(self, name: str, dtype: Any = np.float64) -> Table | None:
+    def optional(self, name: str) -> Table | None:
         """Return a table, or None where it is nowhere."""
         key = _KEYS[name]
         if key in self.binary:
@@ -211,14 +211,14 @@ class _RawFiles:
             if key not in tables:
                 raise DataError(f"{str(packed)!r} lacks the array {key!r}, which is required.")
             return tables[key]
-        return self.text(self.raw / name, dtype)
+        return self.text(self.raw / name)
 
-    def text(self, stem: pathlib.Path, dtype: Any = np.float64) -> Table | None:
+    def text(self, stem: pathlib.Path) -> Table | None:
         """Return the table of `<stem>.csv.gz` or `<stem>.csv`, or None where both are missing."""
         for file in (stem.with_name(stem.name + ending) for ending in (".csv.gz", ".csv")):
             if file.is_file():
                 self.read.append(file)
-                return read_text_table(file, dtype, self.max_bytes)
+                return read_text_table(file, self.max_bytes)
         return None
 
     def count(self, name: str, expected: int, what: str) -> None:
@@ -240,12 +240,15 @@ class _RawFiles:
 
 
 def _features(files: _RawFiles) -> np.ndarray:
-    table = files.required("node-feat", np.float32)
+    table = files.required("node-feat")
     if len(table.values) == 0:
         raise DataError(f"{table.source} is empty; at least 1 node is needed.")
     table.check_finite()
     files.count("num-node-list", len(table.values), f"rows in {table.source}")
-    return table.values.astype(np.float32, copy=False)
+    try:
+        return as_float32("features", table.values)
+    except InputError as error:
+        raise DataError(f"{table.source}: {error}") from None
 
 
 def _ends(files: _RawFiles, total: int) -> tuple[np.ndarray, np.ndarray]:
@@ -298,7 +301,7 @@ def _split(
     files: _RawFiles, split: int, labels: np.ndarray, labeled: np.ndarray, seed: int
 ) -> Split:
     folder = files.folder / "split"
-    schemes = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    schemes = sorted(path for path in folder.glob("*") if _is_scheme(path))
     if not 0 <= split < max(1, len(schemes)):
         names = ", ".join(repr(path.name) for path in schemes) or "none, so one is drawn by `seed`"
         raise InputError(
@@ -315,6 +318,12 @@ def _split(
     masks = np.zeros((len(drawn), labels.size), bool)
     masks[:, labeled] = drawn
     return Split(*masks)
+
+
+def _is_scheme(folder: pathlib.Path) -> bool:
+    """Whether a folder holds a part of a split; those of editors and file systems do not."""
+    parts = (*_SPLIT_FILES.values(), "split_dict")
+    return any(file.name.partition(".")[0] in parts for file in folder.glob("*.*"))
 
 
 def _part(files: _RawFiles, stem: pathlib.Path, labeled: np.ndarray) -> np.ndarray:

@@ -215,6 +215,9 @@ class TestFitting:
         assert memory_module.available_host_bytes(tmp_path) == 2_000_000
         (group / "memory.max").write_text("max\n")
         assert memory_module.available_host_bytes(tmp_path) == 4_096_000
+        built_in = memory_module.available_host_bytes(tmp_path / "nothing")
+        assert built_in >= memory_module.available_host_bytes() > 0
+        monkeypatch.delattr("os.sysconf")
         assert memory_module.available_host_bytes(tmp_path / "nothing") is None
 
 
