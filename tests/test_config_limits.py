@@ -4,7 +4,8 @@ import pytest
 
 from jmetamer._base.errors import ConfigError
 from jmetamer.config import cells, find_config, packaged_configs, read_config
-from jmetamer.config.reading import parse_yaml
+from jmetamer.config.checking import check_value
+from jmetamer.config.reading import dump_yaml, parse_yaml
 
 
 def config(tmp_path, text):
@@ -117,3 +118,57 @@ def test_a_home_folder_may_begin_the_path_of_a_configuration(tmp_path, monkeypat
     monkeypatch.setenv("HOME", str(tmp_path))
     config(tmp_path, "seed: 0")
     assert find_config("~/own.yaml", []) == tmp_path / "own.yaml"
+
+
+@pytest.mark.parametrize("text", ["017", "08", "-012", "0_1", "1:30", "1:30.5", "-12:30:45"])
+def test_numbers_in_base_8_or_60_are_refused_with_their_line(text):
+    with pytest.raises(ConfigError, match=rf"line 2: '{text}' is in old YAML .* in quotes"):
+        parse_yaml(f"a: 1\nseed: {text}")
+    assert parse_yaml(f"seed: '{text}'") == {"seed": text}
+    assert parse_yaml(dump_yaml({"seed": text, "b": "1e3"})) == {"seed": text, "b": "1e3"}
+
+
+def test_numbers_in_base_10_and_16_are_read():
+    values = {"0": 0, "-0": 0, "0x1f": 31, "1_000": 1000, "0.5": 0.5, "00.5": 0.5, "0e3": 0.0}
+    assert parse_yaml(f"[{', '.join(values)}]") == list(values.values())
+
+
+def test_merge_keys_lay_a_mapping_under_the_others():
+    text = "a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3}\nc: {<<: [*b, {z: 5}]}\nd: {z: 0, <<: *b}"
+    tree = parse_yaml(text)
+    assert tree["b"] == {"x": 1, "y": 3}
+    assert tree["c"] == {"x": 1, "y": 3, "z": 5}
+    assert tree["d"] == {"x": 1, "y": 3, "z": 0}
+    for wrong in ("a: {<<: {x: 1, x: 2}}", "a: {<<: {x: 1}, y: 2, y: 3}"):
+        with pytest.raises(ConfigError, match="is given twice"):
+            parse_yaml(wrong)
+    with pytest.raises(ConfigError, match="expected a mapping"):
+        parse_yaml("a: {<<: 3}")
+
+
+def test_an_empty_list_of_options_is_refused(tmp_path):
+    path = config(tmp_path, "dataset: {name: digits, options: {neighbors: []}}")
+    with pytest.raises(ConfigError, match=r"`dataset.options.neighbors` is an empty list"):
+        read_config(path)
+    assert len(cells(read_config(path, ["dataset.options.neighbors=[5, 6]"]))) == 2
+
+
+def test_a_key_of_three_thousand_parts_is_refused_in_one_short_line(tmp_path):
+    with pytest.raises(ConfigError, match="up to 40 parts") as caught:
+        read_config(config(tmp_path, ""), [f"model.hidden{'.a' * 3000}=1"])
+    assert len(str(caught.value)) < 400
+
+
+def test_each_of_many_nodes_is_compared_once(monkeypatch):
+    compared = []
+
+    class Node(int):
+        __hash__ = int.__hash__
+
+        def __eq__(self, other):
+            compared.append(other)
+            return int(self) == int(other)
+
+    monkeypatch.setattr("jmetamer.config.checking._fits", lambda value, hint: True)
+    check_value([Node(n) for n in range(3000)], tuple[int, ...], "metamers.nodes")
+    assert len(compared) < 3000

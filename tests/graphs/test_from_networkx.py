@@ -5,6 +5,7 @@ import re
 import networkx
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,21 @@ def path_with(node, attribute, value):
 def test_what_cannot_be_used_is_named(graph, options, message):
     with pytest.raises(InputError, match=re.escape(message)):
         load_networkx(graph, **options)
+
+
+@pytest.mark.parametrize("value", ["3", True, np.True_, [1.0], 2**24 + 1, 2.0**24 + 1, None, 1e39])
+def test_a_weight_that_is_no_number_of_float32_is_refused(value):
+    graph = labeled(networkx.path_graph(4))
+    networkx.set_edge_attributes(graph, 1, "w")
+    graph.edges[1, 2]["w"] = value
+    with pytest.raises(InputError, match=re.escape(f"edge (1, 2) is {value!r}; allowed: a number")):
+        load_networkx(graph, weight="w")
+    graph.edges[1, 2]["w"] = np.float32(0.5)
+    assert load_networkx(graph, weight="w").graph.edges.weight.tolist() == [1, 1, 0.5, 0.5, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csr_array", "coo_array"])
+def test_a_sparse_row_is_the_features_of_a_node(kind):
+    rows = [getattr(scipy.sparse, kind)([[0.0, n]]) for n in range(4)]
+    graph = labeled(networkx.path_graph(4), x=rows)
+    assert load_networkx(graph).graph.nodes.tolist() == [[0, n] for n in range(4)]

@@ -88,3 +88,19 @@ def test_real_data_objects_are_read():
     np.testing.assert_array_equal(dataset.graph.nodes, np.eye(4))
     assert dataset.labels.tolist() == [0, 1, 0, 1]
     assert dataset.test_mask.tolist() == [False, False, False, True]
+
+
+def test_a_tensor_that_numpy_lacks_is_refused_with_what_to_do():
+    class Bfloat16:
+        dtype = "torch.bfloat16"
+
+        def detach(self):
+            return self
+
+        cpu = detach
+
+        def numpy(self):
+            raise TypeError("Got unsupported ScalarType BFloat16")
+
+    with pytest.raises(InputError, match=r"`x` has dtype torch.bfloat16.*\.float\(\)"):
+        load_pyg(plain(x=Bfloat16()))

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import jax
 import jax.experimental.sparse
@@ -179,3 +180,43 @@ def test_sparse_features_that_do_not_fit_are_refused_with_what_to_do():
     huge = scipy.sparse.csr_matrix((10**7, 10**7))
     with pytest.raises(InputError, match=r"`nodes` is sparse of shape \(10000000, 10000000\)"):
         make_graph(huge, [], [])
+
+
+@pytest.mark.parametrize("value", [2.0**24 + 1, -(2.0**30) - 1, 2.0**53 - 1])
+def test_whole_numbers_are_refused_from_float64_too(value):
+    with pytest.raises(InputError, match=r"`nodes\[0, 1\]` is .* merges whole numbers"):
+        make_graph([[0.5, value]], [], [])
+    with pytest.raises(InputError, match=r"`weight\[0\]` is .* merges whole numbers"):
+        make_graph(np.eye(2), [0, 1], [1, 0], [abs(value), 0.5])
+    for kept in (value - 0.25 if abs(value) < 2**40 else 2.0**24, 2.0**60 + 2.0**10, 1e300 / 1e280):
+        assert make_graph([[kept]], [], []).nodes[0, 0] == np.float32(kept)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.int8])
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array"])
+def test_a_sparse_matrix_takes_no_more_memory_than_is_said(monkeypatch, dtype, kind):
+    matrix = getattr(scipy.sparse, kind)(np.eye(600, 500, dtype=dtype))
+    tracemalloc.start()
+    make_graph(matrix, [], [])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    monkeypatch.setattr("jmetamer.graphs.graph.available_host_bytes", lambda: peak - 100_000)
+    with pytest.raises(InputError, match=r"`nodes` is sparse of shape \(600, 500\)"):
+        make_graph(matrix, [], [])
+    monkeypatch.setattr("jmetamer.graphs.graph.available_host_bytes", lambda: 4 * peak)
+    assert make_graph(matrix, [], []).nodes.trace() == 500
+
+
+def test_sparse_features_are_made_dense_or_it_is_said_how():
+    graph = make_graph(np.zeros((3, 2)), [0], [1])
+    for features in (
+        scipy.sparse.csr_matrix(np.eye(3)),
+        jax.experimental.sparse.BCOO.fromdense(np.eye(3)),
+    ):
+        np.testing.assert_array_equal(with_nodes(graph, features).nodes, np.eye(3))
+        with pytest.raises(InputError, match=r"`nodes` is sparse; .*`with_nodes`"):
+            validate_graph(graph._replace(nodes=features))
+        with pytest.raises(InputError, match=r"`senders` is sparse; .*`todense\(\)`"):
+            make_graph(np.eye(3), features, [1])
+    with pytest.raises(InputError, match=r"`nodes` is sparse of shape \(3, 1000000000000000\)"):
+        with_nodes(graph, scipy.sparse.csr_matrix((3, 10**15)))

@@ -173,3 +173,45 @@ def test_a_missing_file_and_another_suffix_are_refused(tmp_path):
         load_graph_npz(tmp_path / "none.npz")
     with pytest.raises(InputError, match=r"allowed: a name that ends in '.npz'"):
         save_graph_npz(tmp_path / "own.zip", load_karate())
+
+
+def test_oracle_labels_get_the_numbers_of_the_labels(write):
+    with pytest.warns(UserWarning, match="leaves classes empty"):
+        numbered = load_graph_npz(
+            write(node_labels=np.array([1, 2, 3, 1]), oracle_labels=np.array([1, 2, 2, 1]))
+        )
+    assert numbered.labels.tolist() == [0, 1, 2, 0]
+    assert numbered.oracle_labels.tolist() == [0, 1, 1, 0]
+    labels, oracle = np.array(["a", "b", "c", "a"]), np.array(["b", "c", "b", "b"])
+    named = load_graph_npz(write(node_labels=labels, oracle_labels=oracle))
+    assert named.oracle_labels.tolist() == [1, 2, 1, 1]
+    ordered = load_graph_npz(
+        write(node_labels=labels, oracle_labels=oracle, class_names=np.array(["c", "b", "a"]))
+    )
+    assert (ordered.labels.tolist(), ordered.class_names) == ([2, 1, 0, 2], ("c", "b", "a"))
+    assert ordered.oracle_labels.tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.filterwarnings("ignore:.*leaves classes empty")
+@pytest.mark.parametrize(
+    ("labels", "changes", "message"),
+    [
+        ([1, 2, 3, 1], {"oracle_labels": [1, 2, 4, 1]}, r"`oracle_labels\[2\]` is 4"),
+        (["a", "b", "a", "b"], {"oracle_labels": ["a", "a", "d", "a"]}, r"labels\[2\]` is d"),
+        (["a", "b", "a", "b"], {"oracle_labels": [0, 1, 0, 1]}, r"`oracle_labels\[0\]` is 0"),
+        ([0, 1, 0, 1], {"oracle_labels": ["b", "a", "b", "a"]}, r"`oracle_labels\[0\]` is b"),
+        (["a", "b", "a", "b"], {"class_names": ["a", "c"]}, r"`node_labels\[1\]` is b"),
+        (["a", "b", "a", "b"], {"class_names": ["a", "b", "a"]}, r"each named once"),
+    ],
+)
+def test_a_class_that_the_labels_do_not_name_is_refused(write, labels, changes, message):
+    changes = {key: np.array(value) for key, value in changes.items()}
+    with pytest.raises(DataError, match=message):
+        load_graph_npz(write(node_labels=np.array(labels), **changes))
+
+
+@pytest.mark.parametrize("number", [10_001, 2**31 - 1])
+def test_more_classes_than_a_network_can_have_outputs_are_refused(write, number):
+    assert load_graph_npz(write(num_classes=10_000)).num_classes == 10_000
+    with pytest.raises(DataError, match=rf"`num_classes` is {number}; .* from 1 to 10000"):
+        load_graph_npz(write(num_classes=number))

@@ -50,6 +50,8 @@ def test_arrays_come_back_as_numpy_reads_them(dtype, shape):
     [
         (archive(x=claiming((10**12,))), r"'x' claims shape \(1000000000000,\)"),
         (archive(x=claiming((2**40, 2**40))), r"'x' claims shape"),
+        (archive(x=claiming((10**9,), "<U0")), r"'x' claims shape \(1000000000,\) of <U0"),
+        (archive(x=claiming((10**9,), "|V0")), r"'x' claims shape"),
         (archive(x=claiming((3,), data=bytes(16))), r"24 bytes, but holds 16"),
         (archive(x=claiming((-1,), data=bytes(8))), r"'x' claims shape|'x' is not"),
         (archive(x=claiming((1,), "|O")), r"'x' has dtype object"),

@@ -243,3 +243,34 @@ def test_what_is_no_such_folder_is_refused(write, tmp_path):
     (folder / "split/time/split_dict.pt").write_bytes(b"")
     with pytest.raises(DataError, match=r"The pickled 'split_dict.pt' is not read"):
         load_dataset(folder)
+
+
+def test_features_that_float32_merges_are_refused(write):
+    folder = write(raw_node__feat="1,2\n3,16777217\n" + "1,2\n" * 3)
+    with pytest.raises(DataError, match=r"node-feat.csv.gz'.*\[1, 1\]` is 16777217\.0"):
+        load_dataset(folder)
+    (folder / "raw/node-feat.csv.gz").unlink()
+    np.savez(folder / "raw/node-feat.npz", node_feat=np.full((5, 2), 2**24 + 1))
+    with pytest.raises(DataError, match=r"node-feat.npz'.*\[0, 0\]` is 16777217,"):
+        load_dataset(folder)
+    np.savez(folder / "raw/node-feat.npz", node_feat=np.full((5, 2), 2**24 + 2))
+    assert (load_dataset(folder).graph.nodes == 16777218).all()
+
+
+def test_a_label_beyond_64_bits_is_refused_as_it_was_written(write):
+    folder = write(raw_node__label=None)
+    labels = np.array([[0], [1], [2**63 + 1], [0], [0]], np.uint64)
+    np.savez(folder / "raw/node-label.npz", node_label=labels)
+    with pytest.raises(DataError, match="row 2: 9223372036854775809 is too large"):
+        load_dataset(folder)
+    np.savez(folder / "raw/node-label.npz", node_label=np.array([0, 1, 1, 0, 1], bool))
+    assert load_dataset(folder).labels.tolist() == [0, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("other", [".idea", "@eaDir", "__MACOSX", "a file"])
+def test_what_holds_no_part_of_a_split_is_no_scheme(write, other):
+    expected = content_digest(load_dataset(write()))
+    folder = write(**{f"split_{other}/._train": "0", f"split_{other}/notes": "0"})
+    assert content_digest(load_dataset(folder)) == expected
+    with pytest.raises(InputError, match=r"holds 1 split\(s\): 'time'"):
+        load_dataset(folder, split=1)

@@ -204,7 +204,7 @@ class TestFitting:
             fit(problem, solver, 10**6)
         assert fit(problem, solver, 10**6, keep_theta=False).lanes >= 1
 
-    def test_reads_free_memory_and_the_limit_of_a_container(self, tmp_path):
+    def test_reads_free_memory_and_the_limit_of_a_container(self, tmp_path, monkeypatch):
         (tmp_path / "proc").mkdir()
         group = tmp_path / "sys/fs/cgroup"
         group.mkdir(parents=True)
