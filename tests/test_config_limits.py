@@ -1,5 +1,7 @@
 """A configuration that nobody can mean ends at once, with one line that says where."""
 
+import os
+
 import pytest
 
 from jmetamer._base.errors import ConfigError
@@ -142,7 +144,7 @@ def test_merge_keys_lay_a_mapping_under_the_others():
     for wrong in ("a: {<<: {x: 1, x: 2}}", "a: {<<: {x: 1}, y: 2, y: 3}"):
         with pytest.raises(ConfigError, match="is given twice"):
             parse_yaml(wrong)
-    with pytest.raises(ConfigError, match="expected a mapping"):
+    with pytest.raises(ConfigError, match="line 1: `<<` is 3; allowed"):
         parse_yaml("a: {<<: 3}")
 
 
@@ -150,7 +152,8 @@ def test_an_empty_list_of_options_is_refused(tmp_path):
     path = config(tmp_path, "dataset: {name: digits, options: {neighbors: []}}")
     with pytest.raises(ConfigError, match=r"`dataset.options.neighbors` is an empty list"):
         read_config(path)
-    assert len(cells(read_config(path, ["dataset.options.neighbors=[5, 6]"]))) == 2
+    path = config(tmp_path, "dataset: {name: digits, options: {neighbors: [5, 6]}}")
+    assert [cell.dataset.options["neighbors"] for cell in cells(read_config(path))] == [5, 6]
 
 
 def test_a_key_of_three_thousand_parts_is_refused_in_one_short_line(tmp_path):
@@ -172,3 +175,24 @@ def test_each_of_many_nodes_is_compared_once(monkeypatch):
     monkeypatch.setattr("jmetamer.config.checking._fits", lambda value, hint: True)
     check_value([Node(n) for n in range(3000)], tuple[int, ...], "metamers.nodes")
     assert len(compared) < 3000
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 5000, r"unknown `dataset.name` 'x{119}\.\.\."),
+        ("x" * 5000 + ".npz", r"unknown `dataset.name`"),
+        ("~nobody_of_this_name/a.npz", r"in `dataset.name`: .* set HOME"),
+        ('"a\\0b.npz"', r"in `dataset.name`: .* names no file"),
+    ],
+)
+def test_a_name_of_no_file_is_refused_as_a_dataset(tmp_path, name, message):
+    run = read_config(config(tmp_path, f"dataset: {{name: {name}}}"))
+    with pytest.raises(ConfigError, match=message):
+        cells(run)
+
+
+def test_a_pipe_is_no_configuration(tmp_path):
+    os.mkfifo(tmp_path / "own.yaml")
+    with pytest.raises(ConfigError, match=r"own.yaml`: it is a pipe or a device"):
+        read_config(tmp_path / "own.yaml")

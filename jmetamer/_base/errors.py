@@ -49,7 +49,9 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError
     names = [str(name) for name in allowed]
     nearest = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
-    return InputError(f"unknown {kind} {given!r}{hint} Allowed: {', '.join(map(repr, names))}.")
+    return InputError(
+        f"unknown {kind} {shortened(given)}{hint} Allowed: {', '.join(map(repr, names))}."
+    )
 
 
 def shortened(value: object, most: int = 120) -> str:

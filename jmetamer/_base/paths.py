@@ -1,5 +1,6 @@
 """Paths as people write them."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -66,3 +67,17 @@ def write_text(target: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the bytes of a file; pipes and devices, which may never end, are refused.
+
+    Args:
+      path: of a file.
+
+    Raises:
+      OSError: it cannot be read, or is no regular file.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device, no regular file", str(path))
+    return path.read_bytes()

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from jmetamer._base.errors import ConfigError, shortened
-from jmetamer._base.paths import user_path
+from jmetamer._base.paths import read_regular, user_path
 
 Tree = dict[str, Any]
 
@@ -88,9 +88,17 @@ class _Dumper(yaml.SafeDumper):
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, yaml.Node] = {}
+    merged, own = {}, {}
     for key_node, value_node in node.value:
         if key_node.tag == _MERGE:
-            loader.construct_object(value_node, deep=True)  # checks it, wherever it stands
+            below = loader.construct_object(value_node, deep=True)
+            for one in below if isinstance(below, list) else [below]:
+                if not isinstance(one, dict):
+                    raise ConfigError(
+                        f"line {key_node.start_mark.line + 1}: `<<` is {shortened(one)}; allowed: "
+                        "an alias of a mapping, or a list of them"
+                    )
+                merged = one | merged
             continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
@@ -104,7 +112,8 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
                 f"line {seen[key].start_mark.line + 1}; remove one, or write a list for a grid"
             )
         seen[key] = key_node
-    return loader.construct_mapping(node, deep=True)
+        own[key] = loader.construct_object(value_node, deep=True)
+    return merged | own
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -134,8 +143,8 @@ def read_yaml(path: Path) -> Tree:
       directory
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path).decode()
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read the config `{path}`: {reason}") from error
     try:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -98,13 +99,15 @@ def resolve(settings: Settings) -> CellSettings:
 
 def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
     name = given.name
-    if loader_of(name) is load_graph_npz and not user_path(name, "dataset.name").is_file():
+    with _as_config_error("dataset.name"):
+        loader, is_file = loader_of(name), os.path.isfile(user_path(name))
+    if loader is load_graph_npz and not is_file:
         error = unknown_name("`dataset.name`", name, DATASETS)
         raise ConfigError(
             f"{error} A .npz file is allowed too, but there is none of this name, nor a folder of "
             "the Open Graph Benchmark."
         )
-    accepted = inspect.signature(loader_of(name)).parameters
+    accepted = inspect.signature(loader).parameters
     for key in ("seed", "split"):
         if getattr(given, key) is not None and key not in accepted:
             raise ConfigError(

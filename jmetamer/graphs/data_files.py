@@ -63,7 +63,7 @@ def read_data_files(
       InputError: `root` is no folder.
       DataError: a file is missing and cannot be fetched, or is not what its digest says.
     """
-    if root is not None and not user_path(root, "root").is_dir():
+    if root is not None and not os.path.isdir(user_path(root, "root")):
         raise InputError(f"`root` is {str(root)!r}, which is no folder; give an existing one.")
     found = {file: _find(file, root) for file in files}
     missing = [file for file, path in found.items() if path is None]
@@ -141,7 +141,7 @@ def _find(file: DataFile, root: str | os.PathLike[str] | None) -> pathlib.Path |
 def _candidates(base: pathlib.Path, file: DataFile) -> Iterator[pathlib.Path]:
     yield base / file.collection / file.name
     yield base / file.name
-    if base.is_dir():
+    if os.path.isdir(base):
         for folder in sorted(base.iterdir()):
             if folder.name.lower().replace("-", "_") == file.dataset:
                 yield folder / "raw" / file.name

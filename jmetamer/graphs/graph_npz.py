@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from jmetamer._base.errors import DataError, InputError
-from jmetamer._base.paths import user_path
+from jmetamer._base.paths import read_regular, user_path
 from jmetamer.graphs.dataset import (
     Dataset,
     Provenance,
@@ -64,7 +64,7 @@ def load_graph_npz(
     """
     file = user_path(path)
     try:
-        content = file.read_bytes()
+        content = read_regular(file)
     except OSError as error:
         raise DataError(
             f"{str(file)!r} cannot be read: {error.strerror}. Give the path of a .npz file that "

@@ -106,7 +106,7 @@ def reader_of_path(path: str | os.PathLike[str]) -> Loader:
       >>> reader_of_path("own.npz") is load_graph_npz
       True
     """
-    return load_ogb if user_path(path).is_dir() else load_graph_npz
+    return load_ogb if os.path.isdir(user_path(path)) else load_graph_npz
 
 
 def _loader(source: Any) -> tuple[str, Loader]:
@@ -118,7 +118,7 @@ def _loader(source: Any) -> tuple[str, Loader]:
         name = source.lower().replace("-", "_")
         if name in DATASETS:
             return repr(name), DATASETS[name]
-        if path.is_dir():
+        if os.path.isdir(path):
             return repr(source), functools.partial(load_ogb, source)
         raise unknown_name("dataset", source, DATASETS)
     if is_pyg(source):

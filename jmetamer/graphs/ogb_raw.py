@@ -155,7 +155,7 @@ def load_ogbn(
     """
     bases = base_folders(root)
     for base in bases:
-        for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        for folder in sorted(base.iterdir()) if os.path.isdir(base) else ():
             if (folder / "raw").is_dir() and _named(folder)[0] == name:
                 return load_ogb(folder, split=split, seed=seed, directed=directed)
     raise DataError(
@@ -181,7 +181,7 @@ class _RawFiles:
     def __init__(self, folder: pathlib.Path, max_bytes: int) -> None:
         self.folder, self.raw, self.max_bytes = folder, folder / "raw", max_bytes
         self.read: list[pathlib.Path] = []
-        if not self.raw.is_dir():
+        if not os.path.isdir(self.raw):
             hint = f"; give {str(folder.parent)!r}" if folder.name == "raw" else ""
             raise DataError(
                 f"{str(folder)!r} holds no folder 'raw', so it is not in the layout of OGB{hint}. "

@@ -125,8 +125,14 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
       True
     """
     folder = user_path(folder, "folder").absolute()
-    if not (folder / _RECORD).is_file():
-        what = "a file" if folder.is_file() else "a folder" if folder.is_dir() else "missing"
+    if not os.path.isfile(folder / _RECORD):
+        what = (
+            "a file"
+            if os.path.isfile(folder)
+            else "a folder"
+            if os.path.isdir(folder)
+            else "missing"
+        )
         raise StoreError(
             f"{folder} is {what} and no model that `save_model` wrote: that is a folder with "
             f"{_RECORD}. Give such a folder; files of other libraries are not read by `load_model`."

@@ -292,9 +292,13 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
       give the folder that `python -m jmetamer.sweep` named as its run folder
     """
     path = user_path(folder, "folder")
-    if (path / "cells").is_dir() or (path / "cells.json").is_file():
+    if os.path.isdir(path / "cells") or os.path.isfile(path / "cells.json"):
         return Run(path)
-    found = "there is no cells/ and no cells.json in it" if path.exists() else "it does not exist"
+    found = (
+        "there is no cells/ and no cells.json in it"
+        if os.path.exists(path)
+        else "it does not exist"
+    )
     raise StoreError(
         f"`{folder}` is not a run folder: {found}; "
         "give the folder that `python -m jmetamer.sweep` named as its run folder"

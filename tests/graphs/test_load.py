@@ -1,17 +1,21 @@
 """load_dataset: who reads what, and what a wrong name, option or object gets."""
 
+import os
 import re
 
 import networkx
 import numpy as np
 import pytest
 
-from jmetamer._base.errors import DataError, InputError
+from jmetamer._base.errors import DataError, InputError, JmetamerError
 from jmetamer.graphs.dataset import content_digest
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.graph_npz import save_graph_npz
+from jmetamer.graphs.graph_npz import load_graph_npz, save_graph_npz
 from jmetamer.graphs.karate import load_karate
 from jmetamer.graphs.load import DATASETS, load_dataset
+from jmetamer.graphs.ogb_raw import load_ogb
+from jmetamer.models import load_model
+from jmetamer.results import open_run
 
 
 def rejected(message, *args, **options):
@@ -78,3 +82,39 @@ def test_a_dataset_object_is_checked():
     import dataclasses
 
     rejected("`labels` has shape", dataclasses.replace(load_karate(), labels=np.zeros(3, int)))
+
+
+LONG, NOBODY = "a" * 5000, "~nobody_of_this_name/x"
+
+
+@pytest.mark.parametrize("source", [LONG, LONG + ".npz", LONG + "/", "a\0b", "a\0b.npz", NOBODY])
+def test_a_name_of_no_file_is_refused(source):
+    with pytest.raises(InputError):
+        load_dataset(source)
+
+
+@pytest.mark.parametrize("read", [load_ogb, load_graph_npz, load_model, open_run])
+@pytest.mark.parametrize("path", [LONG, "a\0b", NOBODY])
+def test_every_reader_of_a_path_refuses_one_of_no_file(read, path):
+    with pytest.raises(JmetamerError):
+        read(path)
+
+
+@pytest.mark.parametrize("path", [LONG, "a\0b", NOBODY])
+@pytest.mark.parametrize("name", ["texas", "ogbn_arxiv"])
+def test_a_root_that_is_no_folder_is_refused(monkeypatch, tmp_path, name, path):
+    monkeypatch.setenv("JMETAMER_CACHE", str(tmp_path))
+    with pytest.raises(InputError):
+        load_dataset(name, root=path)
+    for variable in ("JMETAMER_DATA", "JMETAMER_CACHE") if "\0" not in path else ():
+        monkeypatch.setenv(variable, path)
+        with pytest.raises(InputError):
+            load_dataset("ogbn_arxiv")
+
+
+def test_a_pipe_or_a_device_is_no_dataset(tmp_path):
+    os.mkfifo(tmp_path / "own.npz")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    for name in ("own.npz", "zero.npz"):
+        with pytest.raises(DataError, match=rf"{name}' cannot be read: it is a pipe or a device"):
+            load_dataset(tmp_path / name)
