@@ -150,10 +150,10 @@ def take_shard(grid: Sequence[CellSettings], shard: str | None) -> tuple[CellSet
     """
     if shard is None:
         return tuple(grid)
-    match = re.fullmatch(r"(\d+)/(\d+)", shard)
+    match = re.fullmatch(r"(\d{1,18})/(\d{1,18})", shard)
     if not match or not int(match[1]) < int(match[2]):
         raise ConfigError(
-            f"--shard got {shard!r}; allowed is i/n with i from 0 to n - 1, "
+            f"--shard got {shortened(shard)}; allowed is i/n with i from 0 to n - 1, "
             "as 0/4, 1/4, 2/4 and 3/4 for four processes"
         )
     return tuple(grid[int(match[1]) :: int(match[2])])

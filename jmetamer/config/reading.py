@@ -88,7 +88,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, yaml.Node] = {}
-    merged, own = {}, {}
+    merged: dict[Any, Any] = {}
+    own: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         if key_node.tag == _MERGE:
             below = loader.construct_object(value_node, deep=True)

@@ -237,7 +237,12 @@ def dense(field: str, values: Any) -> Any:
             f"{free:,} are free. jmetamer keeps features dense: keep fewer columns (those that "
             "occur), or fewer nodes (`ego_graph`)."
         )
-    return getattr(values, next(name for name in _TO_DENSE if hasattr(values, name)))()
+    try:
+        if hasattr(values, "check_format"):  # SciPy writes to any place that its indices say
+            values.check_format(full_check=True)
+        return getattr(values, next(name for name in _TO_DENSE if hasattr(values, name)))()
+    except ValueError as error:
+        raise InputError(f"`{field}` is no sparse matrix that can be read ({error})") from None
 
 
 def is_sparse(values: Any) -> bool:
@@ -273,6 +278,10 @@ def _as_array(field: str, values: Any) -> np.ndarray:
 
 def _check_features(field: str, values: Any) -> None:
     array = _as_array(field, values)
+    if not hasattr(values, "shape"):
+        raise InputError(
+            f"`{field}` is a {type(values).__name__}; allowed: an array of NumPy or JAX"
+        )
     if array.ndim != 2:
         raise InputError(f"`{field}` has shape {array.shape}; allowed: 2 axes, (rows, features).")
     if not dtypes.issubdtype(array.dtype, np.floating):

@@ -207,6 +207,15 @@ def test_a_sparse_matrix_takes_no_more_memory_than_is_said(monkeypatch, dtype, k
     assert make_graph(matrix, [], []).nodes.trace() == 500
 
 
+def test_what_would_be_read_out_of_bounds_is_refused():
+    wrong = scipy.sparse.csr_matrix(np.eye(3))
+    wrong.indices[0] = 50
+    with pytest.raises(InputError, match="`nodes` is no sparse matrix that can be read"):
+        make_graph(wrong, [], [])
+    with pytest.raises(InputError, match="`nodes` is a list"):
+        validate_graph(make_graph(np.eye(2), [], [])._replace(nodes=[[1.0], [2.0]]))
+
+
 def test_sparse_features_are_made_dense_or_it_is_said_how():
     graph = make_graph(np.zeros((3, 2)), [0], [1])
     for features in (
