@@ -267,10 +267,13 @@ def test_a_label_beyond_64_bits_is_refused_as_it_was_written(write):
     assert load_dataset(folder).labels.tolist() == [0, 1, 1, 0, 1]
 
 
-@pytest.mark.parametrize("other", [".idea", "@eaDir", "__MACOSX", "a file"])
+@pytest.mark.parametrize("other", [".idea", "@eaDir", "__MACOSX", "Copy"])
 def test_what_holds_no_part_of_a_split_is_no_scheme(write, other):
     expected = content_digest(load_dataset(write()))
-    folder = write(**{f"split_{other}/._train": "0", f"split_{other}/notes": "0"})
+    folder = write()
+    (folder / "split" / other).mkdir()
+    for name in ("._train.csv", "notes"):
+        (folder / "split" / other / name).write_text("0")
     assert content_digest(load_dataset(folder)) == expected
     with pytest.raises(InputError, match=r"holds 1 split\(s\): 'time'"):
         load_dataset(folder, split=1)
