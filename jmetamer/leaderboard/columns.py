@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jmetamer.report.wording import duration, listing, percent, plural
+from jmetamer.report.wording import duration, fixed, listing, percent, plural
 from jmetamer.results import SAME_LENGTH
 
 Numbers = Mapping[str, Any]
@@ -38,22 +38,6 @@ class Column(NamedTuple):
     title: str
     meaning: str
     shown: Callable[[Numbers], Shown]
-
-
-def fixed(value: float, digits: int) -> str:
-    """Write a number with a true minus sign and without a negative zero.
-
-    Args:
-      value: the number.
-      digits: after the point.
-
-    Example:
-      >>> fixed(-0.001, 2), fixed(0.5, 1)
-      ('0.00', '0.5')
-    """
-    return f"{value:.{digits}f}".replace("-" + f"{0:.{digits}f}", f"{0:.{digits}f}").replace(
-        "-", "\N{MINUS SIGN}"
-    )
 
 
 def _number(given: Numbers, write: Callable[[float], str], *more: str) -> Shown:

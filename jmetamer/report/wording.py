@@ -41,6 +41,22 @@ def number(value: float | None, digits: int = 3) -> str:
     return power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}"
 
 
+def fixed(value: float, digits: int) -> str:
+    """Write a number with a true minus sign and without a negative zero.
+
+    Args:
+      value: the number.
+      digits: after the point.
+
+    Example:
+      >>> fixed(-0.001, 2), fixed(0.5, 1)
+      ('0.00', '0.5')
+    """
+    return f"{value:.{digits}f}".replace("-" + f"{0:.{digits}f}", f"{0:.{digits}f}").replace(
+        "-", "\N{MINUS SIGN}"
+    )
+
+
 def _below_one(value: float, text: str) -> str:
     """Write a number just below 1 with the digits that tell it from 1, round-off aside."""
     gap = 1 - abs(value)

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from jmetamer.leaderboard import document
-from jmetamer.leaderboard.columns import COLUMNS, DETAILS, fixed
+from jmetamer.leaderboard.columns import COLUMNS, DETAILS
 from jmetamer.leaderboard.page import render
+from jmetamer.report.wording import fixed
 from jmetamer.results import open_run
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
