@@ -212,7 +212,8 @@ def complete(
     reference = _reference(data)
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
     no_start = prepared.blocks.starts.reason
-    found = metamer_variables(block, prepared.problem, measures, chance, no_start)
+    allowed = prepared.solver.tolerance
+    found = metamer_variables(block, prepared.problem, measures, chance, no_start, allowed)
     variables, status_counts, scalars = found
     judged, numbers = judged_variables(cell, block, prepared.blocks.examination)
     variables |= judged

@@ -33,8 +33,8 @@ class Verdict(NamedTuple):
       node_error: [] what the judged share of the target nodes do not exceed of it.
       agreement: [] share of target nodes whose predicted class is the reference's; NaN, as other
         layers' match, where a target was given that does not say.
-      moved: [] what no renaming of nodes changes: largest change of the sum of a feature over
-        nodes, as a share of n times the largest feature, or of the sum of all edge weights.
+      moved: [2] what no renaming of nodes changes: largest change of the sum of a feature over
+        nodes, as a share of n times the largest feature, and that of the sum of all edge weights.
     """
 
     loss: jax.Array
@@ -133,7 +133,7 @@ def _moved(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jax.Array:
     columns = jnp.abs(jnp.sum(graph.nodes - nodes, axis=0)).max(initial=0)
     unit = jnp.abs(nodes).max(initial=0) * nodes.shape[0]
     change = jnp.abs(jnp.sum(graph.edges.weight) - jnp.sum(weight))
-    return jnp.maximum(_over(columns, unit), _over(change, jnp.sum(weight)))
+    return jnp.stack([_over(columns, unit), _over(change, jnp.sum(weight))])
 
 
 def _over(change: jax.Array, unit: jax.Array) -> jax.Array:

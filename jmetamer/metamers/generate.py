@@ -258,7 +258,7 @@ def generate_each(
     number = len(tasks) * len(seed_ids)
     fitted = fit(problem, first, number, keep_theta=keep_theta, **shared)  # type: ignore[arg-type]
     synthesis = Synthesis(problem, base_seed, fitted, trace_points, **shared)  # type: ignore[arg-type]
-    renamings = [Renaming(problem) for problem in problems]
+    renamings = [Renaming(task.problem, task.solver.tolerance) for task in tasks]
     results: list[dict[int, dict[str, Any]]] = [{} for _ in tasks]
     for finished in synthesis.finished(seed_ids, progress):
         task, seed_id = int(finished.lane.task), int(finished.lane.seed_id)
@@ -387,7 +387,7 @@ def _one_by_one(
         synthesis = SwapSynthesis(*task)
     else:
         synthesis = EdgeSynthesis(*task, trace_points)
-    rows, renaming = [], Renaming(task.problem)
+    rows, renaming = [], Renaming(task.problem, task.solver.tolerance)
     for finished in synthesis.finished(seed_ids, progress):
         curve = synthesis.thinned(finished.curve)
         rows.append(result_of(task, finished, curve, keep_theta, renaming))

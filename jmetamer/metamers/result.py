@@ -88,7 +88,7 @@ def result_of(
       renaming: of the task's problem.
     """
     lane, verdict = finished.lane, finished.verdict
-    renamed = renaming(finished.graph, verdict, task.solver.tolerance)
+    renamed = renaming(finished.graph, verdict)
     status = int(lane.status)
     if renamed == YES:
         status = int(Status.UNCHANGED)  # whatever its loss

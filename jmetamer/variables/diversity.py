@@ -27,11 +27,11 @@ _BOTH = {"meaning": "distance; both axes are the metamers of `diversity_seed_id`
 
 
 def diversity_variables(
-    block: Block, problem: Problem
+    block: Block, problem: Problem, tolerance: float = 0.0
 ) -> tuple[dict[str, Variable], dict[str, float]]:
     """Return distances among converged metamers that are stored, and what they amount to.
 
-    Metamers that are one graph with its nodes renamed are one metamer: each class stands at the
+    Metamers that are, or nearly are, one graph with its nodes renamed are one metamer: each class stands at the
     place of the first that is stored, and within it distances are 0.
 
     Features are compared by normalized Euclidean distance, or Jaccard's where they are 0/1, edges
@@ -40,6 +40,7 @@ def diversity_variables(
     Args:
       block: arrays of all metamers.
       problem: what was matched.
+      tolerance: of L_act, as `Renaming` takes it.
     """
     stored = block["stored_seed_id"]
     converged = block["seed_id"][block["status"] == int(Status.CONVERGED)]
@@ -55,7 +56,7 @@ def diversity_variables(
         tables["edges"] = _edge_distances(block, stored[places], problem)
     if edges == "edge_weights":
         tables["edges"] = _weight_distances(block["edge_weight"][places])
-    first = class_of_each(kept, Renaming(problem))
+    first = class_of_each(kept, Renaming(problem, tolerance))
     found = {name: diversity(table[np.ix_(first, first)]) for name, table in tables.items()}
     variables, scalars = _named(found, stored[places])
     meaning = {"meaning": "equal for metamers that are one graph with its nodes renamed"}

@@ -33,6 +33,7 @@ def metamer_variables(
     measures: tuple[Measure, ...],
     chance: np.ndarray,
     no_start: str = "",
+    tolerance: float = 0.0,
 ) -> tuple[dict[str, Variable], dict[str, int], dict[str, Any]]:
     """Return the variables of all metamers, the number of each status, and scalars.
 
@@ -42,6 +43,7 @@ def metamer_variables(
       measures: deviations that were taken.
       chance: [measure] what an unrelated graph would give.
       no_start: why the search had no random start; empty where it had one.
+      tolerance: largest L_act that counts as matched.
     """
     metamer = ("metamer",)
     variables = {
@@ -95,7 +97,7 @@ def metamer_variables(
         axis = "packed_feature" if binary else "feature"
         variables["features"] = Variable(("stored", "node", axis), block["features"], packed)
     of_edges, scalars = edge_variables(block, problem)
-    spread, numbers = diversity_variables(block, problem)
+    spread, numbers = diversity_variables(block, problem, tolerance)
     names_of = {int(status): status.name for status in Status}
     counts = collections.Counter(names_of[int(code)] for code in block["status"])
     scalars["class_agreement_chance"] = _agreement_chance(problem)

@@ -23,7 +23,8 @@ def row_of(synthesis, finished, keep_theta):
     """What `generate` makes of it."""
     task = Task(synthesis.problem, synthesis.seed, synthesis.solver)
     curve = synthesis.thinned(finished.curve)
-    return result_of(task, finished, curve, keep_theta, Renaming(synthesis.problem))
+    renaming = Renaming(task.problem, task.solver.tolerance)
+    return result_of(task, finished, curve, keep_theta, renaming)
 
 
 NAMES = ("reflect", "replace", "null_space", "gauss_newton", "walk", "max_distance")

@@ -14,7 +14,16 @@ import jmetamer as jm
 from jmetamer.graphs.known_answers import cycles, random_regular
 from jmetamer.metamers.edges.enumeration import graph_code, graph_of_code
 from jmetamer.metamers.edges.symmetry_classes import canonical_codes, problem_symmetries
-from jmetamer.metamers.renamed import NO, UNDECIDED, YES, Renaming, class_of_each, same_rows
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.renamed import (
+    NO,
+    UNDECIDED,
+    YES,
+    Renaming,
+    class_of_each,
+    exchangeable_rows,
+    same_rows,
+)
 
 
 def drawn(graph, model=jm.GIN):
@@ -194,3 +203,85 @@ def test_rows_are_the_same_up_to_round_off():
     rows = np.array([[1.0, 5.0], [1.0 + 1e-6, 5.0], [1.0 + 1e-3, 5.0], [1.0, 5.0 + 1e-3]])
     assert same_rows(rows, 1e-6).tolist()[0] == same_rows(rows, 1e-6).tolist()[1]
     assert len(set(same_rows(rows, 1e-6).tolist())) == 3
+
+
+BOTH = jm.FeaturesAndEdges()
+RENAMED_RING = np.array([0, 2, 4, 1, 3, 5])
+
+
+def with_features(graph, rows):
+    return graph._replace(nodes=np.asarray(rows, np.float32).reshape(-1, 1))
+
+
+@pytest.mark.parametrize(
+    ("off", "vary", "expected"),
+    [
+        (0.005, BOTH, YES),
+        (0.005, jm.BinaryEdges(), YES),
+        (0.5, BOTH, NO),  # features that far from the reference's are another input
+        (0.5, jm.BinaryEdges(), NO),
+    ],
+)
+def test_a_ring_renamed_is_unchanged_while_features_are_what_success_calls_the_same(
+    off, vary, expected
+):
+    """Features of the reference, or of the metamer where they vary, are off by this share."""
+    ring, triangles = cycles([6]), cycles([3, 3])
+    rows = 1 + off * np.array([0, 1, 0.3, 0.9, 0.5, 0.1])
+    reference = with_features(ring, np.ones(6) if vary is BOTH else rows)
+    problem = jm.Problem(drawn(ring, jm.GCN), reference, layer="conv1", vary=vary)
+    # Seen on a ring, what a row takes from others differs by no more than features do.
+    renaming = Renaming(problem, tolerance=off**2)
+    moved = ring._replace(
+        senders=RENAMED_RING[ring.senders], receivers=RENAMED_RING[ring.receivers]
+    )
+    assert renaming.compared(reference, with_features(moved, rows)) == expected
+    assert renaming.compared(reference, with_features(triangles, rows)) == NO
+    assert Renaming(problem).compared(reference, with_features(moved, rows)) == NO
+
+
+def test_nearly_renamed_graphs_are_found_by_their_verdicts_and_share_a_class():
+    ring = with_features(cycles([6]), np.ones(6))
+    problem = jm.Problem(drawn(ring), ring, layer="conv1", vary=BOTH)
+    rows = 1 + 0.005 * np.random.default_rng(0).uniform(-1, 1, (4, 6))
+    moved = ring._replace(
+        senders=RENAMED_RING[ring.senders], receivers=RENAMED_RING[ring.receivers]
+    )
+    plain = [moved, cycles([3, 3]), ring, cycles([3, 3])]
+    graphs = [with_features(graph, row) for graph, row in zip(plain, rows, strict=True)]
+    renaming, judge = Renaming(problem, 1e-3), Judge(problem)
+    verdicts = [judge(jax.tree.map(jax.numpy.asarray, graph)) for graph in graphs]
+    assert max(float(verdict.loss) for verdict in verdicts) <= 1e-3
+    pairs = zip(graphs, verdicts, strict=True)
+    # The third lies where the reference does: its distance says that it is trivial.
+    assert [renaming(graph, verdict) for graph, verdict in pairs] == [YES, NO, NO, NO]
+    order = [1, 3, 0, 0]
+    assert class_of_each([graphs[i] for i in order], renaming).tolist()[1] == 1
+    shuffled = np.array([5, 3, 1, 4, 2, 0])
+    other = graphs[3]._replace(
+        senders=shuffled[graphs[3].senders], receivers=shuffled[graphs[3].receivers]
+    )
+    assert class_of_each([graphs[1], graphs[0], other], renaming).tolist() == [0, 1, 0]
+
+
+def test_rows_that_form_no_narrow_groups_are_told_apart():
+    rows = np.linspace(0, 1, 40)[:, None]
+    assert np.unique(exchangeable_rows(rows, 0.1, 1e-6)).size == 40
+    groups = np.repeat([1.0, 2.0], 20) + np.tile([0.0, 0.05], 20)
+    assert np.unique(exchangeable_rows(groups[:, None], 0.1, 1e-6)).size == 2
+    both = np.stack([groups, rows[:, 0]], axis=1)
+    assert np.unique(exchangeable_rows(both, 0.1, 1e-6)).size == 40
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.1, 0.5]))
+def test_no_exchange_of_alike_rows_moves_them_by_more_than_the_share(seed, share):
+    rng = np.random.default_rng(seed)
+    rows = np.round(rng.normal(size=(8, 2)), 1) + rng.normal(scale=10.0 ** rng.uniform(-4, 0))
+    rows += rng.normal(size=(8, 2)) * 10.0 ** rng.uniform(-4, -1)
+    codes = exchangeable_rows(rows, share, 1e-9)
+    for _ in range(20):
+        names = np.arange(8)
+        for code in np.unique(codes):
+            names[codes == code] = rng.permutation(np.flatnonzero(codes == code))
+        assert np.linalg.norm(rows[names] - rows) <= share * np.linalg.norm(rows) * (1 + 1e-9)
