@@ -212,9 +212,9 @@ def complete(
     reference = _reference(data)
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
     no_start = prepared.blocks.starts.reason
-    allowed = prepared.solver.tolerance
-    found = metamer_variables(block, prepared.problem, measures, chance, no_start, allowed)
-    variables, status_counts, scalars = found
+    variables, status_counts, scalars = metamer_variables(
+        block, prepared.problem, measures, chance, prepared.solver.tolerance, no_start
+    )
     judged, numbers = judged_variables(cell, block, prepared.blocks.examination)
     variables |= judged
     if geometry is not None:

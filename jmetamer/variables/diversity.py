@@ -31,8 +31,8 @@ def diversity_variables(
 ) -> tuple[dict[str, Variable], dict[str, float]]:
     """Return distances among converged metamers that are stored, and what they amount to.
 
-    Metamers that are, or nearly are, one graph with its nodes renamed are one metamer: each class stands at the
-    place of the first that is stored, and within it distances are 0.
+    Metamers that are, or nearly are, one graph with its nodes renamed are one metamer: each class
+    stands at the place of the first that is stored, and within it distances are 0.
 
     Features are compared by normalized Euclidean distance, or Jaccard's where they are 0/1, edges
     by Jaccard's; of each there is a table, mean, minimum and effective number (Vendi score).

@@ -32,8 +32,8 @@ def metamer_variables(
     problem: Problem,
     measures: tuple[Measure, ...],
     chance: np.ndarray,
+    tolerance: float,
     no_start: str = "",
-    tolerance: float = 0.0,
 ) -> tuple[dict[str, Variable], dict[str, int], dict[str, Any]]:
     """Return the variables of all metamers, the number of each status, and scalars.
 
@@ -42,8 +42,8 @@ def metamer_variables(
       problem: what was matched.
       measures: deviations that were taken.
       chance: [measure] what an unrelated graph would give.
-      no_start: why the search had no random start; empty where it had one.
       tolerance: largest L_act that counts as matched.
+      no_start: why the search had no random start; empty where it had one.
     """
     metamer = ("metamer",)
     variables = {

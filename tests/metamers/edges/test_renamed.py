@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import jmetamer as jm
 from jmetamer.graphs.known_answers import cycles, random_regular
+from jmetamer.metamers.check import Judge
 from jmetamer.metamers.edges.enumeration import graph_code, graph_of_code
 from jmetamer.metamers.edges.symmetry_classes import canonical_codes, problem_symmetries
-from jmetamer.metamers.check import Judge
 from jmetamer.metamers.renamed import (
     NO,
     UNDECIDED,
