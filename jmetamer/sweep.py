@@ -9,6 +9,7 @@ Compiled programs are kept in the user's folder for caches, for the next run;
 JMETAMER_COMPILATION_CACHE names another folder, or "off".
 """
 
+import contextlib
 import functools
 import os
 import shlex
@@ -25,7 +26,7 @@ from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, JmetamerError, StoreError
 from jmetamer._base.interrupts import interrupts_remembered
-from jmetamer._base.terminal import INTERRUPTED, complain, complain_of, exit_code
+from jmetamer._base.terminal import INTERRUPTED, audible, complain, complain_of, exit_code
 from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
     CellSettings,
@@ -124,6 +125,7 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
 
 def _parser() -> jsonargparse.ArgumentParser:
     parser = jsonargparse.ArgumentParser(prog="python -m jmetamer.sweep", description=__doc__)
+    audible(parser)
     add = parser.add_argument
     add("config", nargs="?", help="YAML file, or the name of a packaged config [quickstart]")
     add("--out", type=str, metavar="DIR", help="run folder [runs/<name>]")
@@ -210,6 +212,7 @@ def _sweep(
         terminal.line(f"{len(grid) - len(waiting)} of {len(grid)} cells are finished already")
     failed: set[str] = set()
     announced = False
+    computed = [cell.id for cell in waiting]
     while waiting:
         outcomes: dict[str, Outcome] = {}
         for alike in grouping.alike(waiting, most) if most > 1 else [[cell] for cell in waiting]:
@@ -227,12 +230,25 @@ def _sweep(
             time.sleep(_POLL_SECONDS)
         waiting = locked
     gone = [cell.id for cell in grid if cell.id not in failed and not store.is_finished(cell.id)]
+    gone = gone or _lost_networks(store, [one for one in computed if one not in failed])
     if gone or not (store.folder / "cells.json").is_file():
         raise StoreError(
             f"a part of the run folder `{store.folder}` was removed while the sweep ran: "
             f"{', '.join(gone) or 'cells.json'}; start the same command again"
         )
     return len(failed)
+
+
+def _lost_networks(store: RunStore, computed: Sequence[str]) -> list[str]:
+    """Return the folders of networks that finished cells name and that are not there any more."""
+    if not (store.folder / "cells.json").is_file():
+        return []
+    run, names = open_run(store.folder), set()
+    for cell in computed:
+        with contextlib.suppress(StoreError):  # a cell that cannot be read is said later
+            names.add(str(run.provenance(cell).get("model_folder") or ""))
+    places = [f"models/{name}" for name in sorted(names - {""})]
+    return [place for place in places if not (store.folder / place).is_dir()]
 
 
 def _conclude(

@@ -4,10 +4,17 @@ import contextlib
 import gc
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from jmetamer._base.interrupts import interrupts_remembered, raise_if_interrupted
+from jmetamer._base.interrupts import (
+    interrupts_end_imports,
+    interrupts_raise,
+    interrupts_remembered,
+    raise_if_interrupted,
+)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -36,3 +43,36 @@ def test_one_is_raised_where_it_arrives_and_the_handler_is_put_back():
     assert not went_on
     assert signal.getsignal(signal.SIGINT) is before
     raise_if_interrupted()
+
+
+@pytest.mark.parametrize("command", ["sweep", "report", "leaderboard"])
+def test_one_while_a_command_is_imported_is_one_line(tmp_path, command):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'numpy':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, "-m", f"jmetamer.{command}", "--help"]
+    ended = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "\ninterrupted\n")
+
+
+def test_one_is_raised_again_once_a_command_is_imported():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupts_end_imports()
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        interrupts_raise()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a command in the background
+        interrupts_end_imports()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import os
 import shutil
@@ -215,6 +216,18 @@ class TestASweep:
         assert gone in capsys.readouterr().err
         assert sweep.main(["tiny.yaml"], run_cell=desk) == 0
         assert open_run("runs/tiny").cells == tuple(ids())
+
+    def test_whose_networks_were_removed_meanwhile_does_not_end_well(self, desk, capsys):
+        def careless(cell, *, models, **rest):
+            (models / "net").mkdir(parents=True, exist_ok=True)
+            if cell.id == ids()[3]:
+                shutil.rmtree(models)
+            record, reference = desk(cell, models=models, **rest)
+            return dataclasses.replace(record, provenance={"model_folder": "net"}), reference
+
+        assert sweep.main(["tiny.yaml"], run_cell=careless) == 1
+        assert "was removed while the sweep ran: models/net;" in capsys.readouterr().err
+        assert sweep.main(["tiny.yaml"], run_cell=desk) == 0  # what was finished before stays so
 
     def test_with_a_bad_reference_ends_with_code_1_until_its_cells_are_moved_away(
         self, desk, capsys

@@ -121,8 +121,14 @@ def test_a_process_ends_as_ever_without_its_streams(run, redirection, arguments)
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
-    if "--help" not in arguments:  # a parser of arguments says nothing of what it cannot print
-        assert ended.stderr.count(LOST) == ("2>&-" not in redirection)
+    assert ended.stderr.count(LOST) == ("2>&-" not in redirection)
+
+
+@pytest.mark.parametrize("main", [sweep, report, leaderboard])
+def test_help_that_nobody_reads_is_said(monkeypatch, capsys, main):
+    monkeypatch.setattr("sys.stdout", lost_stream("full"))
+    assert exit_code(lambda: main(["--help"])) == 0
+    assert capsys.readouterr().err.count(LOST) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,39 @@
 """An interrupt (Ctrl-C) that is not lost, wherever in the process it arrives."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+INTERRUPTED = 130  # the exit code
+
 _seen = threading.Event()
+
+
+def interrupts_end_imports() -> None:
+    """End the process at an interrupt with one line, while a command is being imported.
+
+    That takes seconds, and Python would end with the traceback of some import.
+    """
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler  # and not ignored
+    ):
+        signal.signal(signal.SIGINT, _end)
+
+
+def interrupts_raise() -> None:
+    """Let an interrupt raise `KeyboardInterrupt` again, once everything is imported."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: Any) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"\ninterrupted\n")
+    os._exit(INTERRUPTED)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What commands print, on a terminal that may be gone, full, or know few letters."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -7,8 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from jmetamer._base.errors import JmetamerError
-
-INTERRUPTED = 130
+from jmetamer._base.interrupts import INTERRUPTED, interrupts_raise
 
 
 def exit_code(main: Callable[[], int]) -> int:
@@ -21,6 +21,7 @@ def exit_code(main: Callable[[], int]) -> int:
       >>> exit_code(lambda: 3)
       3
     """
+    interrupts_raise()
     _fill_streams()
     if sys.stdout is None or sys.stdout.closed:
         hush("it was when the command began")
@@ -50,6 +51,11 @@ def say(*lines: object) -> None:
     """
     with listened():
         print(*lines, sep="\n", flush=True)
+
+
+def audible(parser: argparse.ArgumentParser) -> None:
+    """Let a parser say its help; on its own it drops what cannot be printed, without a word."""
+    parser.print_help = lambda file=None: say(parser.format_help().rstrip("\n"))  # type: ignore[method-assign]
 
 
 def complain(text: str) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from jmetamer._base.errors import JmetamerError
-from jmetamer._base.terminal import complain_of, exit_code, say
+from jmetamer._base.terminal import audible, complain_of, exit_code, say
 from jmetamer.leaderboard.document import write_leaderboard
 
 
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       Exit code: 0, or 2 if a run cannot be read or a file cannot be written.
     """
     parser = argparse.ArgumentParser(prog="python -m jmetamer.leaderboard", description=__doc__)
+    audible(parser)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="folder of a run")
     parser.add_argument("--out", metavar="FILE", default="leaderboard.html", help="page to write")
     parser.add_argument("--json", metavar="FILE", default="leaderboard.json", help="data to write")

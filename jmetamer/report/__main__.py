@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jmetamer._base.errors import JmetamerError
-from jmetamer._base.terminal import complain_of, exit_code, say
+from jmetamer._base.terminal import audible, complain_of, exit_code, say
 from jmetamer.report.page import write_report
 
 
@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       Exit code: 0, or 2 if a run cannot be read or the page cannot be written.
     """
     parser = argparse.ArgumentParser(prog="python -m jmetamer.report", description=__doc__)
+    audible(parser)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="folder of a run")
     parser.add_argument(
         "--out",

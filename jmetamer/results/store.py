@@ -1,7 +1,7 @@
 """`RunStore`: the writing side of a run folder.
 
     run folder/
-      cells.json             ids of all cells that were ever asked for, in order
+      cells.json             ids of all cells that were ever asked for, in order, and their sum
       cells/<cell>/          record.json, the group arrays.zarr and manifest.json of a finished cell
       references/<digest>/   reference.json, arrays.zarr and manifest.json of a reference graph
       failures/<cell>.json   settings and traceback of a cell that failed
@@ -9,12 +9,13 @@
       locks/                 empty files; held by the process that computes a cell
 
 Everything is written under a temporary name and renamed into place, so that a killed process
-leaves either all of it or a temporary that nobody reads. What is there and is not whole is moved
+leaves either all of it or a temporary that nobody reads and a later sweep removes. What is there and is not whole is moved
 beside, as `.aside-<digits>-<name>`, before it is written again.
 """
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ import numpy as np
 
 from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer._base.paths import user_path, write_text
+from jmetamer.results.leftovers import remove, remove_leftovers
 from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.record import SCHEMA_VERSION, Record, Variable, check_record
@@ -106,7 +108,8 @@ class RunStore:
             known = read_order(path)
             new = [cell for cell in dict.fromkeys(cell_ids) if cell not in known]
             if new or not path.exists():
-                _write_json(path, known + new)
+                order = known + new
+                _write_json(path, {"cells": order, "sha256": _order_sum(order)})
 
     def write(self, cell_id: str, record: Record) -> None:
         """Store a finished cell; the caller holds its lock.
@@ -200,15 +203,18 @@ class RunStore:
 
     def clean(self) -> None:
         """Remove what killed processes left behind; cells being computed are left alone."""
-        for stale in self.folder.glob("cells/.tmp-*"):
-            with self.lock(stale.name.removeprefix(".tmp-")) as mine:
-                if mine:
-                    shutil.rmtree(stale, ignore_errors=True)
-        for shelf in self.folder.glob("partial/*"):  # killed between the record and its tidying up
-            if self.is_finished(shelf.name):
-                with self.lock(shelf.name) as mine:
+        for place, lock in (("cells", ""), ("references", "reference-")):
+            for stale in self.folder.glob(f"{place}/.tmp-*"):
+                with self.lock(lock + stale.name.removeprefix(".tmp-")) as mine:
                     if mine:
-                        self.partial(shelf.name).remove()
+                        shutil.rmtree(stale, ignore_errors=True)
+        for shelf in self.folder.glob("partial/*"):
+            with self.lock(shelf.name) as mine:
+                if mine and self.is_finished(shelf.name):  # killed before it was tidied up
+                    self.partial(shelf.name).remove()
+                for stale in shelf.glob(".tmp-*.npz") if mine else ():
+                    remove(stale)
+        remove_leftovers(self.folder)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small text file at the top of the run folder, in one step."""
@@ -291,15 +297,29 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def read_order(path: Path) -> list[str]:
-    """Return the cell ids of `cells.json`; none where the file is missing or damaged.
+    """Return the cell ids of `cells.json`; none where the file is missing, or damaged (a warning).
 
-    It holds the order of cells and nothing else, so without it they are listed by name.
+    It holds the order of cells, and which were asked for; without it they are listed by name.
 
     Args:
       path: the file.
     """
     try:
-        order = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = json.loads(path.read_bytes())
+        order = document if isinstance(document, list) else document["cells"]  # as once written
+        if order is not document and document["sha256"] != _order_sum(order):
+            raise ValueError("its content does not match its own sha256")
+        if not all(isinstance(cell, str) for cell in order):
+            raise ValueError("it holds something that is no name of a cell")
+    except FileNotFoundError:
         return []
-    return list(dict.fromkeys(map(str, order))) if isinstance(order, list) else []
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        told = f"`{path}` is damaged ({error}): which cells are not finished is not known; the "
+        told += "command that made the run writes it again"
+        warnings.warn(told, StoreWarning, stacklevel=2)
+        return []
+    return list(dict.fromkeys(order))
+
+
+def _order_sum(order: Any) -> str:
+    return hashlib.sha256(json.dumps(order).encode()).hexdigest()

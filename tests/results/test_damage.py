@@ -344,7 +344,18 @@ def test_a_list_that_names_a_cell_twice_lists_it_once(written):
 @pytest.mark.parametrize("text", ["3", "{}", '"a"', "", "[", "[3, null]"])
 def test_a_damaged_list_of_cells_costs_their_order_alone(written, text):
     (written / "cells.json").write_text(text)
+    with pytest.warns(StoreWarning, match=r"cells\.json` is damaged"):
+        assert open_run(written).cells == ("a", "b")
+
+
+def test_a_flipped_letter_in_the_list_of_cells_makes_no_unfinished_cell(written):
+    path = written / "cells.json"
+    path.write_text(path.read_text().replace('"b"', '"c"'))
+    with pytest.warns(StoreWarning, match="sha256"):
+        assert open_run(written).unfinished == ()
+    RunStore(written).register(["a", "b", "d"])
     assert open_run(written).cells == ("a", "b")
+    assert open_run(written).unfinished == ("d",)
 
 
 def test_files_of_other_programs_are_passed_over(written):

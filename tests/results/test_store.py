@@ -304,3 +304,45 @@ def test_the_store_imports_no_jax():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert done.stdout == "False\n"
+
+
+def test_temporaries_of_killed_writers_are_removed_and_nothing_else(tmp_path):
+    store, run = RunStore(tmp_path / "run"), tmp_path / "run"
+    dead, alive = 2**22 + 1, os.getppid()  # beyond the largest number of a process
+    old = [
+        f".tmp-{dead}-config.yaml",
+        f".tmp-{dead}-cells.json",
+        f".tmp-{os.getpid()}-report.html",
+        f"failures/.tmp-{dead}-a.json",
+        f"partial/a/.tmp-{dead}-seeds-0-63.npz",
+        f"models/.net.draft-{dead}-0123abcd/params/x",
+        f"models/.net.retired-{dead}-0123abcd/x",
+        "references/.tmp-0123/reference.json",
+        "cells/.tmp-a/record.json",
+    ]
+    kept = [
+        f".tmp-{alive}-config.yaml",
+        f".tmp-{dead}-notes.txt",
+        ".tmp-mine",
+        f"failures/.tmp-{alive}-a.json",
+        "failures/b.json",
+        "partial/a/seeds-0-63.npz",
+        "partial/a/.mine",
+        f"partial/b/.tmp-{dead}-seeds-0-63.npz",
+        f"models/.net.draft-{alive}-0123abcd/x",
+        "models/.net.draft/x",
+        "models/net/.tmp-1-x",
+        "references/.tmp-4567/reference.json",
+        "cells/.tmp-b/record.json",
+    ]
+    for name in (*old, *kept):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("")
+    for path in run.rglob("*"):
+        os.utime(path, (0, 0))
+    young = run / f".tmp-{dead}-report-error.txt"
+    young.write_text("")
+    with store.lock("b"), store.lock("reference-4567"):  # another process computes them
+        store.clean()
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith("locks/")} == {*kept, young.name}
