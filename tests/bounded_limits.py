@@ -10,6 +10,8 @@ def bounded_limits(values, low, high, level=0.95):
     count, mean = len(shares), shares.mean()
     squared = stats.t.ppf(0.5 + level / 2, count - 1) ** 2 * shares.var(ddof=1) / count
     inflation = squared / (mean * (1 - mean))
+    if np.ptp(shares) < 1e-9:  # equal values: one trial each
+        inflation = stats.norm.ppf(0.5 + level / 2) ** 2 / count
     # (mean - u)^2 = inflation u (1 - u)
     roots = np.roots([1 + inflation, -(2 * mean + inflation), mean**2])
     return tuple(low + (high - low) * np.sort(roots.real))

@@ -47,8 +47,8 @@ def _number(given: Numbers, write: Callable[[float], str], *more: str) -> Shown:
     below: tuple[str, ...] = ()
     if given["low"] is not None:
         below = (f"{write(given['low'])} to {write(given['high'])}",)
-    elif given.get("num_seeds") == 1:
-        below = ("one seed",)
+    elif given.get("num_seeds"):
+        below = ("one seed" if given["num_seeds"] == 1 else f"all {given['num_seeds']} equal",)
     return Shown(write(given["value"]), (*below, *more), given["value"])
 
 
@@ -72,7 +72,8 @@ def _difference(given: Numbers) -> Shown:
     """Show a paired difference with its interval, and of how many pairs it is."""
     if given["value"] is None:
         return Shown("n/a", reason=given["reason"])
-    below = "no interval"
+    several = min(given["num_seeds"], given["num_architectures"]) > 1
+    below = "all equal: no interval" if several else "no interval"
     if given["low"] is not None:
         below = f"{_two(given['low'])} to {_two(given['high'])}"
     sizes = (

@@ -112,7 +112,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rates=rates,
         recognized=found,
         map_layer=first.map_layer,
-        # Seeds of one rank leave no doubt that a limit at the ceiling would have to say.
+        # Seeds of one rank say so: all of them are equal.
         rank=over_seeds(
             maps["rank"], _NO_MAPS, bounds=(0, most if np.ptp(maps["rank"]) else np.inf)
         ),

@@ -47,7 +47,13 @@ def interval(effect: Effect | AdjustedEffect) -> str:
     Example:
       >>> print(interval(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6)))
       -0.2 to +0.4
+      >>> print(interval(AdjustedEffect(0.0, 0.0, 0.0, 1.0, 0.3, 3)))
+      all 3 equal
     """
+    if effect.num_seeds == 1:
+        return "one seed"
+    if effect.all_equal:
+        return f"all {effect.num_seeds} equal"
     return f"{signed(effect.low)} to {signed(effect.high)}"
 
 
@@ -87,7 +93,7 @@ def main_sentence(study: EffectStudy) -> str:
             changes = [
                 f"{outcome} by {_with_limits(effect)}"
                 for outcome, effect in own.items()
-                if outcome != ACCURACY and _is_clear(effect)
+                if outcome != ACCURACY and effect.is_clear
             ]
             text = listing(changes, limit=10) or "no outcome so that its interval leaves 0 out"
             parts.append(f"{factor.compared(second)} changes {text}")
@@ -112,11 +118,11 @@ def _cost(study: EffectStudy) -> str:
         if factor.name in study.grid.about
         for second in factor.levels[1:]
     ]
-    if all(effect.low == effect.high == 0 for effect, _ in costs):
-        return " Test accuracy is the same."
+    if all(effect.all_equal and effect.mean == 0 for effect, _ in costs):
+        return " Test accuracy is the same at every seed."
     unsure = ", which may be 0,"
     texts = [
-        f"by {_with_limits(effect)}{unsure * (effect.low < 0 < effect.high)} with {name}"
+        f"by {_with_limits(effect)}{unsure * (effect.low < 0 < effect.high and not effect.all_equal)} with {name}"
         for effect, name in costs
     ]
     return f" Test accuracy changes {listing(texts)}."
@@ -127,7 +133,7 @@ def interaction_sentence(study: EffectStudy) -> str:
     found = [
         f"{study.label(one)} on {outcome} ({signed(one.mean)}; {interval(one)})"
         for outcome, one in study.all
-        if len(one.factors) > 1 and _is_clear(one)
+        if len(one.factors) > 1 and one.is_clear
     ]
     if not any(len(one.factors) > 1 for _, one in study.all):
         return ""
@@ -141,11 +147,18 @@ def certainty_sentence(study: EffectStudy) -> str:
     effects = [one for _, one in study.all]
     family = max(len(found) for found in study.effects.values())
     seeds = max(one.num_seeds for one in effects)
-    count = sum(map(_is_clear, effects))
+    equal = sum(one.all_equal for one in effects)
+    own = [one for one in effects if not one.all_equal]
+    count = sum(one.is_clear for one in own)
     text = (
-        f"Of {len(effects)} intervals, {count} {'leaves' if count == 1 else 'leave'} 0 out; if "
-        f"nothing had an effect, about {number(round(ALPHA * len(effects), 1))} would."
+        f"Of {plural(len(own), 'interval')}, {count} {'leaves' if count == 1 else 'leave'} 0 out; "
+        f"if nothing had an effect, about {number(round(ALPHA * len(own), 1))} would."
     )
+    if equal:
+        text += (
+            f" {plural(equal, 'effect')} more {'is' if equal == 1 else 'are'} equal at all seeds, "
+            "which gives no interval."
+        )
     smallest = min(one.smallest_p for one in effects)
     corrected = f"after Holm's correction for the {family} effects on one outcome " * (family > 1)
     if family * smallest > ALPHA:
@@ -212,6 +225,8 @@ def share_limits(fit: AdjustedEffect) -> str:
     """
     if math.isinf(fit.share_low):
         return "no limits"
+    if fit.all_equal:
+        return f"all {fit.num_seeds} equal"
     return f"{percent(fit.share_low)} to {percent(fit.share_high)}"
 
 
@@ -237,10 +252,6 @@ def seeds_needed(fit: AdjustedEffect) -> str:
 
 def _with_limits(effect: Effect | AdjustedEffect) -> str:
     return f"{signed(effect.mean)} ({interval(effect)})"
-
-
-def _is_clear(effect: Effect) -> bool:
-    return not effect.low <= 0 <= effect.high
 
 
 def _capital(text: str) -> str:

@@ -43,8 +43,8 @@ class EqualRank:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval of the effect leaves 0 out, so that there is one to explain."""
-        return not self.plain.low <= 0 <= self.plain.high
+        """Whether there is an effect to explain."""
+        return self.plain.is_clear
 
     @property
     def verdict(self) -> str:
@@ -53,7 +53,7 @@ class EqualRank:
             return NOTHING
         if self.direct is None:
             return UNDETERMINED
-        if not self.direct.low <= 0 <= self.direct.high:
+        if self.direct.is_clear:
             return MORE
         return EXPLAINED if self.direct.within_margin else NOT_FOUND
 

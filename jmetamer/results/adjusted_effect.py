@@ -17,6 +17,7 @@ _LEVEL_OF_SHARE = 0.9  # two one-sided tests at 5 %
 _POWER = 0.9
 _SURE_OF_SPREAD = 0.9
 _MOST_SEEDS = 10_000
+_EQUAL = 1e-9
 _COLLINEAR = 1e-8  # share of a column's variation that no other column explains
 
 
@@ -48,6 +49,17 @@ class AdjustedEffect(NamedTuple):
     share_high: float = np.inf
     seeds_needed: float = np.inf
     margin: float = MARGIN
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether every seed gives the same direct part, up to round-off of the whole effect."""
+        return self.high - self.low <= _EQUAL * max(abs(self.unadjusted), abs(self.mean))
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the limits leave 0 out by more than round-off of the whole effect."""
+        limit = _EQUAL * abs(self.unadjusted)
+        return self.low > limit or self.high < -limit
 
     @property
     def within_margin(self) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.results.levels import check_level
-from jmetamer.results.seed_interval import ANYWHERE, Bounds
+from jmetamer.results.seed_interval import ANYWHERE, EQUAL, Bounds
 
 
 class CrossedSummary(NamedTuple):
@@ -14,7 +14,8 @@ class CrossedSummary(NamedTuple):
 
     Attributes:
       mean: over rows and columns; NaN where no row has values.
-      low, high: limits of its interval; NaN likewise, infinite for one row or one column.
+      low, high: limits of its interval; NaN likewise, infinite for one row or one column, and
+        where all values are equal, since neither says anything about the spread.
       num_rows, num_columns: members of each sample that count.
     """
 
@@ -74,6 +75,6 @@ def crossed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE)
             quantile = special.stdtrit(size - 1, 0.5 + level / 2)
             square += quantile**2 * table.mean(1 - axis).var(ddof=1) / size
     half = float(np.sqrt(square))
-    if np.isinf(half):
+    if np.isinf(half) or np.ptp(table) <= EQUAL * np.abs(table).max():
         return CrossedSummary(mean, -np.inf, np.inf, *shape)
     return CrossedSummary(mean, max(mean - half, bounds[0]), min(mean + half, bounds[1]), *shape)

@@ -22,7 +22,8 @@ class Effect(NamedTuple):
     Attributes:
       factors: names; of an interaction more than one.
       mean: over seeds, in units of the outcome.
-      low, high: limits of its t-interval; infinite for one seed.
+      low, high: limits of its t-interval; infinite for one seed, and where the effect is equal at
+        all seeds, which says nothing about its spread.
       p_value: of the exact sign-flip test over seeds.
       adjusted_p: the same after Holm's correction for all effects that were asked for.
       smallest_p: the least p-value that so many seeds can give, before the correction.
@@ -39,6 +40,16 @@ class Effect(NamedTuple):
     smallest_p: float
     num_seeds: int
     levels: tuple[tuple[Any, Any], ...] = ()
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether two seeds or more gave one and the same effect, so that it has no interval."""
+        return self.num_seeds > 1 and bool(np.isinf(self.low))
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves 0 out, or every seed gives the same effect that is not 0."""
+        return self.mean != 0 if self.all_equal else not self.low <= 0 <= self.high
 
 
 def factorial_effects(
@@ -114,8 +125,8 @@ def factorial_effects(
         Effect(
             tuple(names[place] for place, _ in one),
             summary.mean if abs(summary.mean) > smallest else 0.0,
-            max(summary.low, -largest),
-            min(summary.high, largest),
+            max(summary.low, -largest) if np.isfinite(summary.low) else summary.low,
+            min(summary.high, largest) if np.isfinite(summary.high) else summary.high,
             test.p_value,
             float(corrected),
             test.smallest_p,

@@ -13,6 +13,7 @@ ANYWHERE: Bounds = (-np.inf, np.inf)
 SHARE: Bounds = (0.0, 1.0)
 KAPPA: Bounds = (-1.0, 1.0)
 _ROUND_OFF = 1e-9  # by which a mean may leave its range
+EQUAL = 1e-12  # of the largest, by which values that are equal differ
 
 
 def t_interval(
@@ -28,6 +29,8 @@ def t_interval(
 
     What has a range (a share, an accuracy, kappa) is no normal variable near its ends. Between two
     finite bounds the limits are those of `limits_within`, inside of them; one bound cuts them.
+    Values that are all equal say nothing about their spread: between two bounds each counts as one
+    trial, else there are no limits.
 
     Args:
       values: [..., m] one mean for each of m seeds along the last axis, finite.
@@ -36,7 +39,7 @@ def t_interval(
 
     Returns:
       Lower and upper limit, [...] float64 each; minus and plus infinity where m = 1, since one
-      seed says nothing about the spread.
+      seed says nothing about the spread, and where all values are equal and a bound is infinite.
 
     Raises:
       InputError: if there is no seed, a value is not finite or outside of the bounds, or the level
@@ -74,11 +77,14 @@ def t_interval(
     if num_seeds == 1:
         return np.full(mean.shape, -np.inf), np.full(mean.shape, np.inf)
     quantile = special.stdtrit(num_seeds - 1, 0.5 + level / 2)
-    variance = means.var(-1, ddof=1) / num_seeds
+    equal = np.ptp(means, axis=-1) <= EQUAL * np.abs(means).max(-1)
+    variance = np.where(equal, 0.0, means.var(-1, ddof=1) / num_seeds)
+    equal |= variance == 0
     if np.isfinite(bounds).all():
         return limits_within(bounds, mean, variance, num_seeds, level)
     half_width = quantile * np.sqrt(variance)
-    return np.maximum(mean - half_width, bounds[0]), np.minimum(mean + half_width, bounds[1])
+    low, high = np.maximum(mean - half_width, bounds[0]), np.minimum(mean + half_width, bounds[1])
+    return np.where(equal, -np.inf, low)[()], np.where(equal, np.inf, high)[()]
 
 
 class SeedSummary(NamedTuple):
@@ -86,7 +92,8 @@ class SeedSummary(NamedTuple):
 
     Attributes:
       mean: over seeds; NaN where none has a value.
-      low, high: limits of its t-interval; NaN likewise, infinite for one seed.
+      low, high: limits of its t-interval; NaN likewise, infinite for one seed, and where all are
+        equal and a bound is infinite.
       num_seeds: seeds with a value.
     """
 

@@ -85,8 +85,10 @@ def rate_interval(
     rate = count / total
     residuals = drawn[:, 0] - rate * drawn[:, 1]
     variance = len(drawn) / (len(drawn) - 1) * np.sum(residuals**2) / total**2
-    low, high = limits_within((0, 1), rate, variance, len(drawn), level)
     alike = wilson_interval(int(count), int(total), level)
+    if variance == 0 and 0 < rate < 1:
+        return alike
+    low, high = limits_within((0, 1), rate, variance, len(drawn), level)
     return min(float(low), alike[0]), max(float(high), alike[1])
 
 
@@ -99,8 +101,9 @@ def limits_within(
     Wilson's limits are taken with this number in place of n and Student's quantile t in place of z:
     c = t^2 variance / (u (1 - u)) is what z^2 / n is there. So are proportions of samples in
     clusters treated (E. L. Korn and B. I. Graubard, Survey Methodology 24, 1998). Far from the ends
-    these are the limits mean -+ t sqrt(variance). Where all values lie at one end they tell nothing
-    about their spread: each counts as one trial, the least it can, and z stays.
+    these are the limits mean -+ t sqrt(variance). Values that are all equal (all at one end, or
+    with a variance of 0) tell nothing about their spread: each counts as one trial, the least it
+    can, and z stays.
 
     Args:
       bounds: lowest and highest possible value.
@@ -124,7 +127,7 @@ def limits_within(
     spread = np.asarray(variance, np.float64) / width**2
     quantile = special.stdtrit(num_seeds - 1, 0.5 + level / 2)
     inflation = np.full(np.shape(share), _normal_quantile(level) ** 2 / num_seeds)
-    inside = (share > 0) & (share < 1)
+    inside = (share > 0) & (share < 1) & (spread > 0)
     np.divide(quantile**2 * spread, share * (1 - share), out=inflation, where=inside)
     low, high = _score_limits(share, inflation)
     return bounds[0] + width * low, bounds[0] + width * high

@@ -69,7 +69,7 @@ class TestEffects:
     def test_of_sums_that_cancel_are_zero(self):
         study = only(made(dict.fromkeys(range(6), (0.1, 0.3, 0.2, 0.4))))
         both = study.effects["test accuracy"][2]
-        assert (both.mean, both.low, both.high, both.p_value) == (0, 0, 0, 1)
+        assert (both.mean, both.all_equal, both.is_clear, both.p_value) == (0, True, False, 1)
 
     def test_average_cells_that_differ_in_another_seed(self):
         cells = made(ACCURACY)
@@ -375,8 +375,8 @@ class TestSentences:
         )
         # The effect of ELU is -0.1 - d at each seed; t of two degrees of freedom is 4.3027.
         told = (
-            "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (0 to "
-            "0) with residual true."
+            "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (all 3 "
+            "equal) with residual true."
         )
         nothing = "changes no outcome so that its interval leaves 0 out"
         assert main_sentence(study) == (
@@ -388,6 +388,17 @@ class TestSentences:
         })  # fmt: skip
         start = "Activation elu instead of relu changes rank by +9 (+6.52 to +11.5); residual "
         assert main_sentence(only(cells)).startswith(start)
+
+    def test_of_what_is_equal_at_all_seeds_claim_no_interval(self):
+        cells = made(dict.fromkeys(range(3), (0.1, 0.3, 0.2, 0.4)), lambda name, _, seed: {
+            "rank_post": ("target", [8 * (name == "elu") + seed])
+        })  # fmt: skip
+        study = only(cells)
+        start = "Activation elu instead of relu changes rank by +8 (all 3 equal); residual "
+        assert main_sentence(study).startswith(start)
+        counted = certainty_sentence(study)
+        assert counted.startswith("Of 0 intervals, 0 leave 0 out")
+        assert "6 effects more are equal at all seeds" in counted
         assert "No interaction" in interaction_sentence(study)
 
     def test_name_interactions(self):

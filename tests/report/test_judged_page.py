@@ -150,8 +150,8 @@ def test_the_start_stands_beside_the_metamers(text):
         "metamers that succeeded", "start of the search",
         "random displacement as far as the metamer&#39;s",
     ]  # fmt: skip
-    assert rows[0][2].split() == ["0.50", "own", "0.50", "to", "0.50"]
-    assert rows[1][3].split() == ["0.00", "0.00", "to", "0.00"]
+    assert rows[0][2].split() == ["0.50", "own", "-0.60", "to", "0.95"]  # equal
+    assert rows[1][3].split() == ["0.00", "-0.81", "to", "0.81"]
     assert rows[1][-1] == "1.3"
     assert "the starts of the searches with 0.00." in text
 

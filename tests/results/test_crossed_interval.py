@@ -73,3 +73,8 @@ def test_misuse_is_refused():
             crossed_summary(values)
     with pytest.raises(InputError, match="`level`"):
         crossed_summary([[1.0]], level=1.0)
+
+
+def test_equal_values_say_nothing_about_the_spread():
+    found = crossed_summary(np.full((3, 2), 0.3), bounds=(-2, 2))
+    assert found == (pytest.approx(0.3), -np.inf, np.inf, 3, 2)

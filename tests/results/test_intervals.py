@@ -36,8 +36,9 @@ def coverage(limits, truth):
 @given(arrays(np.float64, st.integers(2, 12), elements=st.floats(-1e3, 1e3)), st.floats(0.01, 0.99))
 def test_t_interval_equals_scipys(values, level):
     scale = stats.sem(values)
-    if scale == 0:
-        scale = 1e-300  # SciPy has no limits without spread; ours are the mean itself
+    if np.ptp(values) <= 1e-12 * np.abs(values).max() or values.var() == 0:
+        assert t_interval(values, level) == (-np.inf, np.inf)  # equal values say nothing
+        return
     expected = stats.t.interval(level, len(values) - 1, values.mean(), scale)
     np.testing.assert_allclose(t_interval(values, level), expected, rtol=1e-9, atol=1e-9)
 
@@ -93,8 +94,17 @@ def test_too_few_values_leave_everything_possible():
     assert median_interval([]) == (-np.inf, np.inf)
 
 
-def test_seeds_that_agree_leave_no_doubt():
-    assert t_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+@pytest.mark.parametrize("num_seeds", [2, 3])
+def test_equal_seeds_say_nothing_about_their_spread(num_seeds):
+    assert t_interval([0.1 + 0.2] * (num_seeds - 1) + [0.3]) == (-np.inf, np.inf)
+    assert t_interval([0.0] * num_seeds, bounds=(-np.inf, 1)) == (-np.inf, np.inf)
+    # Between two bounds each is one trial, as in the limits of Wilson: of 0.5 with n = 3 and z.
+    z = stats.norm.ppf(0.975) ** 2 / num_seeds
+    half = np.sqrt(z * 0.25 + z**2 / 4) / (1 + z)
+    for bounds, mean in (((0, 1), 0.5), ((-1, 1), 0.0)):
+        width = bounds[1] - bounds[0]
+        limits = t_interval([mean] * num_seeds, bounds=bounds)
+        assert limits == pytest.approx((mean - width * half, mean + width * half))
 
 
 @pytest.mark.parametrize("interval", [t_interval, median_interval])
@@ -187,7 +197,7 @@ class TestBounds:
         assert -1 <= low <= values.mean() + 1e-9
         assert values.mean() - 1e-9 <= high <= 1
         low, high = t_interval(values + 1, level, (0, np.inf))
-        assert 0 <= low <= high
+        assert (0 <= low <= high) or np.ptp(values + 1) < 1e-11
 
     def test_limits_are_the_roots_of_the_score(self):
         values = [0.74, 0.9, 1.0]

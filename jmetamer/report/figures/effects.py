@@ -1,5 +1,6 @@
 """Effects of factors with their intervals, a panel for each outcome."""
 
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
@@ -78,9 +79,10 @@ def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:
     for row, one in enumerate(found):
         kind = min(len(one.factors), len(_KINDS)) - 1
         color = _COLORS[kind]
-        axes.hlines(row, one.low, one.high, color=color, lw=2)
+        if math.isfinite(one.low):
+            axes.hlines(row, one.low, one.high, color=color, lw=2)
         axes.plot([one.mean], [row], marker="o", ms=5, color=color, label=_KINDS[kind])
-        ends += [one.low, one.high]
+        ends += [end for end in (one.low, one.mean, one.high) if math.isfinite(end)]
     low, high = min(ends), max(ends)
     pad = 0.06 * (high - low) or 1.0
     axes.set_xlim(low - pad, high + pad)
