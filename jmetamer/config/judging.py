@@ -21,11 +21,12 @@ class SuccessSettings:
       distance: least distance of features (normalized Euclidean) or edges (Jaccard) from the
         reference; what is nearer is trivial.
       alpha: largest p-value of the null-distribution test.
-      null_pairs: random pairs of that test, so that p-values are multiples of 1 / (1 + pairs), and
-        a correction over up to 250 cells can be passed; 0 leaves it out, and sets `alpha` and
+      null_pairs: random pairs of that test, at most as many as there are different ones, so that
+        p-values are multiples of 1 / (1 + pairs); 0 leaves it out, and sets `alpha` and
         `null_others` to null.
       null_others: other targets from which the pairs are drawn; of fewer than 30, p-values are too
-        small too often.
+        small too often. r of them hold r (r - 1) different pairs: 32 are enough for a correction
+        over up to 49 cells, 72 (and 4999 pairs) for one over 250.
     """
 
     share: Annotated[float, Range(0, 1, open_low=True)] | None = None

@@ -39,7 +39,7 @@ class NullTest(NamedTuple):
         of them are needed, three statistics call for no correction. NaN where not applicable.
       beats_all: [b] bool, every used statistic is above the whole null, the criterion of Feather
         et al. (2023); False where not applicable.
-      num_pairs: N, random pairs.
+      num_pairs: N, random pairs; r (r - 1), all that there are, where more were asked for.
       num_others: r, references that they were drawn from.
       not_applicable: why no metamer, however perfect, could be told from the null; empty where one
         can be.
@@ -84,18 +84,22 @@ def null_test(
     test is not applicable: as where features are constant on a vertex-transitive graph, so that
     other nodes' activations are the target's. `not_applicable` says why.
 
-    Pairs are drawn with replacement, the k-th from the k-th fold of `key`, and only counted, so
-    memory does not grow with N and `pass_bytes` changes no pair. If reference, metamer and others
-    are independent draws of one distribution, the p-values are uniform in the limit of many
-    others. No number of pairs makes up for few others, since r of them hold r (r - 1) different
-    pairs: in 3000 simulations of null data (40 entries, 199 pairs) p <= 0.01 came up in 5.7 to 9%
-    with 5 others and in 1.8 to 2.5% with 10, but in 0.8 to 1.3% with 30. Take 30 or more.
+    r others hold r (r - 1) different ordered pairs. Where N is as many or more, each of them is
+    counted once and no more, so that p is a multiple of 1 / (1 + r (r - 1)): pairs drawn twice say
+    nothing new. Of fewer, pairs are drawn with replacement, the k-th from the k-th fold of `key`.
+    They are only counted, so memory does not grow with N and `pass_bytes` changes no pair. If
+    reference, metamer and others are independent draws of one distribution, the p-values are
+    uniform in the limit of many others. No number of pairs makes up for few others: in 3000
+    simulations of null data (40 entries, 199 pairs) p <= 0.01 came up in 5.7 to 9% with 5 others
+    and in 1.8 to 2.5% with 10, but in 0.8 to 1.3% with 30. Take 30 or more; for p down to 1 / 5000,
+    as a correction over many cells needs it, 72 or more.
 
     Args:
       reference: [q], or [t, c] of t target nodes, or any shape; finite.
       metamers: [b, ...], one more axis in front.
       others: [r, ...] activations of r >= 2 other references, finite; for a node, of other nodes.
-      num_pairs: N, from 1 to 2^30; p-values are multiples of 1 / (1 + N).
+      num_pairs: N, from 1 to 2^30; p-values are multiples of 1 / (1 + N), or of
+        1 / (1 + r (r - 1)) where that is larger.
       key: of the pairs.
       convention: "power" for dB of power, "feather" for half of them, 10 log10(|a| / |a - b|), as
         in the code released with the paper; p-values are the same.
@@ -188,14 +192,15 @@ def null_test_of(
     _check_values_and_pool(values, pool)
     num_others, width = pool.shape
     _check_counts(num_others, num_pairs)
+    num_different = num_others * (num_others - 1)
+    every = num_different <= num_pairs
+    num_pairs = min(num_pairs, num_different)
     # A pair gathers two vectors in three forms, and is compared with every metamer.
     per_pair = 6 * width * pool.dtype.itemsize + 3 * (len(values) + 1)
     per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
     # The last row asks how many pairs match as well as round-off lets any.
     rows = jnp.concatenate([values, _perfect(pool.dtype)[None]])
-    exceeding, null_max = map(
-        np.asarray, _counted(rows, pool, key, num_pairs, per_pass, num_others**2 <= num_pairs)
-    )
+    exceeding, null_max = map(np.asarray, _counted(rows, pool, key, num_pairs, per_pass, every))
     blind = exceeding[-1] > 0  # however rare: the largest value of the null is then infinite
     target = np.asarray(np.arange(2.0) if reference is None else reference).ravel()
     reason = _why_not(target, int(exceeding[-1, 2]), num_pairs, bool(blind[2]))
@@ -242,31 +247,31 @@ def _why_not(target: np.ndarray, num_alike: int, num_pairs: int, blind: bool) ->
     return ""
 
 
-@functools.partial(jax.jit, static_argnames=("per_pass", "tabulate"))
+@functools.partial(jax.jit, static_argnames=("per_pass", "every"))
 def _counted(
     values: jax.Array,
     others: jax.Array,
     key: jax.Array,
     num_pairs: jax.Array | int,
     per_pass: int,
-    tabulate: bool,
+    every: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """Return [b, 3] counts of pairs as good as the values, and the [3] best of all pairs.
 
-    Where there are more draws than different pairs, those are made once and looked up (`tabulate`).
+    Pairs are drawn, or all that there are, one after the other (`every`).
     """
-    pool = match_forms(others)
-    table = _all_pairs(pool) if tabulate else None
+    pool, size = match_forms(others), len(others)
 
     def one_pass(state: _State) -> _State:
         start, exceeding, best = state
         number = start + jnp.arange(per_pass, dtype=jnp.int32)
-        left, right = jax.vmap(_pair, (None, 0, None))(key, number, len(others))
-        if table is None:
-            null = jax.vmap(match_statistics)(_at(pool, left), _at(pool, right))
+        if every:
+            left = number // (size - 1) % size  # the last pass may go beyond
+            right = (left + 1 + number % (size - 1)) % size
         else:
-            null = table[left, right]
-        drawn = (number < num_pairs)[:, None]  # the last pass may go beyond
+            left, right = jax.vmap(_pair, (None, 0, None))(key, number, size)
+        null = jax.vmap(match_statistics)(_at(pool, left), _at(pool, right))
+        drawn = (number < num_pairs)[:, None]
         # "Not below" rather than "at least": a metamer that is not finite is better than no pair.
         as_good = ~(null[:, None] < values) & drawn[:, None]
         best = jnp.maximum(best, jnp.where(drawn, null, -jnp.inf).max(0))
@@ -283,11 +288,6 @@ def _pair(key: jax.Array, number: jax.Array, num_others: int) -> tuple[jax.Array
     own = jax.random.fold_in(key, number)
     left, step = jax.random.randint(own, (2,), jnp.array([0, 1]), num_others)
     return left, (left + step) % num_others
-
-
-def _all_pairs(pool: MatchForms) -> jax.Array:
-    """Return the statistics [r, r, 3] of all ordered pairs, one row at a time to save memory."""
-    return jax.lax.map(lambda left: jax.vmap(match_statistics, (None, 0))(left, pool), pool)
 
 
 def _at(forms: MatchForms, index: jax.Array | slice | int) -> MatchForms:
@@ -338,5 +338,5 @@ def _check_counts(num_others: int, num_pairs: int) -> None:
     if not 1 <= num_pairs <= MAX_PAIRS:
         raise InputError(
             f"`num_pairs` is {num_pairs}, allowed are 1 to {MAX_PAIRS}; the smallest p-value is "
-            "1 / (1 + num_pairs), so 999 are enough for 0.001."
+            "1 / (1 + num_pairs), so 999 are enough for 0.001, of 33 others or more."
         )

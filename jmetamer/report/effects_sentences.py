@@ -120,11 +120,10 @@ def _cost(study: EffectStudy) -> str:
     ]
     if all(effect.all_equal and effect.mean == 0 for effect, _ in costs):
         return " Test accuracy is the same at every seed."
-    unsure = ", which may be 0,"
-    texts = [
-        f"by {_with_limits(effect)}{unsure * (effect.low < 0 < effect.high and not effect.all_equal)} with {name}"
-        for effect, name in costs
-    ]
+    texts = []
+    for effect, name in costs:
+        may_be = not effect.all_equal and effect.low < 0 < effect.high
+        texts.append(f"by {_with_limits(effect)}{', which may be 0,' * may_be} with {name}")
     return f" Test accuracy changes {listing(texts)}."
 
 

@@ -71,8 +71,9 @@ def null_sentence(null: NullSummary) -> str:
     drawn = f"random pairs of {others}"
     if not np.isnan(null.pairs) and not np.isnan(null.others):
         different = null.others * (null.others - 1)
-        few = f" ({number(different)} different ones)" if different < null.pairs else ""
-        drawn = f"{number(null.pairs)} random pairs{few} of {number(null.others)} {others}"
+        drawn = f"{number(null.pairs)} random pairs of {number(null.others)} {others}"
+        if different <= null.pairs:
+            drawn = f"all {number(different)} different pairs of {number(null.others)} {others}"
     text = f"Against {drawn}, the match has a median p-value of {number(null.p_median)}"
     if np.isnan(null.p_corrected):
         return f"{text}."
@@ -100,10 +101,11 @@ def too_few_pairs(null: NullSummary) -> str:
         return ""
     lowest = null.num_cells / (1 + null.most_pairs)
     return (
-        f"With {number(null.most_pairs)} random pairs no p-value is below "
+        f"With {number(null.most_pairs)} pairs no p-value is below "
         f"{number(1 / (1 + null.most_pairs))}, which the correction over "
         f"{plural(null.num_cells, 'cell')} raises to {number(min(lowest, 1.0))}: no cell can pass. "
-        f"It takes at least {null.pairs_needed:,} pairs (success.null_pairs)."
+        f"It takes at least {null.pairs_needed:,} pairs (success.null_pairs), of "
+        f"{null.others_needed} others or more (success.null_others)."
     )
 
 

@@ -1,6 +1,7 @@
 """The criteria of success of a cell, one by one, and its null-distribution test."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -128,6 +129,11 @@ class NullSummary:
         while self.num_cells * (1 / (1 + pairs)) > self.alpha:
             pairs += 1
         return pairs
+
+    @property
+    def others_needed(self) -> int:
+        """Smallest number of references that hold so many different pairs."""
+        return math.ceil((1 + math.sqrt(1 + 4 * self.pairs_needed)) / 2)
 
 
 @dataclasses.dataclass(frozen=True)

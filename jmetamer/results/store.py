@@ -9,8 +9,8 @@
       locks/                 empty files; held by the process that computes a cell
 
 Everything is written under a temporary name and renamed into place, so that a killed process
-leaves either all of it or a temporary that nobody reads and a later sweep removes. What is there and is not whole is moved
-beside, as `.aside-<digits>-<name>`, before it is written again.
+leaves either all of it or a temporary that nobody reads and a later sweep removes. What is there
+and is not whole is moved beside, as `.aside-<digits>-<name>`, before it is written again.
 """
 
 import contextlib

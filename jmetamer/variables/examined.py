@@ -68,7 +68,7 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
         metamer,
         null.p_value,
         {
-            "formula": "largest of (1 + #{null >= value}) / (1 + pairs)",
+            "formula": "largest of (1 + #{null >= value}) / (1 + `null_pairs`)",
             "meaning": "NaN where `null_not_applicable` says why no match could beat the null",
         },
     )

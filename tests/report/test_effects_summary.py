@@ -375,8 +375,8 @@ class TestSentences:
         )
         # The effect of ELU is -0.1 - d at each seed; t of two degrees of freedom is 4.3027.
         told = (
-            "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (all 3 "
-            "equal) with residual true."
+            "Test accuracy changes by -0.12 (-0.145 to -0.0952) with activation elu and by 0 (all "
+            "3 equal) with residual true."
         )
         nothing = "changes no outcome so that its interval leaves 0 out"
         assert main_sentence(study) == (
