@@ -24,12 +24,15 @@ class Counts(NamedTuple):
       clear: certified, of those whose smallest value is at least 100 times the norm of the noise.
       wrong_without: as `wrong`, without the error.
       inside: whose interval holds the true rank.
+      wrong_visible: as `wrong`, of those whose values all exceed the norm of the noise: a value
+        below it leaves no trace that any rule could see.
     """
 
     wrong: float
     clear: float
     wrong_without: float
     inside: float
+    wrong_visible: float
 
 
 def true_values(kind: str, rank: int, smallest: float) -> np.ndarray:
@@ -62,12 +65,14 @@ def count(draws: int, seed: int = 0, ranks: tuple[int, ...] = RANKS) -> Counts:
         matrix = (left * values) @ right.T + noise
         with_error, without = spectrum_of(matrix, entry_error=error), spectrum_of(matrix)
         certified = bool(with_error.certified[0])
+        wrong = certified and with_error.rank[0] != rank
         table.append(
             (
-                certified and with_error.rank[0] != rank,
+                wrong,
                 certified if values[-1] >= 99.999 * norm else np.nan,
                 without.certified[0] and without.rank[0] != rank,
                 with_error.rank_low[0] <= rank <= with_error.rank_high[0],
+                wrong if values[-1] >= norm else np.nan,
             )
         )
     return Counts(*np.nanmean(np.array(table, float), axis=0).tolist())

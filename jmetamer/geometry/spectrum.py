@@ -143,9 +143,10 @@ def numerical_rank(
 
     A matrix of independent normal errors has a norm below sqrt(q) + sqrt(p) + 3 deviations but
     for 1 in 90 (Davidson and Szarek 2001), and by Weyl's inequality moves no singular value by
-    more. Where that exceeds the cutoff, it is the cutoff, both ratios are 50, the gap is taken to
-    the error, and it must exceed the ratio of the two values before it: a spectrum that falls so
-    steeply may go on below. One that falls past the error at once cannot be told from rank 1.
+    more. Where that exceeds the cutoff, it is the cutoff, both ratios are 50, and the gap is taken
+    to the error. A spectrum that falls steeply may go on below: of four values or more the gap must
+    exceed the ratio of the last two, of three its root; two show no course. A value below the norm
+    of the error is seen by no rule, so that certified means: if none lies there.
 
     A gap says nothing where it need not come from the rank: if the floor alone draws the line,
     nothing is certified; behind saturated units, whose derivatives may have pushed a direction
@@ -193,15 +194,15 @@ def numerical_rank(
     first, largest = float(values[0]), max(float(values[0]), float(scale))
     round_off = ROUND_OFF * max(num_outputs, num_inputs)
     error = entry_error * (np.sqrt(num_outputs) + np.sqrt(num_inputs) + 3)
-    measured = entry_error > ROUND_OFF and error > round_off
-    error = error if measured else 0.0
+    error = error if (measured := entry_error > ROUND_OFF and error > round_off) else 0.0
     cutoff = max(round_off * largest, error * first)
     rank = min(int(np.sum(values > cutoff)), high)
     gap = _gap(values, rank, cutoff, error * first)
     clear, needed, sure = CLEAR_OF_CUTOFF, CLEAR_GAP, CLEAR_GAP
     if measured:
         clear = sure = CLEAR_OF_ERROR
-        needed = max(CLEAR_OF_ERROR, values[rank - 2] / values[rank - 1] if rank > 1 else 0.0)
+        course = min(max(rank - 2, 0) / 2, 1.0)
+        needed = max(CLEAR_OF_ERROR, (values[rank - 2] / values[rank - 1]) ** course if rank else 0)
     # Weyl: errors move a singular value by about the cutoff, so one that is clear of it is real
     # and the rank is at least r; the bound says at most r. Where values beyond the bound exceed
     # the cutoff, they show how large the noise really is.

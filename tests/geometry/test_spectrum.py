@@ -256,6 +256,23 @@ def test_a_matrix_with_errors_is_certified_by_its_clear_values_and_by_no_others(
     assert np.mean(clear) >= 0.9
 
 
+@pytest.mark.parametrize("rank", [2, 3, 5])
+def test_low_ranks_are_certified_where_all_their_values_are_clear_of_the_error(rank):
+    rng, certified = np.random.default_rng(rank), []
+    for error in np.repeat([1e-10, 1e-8, 1e-6, 1e-4], 5):
+        noise = error * rng.normal(size=(32, 500))
+        norm = np.linalg.norm(noise, 2)
+        for smallest in (100 * norm, 3 * norm, norm):
+            values = smallest ** np.linspace(0, 1, rank)
+            matrix = matrix_with(values, 32, 500, int(rng.integers(1000))) + noise
+            found = spectrum_of(matrix, entry_error=error)
+            assert not (found.certified[0] and found.rank[0] != rank)
+            assert found.rank_low[0] <= rank <= found.rank_high[0]
+            if smallest == 100 * norm:
+                certified.append(found.certified[0])
+    assert np.mean(certified) >= 0.95
+
+
 def test_a_rank_that_the_absolute_floor_alone_sets_is_not_certified():
     values = [1.0, 1e-3, 1e-12]
     assert numerical_rank(values, 3, 10, scale=1e13)[:4] == (1, 0, 3, False)
