@@ -1,10 +1,21 @@
-"""Compiled programs are given back before the process runs out of memory maps."""
+"""Compiled programs: shared by equal static arguments, few at a time, and given back."""
 
+import dataclasses
+import functools
 import gc
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 
+from jmetamer._base.made_of import Made
+
+KEPT = 64  # programs of one function, each for one value of its static arguments
+KEPT_OF_MADE = 16  # of these with what users make anew for every call, such as an optax optimizer
+SHAPES = 128  # of the arguments of one of them
 _MAPS, _MOST_MAPS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 
 
@@ -40,3 +51,84 @@ def release_when_crowded(share: float = 0.5, maps: Path = _MAPS, most: Path = _M
     jax.clear_caches()
     gc.collect()
     return True
+
+
+class CompiledFunction:
+    """What `compile_function` makes of a function."""
+
+    def __init__(self, function: Callable[..., Any], static: int, donate: tuple[int, ...]) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self._static = function, static
+        self._donate = tuple(place - static for place in donate)
+        self._programs: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Run the program of the static arguments."""
+        program = self._program(args)
+        found = program(*args[self._static :], **named)
+        if program._cache_size() > SHAPES:
+            program.clear_cache()
+        return found
+
+    def eval_shape(self, *args: Any, **named: Any) -> Any:
+        """Return the shapes of what a call returns, as `jax.jit` does."""
+        return self._program(args).eval_shape(*args[self._static :], **named)
+
+    def trace(self, *args: Any, **named: Any) -> Any:
+        """Return the traced program of a call, as `jax.jit` does."""
+        return self._program(args).trace(*args[self._static :], **named)
+
+    def lower(self, *args: Any, **named: Any) -> Any:
+        """Return the lowered program of a call, as `jax.jit` does."""
+        return self._program(args).lower(*args[self._static :], **named)
+
+    def _program(self, args: tuple[Any, ...]) -> Any:
+        static = args[: self._static]
+        with self._lock:
+            program = self._programs.get(static)
+            if program is None:
+                # A `jax.jit` of its own, for JAX gives executables of one back all together.
+                bound = functools.wraps(self.function)(functools.partial(self.function, *static))
+                program = self._programs[static] = jax.jit(bound, donate_argnums=self._donate)
+                self._give_back()
+            else:
+                self._programs.move_to_end(static)
+        return program
+
+    def _give_back(self) -> None:
+        """Forget what was not used for longest."""
+        made = [static for static in self._programs if _holds_made(static)]
+        for static in (*made[:-KEPT_OF_MADE], *list(self._programs)[:-KEPT]):
+            if static in self._programs:
+                self._programs.pop(static).clear_cache()
+
+
+def _holds_made(value: Any) -> bool:
+    """Return whether a static argument holds something that is compared by how it was made."""
+    if isinstance(value, tuple):
+        return any(map(_holds_made, value))
+    if dataclasses.is_dataclass(value):
+        return any(_holds_made(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return isinstance(value, Made)
+
+
+def compile_function(
+    *, static: int = 0, donate: tuple[int, ...] = ()
+) -> Callable[[Callable[..., Any]], CompiledFunction]:
+    """Compile a function as `jax.jit` does, but keep few programs and give the others back.
+
+    Args:
+      static: number of leading arguments that are static: hashable, compared by value, and given
+        by position.
+      donate: positions of arguments that are given away.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> @compile_function(static=1)
+      ... def power(exponent, x):
+      ...     return x**exponent
+      >>> power(3, jnp.arange(3))
+      Array([0, 1, 8], dtype=int32)
+    """
+    return lambda function: CompiledFunction(function, static, donate)

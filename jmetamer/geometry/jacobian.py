@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 
@@ -58,7 +59,7 @@ def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Lin
     if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
         raise InputError(f"`chunk` is {chunk!r}; give the number of outputs at a time, at least 1.")
 
-    @jax.jit
+    @compile_function()
     def compiled(x: jax.Array, args: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
         # Runs while tracing only, so the checks cost nothing after the first call with a shape.
         require_float64(function, x, args)

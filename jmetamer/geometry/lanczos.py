@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import scipy.linalg
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 
@@ -54,7 +55,7 @@ def on_host(function: Callable[..., Any]) -> Operator:
       >>> on_host(lambda v: 2 * v)(np.ones((2, 3)))
       array([[2., 2., 2.], [2., 2., 2.]])
     """
-    compiled = jax.jit(jax.vmap(function, in_axes=1, out_axes=1))
+    compiled = compile_function()(jax.vmap(function, in_axes=1, out_axes=1))
 
     def apply(columns: np.ndarray) -> np.ndarray:
         with float64_on_host():

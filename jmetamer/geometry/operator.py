@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.gradient_check import NOT_CHECKED, GradientCheck, check_gradient, warn_of
@@ -43,7 +44,7 @@ class JacobianPrograms:
             )
         self.chunk = chunk
 
-        @jax.jit
+        @compile_function()
         def linearize(point: Any, args: tuple[Any, ...]) -> tuple[jax.Array, Any]:
             require_float64(function, point, args)  # while tracing only
             value, pullback = jax.vjp(lambda moved: function(moved, *args).reshape(-1), point)
@@ -62,9 +63,9 @@ class JacobianPrograms:
             return push(pullback, value, pull(pullback, cotangent))
 
         self.linearize = linearize
-        self.pull = jax.jit(jax.vmap(pull, (None, 0)))
-        self.push = jax.jit(jax.vmap(push, (None, None, 0)))
-        self.gram = jax.jit(jax.vmap(gram, (None, None, 0)))
+        self.pull = compile_function()(jax.vmap(pull, (None, 0)))
+        self.push = compile_function()(jax.vmap(push, (None, None, 0)))
+        self.gram = compile_function()(jax.vmap(gram, (None, None, 0)))
 
     def at(
         self,

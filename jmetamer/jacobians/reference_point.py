@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import LOG_DERIVATIVES, Linearization, linearizer, log_derivative
 from jmetamer.geometry.spectrum import largest_rank
@@ -181,7 +182,7 @@ def target_nodes(problem: Problem, nodes: Sequence[int]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=32)
 def _forward(model: Any, by_entry: bool) -> Any:
-    return jax.jit(
+    return compile_function()(
         lambda params, graph: dict(activations_at(model, params, graph, graph.nodes, by_entry))
     )
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.spectrum import largest_rank
@@ -198,7 +199,7 @@ def _activations(problem: Problem) -> Mapping[str, Any]:
         return {name: np.asarray(value) for name, value in _compiled(model, *raised).items()}
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _compiled(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     return dict(model.activations(params, graph))
 

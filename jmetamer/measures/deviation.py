@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.facts import NOTHING, Facts
 from jmetamer.measures.measure import Measure
@@ -80,7 +81,7 @@ def deviations(
     reference = np.asarray(reference_features)
     _check_reference(reference, zero_one)
     chosen = ready(chosen, reference, facts, asked_for=names is not None)
-    functions = tuple(jax.tree_util.Partial(measure.function) for measure in chosen)
+    functions = tuple(measure.as_tree for measure in chosen)
     on_device = jnp.asarray(reference, jnp.float32)
     rows = [np.zeros((0, len(chosen)), np.float32)]
     done = 0
@@ -114,7 +115,7 @@ def tabulated(chosen: Sequence[Measure], values: np.ndarray, reference: Any) -> 
     )
 
 
-@jax.jit
+@compile_function()
 def _block_values(
     functions: tuple[Callable[[jax.Array, jax.Array], jax.Array], ...],
     reference: jax.Array,

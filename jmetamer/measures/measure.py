@@ -96,6 +96,15 @@ class Measure:
             prepare=None,
         )
 
+    @property
+    def as_tree(self) -> jax.tree_util.Partial:
+        """The function as a pytree of the arrays it knows, for compiled programs to share.
+
+        A `Partial` in a `Partial` would hold them as what a program is compiled for.
+        """
+        known = self.function
+        return known if isinstance(known, jax.tree_util.Partial) else jax.tree_util.Partial(known)
+
     def chance_at(self, reference: jraph.GraphsTuple) -> float:
         """Return the chance level for a reference graph, whatever of it the measure reads.
 

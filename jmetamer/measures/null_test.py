@@ -1,12 +1,12 @@
 """The null-distribution test: does a metamer match better than random pairs of references do?"""
 
-import functools
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.match_statistics import (
     STATISTICS,
@@ -132,7 +132,7 @@ def null_test(
     )
 
 
-@jax.jit
+@compile_function()
 def match_values(reference: jax.Array, metamers: jax.Array) -> jax.Array:
     """Return the three statistics of vectors, each against the reference, pure jax.
 
@@ -200,7 +200,7 @@ def null_test_of(
     per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
     # The last row asks how many pairs match as well as round-off lets any.
     rows = jnp.concatenate([values, _perfect(pool.dtype)[None]])
-    exceeding, null_max = map(np.asarray, _counted(rows, pool, key, num_pairs, per_pass, every))
+    exceeding, null_max = map(np.asarray, _counted(per_pass, every, rows, pool, key, num_pairs))
     blind = exceeding[-1] > 0  # however rare: the largest value of the null is then infinite
     target = np.asarray(np.arange(2.0) if reference is None else reference).ravel()
     reason = _why_not(target, int(exceeding[-1, 2]), num_pairs, bool(blind[2]))
@@ -247,14 +247,14 @@ def _why_not(target: np.ndarray, num_alike: int, num_pairs: int, blind: bool) ->
     return ""
 
 
-@functools.partial(jax.jit, static_argnames=("per_pass", "every"))
+@compile_function(static=2)
 def _counted(
+    per_pass: int,
+    every: bool,
     values: jax.Array,
     others: jax.Array,
     key: jax.Array,
     num_pairs: jax.Array | int,
-    per_pass: int,
-    every: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """Return [b, 3] counts of pairs as good as the values, and the [3] best of all pairs.
 

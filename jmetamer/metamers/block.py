@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer.measures import Measure
 from jmetamer.metamers.devices import local_devices
@@ -108,7 +109,7 @@ class _Measured:
         of_features = [m for m in blocks.measures if m.reads == "features"]
         of_edges = [m for m in blocks.measures if m.reads == "edges"]
         # Their arrays travel apart from the compiled program, which serves other cells, too.
-        self.functions = tuple(jax.tree_util.Partial(m.function) for m in of_features)
+        self.functions = tuple(m.as_tree for m in of_features)
         # Columns of both kinds, one after the other, in the order of the measures.
         names = [measure.name for measure in (*of_features, *of_edges)]
         self.order = [names.index(measure.name) for measure in blocks.measures]
@@ -252,7 +253,7 @@ def _kept(name: str) -> bool:
     return name not in ("theta", "base_seed", "coordinates", "method", "details")
 
 
-@jax.jit
+@compile_function()
 def _deviations(
     functions: tuple[Callable[[jax.Array, jax.Array], jax.Array], ...],
     reference: jax.Array,

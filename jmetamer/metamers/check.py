@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
@@ -45,7 +46,8 @@ class Verdict(NamedTuple):
     moved: jax.Array
 
 
-def _rebuilt(
+@compile_function(static=2)
+def _rebuild(
     matching: Matching,
     coordinates: Coordinates,
     theta: Any,
@@ -59,10 +61,7 @@ def _rebuilt(
     return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
 
 
-_rebuild = jax.jit(_rebuilt, static_argnums=(0, 1))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compile_function(static=2)
 def _finish(
     matching: Matching,
     coordinates: Coordinates,
@@ -104,7 +103,7 @@ def rebuild(
         return _rebuild(problem.matching, coordinates, theta, *numbers, problem.arrays, basis)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _judge(
     matching: Matching,
     unknown: jax.Array,
@@ -189,7 +188,7 @@ class Ended(NamedTuple):
     count: Any
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@compile_function(static=3)
 def _judge_each(
     devices: LaneDevices, matching: Matching, coordinates: Coordinates, ended: Ended, whole: Any
 ) -> tuple[jraph.GraphsTuple, Verdict]:
@@ -197,8 +196,10 @@ def _judge_each(
         def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
             theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
             arrays, basis, limits, unknown, reference = of_task(whole, task)
-            # Not the compiled `_rebuild`: what it hands through would look like news.
-            graph = _rebuilt(matching, coordinates, theta, limits.base_seed, seed_id, arrays, basis)
+            # Not compiled by itself: what it hands through would look like news.
+            graph = _rebuild.function(
+                matching, coordinates, theta, limits.base_seed, seed_id, arrays, basis
+            )
             verdict = _judge(matching, unknown, graph, arrays, reference)
             return _news(graph, arrays.graph), verdict
 
@@ -228,7 +229,7 @@ def _news(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jraph.Graph
     return graph._replace(**dict.fromkeys(known))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _apart(size: int, tree: Any) -> tuple[Any, ...]:
     def row(place: int) -> Any:
         return jax.tree.map(lambda array: array[place], tree)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
@@ -174,7 +175,7 @@ def _replacement(problem: Problem) -> Any:
     return functools.partial(_replaced, problem.arrays.graph.nodes, jnp.asarray(basis, jnp.float32))
 
 
-@jax.jit
+@compile_function()
 def _replaced(features: jax.Array, basis: jax.Array, start: jax.Array) -> jax.Array:
     """Return the start with its visible part exchanged for the reference's, as `Replace` does."""
     with highest_precision():

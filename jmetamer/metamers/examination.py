@@ -1,6 +1,5 @@
 """`Examination`: what a finished metamer is asked beyond its loss, for success and recognition."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
 from jmetamer.measures.features import normalized_euclidean
@@ -239,7 +239,7 @@ class Examined:
         return columns | {f"control_{name}": rows.reshape(whole) for name, rows in read.items()}
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _asked(
     matching: Matching, arrays: Arrays, target: MatchForms, graph: jraph.GraphsTuple
 ) -> _Asked:

@@ -1,7 +1,6 @@
 """`HarmReading`: where a network is right on its metamers, and on the controls beside them."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures.harm import harm_outcomes
 from jmetamer.metamers.control_graphs import ControlGraphs
@@ -26,7 +26,8 @@ class HarmReading:
 
     Args:
       problem: what the metamers match; weights of edges do not vary.
-      bayes: graph -> [n] most probable classes given the other nodes' labels, pure jax.
+      bayes: graph -> [n] most probable classes given the other nodes' labels, pure jax; its data
+        are leaves, so that harms of one kind share a program.
       seed: base seed of the metamers.
       method: of their solver.
 
@@ -39,11 +40,11 @@ class HarmReading:
     def __init__(
         self,
         problem: Problem,
-        bayes: Callable[[jraph.GraphsTuple], jax.Array],
+        bayes: jax.tree_util.Partial,
         seed: int,
         method: Any = "optimize",
     ) -> None:
-        self.problem, self.bayes = problem, jax.jit(bayes)
+        self.problem, self.bayes = problem, bayes
         self.graphs = ControlGraphs(problem, seed, method, only=(*SAME_LENGTH, "start"))
         self.controls, self.no_start = self.graphs.names, self.graphs.starts.reason
         every = np.arange(len(problem.graph.nodes))
@@ -85,10 +86,15 @@ class HarmReading:
             graph = few_shapes(graph)
         with highest_precision():
             own = _own_classes(self.problem.matching, self.problem.arrays, graph)
-            bayes = self.bayes(graph).astype(own.dtype)
+            bayes = _called(self.bayes, graph).astype(own.dtype)
         return jnp.stack([bayes, own])[:, self.nodes]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function()
+def _called(function: jax.tree_util.Partial, graph: jraph.GraphsTuple) -> jax.Array:
+    return function(graph)
+
+
+@compile_function(static=1)
 def _own_classes(matching: Matching, arrays: Arrays, graph: jraph.GraphsTuple) -> jax.Array:
     return classes_of(matching.model.activations(arrays.params, graph)["logits"])

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import loop_precision
 from jmetamer.metamers.by_task import of_task, own_leaves, with_own
@@ -219,7 +220,7 @@ def _begin(
     )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def fill(
     program: Program, seed_ids: jax.Array, arrays: Any, basis: Any, limits: Any, tasks: Any = None
 ) -> Lane:
@@ -239,13 +240,13 @@ def fill(
     return program.devices.each(start)((seed_ids, tasks), (arrays, basis, limits))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def draw(program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits) -> Any:
     """Return the parameterization's start of one seed."""
     return program.matching.vary.init(seed_key(limits.base_seed, seed_id), arrays.graph)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def begin(
     program: Program, drawn: Any, seed_id: jax.Array, arrays: Arrays, basis: Any, limits: Limits
 ) -> Lane:
@@ -254,7 +255,7 @@ def begin(
     return jax.tree.map(lambda array: array[None], lane)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compile_function(static=1, donate=(1,))
 def refill(
     program: Program,
     lanes: Lane,
@@ -293,7 +294,7 @@ def refill(
     return program.devices.each(start)(divided, (arrays, basis, limits))
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compile_function(static=1, donate=(1,))
 def advance(
     program: Program, lanes: Lane, arrays: Any, basis: Any, limits: Any
 ) -> tuple[Lane, jax.Array]:
@@ -350,7 +351,7 @@ def _advance_alone(
     return lane, losses
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def take(program: Program, lanes: Lane, places: jax.Array) -> Lane:
     """Return what the host reads of up to g lanes of every device, [devices * g] of each.
 

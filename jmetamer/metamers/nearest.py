@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.compiled_programs import compile_function
+
 _ROWS = 16  # compared with all others at a time
 
 
-@jax.jit
+@compile_function()
 def nearest_rows(rows: jax.Array) -> jax.Array:
     """Return for each row the other row at the smallest Euclidean distance, pure jax.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.made_of import Made, made_of
 from jmetamer.metamers.lane_lbfgs import lane_lbfgs
 
 Schedule = Callable[[jax.Array], jax.Array]
@@ -170,16 +171,20 @@ class Optimizer:
 
 @dataclasses.dataclass(frozen=True)
 class OptaxOptimizer:
-    """Any optax transformation; compiled anew for every object.
+    """Any optax transformation; two that were made alike share one compilation.
 
     Example:
-      >>> OptaxOptimizer(optax.adam(1e-2)).rate
-      1.0
+      >>> OptaxOptimizer(optax.adam(1e-2)) == OptaxOptimizer(optax.adam(1e-2))
+      True
     """
 
-    transformation: optax.GradientTransformation
+    transformation: optax.GradientTransformation = dataclasses.field(compare=False)
     rate: float = 1.0
     projects: bool = False
+    made_of: Made = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "made_of", made_of(self.transformation))
 
     def build(
         self, rate: jax.Array, steps: jax.Array, *, bounded: bool = True

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer.metamers.problem import Problem, reference_activations
 
 _TRIES = 50
@@ -58,7 +59,7 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
     return _gathered(tuple(found[name] for name in problem.layers), jnp.asarray(others))
 
 
-@jax.jit
+@compile_function()
 def _gathered(activations: tuple[jax.Array, ...], nodes: jax.Array) -> jax.Array:
     rows = [activation[nodes].reshape(len(nodes), -1) for activation in activations]
     return jnp.concatenate(rows, axis=1)

@@ -1,6 +1,5 @@
 """`Panel`: the judges of a model's metamers, and the classes that they predict."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures.predictions import UNREAD
@@ -89,7 +89,7 @@ class Panel:
         return jnp.concatenate(read)[self._order]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _classes(
     model: Model, params: Params, graph: jraph.GraphsTuple, nodes: jax.Array | None
 ) -> jax.Array:

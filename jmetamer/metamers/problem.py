@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes, validate_graph
@@ -281,7 +282,7 @@ def reference_activations(
         return _activations(model, params, graph)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     return dict(model.activations(params, graph))
 

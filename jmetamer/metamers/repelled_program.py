@@ -1,13 +1,13 @@
 """The compiled part of metamers that repel each other: one step of a whole group."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.coordinates import OwnCoordinates
 from jmetamer.metamers.devices import LaneDevices
@@ -110,7 +110,7 @@ def pressure_of(solver: Solver) -> Pressure:
     return Pressure(jnp.float32(solver.repulsion), jnp.int32(last_push(solver.steps)))
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compile_function(static=1, donate=(1,))
 def advance(
     program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
 ) -> tuple[engine.Lane, jax.Array]:

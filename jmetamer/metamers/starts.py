@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer.metamers.edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.edges.plan import plan_of
@@ -76,7 +77,7 @@ def _no_start(problem: Problem, method: Any) -> str:
     return f"the method {name} begins at {construction.begins}" if construction.begins else ""
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def noise(
     matching: Matching, seed: Any, seed_id: Any, reference: jraph.GraphsTuple
 ) -> jraph.GraphsTuple:

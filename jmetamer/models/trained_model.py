@@ -1,13 +1,13 @@
 """`TrainedModel`: a model with its parameters and where they came from."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jraph
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.models.protocol import Model, Params
 from jmetamer.models.settings import TrainSettings
@@ -55,6 +55,6 @@ class TrainedModel:
         return self.activations(graph)["logits"].argmax(axis=-1)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     return dict(model.activations(params, graph))

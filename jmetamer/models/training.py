@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
 from jmetamer._base.keys import seed_key
 from jmetamer.graphs.dataset import Dataset
@@ -148,7 +149,7 @@ def _fit(
     """Return the best parameters; one compiled call runs a block of epochs."""
     key_init, key_dropout = jax.random.split(jax.random.key(seed))
     graph = _on_device(data.graph)
-    params = jax.jit(model.init)(key_init, graph)
+    params = _init(model, key_init, graph)
     if settings.epochs == 0:
         return params
     split = _Split(
@@ -192,7 +193,13 @@ def _labels_to_fit(data: Dataset, seed: int, settings: TrainSettings) -> np.ndar
     return labels
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@compile_function(static=1)
+def _init(model: Network, key: jax.Array, graph: Any) -> Params:
+    """Return fresh parameters."""
+    return model.init(key, graph)
+
+
+@compile_function(static=3)
 def _run_epochs(
     model: Network,
     settings: TrainSettings,

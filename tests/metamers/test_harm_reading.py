@@ -22,6 +22,10 @@ TRAINED = {
 }
 
 
+def bayes_of(data):
+    return jax.tree_util.Partial(lambda graph: bayes_labels(data.block_model, graph, data.labels))
+
+
 def outcomes(name, graphs):
     """Codes by their definition: 2 * wrong before + wrong now."""
     data, trained = DATA[name], TRAINED[name]
@@ -50,9 +54,7 @@ def test_outcomes_are_those_of_the_definition(name, vary, nodes):
     data = DATA[name]
     problem = jm.Problem(TRAINED[name], data.graph, layer="logits", vary=vary, nodes=nodes)
     graphs = [Starts(problem, 99).of(seed) for seed in range(4)]  # in the place of metamers
-    reading = HarmReading(
-        problem, lambda graph: bayes_labels(data.block_model, graph, data.labels), 7
-    )
+    reading = HarmReading(problem, bayes_of(data), 7)
     columns = reading.columns([reading.read(seed, graph) for seed, graph in enumerate(graphs)])
     targets = np.arange(40) if nodes is None else nodes
     np.testing.assert_array_equal(reading.nodes, targets)
@@ -69,9 +71,7 @@ def test_outcomes_are_those_of_the_definition(name, vary, nodes):
 def test_a_search_without_a_start_of_its_own_has_no_such_control():
     data = DATA["csbm"]
     problem = jm.Problem(TRAINED["csbm"], data.graph, layer="logits")
-    reading = HarmReading(
-        problem, lambda graph: bayes_labels(data.block_model, graph, data.labels), 0, "walk"
-    )
+    reading = HarmReading(problem, bayes_of(data), 0, "walk")
     assert reading.controls == ("displacement",)
     assert "walk" in reading.no_start
     assert reading.read(0, problem.arrays.graph).shape == (2, 2, 40)

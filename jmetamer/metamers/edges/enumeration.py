@@ -8,7 +8,6 @@ A graph has a number, its code: bit k, of value 2^k, says whether pair k is an e
 (4, 5). Self loops of the reference belong to no code: they stay.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs import num_nodes
@@ -171,7 +171,7 @@ def enumerate_losses(problem: Problem) -> np.ndarray:
     return np.asarray(found)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compile_function(static=2)
 def _losses(model: Model, layers: tuple[str, ...], arrays: Arrays, loops: Loops) -> jax.Array:
     pairs = all_pairs(num_nodes(arrays.graph))
     bits = jnp.arange(len(pairs.senders), dtype=jnp.int32)

@@ -1,7 +1,6 @@
 """Features optimized on hard edges, in the lanes of the feature engine, each with its own graph."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.by_task import ByTask, of_task
@@ -119,7 +119,7 @@ class FeaturesOnEdges:
         return ByTask(shared, own, where, structure)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _begin(
     program: engine.Program,
     seed_ids: jax.Array,
@@ -142,7 +142,7 @@ def _begin(
     return jax.lax.map(one, (seed_ids, tasks, start))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _finish(
     program: engine.Program, state: engine.Lane, drawn: Any, arrays: Any, basis: Any, limits: Any
 ) -> jax.Array:

@@ -1,12 +1,12 @@
 """The compiled functions of structure metamers: each runs one seed, or many at once."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision, loop_precision
 from jmetamer.graphs.pairs import Pairs
@@ -33,13 +33,13 @@ def each(plan: Plan, function: Callable[[Any], Any], given: Any) -> Any:
     return jax.vmap(function)(given) if plan.together else jax.lax.map(function, given)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def begin(plan: Plan, seed_ids: jax.Array, data: Data, numbers: Numbers) -> Relaxed:
     """Return the states of seeds [s] at their first step."""
     return each(plan, lambda seed_id: begun(seed_id, plan, data, numbers), seed_ids)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compile_function(static=1, donate=(1,))
 def advance(
     plan: Plan, state: Relaxed, num_steps: jax.Array, data: Data, numbers: Numbers
 ) -> tuple[Relaxed, jax.Array]:
@@ -68,7 +68,7 @@ def advance(
         return each(plan, chunk, state)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@compile_function(static=1, donate=(1,))
 def exchange(plan: Plan, state: Relaxed, data: Data) -> Relaxed:
     """Exchange the candidates of seeds [s] that nothing came of."""
     with loop_precision(plan.precision):
@@ -88,14 +88,14 @@ def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened
     return flip_pairs(plan, length, state.key, hard, data, numbers)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def round_weights(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
     """Return the best roundings of seeds [s]."""
     with highest_precision():
         return each(plan, lambda state: rounded(state, plan, data, numbers), state)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compile_function(static=2)
 def flip_pairs(
     plan: Plan, length: int, keys: jax.Array, hard: Hardened, data: Data, numbers: Numbers
 ) -> Hardened:
@@ -108,7 +108,7 @@ def flip_pairs(
         )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def draw_edges(
     plan: Plan, seed_ids: jax.Array, data: Data, base_seed: jax.Array
 ) -> tuple[Pairs, jax.Array]:

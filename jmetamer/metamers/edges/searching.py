@@ -1,7 +1,6 @@
 """Discrete searches over edges by name, and the compiled function that runs them."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
@@ -109,7 +109,7 @@ def _refuse_all_but_directions(vary: BinaryEdges) -> None:
         )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compile_function(static=2)
 def search(
     plan: Plan, settings: Search, seed_ids: jax.Array, data: Data, numbers: Numbers
 ) -> Searched:

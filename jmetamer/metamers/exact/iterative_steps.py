@@ -1,12 +1,12 @@
 """Minimum-norm steps without a Jacobian: conjugate gradients on `J J^T`."""
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import float64_on_host
 from jmetamer.metamers.exact.preconditioner import Blocks, Preconditioner, apply_blocks
 from jmetamer.metamers.exact.residual import Data, Kind, ResidualMap, residual
@@ -79,12 +79,12 @@ def _products(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[Any, Any]:
     return push, lambda y: pull(y)[0]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _push(kind: Kind, direction: Any, moved: Any, base: Any, data: Data) -> jax.Array:
     return jnp.asarray(_products(kind, moved, base, data)[0](direction))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _largest(kind: Kind, moved: Any, base: Any, data: Data) -> jax.Array:
     """Estimate the largest squared singular value by power steps."""
     push, pull = _products(kind, moved, base, data)
@@ -100,7 +100,7 @@ def _largest(kind: Kind, moved: Any, base: Any, data: Data) -> jax.Array:
     return jax.lax.fori_loop(0, _POWER_STEPS, body, (start, jnp.zeros((), moved.dtype)))[1]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _conjugate_gradients(
     kind: Kind,
     rhs: Any,

@@ -1,7 +1,6 @@
 """The exact methods by name, and `ExactSynthesis`, which runs seeds through one of them."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.keys import seed_key
 from jmetamer.metamers.check import Judge
@@ -234,7 +234,7 @@ def _lane(seed_id: int, theta: np.ndarray, made: Made, status: Status) -> Lane:
     return Lane(**dict.fromkeys(Lane._fields, ()) | {"task": np.int32(0)} | numbers)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _draw(matching: Matching, seed: Any, seed_id: Any, graph: jraph.GraphsTuple) -> Any:
     """Return the parameterization's start of one seed."""
     return matching.vary.init(seed_key(seed, seed_id), graph)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.metamers.coordinates import is_free
@@ -169,7 +170,7 @@ def _column_space(weights: np.ndarray) -> np.ndarray:
     return u[:, :rank]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     found = model.activations(params, graph)
     return {name: jnp.asarray(value) for name, value in found.items()}

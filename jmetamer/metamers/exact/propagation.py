@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.graphs.message_passing import propagate, symmetric_propagation
@@ -13,6 +13,7 @@ from jmetamer.metamers.exact.point import Point
 from jmetamer.models.gcn import GCN
 from jmetamer.models.gin import GIN
 
+_symmetric, _plain = map(compile_function(), (symmetric_propagation, propagate))
 # A dense decomposition of n x n numbers takes about a minute here.
 LARGEST = 5_000
 
@@ -66,9 +67,9 @@ def propagation_matrix(point: Point) -> np.ndarray | None:
     ends = graph.senders, graph.receivers, graph.edges.weight
     with float64_on_host():
         if isinstance(model, GCN):
-            return np.asarray(jax.jit(symmetric_propagation)(np.eye(n), *ends))
+            return np.asarray(_symmetric(np.eye(n), *ends))
         eps = point.params["params"]["conv1"].get("eps_value", model.eps)
-        return np.asarray(jax.jit(propagate)(np.eye(n), *ends)) + (1 + float(eps)) * np.eye(n)
+        return np.asarray(_plain(np.eye(n), *ends)) + (1 + float(eps)) * np.eye(n)
 
 
 def require_propagation(point: Point, method: str) -> Propagation:

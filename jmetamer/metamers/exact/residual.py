@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import linearizer
@@ -221,17 +222,17 @@ class ResidualMap:
         )
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _evaluate(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[jax.Array, jax.Array]:
     return residual(moved, base, data, kind)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _moved_activations(kind: Kind, moved: Any, base: Any, data: Data) -> dict[str, jax.Array]:
     return dict(_found(moved, base, data, kind))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@compile_function(static=1)
 def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     return dict(model.activations(params, graph))
 
