@@ -109,11 +109,11 @@ class TestTheNull:
             jnp.asarray(array, jnp.float32) for array in (REFERENCE, NEAR, OTHERS)
         )
         values = match_values(reference, near)
-        expected = _counted(values, others, KEY, 1000, 1000, False)
-        found = _counted(values, others, KEY, 1000, 300, False)
+        expected = _counted(1000, False, values, others, KEY, 1000)
+        found = _counted(300, False, values, others, KEY, 1000)
         np.testing.assert_array_equal(found[0], expected[0])
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
-        every = [_counted(values, others, KEY, 552, size, True) for size in (100, 552)]
+        every = [_counted(size, True, values, others, KEY, 552) for size in (100, 552)]
         np.testing.assert_array_equal(every[0][0], every[1][0])
 
     def test_is_the_same_in_little_memory(self):
