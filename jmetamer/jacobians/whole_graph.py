@@ -19,7 +19,8 @@ class WholeGraphVolume(NamedTuple):
     """Volume of a target, estimated.
 
     Attributes:
-      log_volume: nats, logvol(J); -inf and SINGULAR where active outputs depend on each other.
+      log_volume: nats, logvol(J); -inf and SINGULAR where active outputs depend on each other, up
+        to what float64 resolves.
       channel: information and effective dimension, finite at every rank.
       num_active: outputs whose derivative is not zero; the dimension of `log_volume`.
       num_outputs: q.
@@ -92,7 +93,9 @@ def whole_graph_volume(
     """Estimate log-volume and channel information of the whole target by all features.
 
     Stochastic Lanczos quadrature of `K = J J^T`. Outputs with derivative zero, such as inactive
-    units of a ReLU, are dropped first, which changes neither. Symmetric positions in the graph make
+    units of a ReLU, are dropped first, which changes neither. Saturated units, whose rows are tiny,
+    are no round-off: `logvol(D J) = sum log|sigma'| + logvol(J)` for J before the nonlinearity, of
+    full row rank, and of that J the log-volume is estimated. Symmetric positions in the graph make
     J lose rank, and then only the channel is finite.
 
     Args:
@@ -116,11 +119,16 @@ def whole_graph_volume(
       (136, True)
     """
     operator = _operator(problem, before)
-    logs = np.where(_is_active(problem, before), 0.0, -np.inf).reshape(-1)
-    active = activated_operator(operator.gram, logs)
+    logs = _log_derivatives(problem, before)
+    alive = np.where(logs > -np.inf, 0.0, -np.inf)
+    active = activated_operator(operator.gram, alive)
+    scale = float(logs[logs > -np.inf].sum())
+    volume = activated_operator(_operator(problem, True).gram, alive) if scale else active
     key_volume, key_channel = (jax.random.fold_in(jax.random.key(seed), k) for k in range(2))
     return WholeGraphVolume(
-        stochastic_log_volume(active.operator, active.size, key=key_volume, settings=settings),
+        stochastic_log_volume(
+            volume.operator, volume.size, key=key_volume, settings=settings
+        ).scaled(1.0, scale),
         stochastic_channel(
             active.operator,
             active.size,
@@ -138,8 +146,8 @@ def _operator(problem: Problem, before: bool) -> JacobianOperator:
     return jacobian_operator(problem, "targets", "all", before=before)
 
 
-def _is_active(problem: Problem, before: bool) -> np.ndarray:
-    """Return [t, q] whether an output's own nonlinearity has a derivative there."""
+def _log_derivatives(problem: Problem, before: bool) -> np.ndarray:
+    """Return [q] log|sigma'| of each output's own nonlinearity, 0 before it."""
     nodes = slice(None) if problem.nodes is None else np.asarray(problem.nodes)
-    logs = ReferencePoint(problem).log_derivatives(nodes)
-    return np.ones_like(logs, bool) if before else logs > -np.inf
+    logs = ReferencePoint(problem).log_derivatives(nodes).reshape(-1)
+    return np.zeros_like(logs) if before else logs

@@ -15,7 +15,7 @@ _LEVEL_OF_SHARE = 0.9  # two one-sided tests at 5 %
 # Without a direct part one study in twenty finds one, and few seeds say little of the spread: with
 # these two, eight of ten studies that follow end within the margin (experiments/effects).
 _POWER = 0.9
-_SURE_OF_SPREAD = 0.9
+_SURE_OF_SPREAD = 0.95
 _MOST_SEEDS = 10_000
 _EQUAL = 1e-9
 _COLLINEAR = 1e-8  # share of a column's variation that no other column explains
@@ -259,13 +259,13 @@ def _seeds_needed(pseudo: np.ndarray, margin: float) -> float:
     """Return the least number of seeds of two one-sided tests with enough power at no direct part.
 
     m such that (t_{0.95, m-1} + z_{0.95}) s <= margin sqrt(m): without a direct part both tests
-    share what lacks of the power. The spread s is the upper 90 % limit of what so few seeds say of
+    share what lacks of the power. The spread s is the upper 95 % limit of what so few seeds say of
     it (Browne, Stat. Med. 14, 1995).
     """
     from scipy import special
 
     freedom = len(pseudo) - 1
-    # Where the true spread is s, chi^2 = freedom var / s^2 is below this in one of ten studies.
+    # Where the true spread is s, chi^2 = freedom var / s^2 is below this in one of twenty studies.
     least = special.chdtri(freedom, _SURE_OF_SPREAD)
     spread = np.sqrt(freedom / least) * pseudo.std(ddof=1)
     seeds, tests = _one_sided_tests()

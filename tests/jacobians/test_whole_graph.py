@@ -1,11 +1,15 @@
 """Matrix-free spectra of all nodes, against dense ones on the karate club."""
 
+import jax
 import numpy as np
 import pytest
 
 import jmetamer as jm
 from jmetamer.geometry import spectrum_of
 from jmetamer.geometry.channel import channel_information, effective_dimension
+from jmetamer.geometry.nonlinearity import LOG_DERIVATIVES
+from jmetamer.geometry.stochastic_trace import EstimateStatus
+from jmetamer.jacobians.reference_point import ReferencePoint
 from jmetamer.jacobians.representation import jacobian_operator
 from jmetamer.jacobians.whole_graph import leading_spectrum, whole_graph_volume
 
@@ -72,3 +76,27 @@ def test_target_nodes_and_the_preactivation_are_respected(problem):
 def test_more_values_than_exist_are_refused(problem):
     with pytest.raises(jm.InputError, match="`count` is 200 but a 136 x 136 Jacobian has 136"):
         leading_spectrum(problem, 200)
+
+
+@pytest.mark.parametrize("activation", ["elu", "tanh"])
+def test_saturated_units_are_not_singular(make_trained, activation):
+    """Their derivatives of e^-80 are scales of rows, and the log-volume holds their logarithms."""
+    n = 4  # the smoothing of a path of five has an eigenvalue of 0
+    senders, receivers = np.arange(n - 1), np.arange(1, n)
+    rng = np.random.default_rng(0)
+    graph = jm.make_graph(
+        rng.normal(size=(n, 6)), np.r_[senders, receivers], np.r_[receivers, senders]
+    )
+    model = jm.GCN(hidden=3, num_outputs=2, activation=activation)
+    trained = make_trained(model, graph)
+    params = jax.tree.map(lambda leaf: 150 * leaf, trained.params)
+    problem = jm.Problem(trained._replace(params=params), graph, layer="conv1")
+    jacobian = jacobian_operator(problem, "all", "all", before=True).dense()
+    z = ReferencePoint(problem).activations["conv1.pre"]
+    logs = LOG_DERIVATIVES[activation](z)
+    assert logs.min() < -45
+    exact = spectrum_of(jacobian).log_volume[0] + logs.sum()
+    found = whole_graph_volume(problem, input_std=1.0, noise_std=1.0).log_volume
+    assert found.status != EstimateStatus.SINGULAR
+    allowed = 4 * found.standard_error + found.quadrature_error + 1e-6 * abs(exact)
+    assert abs(found.value - exact) < allowed
