@@ -49,3 +49,9 @@ def test_it_is_said_in_four_of_five_studies_with_the_seeds_that_are_named(script
     share, named = script.followed(150, factors=2, spread=0.5)
     assert share >= 0.8 - 2 * 0.033
     assert 6 < named < 40
+
+
+def test_it_is_said_with_room_of_one_factor_alone(script):
+    share, named = script.followed(200, seed=3, factors=1, spread=0.5)
+    assert share >= 0.8
+    assert 40 < named < 90
