@@ -164,8 +164,8 @@ def _rate(rate: Numbers) -> Shown:
     over = plural(rate["num_networks"], "seed")
     if rate["num_networks"] < 2:
         over = "metamers of one seed"
-    limits = f"{percent(rate['low'])} to {percent(rate['high'])} over {over}"
-    lines = (counted, limits, *filter(None, [rate["planted"]]))
+    limits = f"{percent(rate['low'])} to {percent(rate['high'])}"
+    lines = (counted, limits, f"over {over}", *filter(None, [rate["planted"]]))
     return Shown(percent(rate["value"]), lines, rate["value"])
 
 
@@ -261,8 +261,8 @@ COLUMNS = (
         "metamers, at target nodes outside the training set. It is the mean of Cohen's kappa "
         "between their reading of the metamer and of the reference: 1 where they read it as they "
         "read the reference, 0 as by chance. Below it "
-        "the 95% interval over seeds of the maker and, in brackets, the range of R with one "
-        "judge architecture left out.",
+        "the 95% interval over seeds of the maker alone, so for these judges and no others, and, "
+        "in brackets, the range of R with one judge architecture left out.",
         _recognition,
     ),
     Column(

@@ -16,6 +16,7 @@ from jmetamer.report.effects_summary import Effects, EffectStudy
 from jmetamer.report.sources import OF_EFFECTS
 
 _MAX_DRAWN = 12
+MAX_OPEN = 6  # grids that stand on the page; more are folded, behind those of the clearest effects
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,13 +39,22 @@ class StudySection:
 
 
 def study_sections(effects: Effects, known: Mapping[str, frozenset[str]]) -> list[StudySection]:
-    """Return the words and the figure of each grid.
+    """Return the words and the figure of each grid; of many, those of the clearest effects first.
 
     Args:
       effects: from `summarize_effects`.
       known: cell -> names of what the store holds of it.
     """
-    return [_section(place, study, known) for place, study in enumerate(effects.studies, start=1)]
+    studies = list(effects.studies)
+    if len(studies) > MAX_OPEN:
+        studies.sort(key=_clearest, reverse=True)
+    return [_section(place, study, known) for place, study in enumerate(studies, start=1)]
+
+
+def _clearest(study: EffectStudy) -> float:
+    """Return the largest effect of a grid, as a multiple of half its interval."""
+    own = [one for _, one in study.all if one.high > one.low]
+    return max((2 * abs(one.mean) / (one.high - one.low) for one in own), default=0.0)
 
 
 def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]) -> StudySection:

@@ -15,7 +15,7 @@ from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
-from jmetamer.report.effects_section import study_sections
+from jmetamer.report.effects_section import MAX_OPEN, study_sections
 from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits, signed
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
@@ -126,6 +126,7 @@ def render(runs: Sequence[Any]) -> str:
             criteria_told=criteria_told([one.success for one in summaries]),
             too_few_pairs=_too_few_pairs(summaries),
             effects=effects,
+            max_open=MAX_OPEN,
             effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
             harms=harms,
             show_harm=any(harm.reason != NOT_KNOWN for _, harm in harms),

@@ -142,7 +142,8 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     ]
     if not any(above):
         above = ["no control was read beside them, so that this alone tells nothing"]
-    return f"Who else is fooled? {'; '.join(filter(None, above))}. {text}."
+    said = "; ".join(filter(None, above))
+    return f"Who else is fooled? {said[:1].upper()}{said[1:]}. {text}."
 
 
 def _above(pairs: Sequence[Paired | None], what: str) -> str:
@@ -151,10 +152,12 @@ def _above(pairs: Sequence[Paired | None], what: str) -> str:
     if not found:
         return ""
     means = [one.difference.mean for one in found]
-    text = f"Kappa of other architectures less that of {what} is {span(means, short)}"
+    text = f"kappa of other architectures less that of {what} is {span(means, short)}"
     known = [one.difference for one in found if np.isfinite(one.difference.low)]
     if len(found) == 1 and known:
         return f"{text} (95% interval {short(known[0].low)} to {short(known[0].high)})"
+    if not known and any(min(one.difference[3:]) > 1 for one in found):
+        return f"{text} (equal for all seeds and architectures, so that there is no interval)"
     if not known:
         return f"{text} (an interval needs two seeds of the maker and two other architectures)"
     above, below = sum(one.low > 0 for one in known), sum(one.high < 0 for one in known)

@@ -61,6 +61,25 @@ def test_an_incomplete_grid_is_a_sentence(make_run, digits, crossed):
     ]
 
 
+def test_of_many_grids_the_clearest_lead_and_the_rest_is_folded(
+    make_run, digits, crossed, monkeypatch
+):
+    for module in ("effects_section", "page"):
+        monkeypatch.setattr(f"jmetamer.report.{module}.MAX_OPEN", 1)
+    cells = crossed(digits, {0: (0.8, 0.81, 0.7, 0.6), 1: (0.8, 0.82, 0.6, 0.7)})
+    del cells["c7"]
+    page = write_report(make_run(cells)).read_text()
+    section = page[page.index('id="effects"') : page.index('id="criteria"')]
+    named = re.findall(r'aria-label="Effects, ([^"]*)"', section)
+    # Of the activation -0.1 and -0.2, of the residual connection +0.01 and +0.02 or +0.01 alone.
+    shown = section[: section.index("1 part more in words")]
+    assert f"<b>{named[0]}.</b>" in shown
+    assert f"<b>{named[1]}.</b>" not in shown
+    assert section.index("1 part more</summary>") < section.index(f'Effects, {named[1]}"')
+    assert section.index("1 part more</summary>") > section.index(f'Effects, {named[0]}"')
+    assert section.count("<details") == section.count("</details>")
+
+
 def test_an_ordinary_run_has_no_such_section(make_run, cell, digits, judged):
     cells = {f"c{seed}": judged(cell(digits, count=4, stored=0), seed=seed) for seed in (0, 1)}
     assert 'id="effects"' not in write_report(make_run(cells)).read_text()
