@@ -141,7 +141,8 @@ def test_merge_keys_lay_a_mapping_under_the_others():
     assert tree["b"] == {"x": 1, "y": 3}
     assert tree["c"] == {"x": 1, "y": 3, "z": 5}
     assert tree["d"] == {"x": 1, "y": 3, "z": 0}
-    for wrong in ("a: {<<: {x: 1, x: 2}}", "a: {<<: {x: 1}, y: 2, y: 3}"):
+    twice = "a: {<<: {x: 1}, <<: {x: 2}}"
+    for wrong in ("a: {<<: {x: 1, x: 2}}", "a: {<<: {x: 1}, y: 2, y: 3}", twice):
         with pytest.raises(ConfigError, match="is given twice"):
             parse_yaml(wrong)
     with pytest.raises(ConfigError, match="line 1: `<<` is 3; allowed"):

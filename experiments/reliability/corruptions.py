@@ -26,7 +26,8 @@ import kills
 import numpy as np
 from processes import ended, keep_programs
 
-from jmetamer._base.errors import JmetamerError
+from jmetamer._base.errors import JmetamerError, StoreWarning
+from jmetamer.results import RunStore
 
 CONFIG = """
 name: corruptions
@@ -107,6 +108,8 @@ def make_run(out: Path) -> tuple[Path, Path]:
         raise SystemExit((out / "whole.txt").read_text())
     half = kills.Kill("jmetamer.metamers.block:make_blocks", 6, 5000, signal.SIGKILL)
     ended(kills.sweeping(config, run, out / "run.txt", half))
+    for folder in (run, whole):
+        RunStore(folder).register(["other"])
     (run / "failures").mkdir(exist_ok=True)
     entry = {"cell": "other", "settings": {}, "traceback": "ValueError: none"}
     (run / "failures/other.json").write_text(json.dumps(entry))
@@ -152,14 +155,15 @@ class Watched:
         if report:
             steps["report"] = lambda: "" if page(self.run) in (self.page, "left out") else "another"
         steps["resume"] = lambda: self._resumed(path)
-        return [text for name, step in steps.items() if (text := attempt(name, step))]
+        return [text for name, step in steps.items() if (text := attempt(name, step, path))]
 
     def _listed(self, path: Path) -> str:
         from jmetamer.results import open_run
 
         run = open_run(self.run)
         lost = set(self.cells) - set(run.cells) - {path.parent.name}
-        return f"cells are missing: {sorted(lost)}" if lost or not run.failures else ""
+        told = "other" in {*run.failures, *run.unfinished}
+        return "" if told and not lost else f"lost: {sorted(lost)}, or the one that failed"
 
     def _verified(self, path: Path) -> str:
         """A file of a finished cell, of its reference and of its network must be seen."""
@@ -174,7 +178,7 @@ class Watched:
         folder = self.run.parent / "resumed"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.run, folder, symlinks=True)
-        (folder / "failures/other.json").unlink(missing_ok=True)
+        shutil.rmtree(folder / "failures")  # of a cell that is not in the configuration
         log = self.run.parent / "resumed.txt"
         log.unlink(missing_ok=True)
         code, text = quietly(self.config, folder)
@@ -200,8 +204,8 @@ def quietly(config: Path, folder: Path) -> tuple[int, str]:
     return code, text.getvalue()
 
 
-def attempt(name: str, step: Callable[[], str]) -> str:
-    """Return what is wrong; an error of jmetamer is an answer, anything else is not."""
+def attempt(name: str, step: Callable[[], str], path: Path) -> str:
+    """Return what is wrong; an error of jmetamer is an answer, as is a warning of that file."""
 
     def late(number: int, frame: Any) -> None:
         raise HangError
@@ -209,8 +213,8 @@ def attempt(name: str, step: Callable[[], str]) -> str:
     signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS_AT_MOST)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             text = step()
     except JmetamerError:
         return ""
@@ -218,6 +222,8 @@ def attempt(name: str, step: Callable[[], str]) -> str:
         return f"{name}: {type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
+    if any(isinstance(one.message, StoreWarning) and str(path) in str(one.message) for one in said):
+        return ""
     return text and f"{name}: {text}"
 
 
@@ -280,6 +286,7 @@ def leaderboard(run: Path) -> str:
 
     found = document([open_run(run)])
     one = found["runs"][0]
+    one["not finished"] = one.pop("failures") + one.pop("unfinished")  # a lost failure is neither
     told = one["unreadable"] or one["cells"] < 2
     return "left out" if told else json.dumps(found, sort_keys=True, default=str)
 

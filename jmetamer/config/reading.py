@@ -92,6 +92,13 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     own: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         if key_node.tag == _MERGE:
+            if "<<" in seen:
+                raise ConfigError(
+                    f"line {key_node.start_mark.line + 1}: `<<` is given twice, first on line "
+                    f"{seen['<<'].start_mark.line + 1}; write one list of aliases, as "
+                    "`<<: [*first, *second]`, in which the first that has a key wins"
+                )
+            seen["<<"] = key_node
             below = loader.construct_object(value_node, deep=True)
             for one in below if isinstance(below, list) else [below]:
                 if not isinstance(one, dict):

@@ -240,9 +240,32 @@ def dense(field: str, values: Any) -> Any:
     try:
         if hasattr(values, "check_format"):  # SciPy writes to any place that its indices say
             values.check_format(full_check=True)
+        if (outside := _outside(values)).size:
+            raise ValueError(f"it has an entry at {outside[0].tolist()} of shape {shape}")
         return getattr(values, next(name for name in _TO_DENSE if hasattr(values, name)))()
-    except ValueError as error:
+    except (ValueError, IndexError, RuntimeError) as error:
         raise InputError(f"`{field}` is no sparse matrix that can be read ({error})") from None
+
+
+def _outside(values: Any) -> np.ndarray:
+    """Return the places [k, axes] beyond its shape that a matrix of coordinates has entries at.
+
+    What makes them dense writes there, wherever that is, or leaves them out.
+    """
+    if hasattr(values, "to_bcoo"):  # rows of JAX
+        values = values.to_bcoo()
+    if hasattr(values, "n_batch"):  # of JAX, which fills up with zeros behind the end
+        places = np.asarray(values.indices)
+        filled = np.asarray(values.data != 0).reshape((*places.shape[:-1], -1)).any(axis=-1)
+        places, first = places[filled], values.n_batch
+    elif "sparse_coo" in str(getattr(values, "layout", "")):  # of torch
+        places, first = values._indices().numpy(force=True).T, 0
+    elif hasattr(values, "row"):  # of SciPy
+        places, first = np.stack([values.row, values.col], axis=-1), 0
+    else:
+        return np.empty((0, 2), int)
+    limits = values.shape[first : first + places.shape[-1]]
+    return places[((places < 0) | (places >= np.array(limits))).any(axis=-1)]
 
 
 def is_sparse(values: Any) -> bool:

@@ -45,6 +45,7 @@ _ADVICE = {
     errno.EPERM: "make it writable or choose another folder with --out",
     errno.EROFS: "choose a folder on a writable disk with --out",
     errno.ENOTDIR: "a file is in the way; choose another folder with --out",
+    errno.EISDIR: "a folder is in the way; move it away or choose another folder with --out",
     errno.EEXIST: "a file is in the way; choose another folder with --out",
 }
 
@@ -72,9 +73,12 @@ def clear_store_errors(folder: Path) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "or choose another folder with --out")
+        advice = _ADVICE.get(error.errno or 0, "mend that or choose another folder with --out")
+        path = error.filename2 or error.filename
+        place = os.fsdecode(path) if isinstance(path, str | bytes) else ""
+        where = f" (`{place}`)" if place not in ("", str(folder)) else ""
         raise StoreError(
-            f"cannot write to the run folder `{folder}`: {error.strerror or error}; "
+            f"cannot write to the run folder `{folder}`: {error.strerror or error}{where}; "
             f"finished cells in it stay readable; {advice}"
         ) from error
 
@@ -285,6 +289,8 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
             for name, kind in _FAILURE.items():
                 if not isinstance(entry[name], kind):
                     raise TypeError(f"`{name}` is no {kind.__name__}")
+            if entry["cell"] != path.stem:
+                raise ValueError(f"it is that of cell {entry['cell']!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             told = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
             entry = {"cell": path.stem, "settings": {}, "traceback": told}
@@ -297,7 +303,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def read_order(path: Path) -> list[str]:
-    """Return the cell ids of `cells.json`; none where the file is missing, or damaged (a warning).
+    """Return the cell ids of `cells.json`; none where it is damaged or lost, with a warning.
 
     It holds the order of cells, and which were asked for; without it they are listed by name.
 
@@ -311,12 +317,13 @@ def read_order(path: Path) -> list[str]:
             raise ValueError("its content does not match its own sha256")
         if not all(isinstance(cell, str) for cell in order):
             raise ValueError("it holds something that is no name of a cell")
-    except FileNotFoundError:
-        return []
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        told = f"`{path}` is damaged ({error}): which cells are not finished is not known; the "
-        told += "command that made the run writes it again"
-        warnings.warn(told, StoreWarning, stacklevel=2)
+        if not isinstance(error, FileNotFoundError) or (path.parent / "cells").is_dir():
+            told = (
+                f"`{path}` is damaged ({getattr(error, 'strerror', None) or error}): which cells "
+                "are not finished is not known; the command that made the run writes it again"
+            )
+            warnings.warn(told, StoreWarning, stacklevel=2)
         return []
     return list(dict.fromkeys(order))
 

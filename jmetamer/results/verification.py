@@ -1,7 +1,9 @@
 """What a cell should be, compared with what is on disk; no model is started."""
 
+import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,28 @@ _PARTS = {
     "provenance": dict,
     "reference": str,
 }
+_NUMBER, _SECTION = (int, float), (dict,)
+# What readers use of the settings and scalars, where it is there: an outer part before its parts.
+_OPTIONAL: dict[str, tuple[type, ...]] = {
+    **{
+        f"settings.{name}": _SECTION
+        for name in ("dataset", "model", "training", "metamers", "geometry", "success", "store")
+    },
+    "settings.recognition": _SECTION,
+    "settings.dataset.options": _SECTION,
+    "settings.dataset.seed": (int,),
+    "settings.training.seed": (int,),
+    "settings.metamers.edges": _SECTION,
+    "settings.metamers.edges.start": (str, *_NUMBER),
+    "settings.metamers.nodes": (list,),
+    "settings.metamers.repulsion": _NUMBER,
+    "settings.metamers.tolerance": _NUMBER,
+    "settings.success.alpha": _NUMBER,
+    "scalars.test_accuracy": _NUMBER,
+    "scalars.seconds": _NUMBER,
+    "scalars.seconds_metamers": _NUMBER,
+}
+_NAMED = re.compile(r"-[0-9a-f]{8}$")  # folders that a sweep makes
 _ARRAYS = ("nodes", "senders", "receivers", "weight", "labels")
 
 
@@ -54,9 +78,14 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     version = _version(manifest, "record.json", document)
     for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
-            raise manifest.damaged(
-                "record.json", f"`{name}` is {document.get(name)!r} and should be a {kind.__name__}"
-            )
+            raise manifest.damaged("record.json", _wrong(name, document.get(name), kind.__name__))
+    for name, kinds in _OPTIONAL.items():
+        value = functools.reduce(
+            lambda tree, part: (tree or {}).get(part), name.split("."), document
+        )
+        if value is not None and not isinstance(value, kinds):
+            allowed = " or ".join(kind.__name__ for kind in kinds)
+            raise manifest.damaged("record.json", _wrong(name, value, allowed))
     cell = document.get("cell", folder.name)  # earlier records do not say whose they are
     if cell != folder.name:
         raise manifest.damaged("record.json", f"it is the record of cell {cell!r}")
@@ -66,6 +95,8 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
         raise manifest.damaged("record.json", str(error)) from error
     if document["settings_hash"] != expected:
         raise manifest.damaged("record.json", "its settings do not hash to `settings_hash`")
+    if _NAMED.search(folder.name) and not folder.name.endswith(expected[:8]):
+        raise manifest.damaged("record.json", "its settings are not those that name its folder")
     counts = document["status_counts"].values()
     if not all(isinstance(count, int) and count >= 0 for count in counts):
         raise manifest.damaged("record.json", "`status_counts` are not counts")
@@ -208,6 +239,10 @@ def _json(manifest: Manifest, name: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise manifest.damaged(name, f"it holds a {type(document).__name__} and no mapping")
     return document
+
+
+def _wrong(name: str, value: Any, allowed: str) -> str:
+    return f"`{name}` is {value!r} and should be a {allowed}"
 
 
 def _version(manifest: Manifest, name: str, document: dict[str, Any]) -> int:

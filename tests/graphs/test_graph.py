@@ -207,11 +207,41 @@ def test_a_sparse_matrix_takes_no_more_memory_than_is_said(monkeypatch, dtype, k
     assert make_graph(matrix, [], []).nodes.trace() == 500
 
 
+def _with_an_entry_outside():
+    sparse = jax.experimental.sparse
+    coo, negative = scipy.sparse.coo_matrix(np.eye(3)), scipy.sparse.coo_array(np.eye(3))
+    coo.row[0], negative.coords[1][0] = 7, -1
+    lists = scipy.sparse.lil_matrix(np.eye(3))
+    lists.rows[0][0] = 7
+    ones, places = np.ones(3, np.float32), np.array([[0, 0], [1, 1], [5, 2]])
+    yield from (coo, negative, lists, sparse.BCOO((ones, places), shape=(3, 3)))
+    yield sparse.BCSR((ones, np.array([0, 1, 9]), np.array([0, 1, 2, 3])), shape=(3, 3))
+    torch = pytest.importorskip("torch")
+    moved, rows = torch.eye(3).to_sparse(), torch.eye(3).to_sparse_csr()
+    moved._indices()[0, 0] = rows.col_indices()[0] = 9
+    yield from (moved, rows)
+
+
+def test_entries_that_fill_up_a_matrix_of_jax_are_none():
+    filled = jax.experimental.sparse.BCOO.fromdense(np.eye(3, 2), nse=5)
+    np.testing.assert_array_equal(make_graph(filled, [], []).nodes, np.eye(3, 2))
+    batched = jax.experimental.sparse.BCOO.fromdense(np.eye(3, 2), n_batch=1)
+    np.testing.assert_array_equal(make_graph(batched, [], []).nodes, np.eye(3, 2))
+    outside = jax.experimental.sparse.BCOO(
+        (batched.data, batched.indices.at[1, 0, 0].set(2)), shape=(3, 2)
+    )
+    with pytest.raises(InputError, match=r"entry at \[2\]"):
+        make_graph(outside, [], [])
+
+
 def test_what_would_be_read_out_of_bounds_is_refused():
     wrong = scipy.sparse.csr_matrix(np.eye(3))
     wrong.indices[0] = 50
     with pytest.raises(InputError, match="`nodes` is no sparse matrix that can be read"):
         make_graph(wrong, [], [])
+    for wrong in _with_an_entry_outside():
+        with pytest.raises(InputError, match="`nodes` is no sparse matrix that can be read"):
+            make_graph(wrong, [], [])
     with pytest.raises(InputError, match="`nodes` is a list"):
         validate_graph(make_graph(np.eye(2), [], [])._replace(nodes=[[1.0], [2.0]]))
 

@@ -17,6 +17,7 @@ from jmetamer.results import RunStore, Variable, make_reference, open_run
 from jmetamer.results import manifest as manifest_module
 from jmetamer.results import run as run_module
 from jmetamer.results.manifest import MANIFEST, read_manifest, write_manifest
+from jmetamer.results.record import hash_settings
 from jmetamer.results.verification import parameters_digest, read_network, record_digest
 from jmetamer.results.zarr_group import checksum, read_group
 
@@ -348,9 +349,13 @@ def test_a_damaged_list_of_cells_costs_their_order_alone(written, text):
         assert open_run(written).cells == ("a", "b")
 
 
-def test_a_flipped_letter_in_the_list_of_cells_makes_no_unfinished_cell(written):
+def test_a_list_of_cells_that_is_lost_or_changed_is_said_and_makes_no_unfinished_cell(written):
     path = written / "cells.json"
-    path.write_text(path.read_text().replace('"b"', '"c"'))
+    sound = path.read_text()
+    path.unlink()
+    with pytest.warns(StoreWarning, match="No such file"):
+        assert open_run(written).cells == ("a", "b")
+    path.write_text(sound.replace('"b"', '"c"'))
     with pytest.warns(StoreWarning, match="sha256"):
         assert open_run(written).unfinished == ()
     RunStore(written).register(["a", "b", "d"])
@@ -385,7 +390,7 @@ def test_a_failure_left_by_a_killed_writer_still_says_that_the_cell_failed(writt
 
 
 @pytest.mark.parametrize(
-    "change", [{"settings": 5}, {"settings": [1]}, {"cell": 5}, {"traceback": None}]
+    "change", [{"settings": 5}, {"settings": [1]}, {"cell": 5}, {"cell": "y"}, {"traceback": None}]
 )
 def test_a_failure_with_a_part_of_another_kind_is_told_as_unreadable(written, change):
     (written / "failures").mkdir()
@@ -414,3 +419,42 @@ def test_a_manifest_lists_all_files_with_their_bytes(tmp_path):
     (tmp_path / "sub/x").write_bytes(b"12345")
     write_manifest(tmp_path)
     assert {name: size for name, (size, _) in read_manifest(tmp_path).files.items()} == {"sub/x": 5}
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_record_in_a_folder_that_is_named_for_other_settings_is_damaged(written, old):
+    named = written / "cells" / f"x-{open_run(written)._document('a')['settings_hash'][:8]}"
+    other = written / "cells/x-01234567"
+    for folder in (named, other):
+        shutil.copytree(written / "cells/a", folder)
+        if old:  # such a record does not say whose it is
+            make_old(folder)
+    run = open_run(written)
+    assert other.name in run.readable()[1]
+    assert (named.name in run.readable()[0]) == old
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("settings.dataset", 3),
+        ("settings.metamers", "x"),
+        ("settings.dataset.options", [1]),
+        ("settings.metamers.nodes", 3),
+        ("settings.metamers.tolerance", {}),
+        ("scalars.test_accuracy", "x"),
+    ],
+)
+def test_a_part_of_another_kind_is_damaged_though_the_sums_are_right(written, place, value):
+    folder = written / "cells/a"
+    document = json.loads((folder / "record.json").read_text())
+    *outer, last = place.split(".")
+    inner = document
+    for part in outer:
+        inner = inner.setdefault(part, {})
+    inner[last] = value
+    document["settings_hash"] = hash_settings(document["settings"])
+    (folder / "record.json").write_text(json.dumps(document))
+    (folder / MANIFEST).unlink()
+    write_manifest(folder)
+    assert f"`{place}` is {value!r}" in open_run(written).damage("a")
