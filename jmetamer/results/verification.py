@@ -1,6 +1,5 @@
 """What a cell should be, compared with what is on disk; no model is started."""
 
-import functools
 import hashlib
 import json
 import re
@@ -80,9 +79,9 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
         if not isinstance(document.get(name), kind):
             raise manifest.damaged("record.json", _wrong(name, document.get(name), kind.__name__))
     for name, kinds in _OPTIONAL.items():
-        value = functools.reduce(
-            lambda tree, part: (tree or {}).get(part), name.split("."), document
-        )
+        value: Any = document
+        for part in name.split("."):
+            value = (value or {}).get(part)
         if value is not None and not isinstance(value, kinds):
             allowed = " or ".join(kind.__name__ for kind in kinds)
             raise manifest.damaged("record.json", _wrong(name, value, allowed))
