@@ -1,6 +1,7 @@
 """Settings of what varies where edges do: what they become, and what is refused before training."""
 
 import dataclasses
+import types
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from jmetamer import config
 from jmetamer._base.errors import ConfigError
 from jmetamer.config import (
     build_dataset,
+    build_known_measures,
     build_measures,
     build_model,
     build_parameterization,
@@ -18,6 +20,7 @@ from jmetamer.config import (
     read_config,
 )
 from jmetamer.config.settings import EdgeSettings
+from jmetamer.graphs.known_answers import cycles
 from jmetamer.metamers.optimizers import Optimizer
 
 KARATE = "dataset: {name: karate}\nmodel: {hidden: 4}\ntraining: {epochs: 0}\n"
@@ -287,3 +290,15 @@ def test_every_setting_of_edges_belongs_to_something():
     # A list of nodes is of one graph, and made by `local_problem`.
     own = {field.name for field in dataclasses.fields(jm.BinaryEdges)} - {"nodes"}
     assert own <= named
+
+
+def test_a_costly_measure_that_is_named_and_does_not_apply_is_told(read, caplog):
+    ring = cycles([400])
+    data = types.SimpleNamespace(name="ring", graph=ring, labels=None, train_mask=None)
+    network = types.SimpleNamespace(entry_weights=lambda params: None)
+    trained = types.SimpleNamespace(model=network, params=None)
+    names = ("structure/edge_f1", "structure/folklore_wl", "structure/edge_jaccard")
+    (cell,) = read(f"{{vary: edges}}\nmeasures: [[{', '.join(names)}]]")
+    kept = build_known_measures(cell, trained, data)
+    assert [measure.name for measure in kept] == [names[0], names[2]]
+    assert "structure/folklore_wl does not apply to ring (400 nodes)" in caplog.text

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -39,6 +40,8 @@ from jmetamer.models import (
     TrainSettings,
     default_settings,
 )
+
+log = logging.getLogger(__name__)
 
 ALL_LAYERS = "all"
 
@@ -370,4 +373,13 @@ def build_known_measures(
     """
     weights = trained.model.entry_weights(trained.params)
     facts = Facts(data.labels, data.train_mask, weights)
-    return ready(build_measures(cell), data.graph, facts)
+    asked = build_measures(cell)
+    applying = ready(asked, data.graph, facts)
+    known = {measure.name for measure in applying}
+    for measure in asked:
+        if not measure.default and measure.name not in known:  # somebody named it
+            log.warning(
+                "measures: %s does not apply to %s (%d nodes) and is left out of the record",
+                measure.name, data.name, data.graph.nodes.shape[0],
+            )  # fmt: skip
+    return applying

@@ -104,6 +104,7 @@ class CellSummary:
       test_accuracy: score of the network, NaN where unknown.
       seconds: run time of the cell, NaN where unknown.
       deviations: one per measure.
+      not_measured: measures that the cell asks for and that do not apply to it.
       ranks: local geometry, or None where it was not computed.
       maps, ledger: over all nodes and over the layers, or None where they were not computed.
       edges: how edges changed, or None where they stay.
@@ -130,6 +131,7 @@ class CellSummary:
     seconds: float
     deviations: tuple[Deviation, ...]
     ranks: RankSummary | None
+    not_measured: tuple[str, ...] = ()
     maps: MapSummary | None = None
     ledger: LedgerSummary | None = None
     edges: EdgeSummary | None = None
@@ -209,6 +211,7 @@ def summarize(
         test_accuracy=scalar(data, "test_accuracy", "accuracy_test"),
         seconds=scalar(data, "seconds", "seconds_total", "seconds_run"),
         deviations=tuple(summarize_deviations(others)) if others.sizes.get("metamer") else (),
+        not_measured=_not_measured(settings, data),
         ranks=_ranks(data),
         maps=summarize_maps(data),
         ledger=summarize_ledger(data),
@@ -326,3 +329,12 @@ def _scales(data: xr.Dataset) -> tuple[float, float] | None:
     if "input_std" not in attrs or "noise_std" not in attrs:
         return None
     return float(attrs["input_std"]), float(attrs["noise_std"])
+
+
+def _not_measured(settings: Mapping[str, Any], data: xr.Dataset) -> tuple[str, ...]:
+    """Return the measures of a cell's settings that its record does not hold."""
+    asked = setting(settings, "measures")
+    if not isinstance(asked, list) or "measure" not in data:
+        return ()
+    held = set(data["measure"].values.tolist())
+    return tuple(str(name) for name in asked if name not in held)

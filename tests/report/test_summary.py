@@ -197,3 +197,13 @@ def test_a_question_names_how_many_nodes_must_match_and_ends_how_many_are_best(s
     text = " ".join(run_sentences([dataclasses.replace(one, targets=2) for one in cells], 0))
     assert "as digits, at 2 target nodes?" in text
     assert "; also 1 other cell)" in text
+
+
+def test_measures_that_are_asked_for_and_not_held_are_named(summary, cell, digits):
+    assert summary()[0].not_measured == ()
+    made = cell(digits)
+    held = made["data"]["measure"].values.tolist()
+    made["settings"]["measures"] = [*held, "structure/tree_mover"]
+    name = name_cells({"c": made["settings"]})["c"]
+    found = summarize(name, made["settings"], made["data"], made["status_counts"])
+    assert found.not_measured == ("structure/tree_mover",)
