@@ -59,17 +59,6 @@ def target_kinds(problem: Problem, share: float = 0.0) -> np.ndarray:
     return whole
 
 
-def same_rows(rows: np.ndarray, slack: float) -> np.ndarray:
-    """Return [k] ranks of rows [k, c], equal where all their entries are equal.
-
-    Args:
-      rows: finite.
-      slack: numbers of a column that differ by less than this share of the largest of all are
-        equal, and so are those joined by a chain of such.
-    """
-    return exchangeable_rows(rows, 0.0, slack)
-
-
 def exchangeable_rows(rows: np.ndarray, share: float, slack: float) -> np.ndarray:
     """Return [k] ranks of rows [k, c], equal where exchanging them moves little.
 
@@ -78,7 +67,8 @@ def exchangeable_rows(rows: np.ndarray, share: float, slack: float) -> np.ndarra
       share: rows of one rank may be put in each other's places, all at once, without moving a
         column by more than this share of its norm. A column that falls into no such groups is
         compared by `slack` alone.
-      slack: as for `same_rows`.
+      slack: numbers of a column that differ by less than this share of the largest of all are
+        equal, and so are those joined by a chain of such.
     """
     order = np.argsort(rows, axis=0)
     columns = np.take_along_axis(rows, order, axis=0)
@@ -246,7 +236,7 @@ class Renaming:
 def _weights_rounded(*graphs: jraph.GraphsTuple) -> list[jraph.GraphsTuple]:
     """Return graphs with numbers from 1 for weights that are equal up to round-off, and 0 for 0."""
     weights = [np.asarray(graph.edges.weight, np.float64) for graph in graphs]
-    codes = same_rows(np.concatenate([*weights, [0.0]])[:, None], _SAME_INPUT)
+    codes = exchangeable_rows(np.concatenate([*weights, [0.0]])[:, None], 0.0, _SAME_INPUT)
     parts = np.split(codes, np.cumsum([weight.size for weight in weights]))
     return [
         graph._replace(edges=graph.edges._replace(weight=part))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer.report.cells import distinguishing
+from jmetamer.report.cells import distinguishing, is_in_title
 from jmetamer.report.deviation_summary import Deviation, what_chance_is
 from jmetamer.report.diversity_summary import diversity_sentence
 from jmetamer.report.edge_summary import edge_sentences
@@ -157,7 +157,7 @@ def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> str:
         for name in _unique(cell.name.dataset for cell in cells if cell.name.dataset)
     ]
     models = _unique(
-        cell.name.model
+        _maker(cell)
         + ("" if np.isnan(cell.test_accuracy) else f" (test accuracy {_accuracy(cells, cell)})")
         for cell in cells
         if cell.name.model
@@ -179,8 +179,16 @@ def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> str:
     )
 
 
+def _maker(cell: CellSummary) -> str:
+    """Name the network of a cell, with all that tells it from others but its seed."""
+    own = cell.name.differences.items()
+    told = [(k, v) for k, v in own if k != "training.seed" and not is_in_title(k)]
+    more = [f"{k.split('.', 1)[1]} {v}" for k, v in told if k.startswith(("model.", "training."))]
+    return ", ".join([cell.name.model, *more])
+
+
 def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
-    scores = [c.test_accuracy for c in cells if c.name.model == cell.name.model]
+    scores = [c.test_accuracy for c in cells if _maker(c) == _maker(cell)]
     low, high = np.nanmin(scores), np.nanmax(scores)
     return percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
 

@@ -193,14 +193,13 @@ def summarize(
     others = without_unchanged(data)
     # Where there is no other graph, the numbers of the reference are shown as such.
     shown = others if others.sizes.get("metamer") else data
-    converged = sum(s.count for s in statuses if s.name == "CONVERGED")
     count = sum(s.count for s in statuses)
     tolerance = number_of(setting(settings, "metamers.tolerance"))
     nodes = setting(settings, "metamers.nodes")
     return CellSummary(
         name=name,
         count=count,
-        converged=converged,
+        converged=sum(s.count for s in statuses if s.name == "CONVERGED"),
         network=network_of(settings),
         statuses=statuses,
         loss=median(values(shown, "loss_hardened")),

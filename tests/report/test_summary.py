@@ -207,3 +207,25 @@ def test_measures_that_are_asked_for_and_not_held_are_named(summary, cell, digit
     name = name_cells({"c": made["settings"]})["c"]
     found = summarize(name, made["settings"], made["data"], made["status_counts"])
     assert found.not_measured == ("structure/tree_mover",)
+
+
+def test_makers_of_one_name_are_told_apart_by_their_settings(cell, digits):
+    made = {str(epochs): cell(digits) for epochs in (True, False)}
+    for shuffled, one in made.items():
+        one["settings"]["training"] = {
+            **one["settings"].get("training", {}), "shuffle_labels": shuffled == "True",
+        }  # fmt: skip
+    names = name_cells({place: one["settings"] for place, one in made.items()})
+    cells = [
+        dataclasses.replace(
+            summarize(names[place], one["settings"], one["data"], one["status_counts"]),
+            test_accuracy=0.2 if place == "True" else 0.8,
+        )
+        for place, one in made.items()
+    ]
+    question = run_sentences(cells, 0)[0]
+    model = cells[0].name.model
+    assert f"{model}, shuffle_labels true (test accuracy 20%)" in question.replace("True", "true")
+    assert f"{model}, shuffle_labels false (test accuracy 80%)" in question.replace(
+        "False", "false"
+    )

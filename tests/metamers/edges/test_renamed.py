@@ -22,7 +22,6 @@ from jmetamer.metamers.renamed import (
     Renaming,
     class_of_each,
     exchangeable_rows,
-    same_rows,
 )
 
 
@@ -201,8 +200,9 @@ def test_classes_are_those_of_networkx():
 
 def test_rows_are_the_same_up_to_round_off():
     rows = np.array([[1.0, 5.0], [1.0 + 1e-6, 5.0], [1.0 + 1e-3, 5.0], [1.0, 5.0 + 1e-3]])
-    assert same_rows(rows, 1e-6).tolist()[0] == same_rows(rows, 1e-6).tolist()[1]
-    assert len(set(same_rows(rows, 1e-6).tolist())) == 3
+    codes = exchangeable_rows(rows, 0.0, 1e-6).tolist()
+    assert codes[0] == codes[1]
+    assert len(set(codes)) == 3
 
 
 BOTH = jm.FeaturesAndEdges()
