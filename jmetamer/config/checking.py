@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from jmetamer._base.arguments import Range
 from jmetamer._base.errors import ConfigError, shortened
-from jmetamer.config.ranges import Range
 
 
 def check_tree(tree: Any, settings: type, path: str = "") -> None:
@@ -199,7 +199,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(value == name and type(value) is type(name) for name in get_args(hint))
     if get_origin(hint) is Annotated:
         base, *notes = get_args(hint)
-        return _fits(value, base) and all(_inside(value, note) for note in notes)
+        return _fits(value, base) and all(
+            note.holds(value) for note in notes if isinstance(note, Range)
+        )
     if get_origin(hint) is tuple:
         return isinstance(value, list) and _tuple_fits(value, get_args(hint))
     if hint is float:
@@ -213,13 +215,6 @@ def _tuple_fits(values: list[Any], hints: tuple[Any, ...]) -> bool:
     return len(values) == len(hints) and all(map(_fits, values, hints))
 
 
-def _inside(value: float, limits: Range) -> bool:
-    low, high, open_low, open_high = limits
-    above = low is None or value > low or (value == low and not open_low)
-    below = high is None or value < high or (value == high and not open_high)
-    return above and below
-
-
 def _allowed(hint: Any) -> str:
     return " or ".join(_describe(option) for option in _options(hint))
 
@@ -231,7 +226,7 @@ def _describe(hint: Any) -> str:
         return " or ".join(repr(name) for name in get_args(hint))
     if get_origin(hint) is Annotated:
         base, *notes = get_args(hint)
-        return " ".join([_describe(base), *(_limits(note) for note in notes)])
+        return " ".join([_describe(base), *map(str, notes)])
     if get_origin(hint) is tuple:
         args = get_args(hint)
         if args[-1] is Ellipsis:
@@ -245,16 +240,6 @@ def _describe(hint: Any) -> str:
         str: "text",
     }
     return plain.get(hint, str(hint))
-
-
-def _limits(limits: Range) -> str:
-    low, high, open_low, open_high = limits
-    parts = []
-    if low is not None:
-        parts.append(f"above {low:g}" if open_low else f"from {low:g} up")
-    if high is not None:
-        parts.append(f"below {high:g}" if open_high else f"up to {high:g}")
-    return " and ".join(parts)
 
 
 def _is_number(text: str) -> bool:

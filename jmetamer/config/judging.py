@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from jmetamer.config.ranges import Count, Natural, Positive, Range, Seed, Share
+from jmetamer._base.arguments import Count, Natural, Positive, Range, Seed, Share
 from jmetamer.measures.success import MIN_DISTANCE
 
 

@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from jmetamer._base.arguments import Count, Layers, Natural, NonNegative, Positive, Range, Seed
 from jmetamer.config.judging import PlantedSettings, RecognitionSettings, SuccessSettings
-from jmetamer.config.ranges import Count, Natural, NonNegative, Positive, Range, Seed
 
 # Does not change any number, so it is no part of a cell's identity.
 _INCIDENTAL = {"identity": False}
@@ -47,7 +47,7 @@ class ModelSettings:
     Attributes:
       architecture: a name of `MODELS`: gcn, gat, graphsage, gin.
       hidden: width of the hidden layers.
-      layers: number of convolutions; the last one gives the logits.
+      layers: number of convolutions, at most 1000; the last one gives the logits.
       activation: a name of `ACTIVATIONS`: relu, elu, leaky_relu, tanh, gelu, softplus, identity.
       residual: add each layer's input before the nonlinearity.
       normalization: none, layer or batch.
@@ -59,7 +59,7 @@ class ModelSettings:
 
     architecture: str = "gcn"
     hidden: Count = 64
-    layers: Count = 2
+    layers: Layers = 2
     activation: str = "relu"
     residual: bool = False
     normalization: str = "none"

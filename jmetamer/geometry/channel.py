@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from jmetamer._base.arguments import Key, NonNegative, Numbers, Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.stochastic_trace import (
@@ -27,7 +27,10 @@ class Channel(NamedTuple):
     effective_dimension: Estimate
 
 
-def channel_information(values: Any, *, input_std: float, noise_std: float) -> np.ndarray:
+@checked
+def channel_information(
+    values: Numbers, *, input_std: NonNegative, noise_std: Positive
+) -> np.ndarray:
     """Return the information that a noisy activation carries about the input, in nats.
 
     For inputs theta + tau e and activations F + s n with standard normal e and n, linearized,
@@ -59,7 +62,10 @@ def channel_information(values: Any, *, input_std: float, noise_std: float) -> n
     return np.sum(np.log(large) + 0.5 * np.log1p((small / large) ** 2), axis=-1)
 
 
-def effective_dimension(values: Any, *, input_std: float, noise_std: float) -> np.ndarray:
+@checked
+def effective_dimension(
+    values: Numbers, *, input_std: NonNegative, noise_std: Positive
+) -> np.ndarray:
     """Return how many input directions stand out of the noise, as a smooth count.
 
     With K = J J^T, d_eff = tr K (K + (s / tau)^2 I)^-1 = sum_i sigma_i^2 / (sigma_i^2 +
@@ -85,13 +91,14 @@ def effective_dimension(values: Any, *, input_std: float, noise_std: float) -> n
     return np.sum((ratio / large) ** 2 / ((ratio / large) ** 2 + (1 / large) ** 2), axis=-1)
 
 
+@checked
 def stochastic_channel(
     operator: Operator,
     size: int,
     *,
-    input_std: float,
-    noise_std: float,
-    key: jax.Array,
+    input_std: NonNegative,
+    noise_std: Positive,
+    key: Key,
     settings: QuadratureSettings = DEFAULT,
 ) -> Channel:
     """Estimate information and effective dimension from products with K = J J^T.
@@ -122,7 +129,6 @@ def stochastic_channel(
       >>> round(found.effective_dimension.value, 12), found.information.converged
       (0.5, True)
     """
-    _require_scales(input_std, noise_std)
     gain = (input_std / noise_std) ** 2
 
     def information(eigenvalues: np.ndarray) -> np.ndarray:
@@ -136,18 +142,7 @@ def stochastic_channel(
 
 
 def _signal_to_noise(values: Any, input_std: float, noise_std: float) -> np.ndarray:
-    _require_scales(input_std, noise_std)
     values = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
     if (values < 0).any() or np.isinf(values).any():
         raise InputError("`values` must be finite and not negative; give singular values.")
     return values * (input_std / noise_std)
-
-
-def _require_scales(input_std: float, noise_std: float) -> None:
-    if not (np.isfinite(input_std) and input_std >= 0):
-        raise InputError(f"`input_std` is {input_std}; give a finite number, at least 0.")
-    if not (np.isfinite(noise_std) and noise_std > 0):
-        raise InputError(
-            f"`noise_std` is {noise_std}; give a finite number above 0, for without noise the "
-            "information is infinite. The limit is what `log_volume` and the rank say."
-        )

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -26,6 +27,7 @@ class Linearization(NamedTuple):
     jacobian: np.ndarray
 
 
+@checked
 def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Linearization]:
     """Build `linearize(x, *args)`, which compiles once for all points and arguments of a shape.
 
@@ -81,7 +83,8 @@ def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Lin
     return linearize
 
 
-def dense_jacobian(function: ArrayFunction, x: Any, *args: Any, chunk: int = 32) -> np.ndarray:
+@checked
+def dense_jacobian(function: ArrayFunction, x: Numbers, *args: Any, chunk: int = 32) -> np.ndarray:
     """Return the Jacobian of a function at one point.
 
     J_ij = d F_i / d x_j with both sides flattened in row-major order. Compiles at each call; for

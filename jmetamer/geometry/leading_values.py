@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import scipy.linalg
 
+from jmetamer._base.arguments import Key, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator, apply_checked
 
@@ -37,6 +38,7 @@ class _Basis(NamedTuple):
     core: np.ndarray
 
 
+@checked
 def leading_singular_values(
     matvec: Operator,
     rmatvec: Operator,
@@ -44,7 +46,7 @@ def leading_singular_values(
     num_inputs: int,
     count: int,
     *,
-    key: jax.Array,
+    key: Key,
     tolerance: float = 1e-6,
     max_basis: int | None = None,
     max_steps: int = 200,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.spectrum import Spectrum, spectrum_of
 
@@ -65,7 +66,10 @@ class VolumeLedger(NamedTuple):
         return self.activation_rank_loss == 0
 
 
-def rank_ledger(cumulative: Sequence[Any], num_inputs: int | None = None) -> RankLedger:
+@checked
+def rank_ledger(
+    cumulative: Sequence[Spectrum | Numbers], num_inputs: int | None = None
+) -> RankLedger:
     """Account for the dimension of the metamer set, layer by layer.
 
     With J_h(0) the identity of p inputs,
@@ -117,6 +121,7 @@ def rank_ledger(cumulative: Sequence[Any], num_inputs: int | None = None) -> Ran
     )
 
 
+@checked
 def entry_split(
     ledger: RankLedger,
     *,
@@ -165,7 +170,10 @@ def entry_split(
     return EntrySplit(np.full(shape, entry), np.full(shape, aggregation))
 
 
-def volume_ledger(cumulative: Sequence[Any], num_inputs: int | None = None) -> VolumeLedger:
+@checked
+def volume_ledger(
+    cumulative: Sequence[Spectrum | Numbers], num_inputs: int | None = None
+) -> VolumeLedger:
     """Account for the log-volume, layer by layer.
 
     The entries telescope: sum_k [logvol J_z(k) - logvol J_h(k-1)] + [logvol J_h(k) - logvol J_z(k)]

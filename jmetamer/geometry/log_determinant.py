@@ -1,8 +1,8 @@
 """Log-determinant of an operator too large for a dense decomposition."""
 
-import jax
 import numpy as np
 
+from jmetamer._base.arguments import Key, checked
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.stochastic_trace import (
     DEFAULT,
@@ -12,11 +12,12 @@ from jmetamer.geometry.stochastic_trace import (
 )
 
 
+@checked
 def log_determinant(
     operator: Operator,
     size: int,
     *,
-    key: jax.Array,
+    key: Key,
     settings: QuadratureSettings = DEFAULT,
 ) -> Estimate:
     """Estimate log det K = tr log K of a symmetric positive definite operator.

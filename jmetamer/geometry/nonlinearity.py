@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import unknown_name
 
 LogDerivative = Callable[[Any], np.ndarray]
@@ -145,6 +146,7 @@ LOG_DERIVATIVES: dict[str, LogDerivative] = {
 }
 
 
+@checked
 def log_derivative(name: str) -> LogDerivative:
     """Return the function z -> log|sigma'(z)| of an activation by its name.
 

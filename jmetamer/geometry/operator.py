@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -15,6 +16,7 @@ from jmetamer.geometry.gradient_check import NOT_CHECKED, GradientCheck, check_g
 from jmetamer.geometry.jacobian import ArrayFunction, require_float64, to_host
 
 
+@checked
 class JacobianPrograms:
     """Compiled products with the Jacobian of one function, shared by all points of a shape.
 
@@ -102,6 +104,7 @@ class JacobianPrograms:
         )
 
 
+@checked
 class JacobianOperator:
     """The Jacobian J [q, p] of a function at a point, as products with vectors.
 
@@ -175,23 +178,23 @@ class JacobianOperator:
         """
         return JacobianPrograms(function).at(point, *args, check=check)
 
-    def matvec(self, vector: Any) -> np.ndarray:
+    def matvec(self, vector: Numbers) -> np.ndarray:
         """Return J v, [q], for v [p]."""
         return self._push(_vector("vector", vector, self.shape[1])[None])[0]
 
-    def rmatvec(self, vector: Any) -> np.ndarray:
+    def rmatvec(self, vector: Numbers) -> np.ndarray:
         """Return J^T u, [p], for u [q]."""
         return self._pull(_vector("vector", vector, self.shape[0])[None])[0]
 
-    def matmat(self, matrix: Any) -> np.ndarray:
+    def matmat(self, matrix: Numbers) -> np.ndarray:
         """Return J V, [q, k], for V [p, k]."""
         return self._push(_matrix(matrix, self.shape[1]).T).T
 
-    def rmatmat(self, matrix: Any) -> np.ndarray:
+    def rmatmat(self, matrix: Numbers) -> np.ndarray:
         """Return J^T U, [p, k], for U [q, k]."""
         return self._pull(_matrix(matrix, self.shape[0]).T).T
 
-    def gram(self, vector: Any) -> np.ndarray:
+    def gram(self, vector: Numbers) -> np.ndarray:
         """Return J J^T u, [q], for u [q]; [q, k] for a matrix of k columns.
 
         Its eigenvalues are squares of singular values: fine for solving and for log-volumes,
@@ -228,7 +231,7 @@ class JacobianOperator:
         leaves = [np.asarray(leaf, np.float64).reshape(-1) for leaf in jax.tree.leaves(point)]
         return np.concatenate(leaves) if leaves else np.zeros(0)
 
-    def unravel(self, vector: Any) -> Any:
+    def unravel(self, vector: Numbers) -> Any:
         """Return a vector [p] as a pytree shaped like the point."""
         flat = _vector("vector", vector, self.shape[1])
         leaves, structure = jax.tree.flatten(self.point)

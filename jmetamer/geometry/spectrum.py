@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.linalg
 
+from jmetamer._base.arguments import FromZero, Natural, NonNegative, Numbers, Vector, checked
 from jmetamer._base.errors import InputError
 
 CLEAR_GAP = 1e3  # ratio of neighboring singular values that counts as a gap, not as a slope
@@ -71,7 +72,8 @@ class Spectrum(NamedTuple):
         return self.num_inputs.astype(np.int64) - self.rank
 
 
-def compress_rows(jacobian: Any) -> np.ndarray:
+@checked
+def compress_rows(jacobian: Numbers) -> np.ndarray:
     """Replace a wide Jacobian by a small matrix with the same row geometry.
 
     J^T = Q R gives C = R^T with J = C Q^T. C has the singular values and the left singular vectors
@@ -100,7 +102,8 @@ def compress_rows(jacobian: Any) -> np.ndarray:
     return triangle[:num_outputs].T
 
 
-def singular_values(jacobian: Any) -> np.ndarray:
+@checked
+def singular_values(jacobian: Numbers) -> np.ndarray:
     """Return all singular values of a Jacobian.
 
     Args:
@@ -122,15 +125,16 @@ def singular_values(jacobian: Any) -> np.ndarray:
     return scipy.linalg.svdvals(compressed, check_finite=False)
 
 
+@checked
 def numerical_rank(
-    values: Any,
+    values: Vector,
     num_outputs: int,
     num_inputs: int,
-    scale: float = 0.0,
-    structural_bound: int | None = None,
+    scale: NonNegative = 0.0,
+    structural_bound: Natural | None = None,
     *,
-    entry_error: float = ROUND_OFF,
-    saturation: float = 0.0,
+    entry_error: NonNegative = ROUND_OFF,
+    saturation: FromZero = 0.0,
 ) -> RankDecision:
     """Decide the rank of a matrix from its singular values.
 
@@ -179,15 +183,8 @@ def numerical_rank(
       (2, 2, 2, True)
     """
     values = _checked_values(values, num_outputs, num_inputs)
-    for name, number in (
-        ("scale", scale), ("entry_error", entry_error), ("saturation", saturation),
-    ):  # fmt: skip
-        if not number >= 0 or (np.isinf(number) and name != "saturation"):
-            raise InputError(f"`{name}` is {number}; it must be a finite number, at least 0.")
     high = len(values)
     if structural_bound is not None:
-        if structural_bound < 0:
-            raise InputError(f"`structural_bound` is {structural_bound}; a rank is at least 0.")
         high = min(high, structural_bound)
     if len(values) == 0:
         return RankDecision(0, 0, 0, True, 0.0, np.inf)
@@ -219,15 +216,16 @@ def numerical_rank(
     return RankDecision(rank, rank, rank, True, cutoff, gap)
 
 
+@checked
 def spectrum_of(
-    jacobian: Any,
+    jacobian: Numbers,
     *,
     output_norm: float = 0.0,
     input_norm: float = 0.0,
-    structural_bound: int | None = None,
+    structural_bound: Natural | None = None,
     num_inputs: int | None = None,
-    entry_error: float = ROUND_OFF,
-    saturation: float = 0.0,
+    entry_error: NonNegative = ROUND_OFF,
+    saturation: FromZero = 0.0,
 ) -> Spectrum:
     """Return the spectrum of one Jacobian, with a leading axis of length 1.
 
@@ -319,6 +317,7 @@ def largest_rank(matrix: Any) -> int:
     return high if full else max(high, int(spectrum_of(np.asarray(matrix).T).rank_high[0]))
 
 
+@checked
 def stack_spectra(spectra: Sequence[Spectrum]) -> Spectrum:
     """Join spectra along the leading axis, with NaN after the last value of the shorter ones.
 

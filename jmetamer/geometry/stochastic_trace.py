@@ -3,11 +3,12 @@
 import dataclasses
 import enum
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import numpy as np
 
+from jmetamer._base.arguments import Count, Range, checked
 from jmetamer._base.errors import ConfigError, InputError
 from jmetamer.geometry.lanczos import Operator, Tridiagonalization, gauss_rule, tridiagonalize
 
@@ -80,6 +81,7 @@ class Estimate(NamedTuple):
         """Whether doubling the steps changed less than the standard error."""
         return self.status is EstimateStatus.CONVERGED
 
+    @checked
     def scaled(self, factor: float, offset: float = 0.0) -> "Estimate":
         """Return factor * estimate + offset, its errors scaled too.
 
@@ -94,6 +96,7 @@ class Estimate(NamedTuple):
         )
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class QuadratureSettings:
     """How many probes and steps.
@@ -110,20 +113,14 @@ class QuadratureSettings:
       8
     """
 
-    num_probes: int = 32
-    steps: int = 16
-    max_steps: int = 256
-    batch: int = 8
+    num_probes: Annotated[int, Range(2)] = 32
+    steps: Annotated[int, Range(2)] = 16
+    max_steps: Count = 256
+    batch: Count = 8
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("num_probes", 2),
-            ("steps", 2),
-            ("max_steps", self.steps),
-            ("batch", 1),
-        ):
-            if getattr(self, name) < least:
-                raise ConfigError(f"`{name}` is {getattr(self, name)}; give at least {least}.")
+        if self.max_steps < self.steps:
+            raise ConfigError(f"`max_steps` is {self.max_steps}; give at least {self.steps}.")
 
 
 DEFAULT = QuadratureSettings()

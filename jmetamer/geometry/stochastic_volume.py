@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, Key, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.log_determinant import log_determinant
@@ -51,8 +52,9 @@ class VolumeSplit(NamedTuple):
     num_dead: int
 
 
+@checked
 def stochastic_log_volume(
-    operator: Operator, size: int, *, key: jax.Array, settings: QuadratureSettings = DEFAULT
+    operator: Operator, size: int, *, key: Key, settings: QuadratureSettings = DEFAULT
 ) -> Estimate:
     """Estimate logvol(J) = 1/2 logdet(J J^T) of a Jacobian of full row rank.
 
@@ -108,11 +110,12 @@ def activated_operator(operator: Operator, log_derivatives: Any) -> ActivatedOpe
     return ActivatedOperator(apply, len(active), len(logs) - len(active))
 
 
+@checked
 def stochastic_volume_split(
     operator: Operator,
-    log_derivatives: Any,
+    log_derivatives: AnArray,
     *,
-    key: jax.Array,
+    key: Key,
     settings: QuadratureSettings = DEFAULT,
 ) -> VolumeSplit:
     """Estimate what a ReLU keeps of the log-volume and what it loses.
@@ -164,12 +167,13 @@ def stochastic_volume_split(
     return VolumeSplit(kept, lost, reduced.num_inactive if known else -1, reduced.size, num_dead)
 
 
+@checked
 def stochastic_volume_change(
     project: Operator,
     rank: int,
-    log_derivatives: Any,
+    log_derivatives: AnArray,
     *,
-    key: jax.Array,
+    key: Key,
     settings: QuadratureSettings = DEFAULT,
 ) -> Estimate:
     """Estimate the change of log-volume by an activation, given the range of J_z.

@@ -1,22 +1,23 @@
 """Dimension of the set of inputs that move an output by less than a tolerance."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, FromZero, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.spectrum import Spectrum
 
 TOLERANCES = (1e-2, 1e-3, 1e-6)
 
 
+@checked
 def tolerance_dimension(
-    values: Any,
+    values: Vector,
     num_inputs: int,
-    theta_norm: float,
-    output_norm: float,
-    eps: float,
+    theta_norm: FromZero,
+    output_norm: FromZero,
+    eps: FromZero,
 ) -> int:
     """Count the input directions that move the output by less than a relative tolerance.
 
@@ -41,18 +42,16 @@ def tolerance_dimension(
       >>> tolerance_dimension([1.0, 1e-2, 1e-5], 10, theta_norm=2.0, output_norm=1.0, eps=1e-3)
       8
     """
-    for name, number in (("theta_norm", theta_norm), ("output_norm", output_norm), ("eps", eps)):
-        if not number >= 0:
-            raise InputError(f"`{name}` is {number}; it must be a number, at least 0.")
     values = np.asarray(values, np.float64)
     return int(num_inputs - np.sum(values * theta_norm > eps * output_norm))
 
 
+@checked
 def tolerance_dimensions(
     spectrum: Spectrum,
     *,
-    input_norm: Any,
-    output_norm: Any,
+    input_norm: AnArray,
+    output_norm: AnArray,
     tolerances: Sequence[float] = TOLERANCES,
 ) -> np.ndarray:
     """Return the tolerance dimension of every target of a `Spectrum`, at several tolerances.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.linalg
 
+from jmetamer._base.arguments import AnArray, Matrix, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.nonlinearity import LogDerivative
 from jmetamer.geometry.spectrum import Spectrum, compress_rows
@@ -43,7 +44,8 @@ class VolumeChange(NamedTuple):
     num_ties: np.ndarray
 
 
-def log_volume(values: Any, rank: int) -> float:
+@checked
+def log_volume(values: Vector, rank: int) -> float:
     """Return sum_{i <= rank} log sigma_i = 1/2 log pdet(J J^T), in nats.
 
     Log-volumes of different rank have different units and may not be subtracted: scaling the
@@ -72,7 +74,8 @@ def log_volume(values: Any, rank: int) -> float:
     return float(np.sum(np.log(kept)))
 
 
-def after_activation(jacobian: Any, log_derivatives: Any) -> np.ndarray:
+@checked
+def after_activation(jacobian: Matrix, log_derivatives: AnArray) -> np.ndarray:
     """Return |D| J, the Jacobian after an activation up to the signs of its rows.
 
     D = diag(sigma'(z)). Signs of rows change neither singular values nor ranks. A derivative below
@@ -98,7 +101,8 @@ def after_activation(jacobian: Any, log_derivatives: Any) -> np.ndarray:
     return np.exp(held)[:, None] * matrix
 
 
-def count_ties(preactivation: Any) -> int:
+@checked
+def count_ties(preactivation: AnArray) -> int:
     """Count entries on the kink: |z| <= 1e-12 max|z|; all of them if all are zero.
 
     Example:
@@ -109,10 +113,11 @@ def count_ties(preactivation: Any) -> int:
     return int(np.sum(size <= TIE * size.max(initial=0.0)))
 
 
+@checked
 def volume_change(
-    jacobian_pre: Any,
+    jacobian_pre: Matrix,
     spectrum_pre: Spectrum,
-    preactivation: Any,
+    preactivation: AnArray,
     log_derivative: LogDerivative,
 ) -> VolumeChange:
     """Return the change of log-volume that an elementwise activation causes at one target.
@@ -181,6 +186,7 @@ def volume_change(
     )
 
 
+@checked
 def stack_volume_changes(changes: Sequence[VolumeChange]) -> VolumeChange:
     """Join volume changes along the leading axis.
 

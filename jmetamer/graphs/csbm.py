@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import Count, NonNegative, Seed, Share, checked
 from jmetamer.graphs.block_model import (
     BlockModel,
     class_posterior,
@@ -24,15 +24,16 @@ _PROVENANCE = Provenance(
 )
 
 
+@checked
 def csbm_model(
     *,
-    seed: int = 0,
-    num_nodes: int = 500,
-    num_classes: int = 2,
-    num_features: int = 16,
-    p_in: float = 0.03,
-    p_out: float = 0.01,
-    signal: float = 1.0,
+    seed: Seed = 0,
+    num_nodes: Count = 500,
+    num_classes: Count = 2,
+    num_features: Count = 16,
+    p_in: Share = 0.03,
+    p_out: Share = 0.01,
+    signal: NonNegative = 1.0,
 ) -> BlockModel:
     """Return the generating model of `load_csbm` with the same arguments.
 
@@ -48,10 +49,6 @@ def csbm_model(
       >>> csbm_model(num_features=3).means.shape
       (2, 3)
     """
-    if num_features < 1:
-        raise InputError(f"`num_features` is {num_features}; allowed: 1 or more.")
-    if not (signal >= 0 and np.isfinite(signal)):
-        raise InputError(f"`signal` is {signal}; allowed: a finite number, 0 or more.")
     model = planted_partition(num_nodes, num_classes, p_in, p_out)
     # A stream of its own, so that the means stay the same when the number of nodes changes.
     directions = np.random.default_rng([seed, 1]).standard_normal((num_classes, num_features))
@@ -59,15 +56,16 @@ def csbm_model(
     return model._replace(means=signal * directions / lengths)
 
 
+@checked
 def load_csbm(
     *,
-    seed: int = 0,
-    num_nodes: int = 500,
-    num_classes: int = 2,
-    num_features: int = 16,
-    p_in: float = 0.03,
-    p_out: float = 0.01,
-    signal: float = 1.0,
+    seed: Seed = 0,
+    num_nodes: Count = 500,
+    num_classes: Count = 2,
+    num_features: Count = 16,
+    p_in: Share = 0.03,
+    p_out: Share = 0.01,
+    signal: NonNegative = 1.0,
 ) -> Dataset:
     """Draw means, classes, edges, features and split by `seed`.
 

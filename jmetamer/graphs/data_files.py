@@ -134,7 +134,7 @@ def _find(file: DataFile, root: str | os.PathLike[str] | None) -> pathlib.Path |
             raise DataError(
                 f"{str(base)!r} cannot be searched for {file.name}: {error.strerror}; make the "
                 f"folder readable, or change `root`, {DATA_VARIABLE} or {CACHE_VARIABLE}."
-            ) from error
+            ) from None
     return None
 
 
@@ -162,7 +162,7 @@ def _download(
         )
     except (OSError, ValueError) as error:  # no network, no such page, no space, a wrong digest
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _missing(missing, root, f"The download failed: {reason}.") from error
+        raise _missing(missing, root, f"The download failed: {reason}.") from None
     return pathlib.Path(path)
 
 
@@ -185,7 +185,7 @@ def _checked_bytes(file: DataFile, path: pathlib.Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     digest = hashlib.sha256(content).hexdigest()
     if file.sha256 not in (None, digest):
         raise DataError(

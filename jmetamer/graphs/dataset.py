@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel
 from jmetamer.graphs.graph import num_nodes, validate_graph
@@ -15,6 +16,7 @@ MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
 FeatureKind = Literal["binary", "continuous", "one_hot"]
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Provenance:
     """Where a dataset came from.
@@ -33,6 +35,7 @@ class Provenance:
     citation: str
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """One graph with node labels and a split; arrays are NumPy and live on the host.
@@ -71,6 +74,7 @@ class Dataset:
     task: Literal["node"] = "node"
 
 
+@checked
 def validate_dataset(dataset: Dataset) -> None:
     """Check a dataset's graph, labels, masks and description against each other.
 
@@ -104,6 +108,7 @@ def validate_dataset(dataset: Dataset) -> None:
     _check_description(dataset)
 
 
+@checked
 def content_digest(dataset: Dataset) -> str:
     """Return the sha256 of a dataset's graph, labels and masks, as a hex string.
 

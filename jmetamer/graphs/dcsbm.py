@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, Seed, Share, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel, class_posterior
 from jmetamer.graphs.dataset import Dataset, Provenance, sealed
@@ -32,16 +33,17 @@ _PROVENANCE = Provenance(
 )
 
 
+@checked
 def load_dcsbm(
     *,
-    seed: int = 0,
-    num_nodes: int = 1000,
-    num_edges: int = 7000,
-    num_classes: int = 10,
-    num_features: int = 32,
-    within: float = 0.6,
-    exponent: float = 2.5,
-    signal: float = 2.0,
+    seed: Seed = 0,
+    num_nodes: Count = 1000,
+    num_edges: Natural = 7000,
+    num_classes: Count = 10,
+    num_features: Count = 32,
+    within: Share = 0.6,
+    exponent: Positive = 2.5,
+    signal: NonNegative = 2.0,
 ) -> Dataset:
     """Draw classes, weights, edges, features and split by `seed`; the sizes are exact.
 
@@ -75,7 +77,7 @@ def load_dcsbm(
       >>> dcsbm.graph.nodes.shape, dcsbm.graph.senders.shape
       ((300, 32), (1800,))
     """
-    _check(num_nodes, num_classes, num_features, signal)
+    _check(num_nodes, num_classes)
     rng = np.random.default_rng(seed)
     labels = rng.integers(num_classes, size=num_nodes, dtype=np.int32)
     weights = power_law_weights(num_nodes, exponent, rng)
@@ -100,18 +102,12 @@ def load_dcsbm(
     )
 
 
-def _check(num_nodes: int, num_classes: int, num_features: int, signal: float) -> None:
-    if num_classes < 1:
-        raise InputError(f"`num_classes` is {num_classes}; allowed: 1 or more.")
+def _check(num_nodes: int, num_classes: int) -> None:
     if num_nodes < 2 * num_classes:
         raise InputError(
             f"`num_nodes` is {num_nodes}; allowed: {2 * num_classes} or more, twice the "
             f"{num_classes} classes."
         )
-    if num_features < 1:
-        raise InputError(f"`num_features` is {num_features}; allowed: 1 or more.")
-    if not (signal >= 0 and np.isfinite(signal)):
-        raise InputError(f"`signal` is {signal}; allowed: a finite number, 0 or more.")
 
 
 def _features(

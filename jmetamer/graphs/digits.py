@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, sealed
 from jmetamer.graphs.graph import make_graph
@@ -17,7 +18,8 @@ _PROVENANCE = Provenance(
 )
 
 
-def load_digits(*, seed: int = 0, neighbors: int = 10) -> Dataset:
+@checked
+def load_digits(*, seed: Seed = 0, neighbors: Count = 10) -> Dataset:
     """1,797 images of 8 x 8 pixels in [0, 1]; each is joined to its nearest neighbors.
 
     Nodes i and j are joined if j is among the `neighbors` nearest of i, or i among those of j

@@ -6,10 +6,12 @@ from typing import Any
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 
 
+@checked
 def ego_graph(
     graph: jraph.GraphsTuple, nodes: int | Sequence[int] | np.ndarray, hops: int
 ) -> tuple[jraph.GraphsTuple, np.ndarray]:

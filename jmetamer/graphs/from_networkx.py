@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
 from jmetamer.graphs.graph import as_float32, is_sparse, make_graph
@@ -20,11 +21,12 @@ def is_networkx(source: Any) -> bool:
     return all(hasattr(source, name) for name in ("adj", "nodes", "edges", "is_directed"))
 
 
+@checked
 def load_networkx(
     source: Any,
     *,
-    seed: int = 0,
-    split: int = 0,
+    seed: Seed = 0,
+    split: Natural = 0,
     features: str = "x",
     label: str = "y",
     weight: str | None = None,

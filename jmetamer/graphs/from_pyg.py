@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
 from jmetamer.graphs.graph import dense, make_graph
@@ -23,7 +24,8 @@ def is_pyg(source: Any) -> bool:
     return hasattr(source, "edge_index") and hasattr(source, "x")
 
 
-def load_pyg(source: Any, *, split: int = 0, seed: int = 0, name: str = "pyg") -> Dataset:
+@checked
+def load_pyg(source: Any, *, split: Natural = 0, seed: Seed = 0, name: str = "pyg") -> Dataset:
     """Read `x`, `edge_index`, `y`, and, where present, `edge_weight`, `edge_attr` and the masks.
 
     Edges keep their order; none is added or removed, so a directed `edge_index` stays directed.

@@ -11,6 +11,7 @@ import jraph
 import numpy as np
 from jax import dtypes
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.host_memory import available_host_bytes
 
@@ -35,6 +36,7 @@ class Edges(NamedTuple):
     features: Any = None
 
 
+@checked
 def make_graph(
     nodes: Any,
     senders: Any,
@@ -89,6 +91,7 @@ def make_graph(
     return graph._replace(senders=senders.astype(np.int32), receivers=receivers.astype(np.int32))
 
 
+@checked
 def validate_graph(graph: Any) -> None:
     """Check that a graph can be used by everything in jmetamer.
 
@@ -121,6 +124,7 @@ def validate_graph(graph: Any) -> None:
     _check_edges(graph)
 
 
+@checked
 def num_nodes(graph: jraph.GraphsTuple) -> int:
     """Return the number of nodes, padding included.
 
@@ -131,7 +135,8 @@ def num_nodes(graph: jraph.GraphsTuple) -> int:
     return int(next(_node_arrays(graph.nodes))[1].shape[0])
 
 
-def with_nodes(graph: jraph.GraphsTuple, nodes: Any) -> jraph.GraphsTuple:
+@checked
+def with_nodes(graph: jraph.GraphsTuple, nodes: Numbers) -> jraph.GraphsTuple:
     """Return the graph with other node features; usable inside JAX transformations.
 
     Args:

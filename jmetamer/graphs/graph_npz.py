@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import read_regular, user_path
 from jmetamer.graphs.dataset import (
@@ -48,8 +49,13 @@ _OPTIONAL = (
 )
 
 
+@checked
 def load_graph_npz(
-    path: str | os.PathLike[str], *, split: int = 0, seed: int = 0, max_bytes: int = MAX_BYTES
+    path: str | os.PathLike[str],
+    *,
+    split: Natural = 0,
+    seed: Seed = 0,
+    max_bytes: Count = MAX_BYTES,
 ) -> Dataset:
     """Read a graph of your own; the layout is at the top of this file.
 
@@ -69,12 +75,13 @@ def load_graph_npz(
         raise DataError(
             f"{str(file)!r} cannot be read: {error.strerror}. Give the path of a .npz file that "
             "`save_graph_npz` could have written, or a dataset name without folder or suffix."
-        ) from error
+        ) from None
     return parse_graph_npz(
         content, str(file), file.stem, split=split, seed=seed, max_bytes=max_bytes
     )
 
 
+@checked
 def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
     """Write a dataset such that `load_graph_npz` gives equal arrays back, edges in their order.
 
@@ -152,7 +159,7 @@ def parse_graph_npz(
     except DataError:
         raise
     except InputError as error:
-        raise DataError(f"{source!r}: {error}") from error
+        raise DataError(f"{source!r}: {error}") from None
 
 
 def _read_arrays(content: bytes, source: str, max_bytes: int) -> dict[str, np.ndarray]:

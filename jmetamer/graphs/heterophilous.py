@@ -2,6 +2,7 @@
 
 import os
 
+from jmetamer._base.arguments import Natural, checked
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance
 from jmetamer.graphs.graph_npz import parse_graph_npz
@@ -28,8 +29,9 @@ HETEROPHILOUS_FILES = {
 }
 
 
+@checked
 def load_heterophilous(
-    name: str, *, split: int = 0, root: str | os.PathLike[str] | None = None
+    name: str, *, split: Natural = 0, root: str | os.PathLike[str] | None = None
 ) -> Dataset:
     """Read one graph of Platonov et al., each undirected edge stored in both directions.
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Seed, checked
 from jmetamer.graphs.dataset import Dataset, Provenance, sealed
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.split import per_class_split
@@ -16,7 +17,8 @@ _PROVENANCE = Provenance(
 )
 
 
-def load_karate(*, seed: int = 0, train_per_class: int = 4) -> Dataset:
+@checked
+def load_karate(*, seed: Seed = 0, train_per_class: Count = 4) -> Dataset:
     """34 members, 78 friendships (unweighted), one-hot identity features, 2 clubs as labels.
 
     Args:

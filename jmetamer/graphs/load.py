@@ -12,6 +12,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.csbm import load_csbm
@@ -43,11 +44,12 @@ DATASETS: dict[str, Loader] = {
 }
 
 
+@checked
 def load_dataset(
     source: Any,
     *,
-    split: int = 0,
-    seed: int = 0,
+    split: Natural = 0,
+    seed: Seed = 0,
     root: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Dataset:

@@ -101,9 +101,9 @@ def read_text_table(path: pathlib.Path, max_bytes: int = MAX_BYTES) -> Table:
     except DataError:
         raise
     except _DAMAGED as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error) from None
     except ValueError as error:
-        raise DataError(f"{str(path)!r}, {_first_bad_line(path) or error}") from error
+        raise DataError(f"{str(path)!r}, {_first_bad_line(path) or error}") from None
     return Table(values if values.size else np.zeros((0, 0)), repr(str(path)), True)
 
 
@@ -149,7 +149,7 @@ def file_sha256(path: pathlib.Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error) from None
 
 
 def _check_unpacked(path: pathlib.Path, max_bytes: int) -> None:

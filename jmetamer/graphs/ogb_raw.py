@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
@@ -63,14 +64,15 @@ _KNOWN = {
 }
 
 
+@checked
 def load_ogb(
     path: str | os.PathLike[str],
     *,
-    split: int = 0,
-    seed: int = 0,
+    split: Natural = 0,
+    seed: Seed = 0,
     directed: bool = False,
-    num_classes: int | None = None,
-    max_bytes: int = MAX_BYTES,
+    num_classes: Count | None = None,
+    max_bytes: Count = MAX_BYTES,
 ) -> Dataset:
     """Read a graph from OGB's folder of raw files; the layout is at the top of this file.
 
@@ -129,14 +131,15 @@ def load_ogb(
     except DataError:
         raise
     except InputError as error:
-        raise DataError(f"{str(folder)!r}: {error}") from error
+        raise DataError(f"{str(folder)!r}: {error}") from None
 
 
+@checked
 def load_ogbn(
     name: str,
     *,
-    split: int = 0,
-    seed: int = 0,
+    split: Natural = 0,
+    seed: Seed = 0,
     directed: bool = False,
     root: str | os.PathLike[str] | None = None,
 ) -> Dataset:

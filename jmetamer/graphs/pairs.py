@@ -174,6 +174,18 @@ def graph_of_pairs_and_loops(
     )
 
 
+def require_nodes(pairs: Pairs, num_nodes: int) -> None:
+    """Raise `InputError` where a pair names a node that the graph does not have.
+
+    Example:
+      >>> require_nodes(Pairs(np.array([0]), np.array([1])), 2)
+    """
+    ends = np.concatenate([np.ravel(side) for side in pairs])
+    if ends.size and not 0 <= ends.min() <= ends.max() < num_nodes:
+        outside = f"outside 0 to {num_nodes - 1}, which the graph does not have"
+        raise InputError(f"`pairs` name a node {outside}")
+
+
 def simple_graph(
     reference: jraph.GraphsTuple, pairs: Pairs, present: Any, *, directed: bool
 ) -> jraph.GraphsTuple:
@@ -200,9 +212,7 @@ def simple_graph(
     """
     kept = np.asarray(present, bool) & np.asarray(pairs.is_pair)
     one, other = (np.asarray(side)[kept].astype(np.int64) for side in pairs)
-    n = num_nodes(reference)
-    if one.size and not 0 <= min(one.min(), other.min()) <= max(one.max(), other.max()) < n:
-        raise InputError(f"`pairs` name a node outside 0 to {n - 1}, which the graph does not have")
+    require_nodes(pairs, num_nodes(reference))
     if not directed:
         one, other = np.concatenate([one, other]), np.concatenate([other, one])
     order = np.lexsort((one, other))

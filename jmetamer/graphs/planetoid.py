@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import DataError
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
@@ -19,6 +20,7 @@ PLANETOID_PARTS = ("tx", "allx", "y", "ty", "ally", "graph", "test.index")
 _NUM_VAL = 500
 
 
+@checked
 def load_planetoid(name: str, *, root: str | os.PathLike[str] | None = None) -> Dataset:
     """Read one citation graph from the files `ind.<name>.<part>`, public split.
 
@@ -77,7 +79,7 @@ def _read_part(name: str, part: str, contents: dict[str, bytes]) -> Any:
     try:
         return np.array([int(line) for line in contents[file].split()], np.int64)
     except ValueError as error:
-        raise DataError(f"{file!r} must hold one node number a line: {error}.") from error
+        raise DataError(f"{file!r} must hold one node number a line: {error}.") from None
 
 
 def _check_parts(name: str, parts: dict[str, Any]) -> None:
@@ -118,7 +120,7 @@ def _edges(name: str, graph: dict[Any, Any], total: int) -> tuple[np.ndarray, np
         receivers = np.array([node for near in graph.values() for node in near])
         ends = np.concatenate([senders, receivers])
     except (TypeError, ValueError) as error:
-        raise DataError(f"{file!r} must hold lists of node numbers: {error}.") from error
+        raise DataError(f"{file!r} must hold lists of node numbers: {error}.") from None
     if ends.ndim != 1 or ends.dtype.kind != "i":
         raise DataError(f"{file!r} must hold lists of node numbers; it holds {ends.dtype}.")
     outside = ends[(ends < 0) | (ends >= total)]

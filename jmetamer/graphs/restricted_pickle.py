@@ -51,7 +51,7 @@ def load_restricted(content: bytes, source: str) -> Any:
         raise DataError(
             f"{source!r} is not a readable pickle ({type(error).__name__}: {error}); it is "
             "damaged or something else; move it away and fetch it again."
-        ) from error
+        ) from None
 
 
 class _Unpickler(pickle.Unpickler):
@@ -109,4 +109,4 @@ def _dense(state: dict[str, Any], source: str) -> np.ndarray:
         raise DataError(
             f"{source!r} holds a sparse matrix that cannot be read ({error}); the file is "
             "damaged; move it away and fetch it again."
-        ) from error
+        ) from None

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Seed, Share, checked
 from jmetamer.graphs.block_model import (
     class_posterior,
     planted_partition,
@@ -21,13 +22,14 @@ _PROVENANCE = Provenance(
 )
 
 
+@checked
 def load_sbm(
     *,
-    seed: int = 0,
-    num_nodes: int = 200,
-    num_classes: int = 4,
-    p_in: float = 0.15,
-    p_out: float = 0.01,
+    seed: Seed = 0,
+    num_nodes: Count = 200,
+    num_classes: Count = 4,
+    p_in: Share = 0.15,
+    p_out: Share = 0.01,
 ) -> Dataset:
     """Draw classes, edges and split by `seed`; node features are the rows of the identity.
 

@@ -8,10 +8,12 @@ from typing import Any
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 
 
+@checked
 def is_symmetric(graph: jraph.GraphsTuple) -> bool:
     """Whether each edge (i, j, weight) is stored as often as (j, i, weight); features are ignored.
 
@@ -31,6 +33,7 @@ def is_symmetric(graph: jraph.GraphsTuple) -> bool:
     )
 
 
+@checked
 def symmetrize(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     """Return the undirected simple graph: each edge once in each direction, sorted by receiver.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry import Spectrum, compress_rows, spectrum_of
 from jmetamer.geometry.batched_spectra import spectra_after
@@ -17,6 +18,7 @@ DEFAULT_MEMORY = 4 * 2**30  # bytes
 _COPIES = 3  # of the Jacobian at once: itself, its transpose for QR, and the factor
 
 
+@checked
 def joint_spectrum(
     problem: Problem,
     of: Of = "targets",

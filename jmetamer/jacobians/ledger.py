@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry import (
     Spectrum,
@@ -71,6 +72,7 @@ class _Target(NamedTuple):
     hidden_by_entry: int
 
 
+@checked
 def rank_ledger_of(
     problem: Problem,
     nodes: int | Sequence[int] | None = None,

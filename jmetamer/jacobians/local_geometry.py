@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry import (
     Spectrum,
@@ -41,6 +42,7 @@ class LocalGeometry(NamedTuple):
     change: VolumeChange | None
 
 
+@checked
 def jacobian_spectrum(
     problem: Problem, nodes: Sequence[int], inputs: Inputs = "ball", *, before: bool = False
 ) -> Spectrum:
@@ -83,6 +85,7 @@ def jacobian_spectrum(
     return geometry.before
 
 
+@checked
 def volume_change(problem: Problem, nodes: Sequence[int], inputs: Inputs = "ball") -> VolumeChange:
     """Return what the layer's nonlinearity does to the log-volume at each node.
 
@@ -115,6 +118,7 @@ def volume_change(problem: Problem, nodes: Sequence[int], inputs: Inputs = "ball
     return change
 
 
+@checked
 def local_geometry(
     problem: Problem, nodes: Sequence[int], inputs: Inputs = "ball"
 ) -> LocalGeometry:

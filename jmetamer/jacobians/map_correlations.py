@@ -7,10 +7,10 @@ import jraph
 import numpy as np
 import scipy.stats
 
+from jmetamer._base.arguments import Level, Numbers, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.jacobians.noise_on_graph import NoiseOnGraph, normal_scores
-from jmetamer.results.levels import check_level
 
 _DRAWS = 199
 _ROUND_OFF = 1e-12
@@ -54,12 +54,13 @@ class MapCorrelations(NamedTuple):
     class_count: np.ndarray
 
 
+@checked
 def map_correlations(
-    values: Any,
+    values: Numbers,
     graph: jraph.GraphsTuple,
-    labels: Any,
-    nodes: Any = None,
-    level: float = 0.95,
+    labels: Numbers,
+    nodes: Numbers | None = None,
+    level: Level = 0.95,
     seed: int = 0,
 ) -> MapCorrelations:
     """Return how a map over nodes goes with their degree, homophily and class.
@@ -117,12 +118,13 @@ def map_correlations(
     )
 
 
+@checked
 def map_correlation(
-    a: Any,
-    b: Any,
+    a: Vector,
+    b: Vector,
     graph: jraph.GraphsTuple,
-    nodes: Any = None,
-    level: float = 0.95,
+    nodes: Numbers | None = None,
+    level: Level = 0.95,
     seed: int = 0,
 ) -> Correlation:
     """Return Spearman's rank correlation of a map over nodes with another, and its interval.
@@ -187,7 +189,6 @@ def _check(values: np.ndarray, level: float) -> None:
             f"`values` hold {int(np.sum(~np.isfinite(values)))} numbers that are not finite; ranks "
             "need finite ones. Leave those nodes out."
         )
-    check_level(level)
 
 
 def _as_smooth(

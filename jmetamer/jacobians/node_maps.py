@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from jmetamer._base.arguments import checked
 from jmetamer.geometry import Spectrum, stack_spectra
 from jmetamer.geometry.batched_spectra import (
     batched_singular_values,
@@ -97,6 +98,7 @@ class NodeMaps(NamedTuple):
     after: NodeMap
 
 
+@checked
 def node_maps(
     problem: Problem, nodes: Sequence[int] | None = None, *, memory: int = UNION_BYTES
 ) -> NodeMaps:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
@@ -32,6 +33,7 @@ TARGETS = ("targets", "all", *POOLS)
 Of = str | int | Sequence[int]
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class Representation:
     """A function of what varies, and the point at which a Jacobian of it is taken.
@@ -78,7 +80,7 @@ class Representation:
             coordinates=self.coordinates,
         )
 
-    def lift(self, move: Any) -> np.ndarray:
+    def lift(self, move: AnArray) -> np.ndarray:
         """Return what a move of the coordinates means for the inputs: `C Q^T` in the row space.
 
         Args:
@@ -113,6 +115,7 @@ class _Chart(NamedTuple):
     basis: np.ndarray | None = None
 
 
+@checked
 def representation(
     problem: Problem,
     of: Of = "targets",
@@ -184,6 +187,7 @@ def looked_at(problem: Problem, found: Representation, names: tuple[str, ...]) -
     return dataclasses.replace(found, programs=_programs(plan), names=names)
 
 
+@checked
 def jacobian_operator(
     problem: Problem,
     of: Of = "targets",

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -23,6 +24,7 @@ from jmetamer.models.network import Network
 LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
 
 
+@checked
 def structural_bound(
     problem: Problem,
     of: Of = "targets",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jmetamer._base.arguments import NonNegative, Positive, checked
 from jmetamer.geometry.channel import Channel, stochastic_channel
 from jmetamer.geometry.leading_values import LeadingValues, leading_singular_values
 from jmetamer.geometry.operator import JacobianOperator
@@ -32,6 +33,7 @@ class WholeGraphVolume(NamedTuple):
     num_outputs: int
 
 
+@checked
 def leading_spectrum(
     problem: Problem,
     count: int,
@@ -81,11 +83,12 @@ def leading_spectrum(
     )
 
 
+@checked
 def whole_graph_volume(
     problem: Problem,
     *,
-    input_std: float,
-    noise_std: float,
+    input_std: NonNegative,
+    noise_std: Positive,
     before: bool = False,
     seed: int = 0,
     settings: QuadratureSettings = DEFAULT,

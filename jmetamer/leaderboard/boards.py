@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from jmetamer._base.arguments import checked
 from jmetamer.leaderboard.panel import by_panel
 from jmetamer.leaderboard.recipe import (
     canonical,
@@ -17,6 +18,7 @@ from jmetamer.leaderboard.row import Row, identity_row, make_row
 from jmetamer.leaderboard.stored_cell import StoredCell
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Board:
     """All models whose metamers were made of one reference by one recipe.
@@ -38,6 +40,7 @@ class Board:
     notes: tuple[str, ...]
 
 
+@checked
 def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
     """Sort cells into boards and rows.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.leaderboard.boards import Board, make_boards
@@ -17,6 +18,7 @@ from jmetamer.results import Run, open_run
 SCHEMA_VERSION = 3
 
 
+@checked
 def document(runs: Sequence[Run]) -> dict[str, Any]:
     """Return the leaderboard of some runs, JSON-able; `schema.json` describes it.
 
@@ -44,6 +46,7 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
+@checked
 def write_leaderboard(
     folders: Sequence[str | os.PathLike[str]],
     page: str | os.PathLike[str],

@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.arguments import checked
 from jmetamer.measures.success import num_needed
 
 
+@checked
 def relative_squared_error(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     """Return L_act = |h' - h|^2 / |h|^2 over all entries, pure jax.
 
@@ -25,6 +27,7 @@ def relative_squared_error(reference: jax.Array, metamer: jax.Array) -> jax.Arra
     return error / jnp.sum(jnp.square(reference / scale))
 
 
+@checked
 def snr_db(relative_error: jax.Array) -> jax.Array:
     """Return the signal-to-noise ratio -10 log10 L_act, in decibels of power.
 
@@ -41,6 +44,7 @@ def snr_db(relative_error: jax.Array) -> jax.Array:
     return -10 * jnp.log10(relative_error)
 
 
+@checked
 def node_errors(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     """Return |h'_v - h_v| / max(|h_v|, median_u |h_u|) of every node v, pure jax.
 
@@ -69,6 +73,7 @@ def node_errors(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     return jnp.where(error == 0, 0.0, ratio)
 
 
+@checked
 def error_of_share(errors: jax.Array, share: float = 1.0) -> jax.Array:
     """Return the smallest error that at least a share of the nodes do not exceed, pure jax.
 
@@ -89,6 +94,7 @@ def error_of_share(errors: jax.Array, share: float = 1.0) -> jax.Array:
     return jnp.sort(errors)[num_needed(share, errors.shape[0]) - 1]
 
 
+@checked
 def worst_node_error(reference: jax.Array, metamer: jax.Array, share: float = 1.0) -> jax.Array:
     """Return the largest of `node_errors`, or what a share of them does not exceed, pure jax.
 

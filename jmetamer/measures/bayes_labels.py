@@ -4,19 +4,19 @@ It is known for any features and any edges, so for a metamer too (Gosch, Sturm, 
 Guennemann 2023, Revisiting Robustness in Graph Machine Learning, arXiv:2305.00851).
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import jraph
 from jax.scipy.special import xlog1py, xlogy
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer.graphs.block_model import BlockModel
 
 IMPOSSIBLE = -1  # label of a node whose features and edges have probability 0 in every class
 
 
-def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Any) -> jax.Array:
+@checked
+def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Numbers) -> jax.Array:
     """Return the most probable class of every node given everything else, pure jax.
 
         arg max_k  prior_k * Normal(x_v; means_k, noise^2 I)

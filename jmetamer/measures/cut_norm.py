@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.measure import Measure
@@ -40,6 +41,7 @@ class CutNorm(NamedTuple):
     total: float
 
 
+@checked
 def cut_norm(reference: EdgeSet, metamer: EdgeSet) -> CutNorm:
     """Return a lower and an upper bound of the cut norm of A - A'; equal up to 12 nodes.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.facts import NOTHING, Facts
@@ -34,9 +35,10 @@ class Deviations(NamedTuple):
     high: np.ndarray
 
 
+@checked
 def deviations(
-    reference_features: Any,
-    metamer_features: Any,
+    reference_features: Numbers,
+    metamer_features: Numbers,
     feature_kind: str,
     names: Sequence[str] | None = None,
     *,

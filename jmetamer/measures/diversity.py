@@ -8,6 +8,7 @@ import jraph
 import numpy as np
 import scipy.sparse
 
+from jmetamer._base.arguments import Matrix, Numbers, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.structure import edge_jaccard_distance
@@ -33,7 +34,8 @@ class Diversity(NamedTuple):
     effective_number: float
 
 
-def diversity(distances: Any) -> Diversity:
+@checked
+def diversity(distances: Matrix) -> Diversity:
     """Return mean, minimum and effective number of pairwise distances in [0, 1].
 
     Args:
@@ -65,6 +67,7 @@ def diversity(distances: Any) -> Diversity:
     return Diversity(table, mean, least, effective_number(table))
 
 
+@checked
 def effective_number(distances: np.ndarray) -> float:
     """Return the Vendi score `exp(-sum_i l_i log l_i)`, l the eigenvalues of `(1 - d) / b`.
 
@@ -91,8 +94,9 @@ def effective_number(distances: np.ndarray) -> float:
     return float(np.clip(np.exp(-np.sum(shares * np.log(shares))), 1.0, len(distances)))
 
 
+@checked
 def feature_diversity(
-    metamer_features: Any, feature_kind: str, *, block_bytes: int = _BLOCK_BYTES
+    metamer_features: Numbers, feature_kind: str, *, block_bytes: int = _BLOCK_BYTES
 ) -> Diversity:
     """Measure how different the features of metamers are from each other, nodes aligned.
 
@@ -149,6 +153,7 @@ def feature_diversity(
     return diversity(table)
 
 
+@checked
 def edge_diversity(metamers: Iterable[jraph.GraphsTuple]) -> Diversity:
     """Measure how different the edges of metamers are from each other, nodes aligned.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.measures.deviation import Deviations, tabulated
@@ -13,6 +14,7 @@ from jmetamer.measures.facts import NOTHING, Facts
 from jmetamer.measures.table import EDGE_KINDS, measures_for, ready
 
 
+@checked
 def edge_deviations(
     reference: jraph.GraphsTuple,
     metamers: Iterable[jraph.GraphsTuple],

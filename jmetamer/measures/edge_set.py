@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer.graphs.graph import num_nodes
 
 
@@ -33,6 +34,7 @@ class EdgeSet(NamedTuple):
         return np.bincount(receivers, self.weight, self.num_nodes)
 
 
+@checked
 def edge_set(graph: jraph.GraphsTuple) -> EdgeSet:
     """Return the edges of a graph without self loops and without edges of weight 0.
 

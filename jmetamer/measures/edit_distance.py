@@ -2,10 +2,10 @@
 
 import functools
 import itertools
-from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.measure import Measure
@@ -15,7 +15,10 @@ MAX_NODES = 8  # 40,320 orders of the nodes are tried
 _DRAWS = 8  # graphs for the chance level, each compared in all orders
 
 
-def graph_edit_distance(reference: EdgeSet, metamer: EdgeSet, labels: Any = None) -> float:
+@checked
+def graph_edit_distance(
+    reference: EdgeSet, metamer: EdgeSet, labels: Numbers | None = None
+) -> float:
     """Return the least number of edges added, edges removed and nodes relabeled, at least 0.
 
     `min_pi #(pi(E) symmetric difference E') + #{v: y_v != y_pi(v)}` over all orders pi of the

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.measure import Measure
@@ -13,6 +14,7 @@ MAX_NODES = 100  # a round looks at n^3 pairs of pairs in each graph
 _DRAWS = 8
 
 
+@checked
 def folklore_wl_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return the share of ordered pairs of nodes whose stable 2-FWL colors differ, in [0, 1].
 

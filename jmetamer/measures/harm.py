@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.bayes_labels import IMPOSSIBLE
 
@@ -49,8 +50,12 @@ class Harm(NamedTuple):
     same_class: np.ndarray
 
 
+@checked
 def harm_outcomes(
-    reference_labels: Any, metamer_labels: Any, reference_classes: Any, metamer_classes: Any
+    reference_labels: Numbers,
+    metamer_labels: Numbers,
+    reference_classes: Numbers,
+    metamer_classes: Numbers,
 ) -> Harm:
     """Return where a network was right before and is right now, node by node.
 
@@ -90,7 +95,8 @@ def harm_outcomes(
     return harm_of(np.where(known, codes, _UNKNOWN), class_after == class_before)
 
 
-def harm_of(outcome: Any, same_class: Any) -> Harm:
+@checked
+def harm_of(outcome: AnArray, same_class: Numbers) -> Harm:
     """Return the shares of outcomes that are stored.
 
     Args:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.facts import Facts, known_labels
@@ -27,7 +28,8 @@ class Homophily(NamedTuple):
     adjusted: float
 
 
-def homophily(edges: EdgeSet, labels: Any) -> Homophily:
+@checked
+def homophily(edges: EdgeSet, labels: Numbers) -> Homophily:
     """Return the edge homophily and the adjusted homophily of a graph.
 
     `h = sum_{uv, y_u = y_v} w_uv / sum_uv w_uv` and, with `p_k` the share of all degrees that lie

@@ -9,6 +9,7 @@ import jax
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer.measures.edge_set import edge_set
 from jmetamer.measures.facts import Facts
 
@@ -16,6 +17,7 @@ Permutation = Literal["joint", "separate"]
 Reads = Literal["features", "edges"]
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Measure:
     """A deviation: 0 for identical inputs, larger (of a signed one, farther from 0) for others.

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, Key, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.match_statistics import (
@@ -57,13 +58,14 @@ class NullTest(NamedTuple):
     not_applicable: str = ""
 
 
+@checked
 def null_test(
-    reference: Any,
-    metamers: Any,
-    others: Any,
+    reference: AnArray,
+    metamers: Numbers,
+    others: Numbers,
     *,
     num_pairs: int,
-    key: jax.Array,
+    key: Key,
     convention: Convention = "power",
     pass_bytes: int = PASS_BYTES,
 ) -> NullTest:
@@ -132,6 +134,7 @@ def null_test(
     )
 
 
+@checked
 @compile_function()
 def match_values(reference: jax.Array, metamers: jax.Array) -> jax.Array:
     """Return the three statistics of vectors, each against the reference, pure jax.
@@ -151,13 +154,14 @@ def match_values(reference: jax.Array, metamers: jax.Array) -> jax.Array:
     return jax.vmap(match_statistics, (None, 0))(_at(forms, 0), _at(forms, slice(1, None)))
 
 
+@checked
 def null_test_of(
-    values: Any,
-    others: Any,
+    values: Numbers,
+    others: Numbers,
     *,
-    reference: Any = None,
+    reference: AnArray | None = None,
     num_pairs: int,
-    key: jax.Array,
+    key: Key,
     convention: Convention = "power",
     pass_bytes: int = PASS_BYTES,
 ) -> NullTest:

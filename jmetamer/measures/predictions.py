@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 
 UNREAD = -1  # in place of a class where logits are not finite
@@ -27,6 +28,7 @@ class PredictionAgreement(NamedTuple):
     undefined: np.ndarray
 
 
+@checked
 def class_agreement(reference_logits: jax.Array, metamer_logits: jax.Array) -> jax.Array:
     """Return mean_v [argmax_c f(G')_vc = argmax_c f(G)_vc], pure jax.
 
@@ -48,7 +50,8 @@ def class_agreement(reference_logits: jax.Array, metamer_logits: jax.Array) -> j
     return jnp.where(finite, jnp.mean(same), jnp.nan)
 
 
-def agreement_chance(reference_classes: Any, metamer_classes: Any) -> float:
+@checked
+def agreement_chance(reference_classes: Numbers, metamer_classes: Numbers) -> float:
     """Return a_e = sum_c p_c q_c, the agreement of independent predictions.
 
     p and q are the two class frequencies. With the reference twice it is the chance level of
@@ -81,6 +84,7 @@ def agreement_chance(reference_classes: Any, metamer_classes: Any) -> float:
     return float(np.prod([count / len(left) for count in counts], axis=0).sum())
 
 
+@checked
 def cohen_kappa(agreement: float, chance: float) -> tuple[float, bool]:
     """Return kappa = (a - a_e) / (1 - a_e) and whether it is undefined.
 
@@ -104,8 +108,9 @@ def cohen_kappa(agreement: float, chance: float) -> tuple[float, bool]:
     return (agreement - chance) / (1 - chance), False
 
 
+@checked
 def prediction_agreement(
-    reference_logits: Any, metamer_logits: Any, nodes: Any = None
+    reference_logits: Numbers, metamer_logits: Numbers, nodes: Numbers | None = None
 ) -> PredictionAgreement:
     """Compare the classes of many metamers with the reference's.
 

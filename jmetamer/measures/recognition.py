@@ -1,9 +1,10 @@
 """How a judge, another model, reads metamers: accuracy, agreement and kappa."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.predictions import (
     UNREAD,
@@ -35,8 +36,12 @@ class Recognition(NamedTuple):
     undefined: np.ndarray
 
 
+@checked
 def recognition(
-    reference_logits: Any, metamer_logits: Any, labels: Any, nodes: Any = None
+    reference_logits: Numbers,
+    metamer_logits: Numbers,
+    labels: Numbers,
+    nodes: Numbers | None = None,
 ) -> Recognition:
     """Return how a judge reads metamers, against the labels and against its own reading before.
 
@@ -83,8 +88,9 @@ def recognition(
     )
 
 
+@checked
 def recognition_of_classes(
-    reference_classes: Any, metamer_classes: Any, labels: Any
+    reference_classes: Numbers, metamer_classes: Numbers, labels: Numbers
 ) -> Recognition:
     """Return `recognition` of classes that a judge predicted for the nodes that count.
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 
+from jmetamer._base.arguments import checked
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
@@ -29,6 +30,7 @@ class SubgraphCounts(NamedTuple):
     four_cliques: int
 
 
+@checked
 def subgraph_counts(edges: EdgeSet) -> SubgraphCounts:
     """Return how many triangles, 4-cycles and 4-cliques a graph has.
 

@@ -1,10 +1,11 @@
 """Whether a metamer is one: each criterion as a bit of its own, and all of them together."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 
 MIN_DISTANCE = 0.1  # of features or edges; a metamer nearer to its reference is called trivial
@@ -32,6 +33,7 @@ class Success(NamedTuple):
     success: np.ndarray
 
 
+@checked
 def target_share(num_nodes: int) -> float:
     """Return at what share of the target nodes class and match of a node are judged by default.
 
@@ -65,17 +67,18 @@ def num_needed(share: float, num_nodes: int) -> int:
     return math.ceil(share * num_nodes * (1 - 1e-12))  # 0.07 * 100 is more than 7
 
 
+@checked
 def success_bits(
-    squared_error: Any,
-    worst_node_error: Any,
-    agreement: Any,
+    squared_error: AnArray,
+    worst_node_error: AnArray,
+    agreement: AnArray,
     *,
     tolerance: float,
     worst_node_tolerance: float,
-    feature_distance: Any = None,
-    edge_distance: Any = None,
-    renamed: Any = None,
-    p_value: Any = None,
+    feature_distance: AnArray | None = None,
+    edge_distance: AnArray | None = None,
+    renamed: AnArray | None = None,
+    p_value: AnArray | None = None,
     alpha: float = 0.05,
     num_nodes: int | None = None,
     min_agreement: float | None = None,

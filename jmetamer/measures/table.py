@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.measures.assortativity import ASSORTATIVITY_MEASURES
 from jmetamer.measures.cka import CKA_MEASURES
@@ -53,6 +54,7 @@ EDGE_KINDS = ("simple_edges", "edge_weights")
 _WORDS = {"simple_edges": "edges", "edge_weights": "edge weights"}
 
 
+@checked
 def measures_for(
     kinds: str | Sequence[str], names: Sequence[str] | None = None
 ) -> tuple[Measure, ...]:
@@ -92,6 +94,7 @@ def measures_for(
     return tuple(MEASURES[name] for name in names)
 
 
+@checked
 def ready(
     measures: Sequence[Measure],
     reference: jraph.GraphsTuple | np.ndarray | EdgeSet,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.seed_interval import KAPPA, SeedSummary, seed_summary
@@ -56,13 +57,14 @@ class Transfer(NamedTuple):
     paired: Paired | None = None
 
 
+@checked
 def transfer(
     kappa: Mapping[str, Any],
     own: str,
     maker_seeds: Sequence[int],
     judge_seeds: Mapping[str, Sequence[int]],
     *,
-    passed: Any = None,
+    passed: AnArray | None = None,
     alike: bool = True,
     level: float = 0.95,
     control: Mapping[str, Any] | None = None,

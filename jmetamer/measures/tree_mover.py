@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from jmetamer._base.arguments import Count, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.measure import Measure
@@ -16,11 +17,12 @@ MAX_NODES = 200  # an assignment of neighbors for each of n^2 pairs of nodes, an
 _DEPTH, _DRAWS = 4, 8
 
 
+@checked
 def tree_movers_distance(
     reference: EdgeSet,
     metamer: EdgeSet,
     *,
-    depth: int = _DEPTH,
+    depth: Count = _DEPTH,
     weights: float | Sequence[float] = 1.0,
 ) -> float:
     """Return the Tree Mover's Distance of two graphs, 0 or more, in the unit of the features.
@@ -110,8 +112,6 @@ def _below(edges: EdgeSet) -> list[np.ndarray]:
 
 
 def _levels(depth: int, weights: float | Sequence[float]) -> list[float]:
-    if depth < 1:
-        raise InputError(f"`depth` is {depth}; allowed: 1 or more levels of the trees")
     levels = [*weights] if isinstance(weights, Sequence) else [float(weights)] * (depth - 1)
     if len(levels) != depth - 1 or not all(0 <= weight < np.inf for weight in levels):
         raise InputError(

@@ -6,11 +6,11 @@ The spectral measures (`spectra`) and triangles (`clustering`) are what breaks t
 """
 
 import functools
-from typing import Any
 
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Natural, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors
 from jmetamer.graphs.graph import make_graph
@@ -21,8 +21,13 @@ from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
 _ITERATIONS, _DRAWS = 5, 8
 
 
+@checked
 def wl_distance(
-    reference: EdgeSet, metamer: EdgeSet, *, iterations: int = _ITERATIONS, labels: Any = None
+    reference: EdgeSet,
+    metamer: EdgeSet,
+    *,
+    iterations: Natural = _ITERATIONS,
+    labels: Numbers | None = None,
 ) -> float:
     """Return `sqrt(2 - 2 k)`, k the normalized Weisfeiler-Leman subtree kernel, in [0, sqrt 2].
 
@@ -51,8 +56,6 @@ def wl_distance(
       >>> round(wl_distance(path, ring, iterations=1), 6)
       0.698672
     """
-    if iterations < 0:
-        raise InputError(f"`iterations` is {iterations}; allowed: 0 or more")
     if not (np.isfinite(reference.weight).all() and np.isfinite(metamer.weight).all()):
         return float("nan")
     first = np.zeros(reference.num_nodes, np.int64) if labels is None else np.asarray(labels)

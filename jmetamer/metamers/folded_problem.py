@@ -12,10 +12,11 @@ import dataclasses
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.flips import Flips, flipped, flips_between
 from jmetamer.graphs.folded_graph import FOLDS, folded_graph
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Pairs, require_nodes
 from jmetamer.metamers.edges.movable import are_inside
 from jmetamer.metamers.edges.settings import BinaryEdges, is_directed
 from jmetamer.metamers.local_problem import edges_within
@@ -23,6 +24,7 @@ from jmetamer.metamers.problem import Problem
 from jmetamer.models.network import Network
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class FoldedProblem:
     """A problem on a folded part of a graph, and the way back; made by `folded_problem`.
@@ -49,6 +51,7 @@ class FoldedProblem:
           InputError: edges changed that may not, so that the targets see something else.
         """
         edges = self._edges
+        require_nodes(flips.pairs, self.node_ids.size)
         total = self.problem.graph.nodes.shape[0]
         if not are_inside(flips.pairs, edges.nodes, total).all():
             raise InputError(
@@ -71,6 +74,7 @@ class FoldedProblem:
         Raises:
           InputError: edges changed that may not.
         """
+        self.problem.require_own(graph)
         directed = is_directed(self.whole.graph, self._edges.directed)
         flips = flips_between(self.problem.graph, graph, directed=directed)
         return flipped(self.whole.graph, self.lift_flips(flips), directed=directed)
@@ -81,7 +85,8 @@ class FoldedProblem:
         return self.problem.vary
 
 
-def folded_problem(problem: Problem, *, radius: int = 1) -> FoldedProblem:
+@checked
+def folded_problem(problem: Problem, *, radius: Natural = 1) -> FoldedProblem:
     """Return a problem of edges on the part of a graph that targets can see, the rest folded.
 
     As `local_problem`, for edges alone and networks that aggregate neighbors linearly (GCN, GIN,
@@ -122,7 +127,7 @@ def folded_problem(problem: Problem, *, radius: int = 1) -> FoldedProblem:
         )
     hops = max(model.num_hops(name) for name in model.layer_names)
     depth = hops - 2 + max(radius, 1)
-    if radius < 0 or depth <= radius:
+    if depth <= radius:
         raise InputError(
             f"`radius` is {radius}; a network of {hops} layers has nothing to fold there; "
             "allowed are radii from 0 with three layers or more; else use `local_problem`"

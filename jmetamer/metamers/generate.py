@@ -5,7 +5,6 @@
 
 import functools
 import logging
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ import jax
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Count, NonNegative, Positive, Rate, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer.metamers.check import rebuild
@@ -36,22 +36,23 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
+@checked
 def generate(
     problem: Problem,
-    count: int | None = None,
+    count: Count | None = None,
     *,
-    seeds: Iterable[int] | None = None,
-    steps: int | None = None,
+    seeds: Iterable[Seed] | None = None,
+    steps: Count | None = None,
     optimizer: Any = None,
-    tolerance: float | None = None,
-    seed: int = 0,
-    patience: int | None = None,
-    improvement: float | None = None,
+    tolerance: Positive | None = None,
+    seed: Seed = 0,
+    patience: Count | None = None,
+    improvement: Rate | None = None,
     coordinates: str | None = None,
     method: Any = None,
-    repulsion: float | None = None,
-    lanes: int | None = None,
-    trace_points: int = TRACE_POINTS,
+    repulsion: NonNegative | None = None,
+    lanes: Count | None = None,
+    trace_points: Count = TRACE_POINTS,
     solver: Solver | None = None,
     keep_theta: bool = True,
     on_metamer: Callable[[int, jraph.GraphsTuple], None] | None = None,
@@ -140,22 +141,23 @@ def generate(
     )[0]
 
 
+@checked
 def generate_each(
     problems: Sequence[Problem],
-    count: int | None = None,
+    count: Count | None = None,
     *,
-    seeds: Iterable[int] | None = None,
-    steps: int | None = None,
+    seeds: Iterable[Seed] | None = None,
+    steps: Count | None = None,
     optimizer: Any = None,
-    tolerance: float | None = None,
-    seed: int | Sequence[int] = 0,
-    patience: int | None = None,
-    improvement: float | None = None,
+    tolerance: Positive | None = None,
+    seed: Seed | Sequence[Seed] = 0,
+    patience: Count | None = None,
+    improvement: Rate | None = None,
     coordinates: str | None = None,
     method: Any = None,
-    repulsion: float | None = None,
-    lanes: int | None = None,
-    trace_points: int = TRACE_POINTS,
+    repulsion: NonNegative | None = None,
+    lanes: Count | None = None,
+    trace_points: Count = TRACE_POINTS,
     solver: Solver | Sequence[Solver] | None = None,
     keep_theta: bool = True,
     on_metamer: Callable[[int, int, jraph.GraphsTuple], None] | None = None,
@@ -231,11 +233,6 @@ def generate_each(
         for problem, given in zip(problems, _one_each("solver", solver, problems), strict=True)
     ]
     base_seeds = _one_each("seed", seed, problems)
-    for base_seed in base_seeds:
-        if _whole("seed", base_seed) < 0 or base_seed >= 2**31:
-            raise InputError(f"`seed` is {base_seed}; allowed are 0 to 2^31 - 1")
-    if _whole("trace_points", trace_points) < 1:
-        raise InputError(f"`trace_points` is {trace_points}; it must be at least 1")
     seed_ids = _seed_ids(count, seeds)
     for warning in untold_warnings(jax.default_backend()):
         log.warning(warning.removeprefix("warning: "))
@@ -275,6 +272,7 @@ def generate_each(
     ]
 
 
+@checked
 def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer of a batch.
 
@@ -287,7 +285,8 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
       Graph with nodes [n, d], on the device.
 
     Raises:
-      InputError: `index` is out of range, or the batch was made without its coordinates.
+      InputError: `index` is out of range, or the batch was made without its coordinates or for
+        another problem.
 
     Example:
       >>> import jmetamer as jm
@@ -307,6 +306,11 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
             "`metamers` were made with `keep_theta=False`, so their coordinates are gone; make "
             "them again from `seed_id` with `keep_theta=True`"
         )
+    if metamers.problem_digest not in ("", problem.digest):
+        raise InputError(
+            "`metamers` were made for another problem: another graph, network, layer, target or "
+            "other things that vary; give the `problem` that they were made for"
+        )
     theta = jax.tree.map(lambda array: array[index], metamers.theta)
     if isinstance(problem.vary, Structure):
         return graph_of_theta(problem, theta)
@@ -315,25 +319,14 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
     return rebuild(problem, coordinates, basis, theta, metamers.base_seed, seed_id)
 
 
-def _whole(name: str, given: Any) -> int:
-    try:
-        return operator.index(given)
-    except TypeError:
-        raise InputError(f"`{name}` must hold whole numbers; got {given!r}") from None
-
-
 def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
     if (count is None) == (seeds is None):
         raise InputError("give either `count` or `seeds`: how many metamers, or which")
     if seeds is None:
-        if count is None or _whole("count", count) < 1:
-            raise InputError(f"`count` is {count}; it must be at least 1")
-        return list(range(count))
-    ids = [_whole("seeds", seed_id) for seed_id in seeds]
-    if not ids or len(set(ids)) != len(ids) or min(ids) < 0 or max(ids) >= 2**31:
-        raise InputError(
-            f"`seeds` must be distinct numbers from 0 to 2^31 - 1, at least one; got {ids[:8]}"
-        )
+        return list(range(count or 0))
+    ids = list(map(int, seeds))
+    if not ids or len(set(ids)) != len(ids):
+        raise InputError(f"`seeds` must be distinct numbers, at least one; got {ids[:8]}")
     return ids
 
 

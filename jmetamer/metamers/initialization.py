@@ -10,6 +10,7 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.arguments import Finite, Key, NonNegative, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.noise import standard_normal
 
@@ -22,6 +23,7 @@ class Initialization(Protocol):
         ...
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class GlobalNoise:
     """Normal noise with the mean and the standard deviation of all entries of the reference.
@@ -39,8 +41,8 @@ class GlobalNoise:
       (3, 2)
     """
 
-    mean: float | None = None
-    std: float | None = None
+    mean: Finite | None = None
+    std: NonNegative | None = None
 
     def __post_init__(self) -> None:
         if (self.mean is None) != (self.std is None):
@@ -48,10 +50,8 @@ class GlobalNoise:
                 f"`mean`={self.mean} and `std`={self.std}: give both, or none to use the "
                 "reference's"
             )
-        if self.std is not None and not self.std >= 0:
-            raise InputError(f"`std`={self.std} is a standard deviation; it must not be negative")
 
-    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
         """Return `mean(X) + std(X) * eps`, [n, d]."""
         noise = standard_normal(key, features.shape)
         if self.mean is not None and self.std is not None:
@@ -60,6 +60,7 @@ class GlobalNoise:
         return mean + spread * noise
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class PerFeatureNoise:
     """Normal noise with the mean and the standard deviation of each column of the reference.
@@ -70,13 +71,14 @@ class PerFeatureNoise:
       Array([0., 0.], dtype=float32)
     """
 
-    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
         """Return `mean_v(X) + std_v(X) * eps` with one mean and deviation a column, [n, d]."""
         noise = standard_normal(key, features.shape)
         mean, spread = _moments(features, 0)
         return mean + spread * noise
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class PermutedRows:
     """The reference's own rows in random order: every column keeps its values exactly.
@@ -88,7 +90,7 @@ class PermutedRows:
       True
     """
 
-    def __call__(self, key: jax.Array, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
         """Return the rows of `features` in random order, [n, d]."""
         return jax.random.permutation(key, features, axis=0)
 

@@ -19,22 +19,22 @@ whether they are lifted exactly, also where they changed edges between other nod
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.local_graph import LocalGraph, graph_with_local, local_graph
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Pairs, require_nodes
 from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges, is_directed
 from jmetamer.metamers.problem import Problem
 
-LAYERS = ("all", "matched")
 
-
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class LocalProblem:
     """A problem on a part of a graph, and the way back to the whole; made by `local_problem`.
@@ -72,6 +72,7 @@ class LocalProblem:
         Args:
           graph: of the part's nodes, with any features and edges.
         """
+        self.problem.require_own(graph)
         if self.hops == 0:
             return True
         steps = self.hops - 1
@@ -107,11 +108,15 @@ class LocalProblem:
         Args:
           flips: edges by which a graph of the part differs from `problem.graph`.
         """
+        require_nodes(flips.pairs, self.node_ids.size)
         ends = (self.node_ids[np.asarray(side)] for side in flips.pairs)
         return Flips(Pairs(*ends), np.asarray(flips.added, bool))
 
 
-def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> LocalProblem:
+@checked
+def local_problem(
+    problem: Problem, *, radius: Natural = 1, layers: Literal["all", "matched"] = "all"
+) -> LocalProblem:
     """Return a problem on the part of a graph that its target nodes can see.
 
     Every graph of the part that keeps its edges, or changes them between the nodes `inner` alone,
@@ -150,10 +155,6 @@ def local_problem(problem: Problem, *, radius: int = 1, layers: str = "all") -> 
             "`problem` has no `nodes`, so all nodes are targets and no part of the graph will do; "
             "name the target nodes"
         )
-    if radius < 0:
-        raise InputError(f"`radius` is {radius}; allowed: 0 or more steps from the targets")
-    if layers not in LAYERS:
-        raise InputError(f"`layers` is {layers!r}; allowed: {', '.join(map(repr, LAYERS))}")
     model = problem.trained.model
     names = model.layer_names if layers == "all" else problem.layers
     hops = max(model.num_hops(name) for name in names)

@@ -10,6 +10,8 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.arguments import checked
+
 
 class Loss(Protocol):
     """Residual of one layer; hashable, because it is a static argument of compiled functions."""
@@ -28,6 +30,7 @@ class Loss(Protocol):
         ...
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class RelativeSquared:
     """The plain residual `h' - h` of the paper.
@@ -47,6 +50,7 @@ class RelativeSquared:
         return post - target
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Complementarity:
     """The residual without a dead zone at a ReLU output; elsewhere the plain one.

@@ -2,25 +2,18 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jmetamer._base.arguments import Positive, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.made_of import Made, made_of
 from jmetamer.metamers.lane_lbfgs import lane_lbfgs
 
 Schedule = Callable[[jax.Array], jax.Array]
-
-
-class OptimizerLike(Protocol):
-    """Hashable; builds the transformation inside the compiled function."""
-
-    def build(self, rate: jax.Array, steps: jax.Array) -> optax.GradientTransformationExtraArgs:
-        """Return the transformation for a learning rate and a number of steps, both traced."""
-        ...
 
 
 def _constant(progress: jax.Array) -> jax.Array:
@@ -84,6 +77,7 @@ MOMENTS = ("float32", "bfloat16")
 WITHOUT_RATE = ("lbfgs", "lane_lbfgs")
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
     """An optimizer by name. Two that differ in the learning rate share one compilation.
@@ -111,7 +105,7 @@ class Optimizer:
     """
 
     name: str
-    learning_rate: float | None = dataclasses.field(default=None, compare=False)
+    learning_rate: Positive | None = dataclasses.field(default=None, compare=False)
     schedule: str = "constant"
     moments: str = "float32"
 
@@ -134,7 +128,7 @@ class Optimizer:
                     f"{self.learning_rate} and `schedule`={self.schedule!r} would be ignored; "
                     "leave both out"
                 )
-        elif self.learning_rate is None or not self.learning_rate > 0:
+        elif self.learning_rate is None:
             raise InputError(
                 f"optimizer {self.name!r} needs a positive `learning_rate`; "
                 f"got {self.learning_rate}"

@@ -2,14 +2,17 @@
 
 import dataclasses
 import functools
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, SomeShare, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision
@@ -20,6 +23,7 @@ from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
 from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights, Parameterization
 from jmetamer.metamers.without_reference import has_features, stand_in
+from jmetamer.models.digest import tree_digest
 from jmetamer.models.protocol import Model, Params
 
 
@@ -73,6 +77,7 @@ class Arrays(NamedTuple):
     scales: Mapping[str, jax.Array]
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """A trained network, a reference graph and the layer whose activations must be reproduced.
@@ -117,17 +122,12 @@ class Problem:
     vary: Parameterization | Structure = ContinuousFeatures()
     nodes: Sequence[int] | None = None
     loss: Loss | None = None
-    target: Any = None
+    target: Mapping[str, AnArray] | AnArray | None = None
     identity_backward: bool = False
-    share: float | None = None
+    share: SomeShare | None = None
 
     def __post_init__(self) -> None:
         validate_graph(self.graph)
-        if self.share is not None and not 0 < self.share <= 1:
-            raise InputError(
-                f"`share` is {self.share}, but it is a share of the target nodes: allowed are "
-                "numbers above 0 and up to 1, or None"
-            )
         if not has_features(self.graph):
             self._stand_in()
         self.vary.check(self.graph)
@@ -196,6 +196,22 @@ class Problem:
             targets = self._given_targets(params, graph)
         scales = {name: _scale(value) for name, value in targets.items()}
         return Arrays(params, graph, nodes, targets, scales)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What tells this problem from others: graph, parameters, targets, layers, what varies."""
+        arrays = tree_digest((self.trained.params, self.graph, self.nodes, self.target))
+        words = re.sub(r" at 0x\w+", "", f"{self.layers} {self.vary!r}")
+        return hashlib.sha256(f"{arrays} {words}".encode()).hexdigest()
+
+    def require_own(self, graph: jraph.GraphsTuple) -> None:
+        """Raise `InputError` where a graph has other nodes or features than the reference."""
+        given, own = np.shape(graph.nodes), np.shape(self.graph.nodes)
+        if given != own:
+            raise InputError(
+                f"`graph` has nodes of shape {given}, but the reference of this problem has {own}; "
+                "give a graph that was made for this problem"
+            )
 
     @property
     def zero_target(self) -> bool:

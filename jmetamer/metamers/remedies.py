@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.coordinates import is_free
@@ -24,6 +25,7 @@ from jmetamer.metamers.what_varies import edges_that_vary
 _DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
 
 
+@checked
 def remedy(
     problem: Problem, status: Iterable[int] | None = None, *, tolerance: float | None = None
 ) -> str:

@@ -52,6 +52,7 @@ class Metamers(NamedTuple):
         `num_changed`; of a search, its `num_moves`; of color-preserving swaps also `num_proposed`,
         and `num_available`, the number of graphs one swap away: 0 says that this construction has
         no metamer, and the status is UNCHANGED.
+      problem_digest: `problem.digest` of the problem that they were made for.
     """
 
     theta: Any
@@ -73,6 +74,7 @@ class Metamers(NamedTuple):
     coordinates: str
     method: str = "optimize"
     details: Mapping[str, np.ndarray] = MappingProxyType({})
+    problem_digest: str = ""
 
 
 def result_of(
@@ -138,7 +140,12 @@ def metamers_of(
         )  # fmt: skip
     method = _name_of_method(task.solver.method)
     numbers: dict[str, Any] = {"trace_step": trace_step, "base_seed": task.seed}
-    return Metamers(**columns, **numbers, coordinates=coordinates, method=method)
+    texts: dict[str, Any] = {
+        "coordinates": coordinates,
+        "method": method,
+        "problem_digest": task.problem.digest,
+    }
+    return Metamers(**columns, **numbers, **texts)
 
 
 def _name_of_method(method: Any) -> str:

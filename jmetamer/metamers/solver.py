@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
-
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.arguments import Count, NonNegative, Positive, Rate, checked
+from jmetamer._base.errors import unknown_name
 from jmetamer._base.precision import PRECISIONS
 from jmetamer.metamers.coordinates import COORDINATES
 from jmetamer.metamers.edges.settings import BinaryEdges, Structure
@@ -19,6 +18,7 @@ _NEVER = 1_000_000
 ONE_GROUP = "one group: each metamer depends on all others, and none can be made again alone"
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Solver:
     """Settings of the loop.
@@ -51,41 +51,18 @@ class Solver:
     """
 
     optimizer: Any
-    steps: int = 500
-    tolerance: float = 1e-4
-    patience: int = 200
-    improvement: float = 1e-2
+    steps: Count = 500
+    tolerance: Positive = 1e-4  # L_act = 0 is not reached in floating point
+    patience: Count = 200
+    improvement: Rate = 1e-2
     coordinates: str = "auto"
-    lanes: int | None = None
-    chunk: int = 20
+    lanes: Count | None = None
+    chunk: Count = 20
     precision: str = "default"
     method: Any = "optimize"
-    repulsion: float = 0.0
+    repulsion: NonNegative = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("patience", 1), ("lanes", 1), ("chunk", 1)):
-            given = getattr(self, name)
-            if given is None and name == "lanes":
-                continue
-            if not isinstance(given, int | np.integer) or isinstance(given, bool):
-                raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}")
-            if given < least:
-                raise InputError(f"`{name}` is {given}; it must be at least {least}")
-        for name in ("tolerance", "improvement", "repulsion"):
-            given = getattr(self, name)
-            if isinstance(given, bool) or not isinstance(given, float | int | np.number):
-                raise InputError(f"`{name}` is {given!r}; allowed is a number")
-        if not self.tolerance > 0:
-            raise InputError(
-                f"`tolerance` is {self.tolerance}; it must be positive: L_act = 0 is not reached "
-                "in floating point"
-            )
-        if not 0 <= self.improvement < 1:
-            raise InputError(f"`improvement` is {self.improvement}; it must lie in [0, 1)")
-        if not 0 <= self.repulsion < float("inf"):
-            raise InputError(
-                f"`repulsion` is {self.repulsion}; allowed are numbers from 0, which leaves it out"
-            )
         if self.coordinates not in COORDINATES:
             raise unknown_name("coordinates", self.coordinates, COORDINATES)
         if self.precision not in PRECISIONS:
@@ -112,7 +89,8 @@ class Solver:
         return {name: named[name] for name in kept} | apart
 
 
-def default_solver(problem: Problem, *, repulsion: float = 0.0) -> Solver:
+@checked
+def default_solver(problem: Problem, *, repulsion: NonNegative = 0.0) -> Solver:
     """Return the settings that were fastest to a verified metamer in our measurements.
 
     L-BFGS for continuous features and edge weights, whose line search costs one evaluation a

@@ -5,9 +5,10 @@ import jax
 import jax.numpy as jnp
 import jraph
 
+from jmetamer._base.arguments import Count, Rate, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import attention_coefficients, propagate, values_at
-from jmetamer.models.network import Activate, Convolution, Network, require_count
+from jmetamer.models.network import Activate, Convolution, Network
 from jmetamer.models.protocol import Params
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper
@@ -96,24 +97,19 @@ class GAT(Network):
       ('conv1.pre', 'conv1', 'logits')
     """
 
-    heads: int = 8
-    output_heads: int = 1
-    attention_dropout: float | None = None
+    heads: Count = 8
+    output_heads: Count = 1
+    attention_dropout: Rate | None = None
 
     @nn.nowrap
     def check_options(self) -> None:
         """Raise `InputError` for an option that cannot be used."""
         super().check_options()
-        require_count("heads", self.heads)
-        require_count("output_heads", self.output_heads)
         if self.hidden % self.heads:
             raise InputError(
                 f"`hidden` is shared equally among the heads: hidden={self.hidden} is not a "
                 f"multiple of heads={self.heads}. Change one of them."
             )
-        rate = self.attention_dropout
-        if rate is not None and not (isinstance(rate, (int, float)) and 0 <= rate < 1):
-            raise InputError(f"`attention_dropout` is a rate in [0, 1) or None; got {rate!r}.")
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
@@ -123,6 +119,7 @@ class GAT(Network):
         return GATConvolution(width, heads, not last, dropout, name=name)
 
     @nn.nowrap
+    @checked
     def least_attention(
         self, params: Params, graph: jraph.GraphsTuple, *, entry: jax.Array | None = None
     ) -> dict[str, jax.Array]:

@@ -6,14 +6,13 @@ import flax.linen as nn
 import jax
 import jraph
 
+from jmetamer._base.arguments import Finite
 from jmetamer.graphs.message_passing import propagate
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import (
     Activate,
     Convolution,
     Network,
-    require_flag,
-    require_number,
 )
 
 
@@ -70,7 +69,7 @@ class GIN(Network):
       ('conv1.mlp.pre', 'conv1.mlp', 'conv1.pre', 'conv1', 'conv2.mlp.pre', 'conv2.mlp', 'logits')
     """
 
-    eps: float = 0.0
+    eps: Finite = 0.0
     train_eps: bool = False
 
     inner_layers: ClassVar[tuple[str, ...]] = ("mlp",)
@@ -84,8 +83,6 @@ class GIN(Network):
     def check_options(self) -> None:
         """Raise `InputError` for an option that cannot be used."""
         super().check_options()
-        require_number("eps", self.eps)
-        require_flag("train_eps", self.train_eps)
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:

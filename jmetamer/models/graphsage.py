@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jraph
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import max_messages, mean_propagation, values_at
 from jmetamer.models.aggregation import tapped
@@ -83,6 +84,7 @@ class GraphSAGE(Network):
         require_name("aggregator", self.aggregator, AGGREGATORS)
 
     @nn.nowrap
+    @checked
     def entry_weights(self, params: Params) -> jax.Array | None:
         """Return [W_self | W_neighbor] (and the skip matrix); None with the max aggregator."""
         return None if self.aggregator == "max" else super().entry_weights(params)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Count, Key, Layers, Rate, check_fields, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.models.activations import ACTIVATIONS, with_identity_backward
 from jmetamer.models.protocol import Params
@@ -33,6 +34,10 @@ class Convolution(nn.Module):
     """
 
     width: int
+
+    def __post_init__(self) -> None:
+        check_fields(self, without=("parent",))
+        super().__post_init__()
 
     @nn.nowrap
     @staticmethod
@@ -78,7 +83,7 @@ class Network(nn.Module):
 
     Attributes:
       hidden: number of columns of every layer but the last.
-      layers: number of convolutions.
+      layers: number of convolutions, at most 1000.
       activation: a name of `ACTIVATIONS`.
       residual: add the layer's input to its output before the nonlinearity (through a learned
         matrix where the widths differ).
@@ -87,13 +92,13 @@ class Network(nn.Module):
       num_outputs: number of classes; `train` fills it in from the data.
     """
 
-    hidden: int = 64
-    layers: int = 2
+    hidden: Count = 64
+    layers: Layers = 2
     activation: str = "relu"
     residual: bool = False
     normalization: str = "none"
-    dropout: float = 0.5
-    num_outputs: int | None = None
+    dropout: Rate = 0.5
+    num_outputs: Count | None = None
 
     # Names of the parameters of "conv1" that multiply the features, in the order of `entry`.
     entry_kernels: ClassVar[tuple[str, ...]] = ("kernel",)
@@ -101,22 +106,15 @@ class Network(nn.Module):
     inner_layers: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self, without=("parent",))
         self.check_options()
         super().__post_init__()
 
     @nn.nowrap
     def check_options(self) -> None:
         """Raise `InputError` for an option that cannot be used; a subclass adds its own."""
-        require_count("hidden", self.hidden)
-        require_count("layers", self.layers)
-        if self.num_outputs is not None:
-            require_count("num_outputs", self.num_outputs)
         require_name("activation", self.activation, tuple(ACTIVATIONS))
         require_name("normalization", self.normalization, NORMALIZATIONS)
-        require_flag("residual", self.residual)
-        require_number("dropout", self.dropout)
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"`dropout` is a rate in [0, 1); got {self.dropout!r}.")
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
@@ -153,6 +151,7 @@ class Network(nn.Module):
         return (*names, "logits")
 
     @nn.nowrap
+    @checked
     def nonlinearity(self, layer: str) -> str | None:
         """Return the activation that made `layer` from `layer + ".pre"`, or None for the others.
 
@@ -171,6 +170,7 @@ class Network(nn.Module):
         return self.activation if f"{layer}.pre" in self.layer_names else None
 
     @nn.nowrap
+    @checked
     def num_hops(self, layer: str) -> int:
         """Return how many edges away a node can be and still matter to `layer`.
 
@@ -190,7 +190,8 @@ class Network(nn.Module):
         return int(found.group(1)) if found else self.layers
 
     @nn.nowrap
-    def init(self, key: jax.Array, graph: jraph.GraphsTuple) -> Params:  # type: ignore[override]
+    @checked
+    def init(self, key: Key, graph: jraph.GraphsTuple) -> Params:  # type: ignore[override]
         """Return freshly initialized parameters, float32.
 
         Args:
@@ -206,6 +207,7 @@ class Network(nn.Module):
         return super().init({"params": key}, graph)
 
     @nn.nowrap
+    @checked
     def activations(
         self,
         params: Params,
@@ -242,6 +244,7 @@ class Network(nn.Module):
         return cast(dict[str, jax.Array], found)
 
     @nn.nowrap
+    @checked
     def entry_weights(self, params: Params) -> jax.Array | None:
         """Return W_e [d, m], all matrices applied directly to the features side by side.
 
@@ -364,33 +367,3 @@ def require_name(option: str, given: object, allowed: tuple[str, ...]) -> None:
     """
     if given not in allowed:
         raise unknown_name(f"`{option}`", given, allowed)
-
-
-def require_count(option: str, given: object, least: int = 1) -> None:
-    """Raise `InputError` unless `given` is an integer of at least `least`.
-
-    Example:
-      >>> require_count("hidden", 64)
-    """
-    if not isinstance(given, int) or isinstance(given, bool) or given < least:
-        raise InputError(f"`{option}` is a whole number of at least {least}; got {given!r}.")
-
-
-def require_flag(option: str, given: object) -> None:
-    """Raise `InputError` unless `given` is True or False.
-
-    Example:
-      >>> require_flag("residual", True)
-    """
-    if not isinstance(given, bool):
-        raise InputError(f"`{option}` is True or False; got {given!r}.")
-
-
-def require_number(option: str, given: object) -> None:
-    """Raise `InputError` unless `given` is a finite real number.
-
-    Example:
-      >>> require_number("dropout", 0.5)
-    """
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < 1e300:
-        raise InputError(f"`{option}` is a finite number; got {given!r}.")

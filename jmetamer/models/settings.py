@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import optax
 
+from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, checked
 from jmetamer._base.errors import InputError
-from jmetamer.models.network import require_count, require_flag, require_name, require_number
+from jmetamer.models.network import require_name
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 DECAYED = ("first", "all")
@@ -23,6 +24,7 @@ PERTURBATIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
     """How a model is trained: full batch, cross-entropy on the training nodes.
@@ -59,29 +61,20 @@ class TrainSettings:
       5
     """
 
-    epochs: int = 200
-    learning_rate: float = 0.01
-    weight_decay: float = 5e-4
+    epochs: Natural = 200
+    learning_rate: NonNegative = 0.01
+    weight_decay: NonNegative = 5e-4
     decayed: str = "first"
-    patience: int | None = 100
+    patience: Count | None = 100
     optimizer: str = "adam"
     perturbation: str = "none"
-    perturbation_size: float | None = None
-    perturbation_steps: int | None = None
+    perturbation_size: Positive | None = None
+    perturbation_steps: Count | None = None
     shuffle_labels: bool = False
 
     def __post_init__(self) -> None:
-        require_count("epochs", self.epochs, least=0)
-        if self.patience is not None:
-            require_count("patience", self.patience)
-        for name in ("learning_rate", "weight_decay"):
-            value = getattr(self, name)
-            require_number(name, value)
-            if value < 0:
-                raise InputError(f"`{name}` is not negative; got {value!r}.")
         require_name("optimizer", self.optimizer, OPTIMIZERS)
         require_name("decayed", self.decayed, DECAYED)
-        require_flag("shuffle_labels", self.shuffle_labels)
         self._fill_perturbation()
 
     def _fill_perturbation(self) -> None:
@@ -97,17 +90,12 @@ class TrainSettings:
                     f"`{name}` is {value!r}, but `perturbation` is {self.perturbation!r}, which "
                     "has none: it would be ignored; leave it out"
                 )
-        if self.perturbation_steps is not None:
-            require_count("perturbation_steps", self.perturbation_steps)
-        if self.perturbation_size is not None:
-            require_number("perturbation_size", self.perturbation_size)
-            if self.perturbation_size <= 0:
-                raise InputError(f"`perturbation_size` is above 0; got {self.perturbation_size!r}.")
 
 
 _BY_ARCHITECTURE: MappingProxyType[str, TrainSettings] = MappingProxyType({})
 
 
+@checked
 def default_settings(architecture: str) -> TrainSettings:
     """Return the settings that `train` uses for an architecture when none are given.
 

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.models.architectures import MODELS, architecture_name
@@ -36,6 +37,7 @@ _WEIGHTS = "weights.npz"
 _LATER = ("perturbation", "perturbation_size", "perturbation_steps", "shuffle_labels")
 
 
+@checked
 def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Path:
     """Write a trained model into `folder`, replacing what is there.
 
@@ -101,6 +103,7 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     return target
 
 
+@checked
 def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
     """Read a trained model and verify every byte that matters.
 
@@ -187,6 +190,7 @@ def cache_folder(
     )
 
 
+@checked
 def model_folder(trained: TrainedModel) -> str:
     """Return the name of a model's folder in a cache; see `cache_folder`.
 

@@ -7,12 +7,14 @@ from typing import Any
 import jax
 import jraph
 
+from jmetamer._base.arguments import NumberOrNaN, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.models.protocol import Model, Params
 from jmetamer.models.settings import TrainSettings
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedModel:
     """A model with its parameters and the record of how they were made.
@@ -29,7 +31,7 @@ class TrainedModel:
 
     model: Any
     params: Params
-    scores: Mapping[str, float]
+    scores: Mapping[str, NumberOrNaN]
     seed: int
     settings: TrainSettings
     dataset: str

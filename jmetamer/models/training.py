@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jmetamer._base.arguments import Seed, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
 from jmetamer._base.keys import seed_key
@@ -64,10 +65,11 @@ class _State(NamedTuple):
     bad_epoch: Any
 
 
+@checked
 def train(
     model: Network,
     data: Dataset,
-    seed: int = 0,
+    seed: Seed = 0,
     settings: TrainSettings | None = None,
     cache: str | pathlib.Path | None = None,
     progress: Progress | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, wording
@@ -45,6 +46,7 @@ NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are 
 _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precision", "dtype")
 
 
+@checked
 def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
     """Write the report of a run: one HTML file that loads nothing from elsewhere.
 

@@ -3,12 +3,14 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@checked
 def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
     """Return the spectra of a cell's Jacobians before and after each activation as a figure.
 

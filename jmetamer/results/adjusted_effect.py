@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Level, checked
 from jmetamer._base.errors import InputError
 from jmetamer.results.factorial import Factors, Rows, factor_tables
-from jmetamer.results.levels import check_level
 
 MARGIN = 0.25  # share of an effect below which its direct part counts as none
 _LEVEL_OF_SHARE = 0.9  # two one-sided tests at 5 %
@@ -67,6 +67,7 @@ class AdjustedEffect(NamedTuple):
         return -self.margin < self.share_low and self.share_high < self.margin
 
 
+@checked
 def adjusted_effect(
     rows: Rows,
     factors: Factors,
@@ -75,10 +76,10 @@ def adjusted_effect(
     outcome: str,
     *,
     others: Sequence[str] | Literal["crossed"] = (),
-    level: float = 0.95,
+    level: Level = 0.95,
     seed: str = "seed",
     largest: float = np.inf,
-    margin: float = MARGIN,
+    margin: Level = MARGIN,
 ) -> AdjustedEffect:
     """Return the effect of a factor at an equal covariate, by analysis of covariance.
 
@@ -140,7 +141,6 @@ def adjusted_effect(
     """
     from scipy import special
 
-    check_level(level)
     _check(factors, factor, others, margin)
     places, (x, y) = factor_tables(rows, factors, (covariate, outcome), seed)
     num_seeds = len(y)
@@ -186,8 +186,6 @@ def _check(factors: Factors, factor: str, others: Sequence[str] | str, margin: f
             f"`factor` {factor!r} has the levels {factors[factor]!r}; an effect at an equal "
             "covariate compares two, so give two of them and the rows of these."
         )
-    if not 0 < margin < 1:
-        raise InputError(f"`margin` is {margin}; a share of the effect is above 0 and below 1.")
 
 
 def _columns(

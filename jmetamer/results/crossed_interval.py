@@ -1,11 +1,11 @@
 """Confidence limits of a mean over two crossed samples, such as makers and judges."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Level, Numbers, checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.levels import check_level
 from jmetamer.results.seed_interval import ANYWHERE, EQUAL, Bounds
 
 
@@ -26,7 +26,10 @@ class CrossedSummary(NamedTuple):
     num_columns: int
 
 
-def crossed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE) -> CrossedSummary:
+@checked
+def crossed_summary(
+    values: Numbers, level: Level = 0.95, bounds: Bounds = ANYWHERE
+) -> CrossedSummary:
     """Return the mean of a two-way table whose rows and columns are both samples, and its interval.
 
     With x_ij = mu + r_i + c_j + e_ij, the variance of the mean over m rows and a columns is at
@@ -56,7 +59,6 @@ def crossed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE)
     """
     from scipy import special
 
-    check_level(level)
     table = np.asarray(values, np.float64)
     if table.ndim != 2 or table.shape[1] == 0 or np.isinf(table).any():
         raise InputError(

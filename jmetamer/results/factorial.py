@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.results.holm import holm
 from jmetamer.results.seed_interval import seed_summary
@@ -52,6 +53,7 @@ class Effect(NamedTuple):
         return self.mean != 0 if self.all_equal else not self.low <= 0 <= self.high
 
 
+@checked
 def factorial_effects(
     rows: Rows,
     factors: Factors,

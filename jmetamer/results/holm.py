@@ -1,13 +1,13 @@
 """Correction of p-values for the number of hypotheses tested."""
 
-from typing import Any
-
 import numpy as np
 
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 
 
-def holm(p_values: Any) -> np.ndarray:
+@checked
+def holm(p_values: Numbers) -> np.ndarray:
     """Return Holm's adjusted p-values, which control the family-wise error rate.
 
     With p_(1) <= ... <= p_(k), the adjusted value is

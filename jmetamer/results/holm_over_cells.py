@@ -1,15 +1,16 @@
 """Holm's correction over the cells of a run, one family for each metamer number."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 from jmetamer.results.holm import holm
 
 
-def holm_over_cells(p_values: Sequence[Any]) -> list[np.ndarray]:
+@checked
+def holm_over_cells(p_values: Sequence[AnArray]) -> list[np.ndarray]:
     """Correct the p-values of a run for the number of its cells.
 
     The i-th metamers of all cells are one family, adjusted by `holm`: whoever looks at one metamer

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
+from jmetamer._base.arguments import checked
+
 _UNKNOWN = (
     "how the judges of this architecture were trained is not stored, so that they may differ from "
     "the model in more than the seed"
@@ -27,6 +29,7 @@ class StoredJudge(NamedTuple):
     settings: str
 
 
+@checked
 def stored_judges(data: xr.Dataset) -> tuple[StoredJudge, ...]:
     """Return the judges of a cell in the order of its axis `judge`; none where nobody judged.
 
@@ -51,6 +54,7 @@ def stored_judges(data: xr.Dataset) -> tuple[StoredJudge, ...]:
     )
 
 
+@checked
 def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]) -> str:
     """Say why judges of the maker's architecture are not the maker trained from another seed.
 
@@ -88,6 +92,7 @@ def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]
     )
 
 
+@checked
 def settings_unlike_own_judges(
     settings: Mapping[str, Any], judges: Sequence[StoredJudge]
 ) -> tuple[str, ...]:

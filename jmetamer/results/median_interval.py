@@ -1,14 +1,13 @@
 """Confidence limits of a median."""
 
-from typing import Any
-
 import numpy as np
 
+from jmetamer._base.arguments import Level, Numbers, checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.levels import check_level
 
 
-def median_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+@checked
+def median_interval(values: Numbers, level: Level = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Return the interval of a median between two order statistics, whatever the distribution.
 
     With B(j) = P(K <= j) of a fair coin thrown n times, the limits are the k-th smallest and the
@@ -34,7 +33,6 @@ def median_interval(values: Any, level: float = 0.95) -> tuple[np.ndarray, np.nd
     """
     from scipy import special
 
-    check_level(level)
     draws = np.asarray(values, np.float64)
     if draws.ndim == 0 or np.isnan(draws).any():
         raise InputError(

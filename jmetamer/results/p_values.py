@@ -1,13 +1,13 @@
 """p-values of Monte-Carlo tests."""
 
-from typing import Any
-
 import numpy as np
 
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 
 
-def add_one_p_value(exceedances: Any, num_draws: int) -> np.ndarray:
+@checked
+def add_one_p_value(exceedances: AnArray, num_draws: int) -> np.ndarray:
     """Return p = (1 + exceedances) / (1 + num_draws).
 
     The observed value counts among the draws, as under the null hypothesis it is one more of them.
@@ -37,7 +37,8 @@ def add_one_p_value(exceedances: Any, num_draws: int) -> np.ndarray:
     return (1.0 + counts) / (1.0 + num_draws)
 
 
-def monte_carlo_p_value(observed: Any, null: Any) -> np.ndarray:
+@checked
+def monte_carlo_p_value(observed: AnArray, null: Numbers) -> np.ndarray:
     """Return the p-value of observed values against draws from the null, large being extreme.
 
     p = (1 + #{null >= observed}) / (1 + N). Under the null hypothesis p is uniform on 1 / (1 + N),

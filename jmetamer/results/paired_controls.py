@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jmetamer._base.arguments import checked
+
 # As far from the reference as the metamer is, in no particular direction: one of them a cell.
 SAME_LENGTH = ("displacement", "flips", "edge_flips")
 NULL_SPACE = "null_space"
 
 
+@checked
 def paired_controls(data: xr.Dataset) -> dict[str, np.ndarray]:
     """Return how judges read the controls, in the order of the metamers.
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.results.reference import arrays_digest
 
 _CHECKSUM = "__checksum__"
 
 
+@checked
 class PartialCell:
     """A shelf of named blocks of arrays, removed when the cell is written.
 

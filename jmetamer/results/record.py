@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 
 SCHEMA_VERSION = 2  # since 2 a cell has a manifest
@@ -27,6 +28,7 @@ class Variable(NamedTuple):
     attrs: Mapping[str, Any] = {}
 
 
+@checked
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
     """The result of one cell.
@@ -52,6 +54,7 @@ class Record:
     schema_version: int = SCHEMA_VERSION
 
 
+@checked
 def hash_settings(settings: Mapping[str, Any]) -> str:
     """Return the sha256 of settings, written as JSON with sorted keys and no spaces.
 
@@ -78,6 +81,7 @@ def hash_settings(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@checked
 def check_record(record: Record) -> None:
     """Refuse a record whose parts contradict each other.
 

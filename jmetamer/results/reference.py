@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
+
 
 class Reference(NamedTuple):
     """A reference graph as plain arrays.
@@ -29,6 +31,7 @@ class Reference(NamedTuple):
     attrs: Mapping[str, Any]
 
 
+@checked
 def arrays_digest(named_arrays: Iterable[tuple[str, np.ndarray]]) -> str:
     """Return the sha256 of names, dtypes, shapes and bytes of arrays.
 
@@ -54,6 +57,7 @@ def arrays_digest(named_arrays: Iterable[tuple[str, np.ndarray]]) -> str:
     return digest.hexdigest()
 
 
+@checked
 def make_reference(
     nodes: np.ndarray,
     senders: np.ndarray,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import xarray as xr
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError, StoreWarning, unknown_name
 from jmetamer._base.paths import user_path
 from jmetamer.results.export import export_metamers
@@ -35,6 +36,7 @@ UNVERIFIED = (
 )
 
 
+@checked
 class Run:
     """Finished cells of a run folder, read when asked for.
 
@@ -272,6 +274,7 @@ class Run:
         return folder
 
 
+@checked
 def open_run(folder: str | os.PathLike[str]) -> Run:
     """Open a run folder for reading; it may still be growing.
 

@@ -1,11 +1,11 @@
 """Confidence limits of a mean over training seeds."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Level, Numbers, checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.levels import check_level
 from jmetamer.results.statistics import limits_within
 
 Bounds = tuple[float, float]
@@ -16,8 +16,9 @@ _ROUND_OFF = 1e-9  # by which a mean may leave its range
 EQUAL = 1e-12  # of the largest, by which values that are equal differ
 
 
+@checked
 def t_interval(
-    values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE
+    values: Numbers, level: Level = 0.95, bounds: Bounds = ANYWHERE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return Student's interval of a mean, one value a training seed.
 
@@ -55,7 +56,6 @@ def t_interval(
     """
     from scipy import special
 
-    check_level(level)
     means = np.asarray(values, np.float64)
     if means.ndim == 0 or means.shape[-1] == 0:
         raise InputError(
@@ -103,7 +103,8 @@ class SeedSummary(NamedTuple):
     num_seeds: int
 
 
-def seed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE) -> SeedSummary:
+@checked
+def seed_summary(values: Numbers, level: Level = 0.95, bounds: Bounds = ANYWHERE) -> SeedSummary:
     """Return the mean over training seeds and its t-interval.
 
     Args:
@@ -128,7 +129,6 @@ def seed_summary(values: Any, level: float = 0.95, bounds: Bounds = ANYWHERE) ->
         raise InputError(f"`values` has shape {seeds.shape}; one number a seed is needed, [m].")
     known = seeds[~np.isnan(seeds)]
     if len(known) == 0:
-        check_level(level)
         return SeedSummary(np.nan, np.nan, np.nan, 0)
     low, high = t_interval(known, level, bounds)
     return SeedSummary(float(known.mean()), float(low), float(high), len(known))

@@ -1,9 +1,10 @@
 """The sign-flip test of paired differences."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, Numbers, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.results.p_values import add_one_p_value
 
@@ -27,7 +28,8 @@ class SignFlip(NamedTuple):
     exact: bool
 
 
-def sign_flip_test(differences: Any, *, num_draws: int = 99_999, seed: int = 0) -> SignFlip:
+@checked
+def sign_flip_test(differences: Numbers, *, num_draws: Count = 99_999, seed: Seed = 0) -> SignFlip:
     """Test whether paired differences are symmetric about 0, as when the two sides do not differ.
 
     If exchanging the two sides of a pair changes nothing, every choice of signs e in {-1, 1}^m is
@@ -62,11 +64,6 @@ def sign_flip_test(differences: Any, *, num_draws: int = 99_999, seed: int = 0) 
     if len(values) <= MAX_EXACT:
         p_value = float(np.mean(np.abs(_flipped_sums(values)) >= threshold))
         return SignFlip(float(values.mean()), p_value, smallest, True)
-    if num_draws < 1:
-        raise InputError(
-            f"`num_draws` is {num_draws}; {len(values)} pairs are more than {MAX_EXACT}, too many "
-            "for all flips, so at least one must be drawn."
-        )
     sums = _drawn_sums(values, num_draws, seed)
     p_value = float(add_one_p_value(int(np.sum(np.abs(sums) >= threshold)), num_draws))
     smallest = max(smallest, 1 / (1 + num_draws))

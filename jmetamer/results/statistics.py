@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import Level, checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.levels import check_level
 
 
-def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[float, float]:
+@checked
+def wilson_interval(successes: int, total: int, level: Level = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion.
 
     With p = successes / total and z the two-sided normal quantile of `level`, the limits are
@@ -40,8 +41,9 @@ def wilson_interval(successes: int, total: int, level: float = 0.95) -> tuple[fl
     return float(low), float(high)
 
 
+@checked
 def rate_interval(
-    successes: Sequence[int], totals: Sequence[int], level: float = 0.95
+    successes: Sequence[int], totals: Sequence[int], level: Level = 0.95
 ) -> tuple[float, float]:
     """Return the interval of a rate over several networks, from the counts of each.
 
@@ -147,8 +149,9 @@ def _normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
+@checked
 def clopper_pearson_interval(
-    successes: int, total: int, level: float = 0.95
+    successes: int, total: int, level: Level = 0.95
 ) -> tuple[float, float]:
     """Return the exact interval of a proportion, whose coverage is nowhere below `level`.
 
@@ -189,4 +192,3 @@ def _check(successes: int, total: int, level: float) -> None:
             f"`successes` is {successes} and `total` is {total}: a proportion needs "
             "0 <= `successes` <= `total`; count both over the same metamers."
         )
-    check_level(level)

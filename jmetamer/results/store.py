@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.results.leftovers import remove, remove_leftovers
@@ -83,6 +84,7 @@ def clear_store_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+@checked
 class RunStore:
     """Writes a run folder; nothing is created before the first write.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.results.reference import Reference
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import jraph
 
 
+@checked
 class StoredMetamers(Sequence["jraph.GraphsTuple"]):
     """Metamers on disk as a sequence of graphs.
 

@@ -152,7 +152,7 @@ def test_sbm_has_identity_features_and_its_classes():
         ({"p_out": -0.1}, "`p_out` is -0.1; allowed: a probability, 0 to 1"),
         ({"num_classes": 1}, "`num_classes` is 1; allowed: 2 or more"),
         ({"num_nodes": 3}, "`num_nodes` is 3; allowed: 4 or more"),
-        ({"num_features": 0}, "`num_features` is 0; allowed: 1 or more"),
+        ({"num_features": 0}, "`num_features` is 0; allowed: a whole number from 1 up"),
         ({"signal": -1.0}, "`signal` is -1.0; allowed: a finite number, 0 or more"),
         ({"signal": np.nan}, "`signal` is nan; allowed: a finite number, 0 or more"),
     ],

@@ -137,9 +137,9 @@ def test_the_size_of_arxiv_is_a_set_of_options():
         ({"within": 1.0}, "`within` is 1.0; allowed: a probability from 0 to below 1"),
         ({"within": -0.1}, "`within` is -0.1"),
         ({"exponent": 2.0}, "`exponent` is 2.0; allowed: a finite number above 2"),
-        ({"num_classes": 0}, "`num_classes` is 0; allowed: 1 or more"),
+        ({"num_classes": 0}, "`num_classes` is 0; allowed: a whole number from 1 up"),
         ({"num_nodes": 19}, "`num_nodes` is 19; allowed: 20 or more, twice the 10 classes"),
-        ({"num_features": 0}, "`num_features` is 0; allowed: 1 or more"),
+        ({"num_features": 0}, "`num_features` is 0; allowed: a whole number from 1 up"),
         ({"signal": -1.0}, "`signal` is -1.0; allowed: a finite number, 0 or more"),
         (
             {"num_nodes": 200, "num_classes": 100, "num_edges": 2000, "within": 0.999999},

@@ -223,7 +223,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("option", ["swaps", "max_proposals"])
     def test_allow_one_or_more(self, option):
-        with pytest.raises(InputError, match=f"`{option}` is 0; allowed: 1 or more"):
+        with pytest.raises(InputError, match=f"`{option}` is 0; allowed: a whole number from 1 up"):
             ColorSwaps(**{option: 0})
 
     def test_refuse_a_target_that_is_not_the_references_own(self, regular):

@@ -144,9 +144,9 @@ class TestGaussNewton:
     @pytest.mark.parametrize(
         ("settings", "text"),
         [
-            ({"steps": 0}, "`steps` is 0; it must be at least 1"),
-            ({"aim": 0.0}, "`aim` is 0.0; it must be positive, as zero is never reached"),
-            ({"damping": -1.0}, "`damping` is -1.0; it must be at least 0"),
+            ({"steps": 0}, "`steps` is 0; allowed: a whole number from 1 up"),
+            ({"aim": 0.0}, "`aim` is 0.0; allowed: a number above 0"),
+            ({"damping": -1.0}, "`damping` is -1.0; allowed: a number from 0 up"),
         ],
     )
     def test_refuses_settings_that_make_no_sense(self, settings, text):
@@ -306,7 +306,7 @@ class TestTheWalk:
         np.testing.assert_array_equal(made.features, np.asarray(graph.nodes, np.float64))
 
     def test_refuses_settings_that_make_no_sense(self):
-        with pytest.raises(jm.InputError, match="`steps` is 0; it must be at least 1"):
+        with pytest.raises(jm.InputError, match="`steps` is 0; allowed: a whole number from 1 up"):
             Walk(steps=0)
         with pytest.raises(jm.InputError, match="`stride` is -1"):
             Walk(stride=-1.0)
@@ -371,7 +371,7 @@ class TestMaximalDistance:
             MaxDistance(flatness=0.0)
         with pytest.raises(jm.InputError, match="`corrections` is 0"):
             MaxDistance(corrections=0)
-        with pytest.raises(jm.InputError, match=r"`spread` is -0.1; it must be at least 0"):
+        with pytest.raises(jm.InputError, match=r"`spread` is -0.1; allowed: a number from 0 up"):
             MaxDistance(spread=-0.1)
-        with pytest.raises(jm.InputError, match="`aim` is nan; it must be positive"):
+        with pytest.raises(jm.InputError, match="`aim` is nan; allowed: a number above 0"):
             MaxDistance(aim=float("nan"))

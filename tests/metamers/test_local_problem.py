@@ -216,7 +216,7 @@ def test_a_network_without_neighbors_needs_its_targets_alone(small):
     ("changes", "options", "message"),
     [
         ({"nodes": None}, {}, "`problem` has no `nodes`, so all nodes are targets"),
-        ({}, {"radius": -1}, "`radius` is -1; allowed: 0 or more"),
+        ({}, {"radius": -1}, "`radius` is -1; allowed: a whole number from 0 up"),
         ({}, {"layers": "some"}, "`layers` is 'some'; allowed: 'all', 'matched'"),
     ],
 )

@@ -228,10 +228,10 @@ class TestBinaryFeatures:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
-            ({"ones": "rows"}, "unknown `ones` 'rows'; did you mean 'row'?"),
-            ({"slope": 0.0}, "`slope`=0.0 must be positive"),
-            ({"margin": 1.5}, "`margin`=1.5 must lie in [0, 1]"),
-            ({"margin_weight": -1.0}, "`margin_weight`=-1.0 must not be negative"),
+            ({"ones": "rows"}, "`ones` is 'rows'; allowed: 'global' or 'row'; did you mean 'row'?"),
+            ({"slope": 0.0}, "`slope` is 0.0; allowed: a number above 0"),
+            ({"margin": 1.5}, "`margin` is 1.5; allowed: a number from 0 up and up to 1"),
+            ({"margin_weight": -1.0}, "`margin_weight` is -1.0; allowed: a number from 0 up"),
         ],
     )
     def test_options_outside_their_range_are_refused(self, options, text):

@@ -47,7 +47,8 @@ class TestProblem:
     @pytest.mark.parametrize("nodes", [[], [0.5], 3, [[1, 2]]])
     def test_refuses_what_is_no_list_of_nodes(self, trained, graph, nodes):
         text = message(lambda: jm.Problem(trained, graph, layer="conv1", nodes=nodes))
-        assert "`nodes` must be a non-empty list of node numbers" in text
+        assert text.startswith("`nodes` ")
+        assert "list" in text
 
     def test_refuses_a_target_of_the_wrong_shape(self, trained, graph):
         def make():
@@ -77,7 +78,7 @@ class TestProblem:
 
     def test_noise_takes_both_statistics_or_none(self):
         assert "give both, or none" in message(lambda: GlobalNoise(mean=1.0))
-        assert "must not be negative" in message(lambda: GlobalNoise(mean=1.0, std=-1.0))
+        assert "`std` is -1.0" in message(lambda: GlobalNoise(mean=1.0, std=-1.0))
 
     def test_refuses_one_target_for_several_layers(self, trained, graph):
         def make():
@@ -134,27 +135,32 @@ class TestGenerate:
     @pytest.mark.parametrize("count", [0, -3])
     def test_refuses_a_count_below_one(self, problem, count):
         text = message(lambda: jm.generate(problem, count=count))
-        assert text == f"`count` is {count}; it must be at least 1"
+        assert f"`count` is {count}" in text
+        assert "from 1 up" in text
 
     @pytest.mark.parametrize("seeds", [[], [1, 1], [-1], [2**31]])
     def test_refuses_seeds_that_are_no_distinct_numbers(self, problem, seeds):
         text = message(lambda: jm.generate(problem, seeds=seeds))
-        assert "`seeds` must be distinct numbers from 0 to 2^31 - 1, at least one" in text
+        assert text.startswith("`seeds` ")
+        assert str(seeds) in text
 
     @pytest.mark.parametrize("tolerance", [0.0, -1.0, float("nan")])
     def test_refuses_a_tolerance_that_is_not_positive(self, problem, tolerance):
         text = message(lambda: jm.generate(problem, count=1, tolerance=tolerance))
-        assert f"`tolerance` is {tolerance}; it must be positive" in text
+        assert f"`tolerance` is {tolerance}" in text
+        assert "above 0" in text
 
     @pytest.mark.parametrize("name", ["steps", "patience", "lanes"])
     def test_refuses_counts_below_one(self, problem, name):
         text = message(lambda: jm.generate(problem, count=1, **{name: 0}))
-        assert text == f"`{name}` is 0; it must be at least 1"
+        assert f"`{name}` is 0" in text
+        assert "from 1 up" in text
 
     @pytest.mark.parametrize("improvement", [-0.1, 1.0, float("nan")])
     def test_refuses_an_improvement_outside_its_range(self, problem, improvement):
         text = message(lambda: jm.generate(problem, count=1, improvement=improvement))
-        assert text == f"`improvement` is {improvement}; it must lie in [0, 1)"
+        assert f"`improvement` is {improvement}" in text
+        assert "from 0 up and below 1" in text
 
     def test_refuses_what_is_no_optimizer(self, problem):
         text = message(lambda: jm.generate(problem, count=1, optimizer="adam"))
@@ -182,7 +188,8 @@ class TestOptimizer:
     @pytest.mark.parametrize("rate", [None, 0.0, -1.0, float("nan")])
     def test_refuses_a_missing_or_useless_learning_rate(self, rate):
         text = message(lambda: jm.Optimizer("adam", rate))
-        assert text == f"optimizer 'adam' needs a positive `learning_rate`; got {rate}"
+        assert "`learning_rate`" in text
+        assert str(rate) in text
 
 
 def test_a_problem_is_frozen(problem):

@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.arguments import Count, Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.searched import Searched
 from jmetamer.metamers.edges.swaps import drawn_slots, propose_swap, swapped
-from jmetamer.models.network import require_count, require_name
+from jmetamer.models.network import require_name
 
 MOVES = ("flip", "swap")
 # Pairs, which are present, and the loss; or whether a move to them is legal.
 _Judged = tuple[Pairs, jax.Array, jax.Array]
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Annealing:
     """Settings of `annealed`; temperatures are shares of the initial loss.
@@ -34,15 +36,14 @@ class Annealing:
       0.01
     """
 
-    steps: int = 2000
-    hottest: float = 0.01
-    coldest: float = 1e-5
+    steps: Count = 2000
+    hottest: Positive = 0.01
+    coldest: Positive = 1e-5
     move: str = "swap"
 
     def __post_init__(self) -> None:
-        require_count("steps", self.steps)
         require_name("move", self.move, MOVES)
-        if not 0 < self.coldest <= self.hottest < float("inf"):
+        if not self.coldest <= self.hottest:
             raise InputError(
                 f"`coldest` is {self.coldest!r} and `hottest` {self.hottest!r}; allowed are "
                 "numbers above 0, the coldest not above the hottest: temperatures fall "

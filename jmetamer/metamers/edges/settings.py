@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, SomeShare, checked
+from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.edges.movable import movable_edges
@@ -21,14 +22,6 @@ from jmetamer.metamers.parameterizations import (
 
 STARTS = ("noise", "any_density", "rewired", "reference")
 REFILLS = ("uniform", "near", "gradient")
-
-
-def _check_whole(name: str, given: Any, least: int, *, optional: bool) -> None:
-    if given is None and optional:
-        return
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
-        unless = ", or None" if optional else ""
-        raise InputError(f"`{name}` is {given!r}; allowed are whole numbers from {least}{unless}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +63,7 @@ class FixedFeatures:
         return jnp.zeros(())
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class BinaryEdges:
     """Edges come and go, the features stay: a metamer is a simple graph.
@@ -117,41 +111,26 @@ class BinaryEdges:
     """
 
     start: Literal["noise", "any_density", "rewired", "reference"] = "noise"
-    block: int | None = None
+    block: Count | None = None
     refill: Literal["uniform", "near", "gradient"] = "uniform"
-    refill_every: int = 25
-    budget: int | None = None
-    penalty: float = 0.3
-    distance: float | None = None
+    refill_every: Count = 25
+    budget: Count | None = None
+    penalty: NonNegative = 0.3
+    distance: SomeShare | None = None
     directed: bool | None = None
-    draws: int = 20
-    flips: int = 1000
-    kicks: int | None = None
-    learning_rate: float = 0.05
+    draws: Natural = 20
+    flips: Natural = 1000
+    kicks: Natural | None = None
+    learning_rate: Positive = 0.05
     nodes: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.nodes is not None:
             object.__setattr__(self, "nodes", _ascending(self.nodes))
-        if self.start not in STARTS:
-            raise unknown_name("`start`", self.start, STARTS)
-        if self.refill not in REFILLS:
-            raise unknown_name("`refill`", self.refill, REFILLS)
-        for name, least in (
-            ("block", 1), ("refill_every", 1), ("budget", 1), ("draws", 0), ("flips", 0),
-            ("kicks", 0),
-        ):  # fmt: skip
-            optional = name in ("block", "budget", "kicks")
-            _check_whole(name, getattr(self, name), least, optional=optional)
         if self.kicks and not self.flips:
             raise InputError(
                 f"`kicks` is {self.kicks}, but `flips` is 0, so that nothing would be "
                 "flipped after a kick; raise `flips`, or leave `kicks` out"
-            )
-        if not self.penalty >= 0 or not self.learning_rate > 0:
-            raise InputError(
-                f"`penalty`={self.penalty} must not be negative and "
-                f"`learning_rate`={self.learning_rate} must be positive"
             )
         self._check_distance()
 
@@ -194,13 +173,14 @@ class BinaryEdges:
                     f"`distance` is {self.distance}, but the start is {self.start!r}, which is "
                     "away from the reference; leave it out, or use `start='reference'`"
                 )
-        elif self.distance is None or not 0 < self.distance <= 1:
+        elif self.distance is None:
             raise InputError(
                 f"`distance` is {self.distance}, but a walk from the reference needs to know how "
                 "far: a Jaccard distance of edges above 0 and up to 1, such as 0.2"
             )
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class FeaturesAndEdges:
     """Features and edges vary together.
@@ -223,12 +203,10 @@ class FeaturesAndEdges:
 
     features: Parameterization = ContinuousFeatures()
     edges: BinaryEdges = BinaryEdges()
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
 
     def __post_init__(self) -> None:
-        _check_parts(self.features, self.edges)
-        if not self.learning_rate > 0:
-            raise InputError(f"`learning_rate`={self.learning_rate} must be positive")
+        _check_parts(self.features)
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` where features or edges of this reference cannot vary so."""
@@ -236,6 +214,7 @@ class FeaturesAndEdges:
         self.edges.check(reference)
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class FeaturesGivenEdges:
     """Every seed gets random edges, which stay, and features are optimized: is there a match?
@@ -259,9 +238,7 @@ class FeaturesGivenEdges:
     directed: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.start not in ("noise", "rewired"):
-            raise unknown_name("`start`", self.start, ("noise", "rewired"))
-        _check_parts(self.features, self.edges)
+        _check_parts(self.features)
 
     @property
     def edges(self) -> BinaryEdges:
@@ -356,9 +333,7 @@ def _ascending(nodes: Any) -> tuple[int, ...]:
     return tuple(ordered.tolist())
 
 
-def _check_parts(features: Any, edges: Any) -> None:
-    if not isinstance(edges, BinaryEdges):
-        raise InputError(f"`edges` is {edges!r}; allowed are settings `BinaryEdges(...)`")
+def _check_parts(features: Any) -> None:
     if isinstance(features, Structure | EdgeWeights) or not hasattr(features, "decode"):
         raise InputError(
             f"`features` is {features!r}; allowed is a parameterization of features, such as "

@@ -7,12 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.arguments import Count, checked
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.searched import Searched
 from jmetamer.metamers.edges.swaps import Swap, propose_swap, swapped
-from jmetamer.models.network import require_count
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class SwapSearch:
     """Settings of `swap_search`.
@@ -26,12 +27,8 @@ class SwapSearch:
       32
     """
 
-    steps: int = 200
-    proposals: int = 32
-
-    def __post_init__(self) -> None:
-        require_count("steps", self.steps)
-        require_count("proposals", self.proposals)
+    steps: Count = 200
+    proposals: Count = 32
 
 
 def swap_search(

@@ -7,6 +7,7 @@ import jax
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Count, Key, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
@@ -60,6 +61,7 @@ class Swapped(NamedTuple):
     available: int
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class ColorSwaps:
     """Exchange the ends of edges, (a, u), (b, v) -> (a, v), (b, u), between nodes of one color.
@@ -101,17 +103,9 @@ class ColorSwaps:
       (300, 182, 60)
     """
 
-    swaps: int | None = None
+    swaps: Count | None = None
     degree: bool | None = None
-    max_proposals: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("swaps", "max_proposals"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(
-                    f"`{name}` is {value}; allowed: 1 or more, or None for the default"
-                )
+    max_proposals: Count | None = None
 
     def prepare(self, problem: Problem) -> SwapSpace:
         """Return the colors and the edges of a problem's reference.
@@ -136,7 +130,7 @@ class ColorSwaps:
         available = count_swaps(pairs, colors, directed=directed)
         return SwapSpace(reference, pairs, colors, available, directed)
 
-    def make(self, space: SwapSpace, key: jax.Array) -> Swapped:
+    def make(self, space: SwapSpace, key: Key) -> Swapped:
         """Return the metamer of one seed.
 
         A walk that ends on the reference takes one swap more, so that where a swap is available

@@ -4,7 +4,6 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from jmetamer._base.errors import InputError
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.status import Status
 
@@ -61,24 +60,3 @@ class Construction(Protocol):
           prepared: from `prepare`.
         """
         ...
-
-
-def require_limits(method: Any) -> None:
-    """Raise `InputError` where a setting of a search method, if it has it, makes no sense.
-
-    Args:
-      method: at least 1: `steps`, `corrections`; at least 0: `damping`, `spread`; positive: `aim`,
-        `flatness`, `stride`.
-
-    Example:
-      >>> from types import SimpleNamespace
-      >>> require_limits(SimpleNamespace(steps=10, aim=1e-14))
-    """
-    for name, least in {"steps": 1, "corrections": 1, "damping": 0, "spread": 0}.items():
-        given = getattr(method, name, least)
-        if not given >= least:
-            raise InputError(f"`{name}` is {given}; it must be at least {least}")
-    for name in ("aim", "flatness", "stride"):
-        given = getattr(method, name, 1)
-        if not given > 0:
-            raise InputError(f"`{name}` is {given}; it must be positive, as zero is never reached")

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jmetamer.metamers.exact.construction import Made, require_limits
+from jmetamer._base.arguments import Count, NonNegative, Positive, checked
+from jmetamer.metamers.exact.construction import Made
 from jmetamer.metamers.exact.equations import Equations, Search
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.status import Status
@@ -81,6 +82,7 @@ def _unfinished(r: np.ndarray, match: float, aim: float) -> bool:
     return not (match <= aim and float(np.sum(r**2)) <= 100 * aim)
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class GaussNewton:
     """Minimum-norm Gauss-Newton projection of each seed's noise onto the metamers.
@@ -111,15 +113,12 @@ class GaussNewton:
       True
     """
 
-    steps: int = 50
-    aim: float = 1e-14
-    damping: float = 1e-3
+    steps: Count = 50
+    aim: Positive = 1e-14
+    damping: NonNegative = 1e-3
     strict: bool = False
     repeats: bool = dataclasses.field(default=False, init=False)
     begins: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

@@ -5,8 +5,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import Count, NonNegative, Positive, checked
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.exact.construction import Made, require_limits
+from jmetamer.metamers.exact.construction import Made
 from jmetamer.metamers.exact.dense_steps import Steps
 from jmetamer.metamers.exact.equations import MatchingEquations, Search
 from jmetamer.metamers.exact.gauss_newton import Retraction, retract
@@ -87,6 +88,7 @@ class _WithNorm:
         return rest - self._inverse * (self._normal @ rest) * self._normal
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class MaxDistance:
     """Minimizes `<X', X>` over metamers with `|X'| = |X|`, by steps along the set of metamers.
@@ -120,16 +122,13 @@ class MaxDistance:
       (True, True)
     """
 
-    steps: int = 200
-    spread: float = 0.1
-    flatness: float = 1e-5
-    aim: float = 1e-14
-    corrections: int = 12
+    steps: Count = 200
+    spread: NonNegative = 0.1
+    flatness: Positive = 1e-5
+    aim: Positive = 1e-14
+    corrections: Count = 12
     repeats: bool = dataclasses.field(default=False, init=False)
     begins: ClassVar[str] = "the reflection of the reference"
-
-    def __post_init__(self) -> None:
-        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the equations of matching and norm."""

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jmetamer.metamers.exact.construction import Made, require_limits
+from jmetamer._base.arguments import Count, Positive, checked
+from jmetamer.metamers.exact.construction import Made
 from jmetamer.metamers.exact.equations import Equations, Search
 from jmetamer.metamers.exact.gauss_newton import retract
 from jmetamer.metamers.exact.point import Point
@@ -15,6 +16,7 @@ from jmetamer.metamers.status import Status
 _MOST_HALVINGS = 10
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Walk:
     """From the reference in a straight line, as far as the curved set of metamers has one.
@@ -45,15 +47,12 @@ class Walk:
       (True, 4)
     """
 
-    steps: int = 60
-    stride: float = 0.3
-    aim: float = 1e-14
-    corrections: int = 12
+    steps: Count = 60
+    stride: Positive = 0.3
+    aim: Positive = 1e-14
+    corrections: Count = 12
     repeats: bool = dataclasses.field(default=False, init=False)
     begins: ClassVar[str] = "the reference"
-
-    def __post_init__(self) -> None:
-        require_limits(self)
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

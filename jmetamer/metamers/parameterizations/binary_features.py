@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.arguments import Key, NonNegative, Positive, Share, checked
+from jmetamer._base.errors import InputError
 from jmetamer.metamers.initialization import GlobalNoise, Initialization
 from jmetamer.metamers.threshold import exact_top, kth_largest_threshold
 
@@ -25,6 +26,7 @@ class BinaryTheta(NamedTuple):
     threshold: jax.Array
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class BinaryFeatures:
     """Exactly as many ones as the reference has, chosen by a straight-through estimator.
@@ -55,24 +57,10 @@ class BinaryFeatures:
     """
 
     ones: Literal["global", "row"] = "global"
-    slope: float = 1.0
-    margin: float = 0.25
-    margin_weight: float = 0.0
+    slope: Positive = 1.0
+    margin: Share = 0.25
+    margin_weight: NonNegative = 0.0
     initialization: Initialization = GlobalNoise()
-
-    def __post_init__(self) -> None:
-        if self.ones not in ("global", "row"):
-            raise unknown_name("`ones`", self.ones, ("global", "row"))
-        if not self.slope > 0:
-            raise InputError(
-                f"`slope`={self.slope} must be positive: "
-                "otherwise larger logits would not mean more likely ones"
-            )
-        if not 0 <= self.margin <= 1 or not self.margin_weight >= 0:
-            raise InputError(
-                f"`margin`={self.margin} must lie in [0, 1] and "
-                f"`margin_weight`={self.margin_weight} must not be negative"
-            )
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` unless all features are 0 or 1."""
@@ -85,7 +73,7 @@ class BinaryFeatures:
                 f"node {node} is {nodes[node, feature]}; use `ContinuousFeatures`"
             )
 
-    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> BinaryTheta:
+    def init(self, key: Key, reference: jraph.GraphsTuple) -> BinaryTheta:
         """Return noise as logits, with the threshold that leaves the right number of ones."""
         logits = self.initialization(key, reference.nodes)
         start = BinaryTheta(logits, jnp.zeros(self._count(reference).shape, jnp.float32))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import jraph
 
+from jmetamer._base.arguments import Key, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.initialization import GlobalNoise, Initialization
 
@@ -19,6 +20,7 @@ class Domain(Protocol):
         ...
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Free:
     """All real numbers.
@@ -33,6 +35,7 @@ class Free:
         return features
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class Box:
     """The interval [low, high] for every entry.
@@ -60,6 +63,7 @@ class Box:
         return jnp.clip(features, self.low, self.high)
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class NonNegative:
     """All numbers from zero upward.
@@ -77,6 +81,7 @@ class NonNegative:
 DOMAINS = {"free": Free, "box": Box, "non_negative": NonNegative}
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class ContinuousFeatures:
     """Node features are free real numbers, or real numbers in a domain; theta is X' [n, d].
@@ -99,7 +104,7 @@ class ContinuousFeatures:
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Accept every reference."""
 
-    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def init(self, key: Key, reference: jraph.GraphsTuple) -> jax.Array:
         """Return noise [n, d] inside the domain."""
         return self.domain.project(self.initialization(key, reference.nodes))
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Key, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
@@ -26,6 +27,7 @@ class _Owners(NamedTuple):
     is_owner: jax.Array
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class EdgeWeights:
     """Edges keep their ends and get real weights; theta is one weight a pair of nodes, [p].
@@ -99,7 +101,7 @@ class EdgeWeights:
             )
         self._check_candidates(reference, numbers, n)
 
-    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def init(self, key: Key, reference: jraph.GraphsTuple) -> jax.Array:
         """Return noise [p] inside the domain."""
         weights = self.encode(reference)
         return self.project(self.initialization(key, weights[:, None])[:, 0], reference)

@@ -1,0 +1,168 @@
+"""What a single annotation allows: numbers, arrays, keys, objects; `arguments` puts them together.
+
+Needs no JAX, so that `jmetamer.results` starts without it.
+"""
+
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+
+MISFIT = object()  # what a `take` returns for a value that is not allowed
+_LARGEST = 2**63
+
+
+class OfNumbers(NamedTuple):
+    """Note of an annotation: an array of numbers, or nested lists of them.
+
+    Attributes:
+      least, most: number of axes.
+    """
+
+    least: int = 0
+    most: int = 64
+
+
+class OfKey(NamedTuple):
+    """Note of an annotation: a random key of JAX."""
+
+
+class OrNaN(NamedTuple):
+    """Note of an annotation: NaN is a number here, as where it says that there is none."""
+
+
+AnArray = Annotated[Any, OfNumbers()]
+Numbers = Annotated[Any, OfNumbers(1)]
+Vector = Annotated[Any, OfNumbers(1, 1)]
+Matrix = Annotated[Any, OfNumbers(2, 2)]
+Key = Annotated[Any, OfKey()]
+NumberOrNaN = Annotated[float, OrNaN()]
+
+
+class Kind(NamedTuple):
+    """What an annotation allows: `take` returns the value to use or `MISFIT`, `told` says it."""
+
+    take: Callable[[Any], Any]
+    told: str
+    names: tuple[str, ...] = ()
+
+
+def array_kind(note: OfNumbers) -> Kind:
+    def take(value: Any) -> Any:
+        if is_traced(value):
+            return value
+        array = value
+        if not hasattr(getattr(value, "dtype", None), "kind") or not hasattr(value, "ndim"):
+            if not isinstance(value, list | tuple | int | float) and not hasattr(
+                value, "__array__"
+            ):
+                return MISFIT
+            try:
+                array = np.asarray(value)
+            except Exception as error:  # ragged lists, tensors on other devices, lists of tracers
+                return value if "Tracer" in type(error).__name__ else MISFIT
+        fits = _holds_numbers(array.dtype) and note.least <= array.ndim <= note.most
+        return array if fits else MISFIT
+
+    axes = f"{note.least}" if note.least == note.most else f"{note.least} or more"
+    told = "an array of numbers" + (f" with {axes} axes" if note != OfNumbers() else "")
+    return Kind(take, told)
+
+
+def instance_kind(owner: type) -> Kind:
+    if owner.__name__ == "PathLike":
+        return Kind(lambda v: v if isinstance(v, owner) else MISFIT, "a path")
+    article = "an" if owner.__name__[0] in "AEIOU" else "a"
+    told = f"{article} {owner.__name__}"
+    return Kind(lambda value: value if isinstance(value, owner) else MISFIT, told)
+
+
+def protocol_kind(owner: type) -> Kind:
+    """Allow any object, but no class, that has the public members of a protocol."""
+    parts = [part for part in owner.__mro__ if getattr(part, "_is_protocol", False)]
+    found = [name for p in parts for name in (*vars(p), *inspect.get_annotations(p))]
+    named = [name for name in found if not name.startswith("_") or name == "__call__"]
+    members = list(dict.fromkeys(named))
+
+    def take(value: Any) -> Any:
+        fits = not isinstance(value, type) and all(hasattr(value, name) for name in members)
+        return value if fits else MISFIT
+
+    title = owner.__name__.lstrip("_")
+    public = [name for name in members if name != "__call__"]
+    return Kind(take, title + (f" (an object with {', '.join(public)})" if public else ""))
+
+
+def key_kind() -> Kind:
+    """Allow random keys of JAX."""
+    return Kind(_take_key, "a random key, such as `jax.random.key(0)`")
+
+
+def is_traced(value: Any) -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
+
+
+def is_jax_array(hint: Any) -> bool:
+    """Return whether an annotation is `jax.Array`."""
+    named = str(getattr(hint, "__name__", "")).endswith("Array")
+    return named and hint.__module__.split(".")[0] in ("jax", "jaxlib")
+
+
+def _holds_numbers(dtype: Any) -> bool:
+    return dtype.kind in "biuf" or dtype.name.startswith(("bfloat", "float"))
+
+
+def _plain(value: Any) -> Any:
+    """Return Python's number in place of an array without axes, else the value."""
+    if getattr(value, "shape", None) != () or is_traced(value):
+        return value
+    if not hasattr(getattr(value, "dtype", None), "kind") or not _holds_numbers(value.dtype):
+        return value
+    return value.item()
+
+
+def _take_whole(value: Any) -> Any:
+    found = _plain(value)
+    if is_traced(found):
+        return found
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    return found if whole and abs(found) < _LARGEST else MISFIT
+
+
+def _take_number(value: Any) -> Any:
+    found = take_number_or_nan(value)
+    return MISFIT if isinstance(found, float) and math.isnan(found) else found
+
+
+def take_number_or_nan(value: Any) -> Any:
+    """Return a number, or NaN."""
+    found = _plain(value)
+    return found if isinstance(found, float) else _take_whole(value)
+
+
+def _take_flag(value: Any) -> Any:
+    found = _plain(value)
+    return found if isinstance(found, bool) or is_traced(found) else MISFIT
+
+
+def _take_key(value: Any) -> Any:
+    dtype = getattr(value, "dtype", None)
+    typed = str(dtype).startswith("key<")
+    legacy = str(dtype) == "uint32" and getattr(value, "shape", None) == (2,)
+    return value if typed or legacy or is_traced(value) else MISFIT
+
+
+ANYTHING = Kind(lambda value: value, "anything")
+PLAIN: dict[Any, Kind] = {
+    Any: ANYTHING,
+    object: ANYTHING,
+    type(None): Kind(lambda value: None if value is None else MISFIT, "None"),
+    bool: Kind(_take_flag, "True or False"),
+    int: Kind(_take_whole, "a whole number"),
+    float: Kind(_take_number, "a number"),
+    str: Kind(lambda value: value if isinstance(value, str) else MISFIT, "text"),
+}
