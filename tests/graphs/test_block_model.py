@@ -148,13 +148,13 @@ def test_sbm_has_identity_features_and_its_classes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"p_in": 1.5}, "`p_in` is 1.5; allowed: a probability, 0 to 1"),
-        ({"p_out": -0.1}, "`p_out` is -0.1; allowed: a probability, 0 to 1"),
+        ({"p_in": 1.5}, "`p_in` is 1.5; allowed: a number from 0 up"),
+        ({"p_out": -0.1}, "`p_out` is -0.1; allowed: a number from 0 up"),
         ({"num_classes": 1}, "`num_classes` is 1; allowed: 2 or more"),
         ({"num_nodes": 3}, "`num_nodes` is 3; allowed: 4 or more"),
         ({"num_features": 0}, "`num_features` is 0; allowed: a whole number from 1 up"),
-        ({"signal": -1.0}, "`signal` is -1.0; allowed: a finite number, 0 or more"),
-        ({"signal": np.nan}, "`signal` is nan; allowed: a finite number, 0 or more"),
+        ({"signal": -1.0}, "`signal` is -1.0; allowed: a number from 0 up"),
+        ({"signal": np.nan}, "`signal` is nan; allowed: a number from 0 up"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

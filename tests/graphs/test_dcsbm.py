@@ -140,7 +140,7 @@ def test_the_size_of_arxiv_is_a_set_of_options():
         ({"num_classes": 0}, "`num_classes` is 0; allowed: a whole number from 1 up"),
         ({"num_nodes": 19}, "`num_nodes` is 19; allowed: 20 or more, twice the 10 classes"),
         ({"num_features": 0}, "`num_features` is 0; allowed: a whole number from 1 up"),
-        ({"signal": -1.0}, "`signal` is -1.0; allowed: a finite number, 0 or more"),
+        ({"signal": -1.0}, "`signal` is -1.0; allowed: a number from 0 up"),
         (
             {"num_nodes": 200, "num_classes": 100, "num_edges": 2000, "within": 0.999999},
             "100 rounds of draws found only",

@@ -286,7 +286,7 @@ class TestIdentity:
             {"perturbation": "random", "perturbation_steps": 5},
             "is 5, but `perturbation` is 'random', which has none: it would be ignored; leave it",
         ),
-        ({"perturbation": "random", "perturbation_size": 0}, "`perturbation_size` is above 0"),
+        ({"perturbation": "random", "perturbation_size": 0}, "`perturbation_size` is 0"),
         (
             {"perturbation": "random", "perturbation_size": "big"},
             "`perturbation_size` is 'big'",
@@ -295,7 +295,7 @@ class TestIdentity:
             {"perturbation": "adversarial", "perturbation_steps": 0},
             "`perturbation_steps` is 0",
         ),
-        ({"shuffle_labels": 1}, "`shuffle_labels` is True or False; got 1"),
+        ({"shuffle_labels": 1}, "`shuffle_labels` is 1; allowed: True or False"),
     ],
 )
 def test_settings_that_do_not_apply_are_refused(given, message):
