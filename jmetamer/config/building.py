@@ -375,11 +375,8 @@ def build_known_measures(
     facts = Facts(data.labels, data.train_mask, weights)
     asked = build_measures(cell)
     applying = ready(asked, data.graph, facts)
-    known = {measure.name for measure in applying}
-    for measure in asked:
-        if not measure.default and measure.name not in known:  # somebody named it
-            log.warning(
-                "measures: %s does not apply to %s (%d nodes) and is left out of the record",
-                measure.name, data.name, data.graph.nodes.shape[0],
-            )  # fmt: skip
+    # A costly one is there because somebody named it.
+    for name in {m.name for m in asked if not m.default} - {m.name for m in applying}:
+        size = len(data.graph.nodes)
+        log.warning("measures: %s does not apply to %s (%d nodes): left out", name, data.name, size)
     return applying

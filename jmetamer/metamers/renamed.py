@@ -173,8 +173,7 @@ class Renaming:
           first, second: the reference, or metamers of it, on the host.
         """
         graphs = _weights_rounded(first, second)
-        edges = [_edges(graph) for graph in graphs]
-        same_place = np.array_equal(edges[0], edges[1])
+        same_place = np.array_equal(_edges(graphs[0]), _edges(graphs[1]))
         sides = self._colors(self.kinds, first, second, 0.0)
         if same_place and np.array_equal(*sides):
             return YES

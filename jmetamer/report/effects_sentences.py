@@ -154,10 +154,7 @@ def certainty_sentence(study: EffectStudy) -> str:
         f"if nothing had an effect, about {number(round(ALPHA * len(own), 1))} would."
     )
     if equal:
-        text += (
-            f" {plural(equal, 'effect')} more {'is' if equal == 1 else 'are'} equal at all seeds, "
-            "which gives no interval."
-        )
+        text += f" {plural(equal, 'effect')} more: equal at all seeds, which gives no interval."
     smallest = min(one.smallest_p for one in effects)
     corrected = f"after Holm's correction for the {family} effects on one outcome " * (family > 1)
     if family * smallest > ALPHA:

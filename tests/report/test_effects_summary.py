@@ -398,7 +398,7 @@ class TestSentences:
         assert main_sentence(study).startswith(start)
         counted = certainty_sentence(study)
         assert counted.startswith("Of 0 intervals, 0 leave 0 out")
-        assert "6 effects more are equal at all seeds" in counted
+        assert "6 effects more: equal at all seeds" in counted
         assert "No interaction" in interaction_sentence(study)
 
     def test_name_interactions(self):

@@ -206,7 +206,7 @@ def test_metamers_without_controls_have_no_pairs_and_that_is_said(made):
     bare = one.data.drop_vars([name for name in one.data if str(name).startswith("control_")])
     (row,) = read(MadeCell("", "c", 1, one.settings, bare))
     assert row.paired == {}
-    assert "no control was read beside them" in transfer_sentence([row])
+    assert "No control was read beside them" in transfer_sentence([row])
 
 
 def test_accuracy_and_agreement_are_of_the_metamers_and_judges_of_kappa(made):
