@@ -1,12 +1,33 @@
 """Numerical precision: what the final numbers are computed in, whatever the loop used."""
 
 import contextlib
+import contextvars
 from collections.abc import Iterator
 
 import jax
 
 # Of the loop's matrix products, by their names in JAX. A processor always computes in full float32.
 PRECISIONS = ("default", "high", "highest")
+_in_float64 = contextvars.ContextVar("_in_float64", default=False)
+
+
+@contextlib.contextmanager
+def float32_loops() -> Iterator[None]:
+    """Compute as JAX does by default where a user has switched float64 on for all arrays.
+
+    Loops and draws are the same in both modes; `float64_on_host` within stays what it is.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> with jax.enable_x64(True), float32_loops():
+      ...     print(jnp.ones(2).dtype)
+      float32
+    """
+    if _in_float64.get() or not jax.config.jax_enable_x64:
+        yield
+        return
+    with jax.enable_x64(False):
+        yield
 
 
 @contextlib.contextmanager
@@ -59,9 +80,13 @@ def float64_on_host() -> Iterator[None]:
       ...     print(jnp.ones(2).dtype)
       float64
     """
-    with (
-        jax.enable_x64(True),
-        jax.default_device(jax.devices("cpu")[0]),
-        jax.default_matmul_precision("highest"),
-    ):
-        yield
+    outside = _in_float64.set(True)
+    try:
+        with (
+            jax.enable_x64(True),
+            jax.default_device(jax.devices("cpu")[0]),
+            jax.default_matmul_precision("highest"),
+        ):
+            yield
+    finally:
+        _in_float64.reset(outside)

@@ -15,6 +15,7 @@ from jmetamer._base.arguments import Seed, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
 from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import float32_loops
 from jmetamer.graphs.dataset import Dataset
 from jmetamer.models.architectures import architecture_name
 from jmetamer.models.digest import dataset_digest
@@ -66,6 +67,7 @@ class _State(NamedTuple):
 
 
 @checked
+@float32_loops()
 def train(
     model: Network,
     data: Dataset,
