@@ -26,7 +26,7 @@ from jmetamer import grouping, pipeline
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import InputError, JmetamerError, StoreError
 from jmetamer._base.interrupts import interrupts_remembered
-from jmetamer._base.precision import float32_loops
+from jmetamer._base.precision import usual_types
 from jmetamer._base.terminal import INTERRUPTED, audible, complain, complain_of, exit_code
 from jmetamer.attempts import Attempts, Outcome, RunCell
 from jmetamer.config import (
@@ -47,7 +47,7 @@ from jmetamer.verifying import verify_run
 _POLL_SECONDS = 1.0
 
 
-@float32_loops()
+@usual_types()
 def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) -> int:
     """Run the command line.
 

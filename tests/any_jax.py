@@ -1,4 +1,4 @@
-"""What a user does in small, for a process with other settings of JAX: prints numbers as JSON.
+"""What a user does, in small, for a process with other settings of JAX: prints numbers as JSON.
 
 python tests/any_jax.py; the settings come from the environment, as `JAX_ENABLE_X64=1`.
 """
@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -15,7 +17,6 @@ import jmetamer as jm
 from jmetamer import sweep
 
 DATA = jm.load_dataset("karate")
-SETTINGS = jm.TrainSettings(epochs=8)
 MODELS = {"gcn": jm.GCN(hidden=4), "gat": jm.GAT(hidden=4, heads=2)}
 SEARCHES = {
     "features": {},
@@ -25,6 +26,7 @@ SEARCHES = {
     "edges": {"vary": jm.BinaryEdges(), "nodes": [0, 33]},
     "edge weights": {"vary": jm.EdgeWeights(), "nodes": [0, 33]},
     "both": {"vary": jm.FeaturesAndEdges(), "nodes": [0, 33]},
+    "target": {"target": np.ones((34, 4))},
     "repelled": {"repulsion": 0.5},
     "gauss_newton": {"method": "gauss_newton"},
     "replace": {"method": "replace"},
@@ -40,27 +42,26 @@ report: false
 """
 
 
-def search(models, model="gcn", steps=10, **given):
-    """Return the losses of two metamers, and their deviations."""
-    ours = {name: given.pop(name) for name in ("vary", "layer", "nodes") if name in given}
-    problem = jm.Problem(models[model], DATA.graph, **{"layer": "conv1", **ours})
-    given |= {} if "method" in given else {"steps": steps}
+def search(models, model="gcn", **given):
+    """Return the losses of two metamers; the features are of the type that JAX gives them."""
+    graph = DATA.graph._replace(nodes=jnp.asarray(DATA.graph.nodes, float))
+    own = ("vary", "layer", "nodes", "target")
+    of_problem = {"layer": "conv1"} | {name: given.pop(name) for name in own if name in given}
+    problem = jm.Problem(models[model], graph, **of_problem)
+    given |= {} if "method" in given else {"steps": 10}
     found = jm.generate(problem, 2, **given)
-    initial = [] if found.loss_initial is None else np.ravel(found.loss_initial)
-    return [*map(float, np.ravel(found.loss_hardened)), *map(float, initial)]
+    return [*found.loss_hardened.tolist(), *found.loss_initial.tolist()]
 
 
 def geometry(models):
-    """Return singular values, node maps, and measures."""
+    """Return singular values, dimensions and measures."""
     problem = jm.Problem(models["gcn"], DATA.graph, layer="conv1")
-    spectrum = jm.jacobian_spectrum(problem, [0, 33])
-    maps = jm.node_maps(problem, nodes=[0, 33])
     rows = DATA.graph.nodes
     measured = jm.deviations(rows, rows[None, ::-1], "continuous")
     return {
-        "spectrum": np.ravel(spectrum.singular_values).tolist(),
-        "maps": np.ravel(maps.after.dimension).tolist(),
-        "measures": np.ravel(measured.values).tolist(),
+        "spectrum": jm.jacobian_spectrum(problem, [0, 33]).singular_values.ravel().tolist(),
+        "dimensions": jm.node_maps(problem, nodes=[0, 33]).after.dimension.tolist(),
+        "measures": measured.values.ravel().tolist(),
     }
 
 
@@ -73,18 +74,19 @@ def swept():
         code = sweep.main([str(config), "--out", str(out)])
         sys.stdout = stdout
         assert code == 0
-        (cell,) = jm.open_run(out).cells
-        return np.ravel(jm.open_run(out).dataset(cell)["loss_hardened"]).tolist()
+        run = jm.open_run(out)
+        return run.dataset(run.cells[0])["loss_hardened"].values.tolist()
 
 
 def main():
-    """Print the numbers of everything."""
-    models = {name: jm.train(model, DATA, settings=SETTINGS) for name, model in MODELS.items()}
+    """Print the numbers of everything, and the type that JAX gives to a float."""
+    settings = jm.TrainSettings(epochs=8)
+    models = {name: jm.train(model, DATA, settings=settings) for name, model in MODELS.items()}
     numbers = {name: search(models, **given) for name, given in SEARCHES.items()}
     numbers |= geometry(models)
     numbers["scores"] = [score for model in models.values() for score in model.scores.values()]
     numbers["sweep"] = swept()
-    print(json.dumps(numbers))
+    print(json.dumps({"numbers": numbers, "float": str(jax.dtypes.canonicalize_dtype(float))}))
 
 
 if __name__ == "__main__":

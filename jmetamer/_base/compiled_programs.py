@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jmetamer._base.made_of import Made
-from jmetamer._base.precision import float32_loops
+from jmetamer._base.precision import usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
 KEPT_OF_MADE = 16  # of these with what users make anew for every call, such as an optax optimizer
@@ -67,7 +67,7 @@ class CompiledFunction:
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run the program of the static arguments."""
         program = self._program(args)
-        with float32_loops():
+        with usual_types():
             found = program(*args[self._static :], **named)
         if program._cache_size() > SHAPES:
             program.clear_cache()
@@ -75,17 +75,17 @@ class CompiledFunction:
 
     def eval_shape(self, *args: Any, **named: Any) -> Any:
         """Return the shapes of what a call returns, as `jax.jit` does."""
-        with float32_loops():
+        with usual_types():
             return self._program(args).eval_shape(*args[self._static :], **named)
 
     def trace(self, *args: Any, **named: Any) -> Any:
         """Return the traced program of a call, as `jax.jit` does."""
-        with float32_loops():
+        with usual_types():
             return self._program(args).trace(*args[self._static :], **named)
 
     def lower(self, *args: Any, **named: Any) -> Any:
         """Return the lowered program of a call, as `jax.jit` does."""
-        with float32_loops():
+        with usual_types():
             return self._program(args).lower(*args[self._static :], **named)
 
     def _program(self, args: tuple[Any, ...]) -> Any:

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 
@@ -12,21 +13,24 @@ _in_float64 = contextvars.ContextVar("_in_float64", default=False)
 
 
 @contextlib.contextmanager
-def float32_loops() -> Iterator[None]:
-    """Compute as JAX does by default where a user has switched float64 on for all arrays.
+def usual_types() -> Iterator[None]:
+    """Compute in JAX's own default types where a user has switched to float64 or strict promotion.
 
-    Loops and draws are the same in both modes; `float64_on_host` within stays what it is.
+    Loops and draws are the same in every mode; `float64_on_host` within stays what it is. Strict
+    promotion is refused by optax already.
 
     Example:
       >>> import jax.numpy as jnp
-      >>> with jax.enable_x64(True), float32_loops():
+      >>> with jax.enable_x64(True), usual_types():
       ...     print(jnp.ones(2).dtype)
       float32
     """
-    if _in_float64.get() or not jax.config.jax_enable_x64:
+    modes: Any = jax.config
+    wide = modes.jax_enable_x64 and not _in_float64.get()
+    if not wide and modes.jax_numpy_dtype_promotion == "standard":
         yield
         return
-    with jax.enable_x64(False):
+    with jax.enable_x64(not wide and modes.jax_enable_x64), jax.numpy_dtype_promotion("standard"):
         yield
 
 
@@ -84,6 +88,7 @@ def float64_on_host() -> Iterator[None]:
     try:
         with (
             jax.enable_x64(True),
+            jax.numpy_dtype_promotion("standard"),
             jax.default_device(jax.devices("cpu")[0]),
             jax.default_matmul_precision("highest"),
         ):

@@ -10,7 +10,7 @@ import numpy as np
 from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
-from jmetamer._base.precision import float32_loops
+from jmetamer._base.precision import usual_types
 from jmetamer.measures.facts import NOTHING, Facts
 from jmetamer.measures.measure import Measure
 from jmetamer.measures.table import FEATURE_KINDS, measures_for, ready
@@ -37,7 +37,7 @@ class Deviations(NamedTuple):
 
 
 @checked
-@float32_loops()
+@usual_types()
 def deviations(
     reference_features: Numbers,
     metamer_features: Numbers,

@@ -13,6 +13,7 @@ from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.measures import error_of_share, node_errors, relative_squared_error
 from jmetamer.metamers.by_task import joined, of_task
 from jmetamer.metamers.coordinates import Coordinates
@@ -106,23 +107,28 @@ def rebuild(
 @compile_function(static=1)
 def _judge(
     matching: Matching,
-    unknown: jax.Array,
+    known: jax.Array,
     graph: jraph.GraphsTuple,
     arrays: Arrays,
     reference: dict[str, jax.Array],
 ) -> Verdict:
     found = dict(matching.model.activations(arrays.params, graph))
     layers = {name: select(found[name], arrays.nodes) for name in matching.model.layer_names}
-    # `unknown` is NaN where a target was given: it says nothing of the other layers.
-    truth = {name: unknown * select(reference[name], arrays.nodes) for name in layers}
+    truth = {name: select(reference[name], arrays.nodes) for name in layers}
     truth |= arrays.targets
     matched = [(arrays.targets[name], layers[name]) for name in matching.layers]
     loss = jnp.stack([relative_squared_error(t, h) for t, h in matched])
     errors = jnp.max(jnp.stack([node_errors(t, h) for t, h in matched]), axis=0)
     worst, enough = (error_of_share(errors, share) for share in (1.0, matching.share))
-    match = [relative_squared_error(truth[name], layers[name]) for name in layers]
     same = jnp.mean(truth["logits"].argmax(-1) == layers["logits"].argmax(-1))
-    agreement = jnp.where(jnp.isnan(truth["logits"]).any(), jnp.nan, same)
+    same = jnp.where(jnp.isnan(truth["logits"]).any(), jnp.nan, same)
+
+    def defined(found: jax.Array, name: str) -> jax.Array:
+        # A target that was given says nothing of the other layers.
+        return found if name in arrays.targets else jnp.where(known, found, UNDEFINED)
+
+    match = [defined(relative_squared_error(truth[name], layers[name]), name) for name in layers]
+    agreement = defined(same, "logits")
     moved = _moved(graph, arrays.graph)
     return Verdict(jnp.max(loss), jnp.stack(match), worst, enough, agreement, moved)
 
@@ -148,14 +154,14 @@ class Judge:
 
     def __init__(self, problem: Problem) -> None:
         self.matching, self.arrays = problem.matching, problem.arrays
-        self.unknown = np.float32(1 if problem.target is None else np.nan)
+        self.known = np.bool_(problem.target is None)
         model, arrays = self.matching.model, self.arrays
         self.reference = reference_activations(model, arrays.params, arrays.graph)
 
     def __call__(self, graph: jraph.GraphsTuple) -> Verdict:
         """Return the verdict on one hard graph."""
         with highest_precision():
-            return _judge(self.matching, self.unknown, graph, self.arrays, self.reference)
+            return _judge(self.matching, self.known, graph, self.arrays, self.reference)
 
 
 def judged_at_once(graph: jraph.GraphsTuple) -> int:
@@ -195,12 +201,12 @@ def _judge_each(
     def group(ended: Ended, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
         def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
             theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
-            arrays, basis, limits, unknown, reference = of_task(whole, task)
+            arrays, basis, limits, known, reference = of_task(whole, task)
             # Not compiled by itself: what it hands through would look like news.
             graph = _rebuild.function(
                 matching, coordinates, theta, limits.base_seed, seed_id, arrays, basis
             )
-            verdict = _judge(matching, unknown, graph, arrays, reference)
+            verdict = _judge(matching, known, graph, arrays, reference)
             return _news(graph, arrays.graph), verdict
 
         size = ended.seed_id.shape[0]
@@ -257,9 +263,9 @@ class JudgeOfEach:
         self.judges, self.devices = judges, devices
         self.program = devices, judges[0].matching, coordinates
         # As an array: a float of NumPy would be compiled into a program of its own.
-        unknown = joined([jnp.asarray(judge.unknown) for judge in judges])
+        known = joined([jnp.asarray(judge.known) for judge in judges])
         reference = joined([judge.reference for judge in judges])
-        self.whole = (*data, *devices.replicated((unknown, reference)))
+        self.whole = (*data, *devices.replicated((known, reference)))
         self.size = judged_at_once(judges[0].arrays.graph)
 
     def __call__(self, ended: Ended) -> tuple[jraph.GraphsTuple, Verdict]:
@@ -313,5 +319,5 @@ def traced_check(
     with highest_precision():
         rebuilt = _rebuild.trace(matching, coordinates, theta, *numbers, arrays, basis)
         graph = rebuilt.out_info
-        judged = _judge.trace(matching, np.float32(1), graph, arrays, reference)
+        judged = _judge.trace(matching, np.bool_(True), graph, arrays, reference)
     return rebuilt.jaxpr, judged.jaxpr, graph

@@ -15,7 +15,7 @@ import numpy as np
 from jmetamer._base.arguments import Count, NonNegative, Positive, Rate, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
-from jmetamer._base.precision import float32_loops
+from jmetamer._base.precision import usual_types
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.coordinates import choose_coordinates
 from jmetamer.metamers.edges.hard_graph import graph_of_theta
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 @checked
-@float32_loops()
+@usual_types()
 def generate(
     problem: Problem,
     count: Count | None = None,
@@ -144,7 +144,7 @@ def generate(
 
 
 @checked
-@float32_loops()
+@usual_types()
 def generate_each(
     problems: Sequence[Problem],
     count: Count | None = None,

@@ -17,6 +17,7 @@ import optax
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import loop_precision
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.by_task import of_task, own_leaves, with_own
 from jmetamer.metamers.coordinates import Coordinates
 from jmetamer.metamers.devices import LaneDevices
@@ -177,7 +178,7 @@ def take_step(
         status,
         lane.task,
     )
-    return moved, jnp.where(running, match, jnp.nan)
+    return moved, jnp.where(running, match, UNDEFINED)
 
 
 def _bounded(program: Program) -> bool:
@@ -209,7 +210,7 @@ def _begin(
         constants,
         optimizer.init(theta),
         jax.tree.map(jnp.copy, theta),
-        jnp.float32(jnp.nan),
+        jnp.float32(UNDEFINED),
         infinity,
         jnp.float32(0),
         infinity,
@@ -301,7 +302,7 @@ def advance(
     """Take `program.chunk` steps in every lane that is not at its end.
 
     Returns:
-      The lanes, and L_act before every step [l, chunk] (NaN in lanes that had ended).
+      The lanes, and L_act before every step [l, chunk] (`UNDEFINED` in lanes that had ended).
     """
 
     def chunk(lanes: Lane, whole: Any) -> tuple[Lane, jax.Array]:
@@ -346,7 +347,7 @@ def _advance_alone(
         state, loss = take_step(state, program, arrays, basis, limits)
         return index + 1, state, losses.at[index].set(loss)
 
-    empty = jnp.full(program.chunk, jnp.nan, jnp.float32)
+    empty = jnp.full(program.chunk, UNDEFINED)
     _, lane, losses = jax.lax.while_loop(unfinished, body, (jnp.int32(0), lane, empty))
     return lane, losses
 

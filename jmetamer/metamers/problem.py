@@ -15,7 +15,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, SomeShare, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
-from jmetamer._base.precision import float32_loops, highest_precision
+from jmetamer._base.precision import highest_precision, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.measures.success import target_share
 from jmetamer.metamers.edge_gradient import require_edge_gradient
@@ -126,7 +126,7 @@ class Problem:
     identity_backward: bool = False
     share: SomeShare | None = None
 
-    @float32_loops()
+    @usual_types()
     def __post_init__(self) -> None:
         validate_graph(self.graph)
         if not has_features(self.graph):
@@ -164,7 +164,7 @@ class Problem:
         return target_share(self.num_targets) if self.share is None else float(self.share)
 
     @functools.cached_property
-    @float32_loops()
+    @usual_types()
     def matching(self) -> Matching:
         """The static half."""
         model = self.trained.model
@@ -186,7 +186,7 @@ class Problem:
         return Matching(model, self.layers, vary, self.loss or default, through, self.judged_share)
 
     @functools.cached_property
-    @float32_loops()
+    @usual_types()
     def arrays(self) -> Arrays:
         """The data half, on the device; targets at the highest matmul precision."""
         graph = jax.tree.map(jnp.asarray, self.graph)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base import undefined
 from jmetamer._base.errors import InputError
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
 from jmetamer.metamers import lanes as engine
@@ -210,7 +211,7 @@ class RepelledSynthesis:
         while running:
             pressure = pressure_of(self.solver)
             lanes, losses = advance(self.program, lanes, arrays, limits, pressure)
-            curves.append(np.asarray(losses))
+            curves.append(undefined.to_host(losses))
             seen = np.isfinite(curves[-1])
             running, executed = _num_running(lanes), executed + int(seen.sum())
             if progress is not None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.coordinates import OwnCoordinates
 from jmetamer.metamers.devices import LaneDevices
@@ -124,7 +125,7 @@ def advance(
       pressure: from `pressure_of`.
 
     Returns:
-      The lanes, and L_act before every step [b, chunk], NaN in those that had ended.
+      The lanes, and L_act before every step [b, chunk], `UNDEFINED` in those that had ended.
     """
 
     def unfinished(carry: tuple[jax.Array, engine.Lane, jax.Array]) -> jax.Array:
@@ -137,7 +138,7 @@ def advance(
         state, losses = _step_of_all(program, state, arrays, limits, pressure)
         return index + 1, state, curves.at[:, index].set(losses)
 
-    empty = jnp.full((lanes.status.shape[0], program.chunk), jnp.nan, jnp.float32)
+    empty = jnp.full((lanes.status.shape[0], program.chunk), UNDEFINED)
     _, lanes, curves = jax.lax.while_loop(unfinished, body, (jnp.int32(0), lanes, empty))
     return lanes, curves
 
@@ -171,12 +172,12 @@ def _step_of_all(
     def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
         lane = jax.tree.map(lambda array: array[place], carry[0])
         running = lane.status == Status.RUNNING
-        nothing = jnp.float32(jnp.nan)
+        nothing = jnp.float32(UNDEFINED)
         ended = jax.lax.cond(running, stepped, lambda lane, _: (lane, nothing), lane, pushes[place])
         # Where they stand: a second copy of the whole group would be the largest array of all.
         return jax.tree.map(lambda all_, new: all_.at[place].set(new), carry, ended)
 
-    losses = jnp.full(lanes.status.shape, jnp.nan, jnp.float32)
+    losses = jnp.full(lanes.status.shape, UNDEFINED)
     moved: tuple[engine.Lane, jax.Array]
     moved = jax.lax.fori_loop(0, lanes.status.shape[0], one, (lanes, losses))
     return moved

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jmetamer._base import undefined
 from jmetamer.metamers.edges.searching import SEARCHES
 from jmetamer.metamers.exact.methods import METHODS
 from jmetamer.metamers.renamed import UNDECIDED, YES, Renaming
@@ -107,14 +108,14 @@ def result_of(
         "seed_id": np.int64(lane.seed_id),
         "status": np.int8(status),
         "steps_used": np.int32(lane.step),
-        "loss_initial": np.float32(lane.initial_loss),
+        "loss_initial": undefined.to_host(lane.initial_loss)[()],
         "loss_final": np.float32(lane.best_loss),
         "loss_hardened": np.float32(verdict.loss),
         "penalty": np.float32(lane.penalty),
         "worst_node": np.float32(verdict.worst_node),
         "node_error": np.float32(verdict.node_error),
-        "agreement": np.float32(verdict.agreement),
-        "layer_match": np.asarray(verdict.layer_match, np.float32),
+        "agreement": undefined.to_host(verdict.agreement)[()],
+        "layer_match": undefined.to_host(verdict.layer_match),
         "renamed": np.int8(renamed),
         "loss_trace": curve,
         "details": dict(finished.details),

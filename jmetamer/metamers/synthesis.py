@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base import undefined
 from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.by_task import joined
 from jmetamer.metamers.check import Ended, Judge, JudgeOfEach, Verdict, finish
@@ -251,7 +252,7 @@ class Synthesis:
             while running and not queue.closed:
                 state, losses = self._advance(state, *self.data[task])
                 running = np.asarray(state.status)[0] == Status.RUNNING
-                curves.append(np.asarray(losses)[0])
+                curves.append(undefined.to_host(losses)[0])
                 queue.stepped(int(np.isfinite(curves[-1]).sum()))
                 told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
             if queue.closed:
@@ -284,7 +285,7 @@ class Synthesis:
         history: list[list[np.ndarray]] = [[] for _ in range(width)]
         while not queue.closed and any(occupant is not None for occupant in occupants):
             state, losses = going
-            status, curve = np.asarray(state.status), np.asarray(losses)
+            status, curve = np.asarray(state.status), undefined.to_host(losses)
             # Lanes that step together step on after their end.
             queue.stepped(curve.size)
             working = [place for place in range(width) if occupants[place] is not None]

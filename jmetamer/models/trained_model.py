@@ -9,7 +9,7 @@ import jraph
 
 from jmetamer._base.arguments import NumberOrNaN, checked
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.precision import float32_loops, highest_precision
+from jmetamer._base.precision import highest_precision, usual_types
 from jmetamer.models.protocol import Model, Params
 from jmetamer.models.settings import TrainSettings
 
@@ -37,7 +37,7 @@ class TrainedModel:
     dataset: str
     dataset_digest: str
 
-    @float32_loops()
+    @usual_types()
     def activations(self, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
         """Return every named activation, [n, width] each, at the highest matmul precision.
 
@@ -49,7 +49,7 @@ class TrainedModel:
         # JAX hands dictionaries back sorted by name.
         return {layer: found[layer] for layer in self.model.layer_names}
 
-    @float32_loops()
+    @usual_types()
     def predict(self, graph: jraph.GraphsTuple) -> jax.Array:
         """Return the predicted class of every node, [n] int32.
 

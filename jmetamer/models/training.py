@@ -15,7 +15,8 @@ from jmetamer._base.arguments import Seed, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
 from jmetamer._base.keys import seed_key
-from jmetamer._base.precision import float32_loops
+from jmetamer._base.precision import usual_types
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.dataset import Dataset
 from jmetamer.models.architectures import architecture_name
 from jmetamer.models.digest import dataset_digest
@@ -67,7 +68,7 @@ class _State(NamedTuple):
 
 
 @checked
-@float32_loops()
+@usual_types()
 def train(
     model: Network,
     data: Dataset,
@@ -179,7 +180,7 @@ def _fit(
                 "look for very large features."
             )
         if progress is not None:
-            last = int(np.isfinite(losses).sum()) - 1  # NaN marks epochs that were not run
+            last = int(np.sum(np.asarray(losses) >= 0)) - 1  # the epochs that were run
             progress(start + last + 1, float(losses[last]), float(accuracies[last]))
         if settings.patience is not None and int(state.since_best) >= settings.patience:
             break
@@ -224,7 +225,7 @@ def _run_epochs(
             lambda state: _epoch(
                 model, settings, perturbation, jax.random.fold_in(key, epoch), split, state, epoch
             ),
-            lambda state: (state, (jnp.float32(jnp.nan), jnp.float32(jnp.nan))),
+            lambda state: (state, (UNDEFINED, UNDEFINED)),
             state,
         )
 

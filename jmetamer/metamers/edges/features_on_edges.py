@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base import undefined
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
 from jmetamer.metamers import lanes as engine
@@ -79,7 +80,7 @@ class FeaturesOnEdges:
         while running:
             state, losses = engine.advance(self.program, state, *data)
             running = bool((np.asarray(state.status) == Status.RUNNING).any())
-            curves.append(np.asarray(losses))
+            curves.append(undefined.to_host(losses))
             if told is not None:
                 told(curves[-1])
         with highest_precision():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision, loop_precision
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.flip_rounds import flipped, length_of_list
 from jmetamer.metamers.edges.hardening import Hardened, rounded
@@ -53,7 +54,7 @@ def advance(
       numbers: that steer the loop.
 
     Returns:
-      The states, and L_act before every step [s, CHUNK]; NaN where none was taken.
+      The states, and L_act before every step [s, CHUNK]; `UNDEFINED` where none was taken.
     """
 
     def chunk(state: Relaxed) -> tuple[Relaxed, jax.Array]:
@@ -61,7 +62,7 @@ def advance(
             state, loss = stepped(carry[0], plan, data, numbers)
             return state, carry[1].at[index].set(loss)
 
-        empty = jnp.full(CHUNK, jnp.nan, jnp.float32)
+        empty = jnp.full(CHUNK, UNDEFINED)
         return jax.lax.fori_loop(0, num_steps, body, (state, empty))
 
     with loop_precision(plan.precision):

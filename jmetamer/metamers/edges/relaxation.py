@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from jmetamer._base.keys import seed_key
+from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.edges.budget import within_budget
 from jmetamer.metamers.edges.candidates import best_candidates
@@ -147,8 +148,8 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
     now = Iterate(pairs, weight, features, infinity, infinity, jnp.float32(0))
     status = jnp.int32(Status.RUNNING)
     best = jax.tree.map(jnp.copy, now)
-    nan = jnp.float32(jnp.nan)
-    return Relaxed(key, now, moments, best, from_start, nan, infinity, zero, zero, status)
+    initial = jnp.float32(UNDEFINED)
+    return Relaxed(key, now, moments, best, from_start, initial, infinity, zero, zero, status)
 
 
 def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
@@ -248,7 +249,7 @@ def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[R
         state.step + (status == Status.RUNNING),
         status,
     )
-    return after, jnp.where(running, seen.match, jnp.nan)
+    return after, jnp.where(running, seen.match, UNDEFINED)
 
 
 def _moved(

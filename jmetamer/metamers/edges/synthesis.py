@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base import undefined
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.devices import local_devices
@@ -262,7 +263,7 @@ class EdgeSynthesis:
             number = min(programs.CHUNK, every - taken % every, steps + 1 - taken)
             state, losses = programs.advance(plan, state, np.int32(number), data, numbers)
             taken += number
-            curves.append(np.asarray(losses)[:, :number])
+            curves.append(undefined.to_host(losses)[:, :number])
             reporter.stepped(curves[-1])
             if (np.asarray(state.status) != Status.RUNNING).all():
                 break
