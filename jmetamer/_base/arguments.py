@@ -234,7 +234,8 @@ def _several(kind: Kind, *, lazy: bool) -> Kind:
             return value
         known = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
         if not known or (isinstance(value, tuple) and hasattr(value, "_fields")):
-            return value if lazy and not known and hasattr(value, "__iter__") else MISFIT
+            one = hasattr(value, "ndim") or not hasattr(value, "__iter__")
+            return value if lazy and not known and not one else MISFIT
         if kind is ANYTHING or isinstance(value, range) or not isinstance(value, list | tuple):
             return value if _first_fits(kind, value) else MISFIT
         found = [kind.take(one) for one in value]

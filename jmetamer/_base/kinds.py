@@ -20,10 +20,12 @@ class OfNumbers(NamedTuple):
 
     Attributes:
       least, most: number of axes.
+      real: whether whole numbers are made floating.
     """
 
     least: int = 0
     most: int = 64
+    real: bool = False
 
 
 class OfKey(NamedTuple):
@@ -38,6 +40,7 @@ AnArray = Annotated[Any, OfNumbers()]
 Numbers = Annotated[Any, OfNumbers(1)]
 Vector = Annotated[Any, OfNumbers(1, 1)]
 Matrix = Annotated[Any, OfNumbers(2, 2)]
+RealMatrix = Annotated[Any, OfNumbers(2, 2, real=True)]
 Key = Annotated[Any, OfKey()]
 NumberOrNaN = Annotated[float, OrNaN()]
 
@@ -65,6 +68,8 @@ def array_kind(note: OfNumbers) -> Kind:
             except Exception as error:  # ragged lists, tensors on other devices, lists of tracers
                 return value if "Tracer" in type(error).__name__ else MISFIT
         fits = _holds_numbers(array.dtype) and note.least <= array.ndim <= note.most
+        if fits and note.real and array.dtype.kind in "biu":
+            return array.astype(np.float32)
         return array if fits else MISFIT
 
     axes = f"{note.least}" if note.least == note.most else f"{note.least} or more"

@@ -8,14 +8,14 @@ from typing import Any
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import Count, Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges
 from jmetamer.graphs.graph import num_nodes as count_nodes
 
 
 @checked
-def pad_graph(graph: jraph.GraphsTuple, num_nodes: int, num_edges: int) -> jraph.GraphsTuple:
+def pad_graph(graph: jraph.GraphsTuple, num_nodes: Count, num_edges: Natural) -> jraph.GraphsTuple:
     """Append all-zero nodes and weight-0 edges up to the given numbers.
 
     The real nodes and edges come first and keep their numbers. The added edges are self loops of

@@ -7,7 +7,7 @@ import jraph
 import numpy as np
 import scipy.stats
 
-from jmetamer._base.arguments import Level, Numbers, Vector, checked
+from jmetamer._base.arguments import Level, Numbers, Seed, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.jacobians.noise_on_graph import NoiseOnGraph, normal_scores
@@ -61,7 +61,7 @@ def map_correlations(
     labels: Numbers,
     nodes: Numbers | None = None,
     level: Level = 0.95,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> MapCorrelations:
     """Return how a map over nodes goes with their degree, homophily and class.
 
@@ -125,7 +125,7 @@ def map_correlation(
     graph: jraph.GraphsTuple,
     nodes: Numbers | None = None,
     level: Level = 0.95,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> Correlation:
     """Return Spearman's rank correlation of a map over nodes with another, and its interval.
 

@@ -89,6 +89,8 @@ class Representation:
         Returns:
           [k, d], [c] or [n, 3]; its norm is that of `move`.
         """
+        if np.size(move) != self.point.size:
+            raise InputError(f"`move` has {np.size(move)} numbers; allowed: {self.point.size}")
         shaped = np.asarray(move, np.float64).reshape(self.point.shape)
         return shaped if self.basis is None else shaped @ self.basis.T
 

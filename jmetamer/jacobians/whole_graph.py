@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jmetamer._base.arguments import NonNegative, Positive, checked
+from jmetamer._base.arguments import NonNegative, Positive, Seed, checked
 from jmetamer.geometry.channel import Channel, stochastic_channel
 from jmetamer.geometry.leading_values import LeadingValues, leading_singular_values
 from jmetamer.geometry.operator import JacobianOperator
@@ -39,7 +39,7 @@ def leading_spectrum(
     count: int,
     *,
     before: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     tolerance: float = 1e-6,
     max_steps: int = 200,
 ) -> LeadingValues:
@@ -90,7 +90,7 @@ def whole_graph_volume(
     input_std: NonNegative,
     noise_std: Positive,
     before: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     settings: QuadratureSettings = DEFAULT,
 ) -> WholeGraphVolume:
     """Estimate log-volume and channel information of the whole target by all features.

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import Numbers, SomeShare, checked
 from jmetamer.measures.success import num_needed
 
 
@@ -74,7 +74,7 @@ def node_errors(reference: jax.Array, metamer: jax.Array) -> jax.Array:
 
 
 @checked
-def error_of_share(errors: jax.Array, share: float = 1.0) -> jax.Array:
+def error_of_share(errors: Numbers, share: SomeShare = 1.0) -> jax.Array:
     """Return the smallest error that at least a share of the nodes do not exceed, pure jax.
 
     Args:
@@ -95,7 +95,7 @@ def error_of_share(errors: jax.Array, share: float = 1.0) -> jax.Array:
 
 
 @checked
-def worst_node_error(reference: jax.Array, metamer: jax.Array, share: float = 1.0) -> jax.Array:
+def worst_node_error(reference: jax.Array, metamer: jax.Array, share: SomeShare = 1.0) -> jax.Array:
     """Return the largest of `node_errors`, or what a share of them does not exceed, pure jax.
 
     Args:

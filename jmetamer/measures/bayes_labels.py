@@ -7,9 +7,11 @@ Guennemann 2023, Revisiting Robustness in Graph Machine Learning, arXiv:2305.008
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 from jax.scipy.special import xlog1py, xlogy
 
 from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel
 
 IMPOSSIBLE = -1  # label of a node whose features and edges have probability 0 in every class
@@ -43,6 +45,8 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Numbers) -
       >>> bool((found == data.oracle_labels).all())
       True
     """
+    if np.shape(labels)[-1] != graph.nodes.shape[0]:
+        raise InputError(f"`labels` has shape {np.shape(labels)}; one a node is needed")
     dtype = jnp.result_type(jnp.asarray(graph.nodes).dtype, jnp.float32)
     prior, probability = (
         jnp.asarray(given, dtype) for given in (model.class_prior, model.edge_probability)

@@ -7,12 +7,12 @@ far random graph tells.
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import RealMatrix, checked
 from jmetamer._base.kinds import Key
 
 
 @checked
-def random_displacement(key: Key, reference: jax.Array, metamer: jax.Array) -> jax.Array:
+def random_displacement(key: Key, reference: RealMatrix, metamer: RealMatrix) -> jax.Array:
     """Return x_v + |x'_v - x_v| u_v with uniformly random unit vectors u_v, pure jax.
 
     Each node is moved as far as in the metamer, so nodes that it keeps are kept and the distance
@@ -38,7 +38,7 @@ def random_displacement(key: Key, reference: jax.Array, metamer: jax.Array) -> j
 
 
 @checked
-def random_flips(key: Key, reference: jax.Array, metamer: jax.Array) -> jax.Array:
+def random_flips(key: Key, reference: RealMatrix, metamer: RealMatrix) -> jax.Array:
     """Return the reference with random entries flipped, as many as in the metamer, pure jax.
 
     In each node as many ones become zeros and as many zeros become ones as in the metamer, so it

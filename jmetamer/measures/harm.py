@@ -109,6 +109,8 @@ def harm_of(outcome: AnArray, same_class: Numbers) -> Harm:
       (array([0.5]), array([0.25]))
     """
     codes, same = np.asarray(outcome, np.int8), np.asarray(same_class, bool)
+    if codes.shape != same.shape:
+        raise InputError(f"`same_class` has shape {same.shape}; allowed: that of `outcome`")
     parts = [codes == code for code in range(4)]
     counts = np.stack([part.sum(-1) for part in (*parts, parts[1] & same)]).astype(float)
     total = counts[:4].sum(0)

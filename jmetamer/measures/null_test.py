@@ -136,7 +136,7 @@ def null_test(
 
 @checked
 @compile_function()
-def match_values(reference: jax.Array, metamers: jax.Array) -> jax.Array:
+def match_values(reference: jax.Array, metamers: Numbers) -> jax.Array:
     """Return the three statistics of vectors, each against the reference, pure jax.
 
     Args:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import Matrix, Numbers, checked
 from jmetamer._base.errors import InputError
 
 UNREAD = -1  # in place of a class where logits are not finite
@@ -29,7 +29,7 @@ class PredictionAgreement(NamedTuple):
 
 
 @checked
-def class_agreement(reference_logits: jax.Array, metamer_logits: jax.Array) -> jax.Array:
+def class_agreement(reference_logits: Matrix, metamer_logits: Matrix) -> jax.Array:
     """Return mean_v [argmax_c f(G')_vc = argmax_c f(G)_vc], pure jax.
 
     Ties go to the lowest class.

@@ -10,7 +10,7 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import Finite, Key, NonNegative, checked
+from jmetamer._base.arguments import Finite, Key, Matrix, NonNegative, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.noise import standard_normal
 
@@ -51,7 +51,7 @@ class GlobalNoise:
                 "reference's"
             )
 
-    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: Matrix) -> jax.Array:
         """Return `mean(X) + std(X) * eps`, [n, d]."""
         noise = standard_normal(key, features.shape)
         if self.mean is not None and self.std is not None:
@@ -71,7 +71,7 @@ class PerFeatureNoise:
       Array([0., 0.], dtype=float32)
     """
 
-    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: Matrix) -> jax.Array:
         """Return `mean_v(X) + std_v(X) * eps` with one mean and deviation a column, [n, d]."""
         noise = standard_normal(key, features.shape)
         mean, spread = _moments(features, 0)
@@ -90,7 +90,7 @@ class PermutedRows:
       True
     """
 
-    def __call__(self, key: Key, features: jax.Array) -> jax.Array:
+    def __call__(self, key: Key, features: Matrix) -> jax.Array:
         """Return the rows of `features` in random order, [n, d]."""
         return jax.random.permutation(key, features, axis=0)
 

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import StoreError
+from jmetamer._base.errors import InputError, StoreError, shortened
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, wording
 from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
@@ -171,6 +171,8 @@ def _opened(run: Any) -> Any:
         from jmetamer.results import open_run
 
         return open_run(run)
+    if not hasattr(run, "cells"):
+        raise InputError(f"`run` is {shortened(run)}; allowed: a run, or its folder")
     return run
 
 

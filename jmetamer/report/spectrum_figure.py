@@ -40,6 +40,8 @@ def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
         from jmetamer.results import open_run
 
         run = open_run(run)
+    if not hasattr(run, "cells"):
+        raise InputError(f"`run` is {run!r}; allowed: a run, or its folder")
     if cell is None and not run.cells:
         raise InputError(f"the run in `{run.folder}` has no finished cell, so there is no spectrum")
     chosen = run.cells[0] if cell is None else cell

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import jraph
 
-from jmetamer._base.arguments import Key, checked
+from jmetamer._base.arguments import Key, Matrix, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.initialization import GlobalNoise, Initialization
 
@@ -112,18 +112,18 @@ class ContinuousFeatures:
         """Return the reference's features [n, d]."""
         return jnp.asarray(reference.nodes)
 
-    def decode(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def decode(self, theta: Matrix, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with features `theta` [n, d]."""
         return reference._replace(nodes=theta)
 
-    def project(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def project(self, theta: Matrix, reference: jraph.GraphsTuple) -> jax.Array:
         """Return `theta` clipped to the domain, [n, d]."""
         return self.domain.project(theta)
 
-    def harden(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def harden(self, theta: Matrix, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the decoded graph: continuous features need no rounding."""
         return self.decode(theta, reference)
 
-    def penalty(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def penalty(self, theta: Matrix, reference: jraph.GraphsTuple) -> jax.Array:
         """Return 0: the domain is kept by projection."""
         return jnp.zeros((), theta.dtype)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import Key, checked
+from jmetamer._base.arguments import Key, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
@@ -114,24 +114,24 @@ class EdgeWeights:
         shared = jax.ops.segment_max(weight, owners.owner, size)
         return jnp.where(owners.is_owner, jnp.maximum(shared, 0), 0)
 
-    def decode(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def decode(self, theta: Vector, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with weights `theta` [p], and the candidates behind its edges."""
         owners = self._owners(reference)
         own = jnp.where(owners.varies, theta[owners.owner], jnp.asarray(reference.edges.weight))
         graph = reference._replace(edges=reference.edges._replace(weight=own))
         return self._with_candidates(graph, theta) if self.candidates else graph
 
-    def project(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def project(self, theta: Vector, reference: jraph.GraphsTuple) -> jax.Array:
         """Return `theta` clipped to the domain, [p]."""
         used = self._owners(reference).is_owner
         used = used.at[used.shape[0] - len(self.candidates or ()) :].set(True)
         return jnp.where(used, self.domain.project(theta), 0)
 
-    def harden(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def harden(self, theta: Vector, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the decoded graph: real weights need no rounding."""
         return self.decode(theta, reference)
 
-    def penalty(self, theta: jax.Array, reference: jraph.GraphsTuple) -> jax.Array:
+    def penalty(self, theta: Vector, reference: jraph.GraphsTuple) -> jax.Array:
         """Return 0: the domain is kept by projection."""
         return jnp.zeros((), theta.dtype)
 
