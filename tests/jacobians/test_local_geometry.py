@@ -40,7 +40,8 @@ def columns(graph, node, inputs, hops):
 
 class TestALinearNetwork:
     @pytest.fixture(scope="class", params=["full", "rank 2"])
-    def linear(self, request, tiny, make_trained):
+    @classmethod
+    def linear(cls, request, tiny, make_trained):
         trained = make_trained(jm.GCN(hidden=4, num_outputs=3, activation="identity"), tiny)
         if request.param == "rank 2":  # small integers, so the product is exact
             rng = np.random.default_rng(0)
@@ -198,7 +199,8 @@ def test_a_relu_has_the_rank_of_its_active_units(dense):
 
 class TestErrors:
     @pytest.fixture(scope="class")
-    def plain(self, tiny, make_trained):
+    @classmethod
+    def plain(cls, tiny, make_trained):
         trained = make_trained(jm.GCN(hidden=4, num_outputs=3), tiny)
         return lambda layer: jm.Problem(trained, tiny, layer=layer)
 

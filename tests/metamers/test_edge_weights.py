@@ -122,13 +122,15 @@ class TestRefused:
 
 class TestMetamers:
     @pytest.fixture(scope="class")
-    def problem(self, trained, graph):
+    @classmethod
+    def problem(cls, trained, graph):
         absent = ((i, j) for i in range(16) for j in range(i) if not is_edge(graph, i, j))
         vary = jm.EdgeWeights(candidates=tuple(itertools.islice(absent, 2)))
         return jm.Problem(trained, graph, layer="conv1", nodes=[0, 4, 7], vary=vary)
 
     @pytest.fixture(scope="class")
-    def made(self, problem):
+    @classmethod
+    def made(cls, problem):
         return jm.generate(problem, count=3, steps=150, tolerance=1e-4)
 
     def test_match_with_other_weights(self, problem, made):

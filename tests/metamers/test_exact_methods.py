@@ -207,7 +207,8 @@ class TestTheEdges:
 
 class TestThroughGenerate:
     @pytest.fixture(scope="class")
-    def target(self, trained, graph):
+    @classmethod
+    def target(cls, trained, graph):
         return jm.Problem(trained, graph, layer="conv1", nodes=[3])
 
     @pytest.mark.parametrize("method", ["replace", "gauss_newton"])

@@ -93,7 +93,8 @@ class TestASeed:
 
 class TestBinaryFeatures:
     @pytest.fixture(scope="class")
-    def batch(self, binary_problem):
+    @classmethod
+    def batch(cls, binary_problem):
         return jm.generate(binary_problem, seeds=SEEDS, lanes=3, steps=40, tolerance=0.05)
 
     def test_do_not_depend_on_order_lanes_or_the_others(self, binary_problem, batch):

@@ -123,7 +123,8 @@ class TestASearch:
 
 class TestOneCompilation:
     @pytest.fixture(scope="class")
-    def warm(self, problem):
+    @classmethod
+    def warm(cls, problem):
         jm.generate(problem, count=2, steps=25)
 
     @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ class TestTheSixRing:
     """With equal features a ring of six and two triangles look alike to every network."""
 
     @pytest.fixture(scope="class")
-    def ring(self):
+    @classmethod
+    def ring(cls):
         around = np.arange(6)
         senders, receivers = np.r_[around, (around + 1) % 6], np.r_[(around + 1) % 6, around]
         return jm.make_graph(np.ones((6, 2)), senders, receivers)
@@ -202,7 +203,8 @@ class TestTheSixRing:
 
 class TestADirectedReference:
     @pytest.fixture(scope="class")
-    def problem(self, trained, graph):
+    @classmethod
+    def problem(cls, trained, graph):
         kept = graph.senders < graph.receivers
         one_way = jm.make_graph(
             graph.nodes,
