@@ -6,10 +6,12 @@ array each, named by its place in the tree, as "params/conv1/kernel". Nothing he
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import uuid
@@ -34,6 +36,7 @@ from jmetamer.results.verification import NETWORK_FORMAT, record_digest
 _RECORD = "model.json"
 _PARAMS = "params"
 _WEIGHTS = "weights.npz"
+_ROOM = 2**16  # bytes of the files around the numbers
 _LATER = ("perturbation", "perturbation_size", "perturbation_steps", "shuffle_labels")
 
 
@@ -82,11 +85,7 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     record["record_sha256"] = record_digest(record)
     try:
         draft.mkdir(parents=True)
-        with (
-            _readable_by_orbax(draft) as place,
-            ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer,
-        ):
-            writer.save(place / _PARAMS, params)
+        _save_params(draft, params)
         np.savez(draft / _WEIGHTS, **_named(params))  # type: ignore[arg-type]
         write_text(draft / _RECORD, json.dumps(record, indent=2) + "\n")
         write_manifest(draft)
@@ -101,6 +100,23 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def _save_params(folder: pathlib.Path, params: Any) -> None:
+    """Write parameters with orbax, which tells a full disk by tracebacks of its threads."""
+    needed = _ROOM + 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    try:
+        with (
+            _readable_by_orbax(folder) as place,
+            ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer,
+        ):
+            writer.save(place / _PARAMS, params)
+    except ValueError as error:  # of tensorstore, whatever the system said
+        if code := re.search(r"os_error_code='(\d+)'", str(error)):
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from None
+        raise
 
 
 @checked

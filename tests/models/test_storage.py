@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import StoreError, StoreWarning
-from jmetamer.models import GCN, MODELS, TrainSettings, load_model, save_model, train
+from jmetamer.models import GCN, MODELS, TrainSettings, load_model, save_model, storage, train
 
 SETTINGS = TrainSettings(epochs=0)
 
@@ -162,3 +162,24 @@ def test_writers_at_once_leave_one_whole_model_and_no_drafts(two_blocks, tmp_pat
     assert not errors
     assert_same(load_model(tmp_path / "model"), trained)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
+    two_blocks, tmp_path, monkeypatch, capfd, early
+):
+    trained = train(GCN(hidden=4), two_blocks, settings=SETTINGS)
+    if early:
+        monkeypatch.setattr(
+            storage.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0)
+        )
+    else:  # as tensorstore says it
+
+        def full(*_):
+            raise ValueError("RESOURCE_EXHAUSTED: [os_error_code='28'] [x='1']")
+
+        monkeypatch.setattr(storage.ocp.Checkpointer, "save", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        save_model(trained, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in capfd.readouterr().err
