@@ -155,7 +155,8 @@ def prepare(
     started = time.perf_counter()
     data = build_dataset(cell)
     build_parameterization(cell, data).check(data.graph)
-    trained = _train(cell, data, models, progress)
+    progress(Progress("training", 0, 1))
+    trained = network(cell, models, data)
     problem = build_problem(cell, trained, data)
     measures = build_known_measures(cell, trained, data)
     nodes = geometry_nodes(cell, problem)
@@ -299,12 +300,10 @@ def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
     return lanes, memory_of(problem, solver, lanes=each).on_device(each)
 
 
-def _train(
-    cell: CellSettings, data: Dataset, models: Path | None, progress: Callable[[Progress], None]
-) -> TrainedModel:
-    settings = build_train_settings(cell)
-    progress(Progress("training", 0, 1))
-    return train(build_model(cell), data, cell.training.seed or 0, settings, cache=models)
+def network(cell: CellSettings, models: Path | None, data: Dataset | None = None) -> TrainedModel:
+    """Return the trained network of a cell, from its folder in `models` where it is there."""
+    settings, seed = build_train_settings(cell), cell.training.seed or 0
+    return train(build_model(cell), data or build_dataset(cell), seed, settings, cache=models)
 
 
 def make_metamers(

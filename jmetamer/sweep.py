@@ -106,6 +106,8 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
                 terminal.line(warning)
             share = -(-len(grid) // company.count)  # a group takes no more: others work too
             most = share if run_cell is None and grouping.lanes_are_shared() else 1
+            if run_cell is None:
+                _train_again(grid, store, terminal)
             failed = _sweep(company.in_turn(grid), store, terminal, attempts, most)
             if company.index > 0:
                 company.await_first(options.distributed_timeout or Meeting.timeout)
@@ -239,6 +241,14 @@ def _sweep(
             f"{', '.join(gone) or 'cells.json'}; start the same command again"
         )
     return len(failed)
+
+
+def _train_again(grid: Sequence[CellSettings], store: RunStore, terminal: Terminal) -> None:
+    """Train the networks that finished cells name and that were removed since."""
+    for cell in grid:
+        if store.is_finished(cell.id) and _lost_networks(store, [cell.id]):
+            terminal.line(f"the network of {cell.id} is gone; it is trained again")
+            pipeline.network(cell, store.folder / "models")
 
 
 def _lost_networks(store: RunStore, computed: Sequence[str]) -> list[str]:

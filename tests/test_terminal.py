@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -226,6 +227,28 @@ def test_a_run_folder_that_is_removed_while_the_sweep_runs_is_an_error(tmp_path,
 
     assert sweep(["quickstart", "--out", str(folder), *CHANGES], run_cell=run_cell) == 1
     assert "was removed while the sweep ran" in capsys.readouterr().err
+
+
+def test_networks_that_are_gone_are_trained_again_by_the_same_command(run, tmp_path, capsys):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (weights,) = folder.glob("models/*/weights.npz")
+    before = weights.read_bytes()
+    shutil.rmtree(folder / "models")
+    assert sweep(["quickstart", "--out", str(folder), *CHANGES]) == 0
+    assert "is gone" in capsys.readouterr().out
+    assert weights.read_bytes() == before
+    assert all(check.verified for check in open_run(folder).verify().values())
+
+
+def test_too_few_open_files_are_one_line(monkeypatch, capsys):
+    limits = {"getrlimit": lambda _: (20, 1024), "RLIMIT_NOFILE": 7}
+    monkeypatch.setattr(terminal_module, "resource", SimpleNamespace(**limits))
+    assert exit_code(lambda: 0) == 1
+    assert "32" in capsys.readouterr().err
+    limits["getrlimit"] = lambda _: (-1, -1)  # no limit
+    monkeypatch.setattr(terminal_module, "resource", SimpleNamespace(**limits))
+    assert exit_code(lambda: 0) == 0
 
 
 def test_a_grid_of_ten_thousand_cells_is_made_without_a_parser_a_cell(tmp_path, monkeypatch):

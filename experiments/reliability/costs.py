@@ -11,10 +11,11 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-CELLS, REPEATS = 96, 5
+CELLS, REPEATS = 96, 2
 HERE = Path(__file__).resolve()
 
 
@@ -90,7 +91,7 @@ def read(folder: str) -> None:
         times.append(time.process_time())
         run.summary()
         times.append(time.process_time())
-        spent = [after - before for before, after in zip(times, times[1:], strict=False)]
+        spent = [after - before for before, after in pairwise(times)]
         spent[1:] = [one / len(cells) for one in spent[1:]]
         best = list(map(min, best, spent))
     print(*best)

@@ -53,6 +53,8 @@ def main() -> int:
         cases = options.cases * SHARES[kind] // sum(SHARES.values()) + 1
         with tempfile.TemporaryDirectory() as folder:
             counts, wrong = fuzz(kind, cases, Path(folder))
+        if not counts["read"]:
+            wrong.append("nothing of this kind was ever read")
         faults, total = faults + len(wrong), total + sum(counts.values())
         print(f"{kind}: {dict(counts)}, {len(wrong)} with anything wrong", flush=True)
         for text, times in Counter(wrong).most_common(10):
@@ -209,15 +211,16 @@ def npz_files(folder: Path) -> tuple[st.SearchStrategy[Any], Callable[[Any], str
     )
     lists = st.lists(numbers, max_size=5) | st.lists(st.lists(numbers, max_size=3), max_size=4)
     sound: dict[str, Any] = {
-        "nodes": np.eye(4, 3),
-        "senders": np.array([0, 1, 2]),
-        "receivers": np.array([1, 2, 3]),
-        "labels": np.array([0, 1, 0, 1]),
+        "node_features": np.eye(4, 3),
+        "edges": np.array([[0, 1], [1, 2], [2, 3]]),
+        "node_labels": np.array([0, 1, 0, 1]),
         "train_mask": np.array([1, 1, 0, 0], bool),
         "val_mask": np.array([0, 0, 1, 0], bool),
         "test_mask": np.array([0, 0, 0, 1], bool),
     }
-    keys = st.sampled_from([*sound, "num_classes", "directed", "feature_range", "name", "weight"])
+    others = ["num_classes", "directed", "edge_weight", "edge_features", "class_names", "source"]
+    others += ["oracle_labels", "feature_kind", "feature_range", "feature_shape"]
+    keys = st.sampled_from([*sound, *others])
 
     def saved(changes: dict[str, Any], dropped: set[str], packed: bool) -> bytes:
         arrays = {name: value for name, value in sound.items() if name not in dropped}
@@ -230,19 +233,32 @@ def npz_files(folder: Path) -> tuple[st.SearchStrategy[Any], Callable[[Any], str
         (np.savez_compressed if packed else np.savez)(file, **arrays)
         return file.getvalue()
 
+    likely: list[tuple[str, Any]] = [
+        ("num_classes", 2), ("num_classes", 5), ("directed", True), ("edge_weight", [1, 2, 0.5]),
+        ("edge_features", [[1], [2], [3.5]]), ("class_names", ["a", "b"]), ("source", "x"),
+        ("feature_kind", "binary"), ("feature_range", [0, 1]), ("feature_shape", [1, 3]),
+        ("node_labels", ["b", "a", "b", "a"]), ("node_labels", [5, 7, 5, 7]),
+        ("node_features", [[1e30, 0], [2, 3], [4, 5], [6, 7]]), ("edges", [[3, 0], [3, 0]]),
+    ]  # fmt: skip
+    changes = st.lists(st.sampled_from(likely), max_size=3).map(dict)
     files = st.builds(
         saved,
-        st.dictionaries(keys, lists | numbers, max_size=2),
-        st.sets(keys, max_size=1),
+        changes | st.dictionaries(keys, lists | numbers, max_size=2),
+        st.just(set()) | st.sets(keys, max_size=1),
         st.booleans(),
     )
     path = folder / "own.npz"
 
     def read(content: bytes) -> str:
         path.write_bytes(content)
-        return sound_dataset(load_dataset(path))
+        data = load_dataset(path)
+        with np.load(path) as stored:
+            same = np.array_equal(data.graph.nodes, stored["node_features"].astype(np.float32))
+            classes = int(stored["num_classes"]) if "num_classes" in stored else data.num_classes
+        same &= classes == data.num_classes
+        return sound_dataset(data) if same else "other features or classes than are stored"
 
-    return st.one_of(files, damaged(files), st.binary(max_size=80)), read
+    return st.one_of(files, files, damaged(files), st.binary(max_size=80)), read
 
 
 def sound_dataset(data: Any) -> str:

@@ -1,10 +1,23 @@
 """Paths as people write them."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from jmetamer._base.errors import InputError
+from jmetamer._base.errors import InputError, StoreError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder with --out",
+    errno.EDQUOT: "free some of your quota or choose another folder with --out",
+    errno.EACCES: "make it writable or choose another folder with --out",
+    errno.EPERM: "make it writable or choose another folder with --out",
+    errno.EROFS: "choose a folder on a writable disk with --out",
+    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
+    errno.EISDIR: "a folder is in the way; move it away or choose another folder with --out",
+    errno.EEXIST: "a file is in the way; choose another folder with --out",
+}
 
 
 def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
@@ -81,3 +94,36 @@ def read_regular(path: Path) -> bytes:
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(errno.EINVAL, "it is a pipe or a device, no regular file", str(path))
     return path.read_bytes()
+
+
+@contextlib.contextmanager
+def clear_store_errors(folder: Path) -> Iterator[None]:
+    """Turn the operating system's errors into one line about the run folder.
+
+    Args:
+      folder: the run folder that is being written.
+
+    Raises:
+      StoreError: in place of any OSError.
+
+    Example:
+      >>> with clear_store_errors(Path("runs/x")):
+      ...     raise OSError(errno.EROFS, "Read-only file system")
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.StoreError: cannot write to the run folder `runs/x`: Read-only file
+      system; finished cells in it stay readable; choose a folder on a writable disk with --out
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "mend that or choose another folder with --out")
+        path = error.filename2 or error.filename
+        place = os.fsdecode(path) if isinstance(path, str | bytes) else ""
+        where = f" (`{place}`)" if place not in ("", str(folder)) else ""
+        raise StoreError(
+            f"cannot write to the run folder `{folder}`: {error.strerror or error}{where}; "
+            f"finished cells in it stay readable; {advice}"
+        ) from error

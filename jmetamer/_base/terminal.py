@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -9,6 +10,13 @@ from collections.abc import Callable, Iterator
 
 from jmetamer._base.errors import JmetamerError
 from jmetamer._base.interrupts import INTERRUPTED, interrupts_raise
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_FILES = 32
 
 
 def exit_code(main: Callable[[], int]) -> int:
@@ -27,6 +35,7 @@ def exit_code(main: Callable[[], int]) -> int:
         hush("it was when the command began")
     _make_printable()
     try:
+        _check_files()
         code = main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -40,6 +49,14 @@ def exit_code(main: Callable[[], int]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     return code
+
+
+def _check_files() -> None:
+    """Refuse to begin with so few open files that libraries end in tracebacks of their threads."""
+    if resource is not None and 0 <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _FILES:
+        raise OSError(
+            errno.EMFILE, f"{os.strerror(errno.EMFILE)}: allow {_FILES} or more, as ulimit -n 1024"
+        )
 
 
 def say(*lines: object) -> None:

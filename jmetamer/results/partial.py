@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import InputError, StoreError
+from jmetamer._base.errors import InputError
+from jmetamer._base.paths import clear_store_errors
 from jmetamer.results.reference import arrays_digest
 
 _CHECKSUM = "__checksum__"
@@ -51,19 +52,16 @@ class PartialCell:
         plain = {key: np.asarray(value) for key, value in arrays.items()}
         digest = np.array(arrays_digest(sorted(plain.items())))
         temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                np.savez(file, **{_CHECKSUM: digest}, **plain)  # type: ignore[arg-type]
-            temporary.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise StoreError(
-                f"cannot write to the run folder `{self._run_folder}`: {error.strerror or error}; "
-                "finished cells in it stay readable; free some space or choose another folder "
-                "with --out"
-            ) from error
+        with clear_store_errors(self._run_folder):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with temporary.open("wb") as file:
+                    np.savez(file, **{_CHECKSUM: digest}, **plain)  # type: ignore[arg-type]
+                temporary.replace(path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
 
     def load(self, name: str) -> dict[str, np.ndarray] | None:
         """Take a block from the shelf.

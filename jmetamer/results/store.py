@@ -14,7 +14,6 @@ and is not whole is moved beside, as `.aside-<digits>-<name>`, before it is writ
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -29,7 +28,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError, StoreWarning
-from jmetamer._base.paths import user_path, write_text
+from jmetamer._base.paths import clear_store_errors, user_path, write_text
 from jmetamer.results.leftovers import remove, remove_leftovers
 from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
@@ -39,49 +38,6 @@ from jmetamer.results.verification import read_reference
 from jmetamer.results.zarr_group import GROUP, json_safe, write_group
 
 _FAILURE = {"cell": str, "settings": dict, "traceback": str}
-_ADVICE = {
-    errno.ENOSPC: "free some space or choose another folder with --out",
-    errno.EDQUOT: "free some of your quota or choose another folder with --out",
-    errno.EACCES: "make it writable or choose another folder with --out",
-    errno.EPERM: "make it writable or choose another folder with --out",
-    errno.EROFS: "choose a folder on a writable disk with --out",
-    errno.ENOTDIR: "a file is in the way; choose another folder with --out",
-    errno.EISDIR: "a folder is in the way; move it away or choose another folder with --out",
-    errno.EEXIST: "a file is in the way; choose another folder with --out",
-}
-
-
-@contextlib.contextmanager
-def clear_store_errors(folder: Path) -> Iterator[None]:
-    """Turn the operating system's errors into one line about the run folder.
-
-    Args:
-      folder: the run folder that is being written.
-
-    Raises:
-      StoreError: in place of any OSError.
-
-    Example:
-      >>> with clear_store_errors(Path("runs/x")):
-      ...     raise OSError(errno.EROFS, "Read-only file system")
-      Traceback (most recent call last):
-      ...
-      jmetamer._base.errors.StoreError: cannot write to the run folder `runs/x`: Read-only file
-      system; finished cells in it stay readable; choose a folder on a writable disk with --out
-    """
-    try:
-        yield
-    except StoreError:
-        raise
-    except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, "mend that or choose another folder with --out")
-        path = error.filename2 or error.filename
-        place = os.fsdecode(path) if isinstance(path, str | bytes) else ""
-        where = f" (`{place}`)" if place not in ("", str(folder)) else ""
-        raise StoreError(
-            f"cannot write to the run folder `{folder}`: {error.strerror or error}{where}; "
-            f"finished cells in it stay readable; {advice}"
-        ) from error
 
 
 @checked

@@ -24,27 +24,17 @@ _PARTS = {
     "provenance": dict,
     "reference": str,
 }
-_NUMBER, _SECTION = (int, float), (dict,)
 # What readers use of the settings and scalars, where it is there: an outer part before its parts.
-_OPTIONAL: dict[str, tuple[type, ...]] = {
-    **{
-        f"settings.{name}": _SECTION
-        for name in ("dataset", "model", "training", "metamers", "geometry", "success", "store")
-    },
-    "settings.recognition": _SECTION,
-    "settings.dataset.options": _SECTION,
-    "settings.dataset.seed": (int,),
-    "settings.training.seed": (int,),
-    "settings.metamers.edges": _SECTION,
-    "settings.metamers.edges.start": (str, *_NUMBER),
-    "settings.metamers.nodes": (list,),
-    "settings.metamers.repulsion": _NUMBER,
-    "settings.metamers.tolerance": _NUMBER,
-    "settings.success.alpha": _NUMBER,
-    "scalars.test_accuracy": _NUMBER,
-    "scalars.seconds": _NUMBER,
-    "scalars.seconds_metamers": _NUMBER,
-}
+_NUMBER = (int, float)
+_OPTIONAL: tuple[tuple[tuple[type, ...], str, str], ...] = (
+    ((dict,), "settings", "dataset model training metamers geometry success store recognition"),
+    ((dict,), "settings", "dataset.options metamers.edges"),
+    ((int,), "settings", "dataset.seed training.seed"),
+    ((list,), "settings", "metamers.nodes"),
+    ((str, *_NUMBER), "settings", "metamers.edges.start"),
+    (_NUMBER, "settings", "metamers.repulsion metamers.tolerance success.alpha"),
+    (_NUMBER, "scalars", "test_accuracy seconds seconds_metamers"),
+)
 _NAMED = re.compile(r"-[0-9a-f]{8}$")  # folders that a sweep makes
 _ARRAYS = ("nodes", "senders", "receivers", "weight", "labels")
 
@@ -78,13 +68,14 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
             raise manifest.damaged("record.json", _wrong(name, document.get(name), kind.__name__))
-    for name, kinds in _OPTIONAL.items():
-        value: Any = document
-        for part in name.split("."):
-            value = (value or {}).get(part)
-        if value is not None and not isinstance(value, kinds):
-            allowed = " or ".join(kind.__name__ for kind in kinds)
-            raise manifest.damaged("record.json", _wrong(name, value, allowed))
+    for kinds, part, names in _OPTIONAL:
+        for name in names.split():
+            value = document[part]
+            for key in name.split("."):
+                value = (value or {}).get(key)
+            if value is not None and not isinstance(value, kinds):
+                allowed = " or ".join(kind.__name__ for kind in kinds)
+                raise manifest.damaged("record.json", _wrong(f"{part}.{name}", value, allowed))
     cell = document.get("cell", folder.name)  # earlier records do not say whose they are
     if cell != folder.name:
         raise manifest.damaged("record.json", f"it is the record of cell {cell!r}")
