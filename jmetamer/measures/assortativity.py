@@ -1,12 +1,9 @@
 """Deviation of how degrees go together in simple graphs: do hubs link to hubs?"""
 
-import functools
-
 import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 
 def degree_assortativity(edges: EdgeSet) -> float:
@@ -65,18 +62,11 @@ def assortativity_change(reference: EdgeSet, metamer: EdgeSet) -> float:
 
 
 ASSORTATIVITY_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/assortativity",
         function=assortativity_change,
-        chance=functools.partial(mean_over_random_edges, assortativity_change),
-        null=RANDOM_EDGES,
-        low=0.0,
         high=2.0,
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
         formula="|r - r'|, r = correlation of the degrees at both ends of the edges",
-        reads="edges",
         may_be_missing=True,
     ),
 )

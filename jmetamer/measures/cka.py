@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer.measures.features import unless_nonfinite
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.features import feature_measure, unless_nonfinite
 from jmetamer.measures.pairs_of_rows import check_pairs, inner_products
 
 _LEAST_NODES = 4  # three or fewer inner products of different rows always center to 0
@@ -87,16 +86,11 @@ def _unit_products(features: Any, xp: Any) -> tuple[Any, Any]:
 
 
 CKA_MEASURES = (
-    Measure(
+    feature_measure(
         name="features/cka",
         function=cka_distance,
         chance=cka_chance,
-        null="the reference with its rows in random order",
-        low=0.0,
         high=2.0,
-        symmetric=True,
-        applies_to=("binary", "one_hot", "continuous"),
-        permutation="joint",
         formula="1 - <U, U'> / (|U| |U'|), U = centered inner products of different rows",
         default=False,
     ),

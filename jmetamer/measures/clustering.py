@@ -1,13 +1,10 @@
 """Deviation of triangles in simple graphs, nodes aligned."""
 
-import functools
-
 import numpy as np
 import scipy.sparse
 
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 
 def clustering_coefficients(edges: EdgeSet) -> np.ndarray:
@@ -57,17 +54,10 @@ def clustering_deviation(reference: EdgeSet, metamer: EdgeSet) -> float:
 
 
 CLUSTERING_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/clustering",
         function=clustering_deviation,
-        chance=functools.partial(mean_over_random_edges, clustering_deviation),
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=("simple_edges",),
         permutation="joint",
         formula="mean_v |c_v - c'_v|, c_v = share of pairs of neighbors that are neighbors",
-        reads="edges",
     ),
 )

@@ -17,8 +17,8 @@ import scipy.sparse.linalg
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.measure import EDGE_KINDS
+from jmetamer.measures.random_edges import edge_measure
 
 EXACT_NODES = 12  # 4,096 sets S are tried
 _DENSE_NODES = 400
@@ -169,20 +169,13 @@ def _share(
 
 
 CUT_NORM_MEASURES = tuple(
-    Measure(
+    edge_measure(
         name=f"structure/cut_norm_{name}",
         function=functools.partial(_share, bound),
-        chance=functools.partial(
-            mean_over_random_edges, functools.partial(_share, bound), draws=_DRAWS
-        ),
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=("simple_edges", "edge_weights"),
+        draws=_DRAWS,
+        applies_to=EDGE_KINDS,
         permutation="joint",
         formula=f"{text} bound of max_{{S, T}} |sum_{{S x T}} (w - w')| / (sum w + sum w')",
-        reads="edges",
         default=False,
     )
     for name, text, bound in (("low", "lower", _low), ("high", "upper", _high))

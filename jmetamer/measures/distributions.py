@@ -13,8 +13,7 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, Numbers, Seed, checked
 from jmetamer._base.errors import InputError
-from jmetamer.measures.features import unless_nonfinite
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.features import feature_measure, unless_nonfinite
 from jmetamer.measures.pairs_of_rows import check_pairs, median_of_positive, squared_distances
 from jmetamer.results.p_values import monte_carlo_p_value
 
@@ -173,32 +172,26 @@ def _shuffled(reference: np.ndarray) -> Iterator[np.ndarray]:
         yield rng.permuted(rows, axis=None).reshape(rows.shape)
 
 
-_ANY_KIND = ("binary", "one_hot", "continuous")
 _SHUFFLED = "the reference with all its entries in random order"
 
 DISTRIBUTION_MEASURES = (
-    Measure(
+    feature_measure(
         name="features/wasserstein",
         function=feature_wasserstein,
         chance=feature_wasserstein_chance,
         null=_SHUFFLED,
-        low=0.0,
         high=float("inf"),
-        symmetric=True,
-        applies_to=_ANY_KIND,
         permutation="separate",
         formula="mean_f mean_i |x_(i)f - x'_(i)f| over sorted values of each feature",
         default=False,
     ),
-    Measure(
+    feature_measure(
         name="features/mmd_squared",
         function=mmd_squared,
         chance=mmd_squared_chance,
         null=_SHUFFLED,
-        low=0.0,
         high=2.0,
         symmetric=False,
-        applies_to=_ANY_KIND,
         permutation="separate",
         formula="mean k(x, y) + mean k(x', y') - 2 mean k(x, x'), k = exp(-|x - y|^2 / (2 m^2))",
         default=False,

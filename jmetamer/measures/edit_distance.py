@@ -8,8 +8,7 @@ import numpy as np
 from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 MAX_NODES = 8  # 40,320 orders of the nodes are tried
 _DRAWS = 8  # graphs for the chance level, each compared in all orders
@@ -78,18 +77,12 @@ def _table(edges: EdgeSet) -> np.ndarray:
 
 
 EDIT_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/edit_distance",
         function=graph_edit_distance,
-        chance=functools.partial(mean_over_random_edges, graph_edit_distance, draws=_DRAWS),
-        null=RANDOM_EDGES,
-        low=0.0,
+        draws=_DRAWS,
         high=float(MAX_NODES * (MAX_NODES - 1)),
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
         formula="min_pi #(pi(E) symmetric difference E'), of graphs of at most 8 nodes",
-        reads="edges",
         max_nodes=MAX_NODES,
     ),
 )

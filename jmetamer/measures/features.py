@@ -5,16 +5,26 @@ neither overflow nor underflow in float32. A metamer with a value that is not fi
 NaN.
 """
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.measure import FEATURE_KINDS, Measure
 
 # A row shorter than this share of the longest counts as this long in `log_norm`.
 NORM_FLOOR = 1e-6
+feature_measure = functools.partial(  # what most measures of features share
+    Measure,
+    null="the reference with its rows in random order",
+    low=0.0,
+    high=1.0,
+    symmetric=True,
+    applies_to=FEATURE_KINDS,
+    permutation="joint",
+)
 
 
 def cosine(reference: jax.Array, metamer: jax.Array) -> jax.Array:
@@ -216,70 +226,44 @@ def hamming_chance(reference: np.ndarray) -> float:
     return 2 * density * (1 - density)
 
 
-_ANY_KIND = ("binary", "one_hot", "continuous")
 _ZERO_ONE = ("binary", "one_hot")
-_REORDERED = "the reference with its rows in random order"
 _REDRAWN = "independent 0/1 entries at the reference's density"
 
 FEATURE_MEASURES = (
-    Measure(
+    feature_measure(
         name="features/cosine",
         function=cosine,
         chance=cosine_chance,
-        null=_REORDERED,
-        low=0.0,
         high=2.0,
-        symmetric=True,
-        applies_to=_ANY_KIND,
-        permutation="joint",
         formula="mean_v 1 - <x_v, x'_v> / (|x_v| |x'_v|)",
     ),
-    Measure(
+    feature_measure(
         name="features/log_norm",
         function=log_norm,
         chance=log_norm_chance,
-        null=_REORDERED,
-        low=0.0,
         high=-math.log(NORM_FLOOR),
-        symmetric=True,
-        applies_to=_ANY_KIND,
-        permutation="joint",
         formula="mean_v |log(|x'_v| / |x_v|)|, norms at least 1e-6 of the longest row",
     ),
-    Measure(
+    feature_measure(
         name="features/normalized_euclidean",
         function=normalized_euclidean,
         chance=normalized_euclidean_chance,
-        null=_REORDERED,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=_ANY_KIND,
-        permutation="joint",
         formula="|X - X'|_F / (|X|_F + |X'|_F)",
     ),
-    Measure(
+    feature_measure(
         name="features/jaccard",
         function=jaccard,
         chance=jaccard_chance,
         null=_REDRAWN,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
         applies_to=_ZERO_ONE,
-        permutation="joint",
         formula="1 - #(X and X') / #(X or X')",
     ),
-    Measure(
+    feature_measure(
         name="features/hamming",
         function=hamming,
         chance=hamming_chance,
         null=_REDRAWN,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
         applies_to=_ZERO_ONE,
-        permutation="joint",
         formula="#(X != X') / (n d)",
     ),
 )

@@ -1,14 +1,11 @@
 """Deviation of pairs of nodes as folklore 2-dimensional Weisfeiler-Leman refinement colors them."""
 
-import functools
-
 import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 MAX_NODES = 100  # a round looks at n^3 pairs of pairs in each graph
 _DRAWS = 8
@@ -78,18 +75,11 @@ def _refined(colors: np.ndarray) -> np.ndarray:
 
 
 FOLKLORE_WL_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/folklore_wl",
         function=folklore_wl_distance,
-        chance=functools.partial(mean_over_random_edges, folklore_wl_distance, draws=_DRAWS),
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
+        draws=_DRAWS,
         formula="sum_c |p_c - p'_c| / 2 over stable 2-FWL colors, of graphs of at most 100 nodes",
-        reads="edges",
         default=False,
         max_nodes=MAX_NODES,
     ),

@@ -9,8 +9,8 @@ from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.facts import Facts, known_labels
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.measure import EDGE_KINDS
+from jmetamer.measures.random_edges import edge_measure, mean_over_random_edges
 
 
 class Homophily(NamedTuple):
@@ -114,36 +114,25 @@ def _adjusted_chance(labels: Any, reference: EdgeSet) -> float:
     return mean_over_random_edges(functools.partial(adjusted_homophily_change, labels), reference)
 
 
-_ANY_EDGES = ("simple_edges", "edge_weights")
-
 HOMOPHILY_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/homophily",
         function=homophily_change,
         chance=_edge_chance,
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=_ANY_EDGES,
+        applies_to=EDGE_KINDS,
         permutation="joint",
         formula="|h - h'|, h the share of the weight of edges within one class of labels",
-        reads="edges",
         may_be_missing=True,
         prepare=_labels,
     ),
-    Measure(
+    edge_measure(
         name="structure/adjusted_homophily",
         function=adjusted_homophily_change,
         chance=_adjusted_chance,
-        null=RANDOM_EDGES,
-        low=0.0,
         high=float("inf"),
-        symmetric=True,
-        applies_to=_ANY_EDGES,
+        applies_to=EDGE_KINDS,
         permutation="joint",
         formula="|a - a'|, a = (h - sum_k p_k^2) / (1 - sum_k p_k^2), h within classes of labels",
-        reads="edges",
         may_be_missing=True,
         prepare=_labels,
     ),

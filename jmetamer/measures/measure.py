@@ -15,6 +15,8 @@ from jmetamer.measures.facts import Facts
 
 Permutation = Literal["joint", "separate"]
 Reads = Literal["features", "edges"]
+FEATURE_KINDS = ("binary", "one_hot", "continuous")
+EDGE_KINDS = ("simple_edges", "edge_weights")
 
 
 @checked

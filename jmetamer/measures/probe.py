@@ -9,8 +9,7 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures.facts import Facts, known_labels
-from jmetamer.measures.features import unless_nonfinite
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.features import feature_measure, unless_nonfinite
 
 _ROUND_OFF = 1e-5  # of scores in float32
 
@@ -178,16 +177,12 @@ def _read(probe: Probe, rows: jax.Array) -> jax.Array:
 
 
 PROBE_MEASURES = (
-    Measure(
+    feature_measure(
         name="features/probe",
         function=probe_change,
         chance=probe_chance,
-        null="the reference with its rows in random order",
         low=-1.0,
-        high=1.0,
         symmetric=False,
-        applies_to=("binary", "one_hot", "continuous"),
-        permutation="joint",
         formula="accuracy of a ridge classifier of rows, fitted on X with labels, on X' less on X",
         prepare=fitted_probe,
     ),

@@ -1,10 +1,13 @@
 """Graphs with the edges of a reference between random pairs of nodes: what chance gives."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.measure import Measure
 
 RANDOM_EDGES = "the reference's edges between pairs of nodes drawn at random"
 _DRAWS, _SEED = 32, 0
@@ -32,6 +35,31 @@ def mean_over_random_edges(
     values = np.array([function(reference, random_edges(rng, reference)) for _ in range(draws)])
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
+
+
+def edge_measure(function: Callable[..., float], *, draws: int = _DRAWS, **fields: Any) -> Measure:
+    """Return a measure of edges with what most of them share; `chance` is over random edges.
+
+    Args:
+      function: of the edges of reference and metamer.
+      draws: number of graphs for the chance level.
+      fields: of `Measure`; those that most measures of edges share may be left out.
+
+    Example:
+      >>> edge_measure(lambda one, other: 0.0, name="structure/none", formula="0").applies_to
+      ('simple_edges',)
+    """
+    usual: dict[str, Any] = {
+        "chance": functools.partial(mean_over_random_edges, function, draws=draws),
+        "null": RANDOM_EDGES,
+        "low": 0.0,
+        "high": 1.0,
+        "symmetric": True,
+        "applies_to": ("simple_edges",),
+        "permutation": "separate",
+        "reads": "edges",
+    }
+    return Measure(function=function, **usual | fields)
 
 
 def random_edges(rng: np.random.Generator, reference: EdgeSet) -> EdgeSet:

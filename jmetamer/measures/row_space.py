@@ -9,8 +9,11 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 from jmetamer.measures.facts import Facts
-from jmetamer.measures.features import normalized_euclidean, normalized_euclidean_chance
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.features import (
+    feature_measure,
+    normalized_euclidean,
+    normalized_euclidean_chance,
+)
 
 # An outside below this share of the inside is what rounding leaves.
 _ROUND_OFF = 64 * float(np.finfo(np.float32).eps)
@@ -132,32 +135,20 @@ def _outside_chance(basis: Any, reference: np.ndarray) -> float:
     return normalized_euclidean_chance(outside)
 
 
-_REORDERED = "the reference with its rows in random order"
-
 ROW_SPACE_MEASURES = (
-    Measure(
+    feature_measure(
         name="features/inside_row_space",
         function=inside_row_space,
         chance=_inside_chance,
-        null=_REORDERED,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
         applies_to=("continuous",),
-        permutation="joint",
         formula="|(X - X') P|_F / (|X P|_F + |X' P|_F), P on the row space of the entry weights",
         prepare=row_space,
     ),
-    Measure(
+    feature_measure(
         name="features/outside_row_space",
         function=outside_row_space,
         chance=_outside_chance,
-        null=_REORDERED,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
         applies_to=("continuous",),
-        permutation="joint",
         formula="|(X - X') (I - P)|_F / (|X (I - P)|_F + |X' (I - P)|_F)",
         prepare=row_space,
     ),

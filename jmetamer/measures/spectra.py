@@ -12,8 +12,8 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.measure import EDGE_KINDS
+from jmetamer.measures.random_edges import edge_measure, mean_over_random_edges
 
 MAX_NODES = 4000  # CiteSeer has 3,327; a full decomposition takes O(n^3) time
 _TIMES = np.logspace(-2, 2, 250)
@@ -121,35 +121,23 @@ def _finite(*graphs: EdgeSet) -> bool:
     return all(bool(np.isfinite(edges.weight).all()) for edges in graphs)
 
 
-_ANY_EDGES = ("simple_edges", "edge_weights")
-
 SPECTRAL_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/laplacian_spectrum",
         function=laplacian_spectrum_wasserstein,
         chance=functools.partial(_chance, laplacian_spectrum_wasserstein),
-        null=RANDOM_EDGES,
-        low=0.0,
         high=2.0,
-        symmetric=True,
-        applies_to=_ANY_EDGES,
-        permutation="separate",
+        applies_to=EDGE_KINDS,
         formula="mean_i |lambda_i - lambda'_i| over sorted eigenvalues of I - D^-1/2 A D^-1/2",
-        reads="edges",
         default=False,
     ),
-    Measure(
+    edge_measure(
         name="structure/netlsd",
         function=netlsd,
         chance=functools.partial(_chance, netlsd),
-        null=RANDOM_EDGES,
-        low=0.0,
         high=float(np.sqrt(_TIMES.size)),
-        symmetric=True,
-        applies_to=_ANY_EDGES,
-        permutation="separate",
+        applies_to=EDGE_KINDS,
         formula="|h - h'|_2, h_t = mean_i exp(-t lambda_i) at 250 times from 0.01 to 100",
-        reads="edges",
         default=False,
     ),
 )

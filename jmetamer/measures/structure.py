@@ -5,13 +5,11 @@ below is a number of edges. Self loops are left out. A weight that is not finite
 deviate by NaN.
 """
 
-import functools
-
 import numpy as np
 
 from jmetamer.measures.edge_set import EdgeSet, on_common_pairs
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.measure import EDGE_KINDS, Measure
+from jmetamer.measures.random_edges import edge_measure
 
 
 def edge_jaccard_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
@@ -130,46 +128,28 @@ def _expected_shared(reference: EdgeSet) -> float:
     return float(count**2 / (n * (n - 1)) * mean_smaller)
 
 
-_ANY_EDGES = ("simple_edges", "edge_weights")
-
 STRUCTURE_MEASURES: tuple[Measure, ...] = (
-    Measure(
+    edge_measure(
         name="structure/edge_jaccard",
         function=edge_jaccard_distance,
         chance=edge_jaccard_chance,
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=_ANY_EDGES,
+        applies_to=EDGE_KINDS,
         permutation="joint",
         formula="1 - sum min(w, w') / sum max(w, w')",
-        reads="edges",
     ),
-    Measure(
+    edge_measure(
         name="structure/edge_f1",
         function=edge_f1_distance,
         chance=edge_f1_chance,
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=_ANY_EDGES,
+        applies_to=EDGE_KINDS,
         permutation="joint",
         formula="1 - 2 sum min(w, w') / (sum w + sum w')",
-        reads="edges",
     ),
-    Measure(
+    edge_measure(
         name="structure/degree_wasserstein",
         function=degree_wasserstein,
-        chance=functools.partial(mean_over_random_edges, degree_wasserstein),
-        null=RANDOM_EDGES,
-        low=0.0,
         high=float("inf"),
-        symmetric=True,
-        applies_to=_ANY_EDGES,
-        permutation="separate",
+        applies_to=EDGE_KINDS,
         formula="mean_i |deg_(i) - deg'_(i)| over sorted degrees",
-        reads="edges",
     ),
 )

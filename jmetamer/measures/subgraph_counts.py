@@ -14,8 +14,7 @@ import scipy.sparse
 
 from jmetamer._base.arguments import checked
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 
 class SubgraphCounts(NamedTuple):
@@ -98,18 +97,10 @@ _BLOCK = 2**24
 _COUNTS = {"triangles": _triangles, "four_cycles": _four_cycles, "four_cliques": _four_cliques}
 
 SUBGRAPH_MEASURES = tuple(
-    Measure(
+    edge_measure(
         name=f"structure/{name}",
         function=functools.partial(_change, count),
-        chance=functools.partial(mean_over_random_edges, functools.partial(_change, count)),
-        null=RANDOM_EDGES,
-        low=0.0,
-        high=1.0,
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
         formula=f"|c - c'| / max(c, c'), c = number of {name.replace('four_', '4-')}",
-        reads="edges",
         default=name != "four_cliques",
     )
     for name, count in _COUNTS.items()

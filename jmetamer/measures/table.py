@@ -18,7 +18,7 @@ from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import FEATURE_MEASURES
 from jmetamer.measures.folklore_wl import FOLKLORE_WL_MEASURES
 from jmetamer.measures.homophily import HOMOPHILY_MEASURES
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.measure import EDGE_KINDS, FEATURE_KINDS, Measure
 from jmetamer.measures.probe import PROBE_MEASURES
 from jmetamer.measures.row_space import ROW_SPACE_MEASURES
 from jmetamer.measures.spectra import SPECTRAL_MEASURES
@@ -49,8 +49,6 @@ MEASURES: dict[str, Measure] = {
     )
 }
 
-FEATURE_KINDS = ("binary", "one_hot", "continuous")
-EDGE_KINDS = ("simple_edges", "edge_weights")
 _WORDS = {"simple_edges": "edges", "edge_weights": "edge weights"}
 
 

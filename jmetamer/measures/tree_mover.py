@@ -1,6 +1,5 @@
 """Tree Mover's Distance: how far the trees that message passing unfolds have to be moved."""
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +9,7 @@ from scipy.spatial.distance import cdist
 from jmetamer._base.arguments import Count, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 MAX_NODES = 200  # an assignment of neighbors for each of n^2 pairs of nodes, and each level
 _DEPTH, _DRAWS = 4, 8
@@ -141,18 +139,12 @@ def _check(reference: EdgeSet, metamer: EdgeSet) -> None:
 
 
 TREE_MOVER_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/tree_mover",
         function=tree_movers_distance,
-        chance=functools.partial(mean_over_random_edges, tree_movers_distance, draws=_DRAWS),
-        null=RANDOM_EDGES,
-        low=0.0,
+        draws=_DRAWS,
         high=float("inf"),
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
         formula="Tree Mover's Distance, depth 4, weights 1, of graphs of at most 200 nodes",
-        reads="edges",
         default=False,
         max_nodes=MAX_NODES,
     ),

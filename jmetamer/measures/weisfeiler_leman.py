@@ -5,8 +5,6 @@ than 1-WL does, so an exact metamer has distance 0 here by construction, however
 The spectral measures (`spectra`) and triangles (`clustering`) are what breaks this circle.
 """
 
-import functools
-
 import jraph
 import numpy as np
 
@@ -15,8 +13,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors
 from jmetamer.graphs.graph import make_graph
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.measure import Measure
-from jmetamer.measures.random_edges import RANDOM_EDGES, mean_over_random_edges
+from jmetamer.measures.random_edges import edge_measure
 
 _ITERATIONS, _DRAWS = 5, 8
 
@@ -86,18 +83,12 @@ def _graph_of(edges: EdgeSet, labels: np.ndarray) -> jraph.GraphsTuple:
 
 
 WL_MEASURES = (
-    Measure(
+    edge_measure(
         name="structure/weisfeiler_leman",
         function=wl_distance,
-        chance=functools.partial(mean_over_random_edges, wl_distance, draws=_DRAWS),
-        null=RANDOM_EDGES,
-        low=0.0,
+        draws=_DRAWS,
         high=float(np.sqrt(2)),
-        symmetric=True,
-        applies_to=("simple_edges",),
-        permutation="separate",
         formula="sqrt(2 - 2 k), k = normalized subtree kernel of 5 rounds from one color",
-        reads="edges",
         default=False,
     ),
 )
