@@ -30,7 +30,7 @@ from jmetamer.metamers.renamed import Renaming
 from jmetamer.metamers.repelled import RepelledSynthesis, refuse_repulsion
 from jmetamer.metamers.result import Metamers, metamers_of, result_of
 from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis
+from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis, thinned
 from jmetamer.metamers.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -262,7 +262,7 @@ def generate_each(
     results: list[dict[int, dict[str, Any]]] = [{} for _ in tasks]
     for finished in synthesis.finished(seed_ids, progress):
         task, seed_id = int(finished.lane.task), int(finished.lane.seed_id)
-        curve = synthesis.thinned(finished.curve, task)
+        curve = thinned(finished.curve, synthesis.trace_steps[task])
         results[task][seed_id] = result_of(
             tasks[task], finished, curve, keep_theta, renamings[task]
         )
@@ -385,8 +385,8 @@ def _one_by_one(
         synthesis = EdgeSynthesis(*task, trace_points)
     rows, renaming = [], Renaming(task.problem, task.solver.tolerance)
     for finished in synthesis.finished(seed_ids, progress):
-        curve = synthesis.thinned(finished.curve)
+        curve = thinned(finished.curve, synthesis.trace_step)
         rows.append(result_of(task, finished, curve, keep_theta, renaming))
         if on_metamer is not None:
             on_metamer(int(finished.lane.seed_id), finished.graph)
-    return metamers_of(rows, synthesis.trace_step, task, synthesis.program.coordinates.name)
+    return metamers_of(rows, synthesis.trace_step, task, synthesis.coordinates)

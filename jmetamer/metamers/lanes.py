@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jmetamer._base.compiled_programs import compile_function
@@ -96,6 +97,29 @@ class Lane(NamedTuple):
     step: jax.Array
     status: jax.Array
     task: jax.Array | int = 0
+
+
+def ended_lane(
+    seed_id: int,
+    best_theta: Any,
+    initial_loss: Any,
+    best_loss: Any,
+    step: int,
+    status: int,
+    penalty: float = 0.0,
+) -> Lane:
+    """Return what a lane of the loop would have ended as; nothing of it is on a device."""
+    numbers: dict[str, Any] = {
+        "task": np.int32(0),
+        "seed_id": np.int32(seed_id),
+        "best_theta": best_theta,
+        "initial_loss": initial_loss,
+        "best_loss": best_loss,
+        "penalty": np.float32(penalty),
+        "step": np.int32(step),
+        "status": np.int32(status),
+    }
+    return Lane(**dict.fromkeys(Lane._fields, ()) | numbers)
 
 
 def _objective(

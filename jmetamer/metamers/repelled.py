@@ -18,7 +18,7 @@ from jmetamer.metamers.optimizers import WITHOUT_RATE, Optimizer
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import limits_of
 from jmetamer.metamers.repelled_program import advance, pressure_of, program_of_group
-from jmetamer.metamers.solver import ONE_GROUP, Solver
+from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.synthesis import TRACE_POINTS, Finished, Progress, steps_of_trace
 from jmetamer.metamers.what_varies import edges_that_vary
@@ -164,13 +164,8 @@ class RepelledSynthesis:
         self.problem, self.seed, self.solver = problem, int(seed), solver
         self.program = program_of_group(problem, solver)
         self.trace_step = steps_of_trace(solver.steps, trace_points)
-        self.trace_steps = [self.trace_step]
+        self.coordinates = self.program.coordinates.name
         self.judge = Judge(problem)
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What a record says of how its metamers were made."""
-        return {"method": "optimize", "repulsion": self.solver.repulsion, "seeds": ONE_GROUP}
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None = None
@@ -192,13 +187,6 @@ class RepelledSynthesis:
         lanes, curves = self._optimized(np.array(group, np.int32), progress)
         for seed_id in seed_ids:
             yield self._judged(lanes, curves, group.index(seed_id))
-
-    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
-        """Return the loss curve at the steps of `trace_step`, NaN after its end."""
-        inside = self.trace_step[self.trace_step < curve.size]
-        thin = np.full(self.trace_step.shape, np.nan, np.float32)
-        thin[: inside.size] = curve[inside]
-        return thin
 
     def _optimized(
         self, group: np.ndarray, progress: Callable[[Progress], None] | None

@@ -144,11 +144,6 @@ class Synthesis:
         self.trace_steps = [steps_of_trace(task.solver.steps, trace_points) for task in self.tasks]
         self.judges = [Judge(task.problem) for task in self.tasks]
 
-    @property
-    def trace_step(self) -> np.ndarray:
-        """Steps of the points of a loss curve of task 0."""
-        return self.trace_steps[0]
-
     @functools.cached_property
     def judge_each(self) -> JudgeOfEach:
         """Judges lanes that step together."""
@@ -348,14 +343,6 @@ class Synthesis:
             yield Finished(_picked(lanes, row), curve, graph, _picked(verdicts, row))
             queue.done()
 
-    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
-        """Return the loss curve at the steps of `trace_step`, NaN after its end."""
-        steps = self.trace_steps[task]
-        inside = steps[steps < curve.size]
-        thin = np.full(steps.shape, np.nan, np.float32)
-        thin[: inside.size] = curve[inside]
-        return thin
-
 
 def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
     """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
@@ -370,6 +357,19 @@ def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
     """
     points = np.linspace(0, steps, min(trace_points, steps + 1))
     return np.unique(points.astype(np.int32))
+
+
+def thinned(curve: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return a loss curve at some steps, rising from 0; NaN after its end.
+
+    Example:
+      >>> thinned(np.array([3.0, 2.0]), steps_of_trace(4, 3))
+      array([ 3., nan, nan], dtype=float32)
+    """
+    inside = steps[steps < curve.size]
+    thin = np.full(steps.shape, np.nan, np.float32)
+    thin[: inside.size] = curve[inside]
+    return thin
 
 
 def _columns(items: Sequence[Item | None]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,23 +6,24 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.metamers.check import rebuild
+from jmetamer.metamers.coordinates import OwnCoordinates
 from jmetamer.metamers.exact import (
     METHODS,
     ExactSynthesis,
     GaussNewton,
     Walk,
-    exact_metamers,
 )
 from jmetamer.metamers.exact.methods import method_named
 from jmetamer.metamers.renamed import Renaming
 from jmetamer.metamers.result import result_of
+from jmetamer.metamers.synthesis import thinned
 from jmetamer.metamers.tasks import Task
 
 
 def row_of(synthesis, finished, keep_theta):
     """What `generate` makes of it."""
     task = Task(synthesis.problem, synthesis.seed, synthesis.solver)
-    curve = synthesis.thinned(finished.curve)
+    curve = thinned(finished.curve, synthesis.trace_step)
     renaming = Renaming(task.problem, task.solver.tolerance)
     return result_of(task, finished, curve, keep_theta, renaming)
 
@@ -47,7 +48,7 @@ def solver(twin_problem):
 
 
 def make(problem, solver, name, seeds):
-    return list(exact_metamers(problem, name, seeds, 0, solver))
+    return list(ExactSynthesis(problem, 0, solver, method=name).finished(seeds))
 
 
 def test_the_table_holds_every_method():
@@ -100,16 +101,16 @@ class TestEveryMethod:
 
     def test_is_rebuilt_from_theta_alone(self, case):
         _, synthesis, seeds, ended = case
-        coordinates = synthesis.program.coordinates
-        assert coordinates.name == "features"
+        coordinates = OwnCoordinates()
+        assert coordinates.name == synthesis.coordinates
         rebuilt = rebuild(synthesis.problem, coordinates, (), ended[0].lane.best_theta, 0, seeds[0])
         np.testing.assert_array_equal(rebuilt.nodes, ended[0].graph.nodes)
 
     def test_is_labeled_as_leaving_the_range_of_the_data(self, case):
         name, synthesis, _, _ = case
-        assert synthesis.attributes["method"] == name
-        assert synthesis.attributes["feature_range"] == "unconstrained"
-        assert "steps" in synthesis.attributes["method_settings"]
+        described = synthesis.solver.replace(method=name).described()
+        assert described["method"] == name
+        assert described["feature_range"] == "unconstrained"
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,9 @@ class TestTheNoise:
 class TestProgress:
     def test_tells_of_every_metamer(self, twin_problem, solver):
         told = []
-        list(exact_metamers(twin_problem, "replace", [0, 1], 0, solver, told.append))
+        list(
+            ExactSynthesis(twin_problem, 0, solver, method="replace").finished([0, 1], told.append)
+        )
         assert [(report.done, report.total) for report in told] == [(1, 2), (2, 2)]
 
 

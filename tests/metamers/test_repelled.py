@@ -207,7 +207,6 @@ class TestAGroup:
         solver = jm.default_solver(small, repulsion=0.5)
         described = solver.described()
         assert (described["repulsion"], described["seeds"]) == (0.5, ONE_GROUP)
-        assert RepelledSynthesis(small, 0, solver).attributes["seeds"] == ONE_GROUP
 
     def blocks(self, problem, solver):
         examination = Examination(problem)

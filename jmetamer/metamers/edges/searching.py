@@ -32,8 +32,8 @@ SEARCHES: Mapping[str, type[Any]] = MappingProxyType(
 )
 
 
-def search_named(method: Any, problem: Problem) -> tuple[str, Search | ColorSwaps]:
-    """Return the name and the settings of a search over hard edges.
+def search_named(method: Any, problem: Problem) -> Search | ColorSwaps:
+    """Return the settings of a search over hard edges.
 
     Args:
       method: a name of `SEARCHES`, or settings such as `SwapSearch(steps=500)`.
@@ -49,7 +49,7 @@ def search_named(method: Any, problem: Problem) -> tuple[str, Search | ColorSwap
     name = next((n for n, kind in SEARCHES.items() if isinstance(method, kind)), method)
     if name not in SEARCHES:
         raise unknown_name("method", str(name), ("optimize", *SEARCHES))
-    settings = SEARCHES[name]() if isinstance(method, str) else method
+    settings: Search | ColorSwaps = SEARCHES[name]() if isinstance(method, str) else method
     vary = problem.vary
     if not isinstance(vary, BinaryEdges):
         raise InputError(
@@ -64,7 +64,7 @@ def search_named(method: Any, problem: Problem) -> tuple[str, Search | ColorSwap
             f"relaxation keeps, but `start` is {vary.start!r} and `budget` {vary.budget}; change "
             "them, or use the method 'optimize'"
         )
-    return name, settings
+    return settings
 
 
 def makes_color_swaps(method: Any) -> bool:

@@ -1,7 +1,6 @@
 """`EdgeSynthesis`: seeds of a problem whose edges vary, from their start to a judged hard graph."""
 
 import concurrent.futures
-import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +33,7 @@ from jmetamer.metamers.edges.searching import Search, refuse_coordinates, search
 from jmetamer.metamers.edges.seeds_at_once import seeds_at_once
 from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesGivenEdges, Structure
 from jmetamer.metamers.exact.color_swaps import ColorSwaps
-from jmetamer.metamers.lanes import Lane
+from jmetamer.metamers.lanes import Lane, ended_lane
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.program import steps_together
 from jmetamer.metamers.solver import Solver
@@ -43,18 +42,6 @@ from jmetamer.metamers.synthesis import TRACE_POINTS, Finished, Progress, steps_
 
 # Candidates are exchanged in this share of the steps; then the weights settle.
 _EXCHANGING = 0.75
-
-
-class EdgeCoordinates(NamedTuple):
-    """What stands in the place of the loop's coordinates: theta is the hard edges themselves."""
-
-    name: str = "edges"
-
-
-class EdgeProgram(NamedTuple):
-    """What stands in the place of the feature engine's program."""
-
-    coordinates: EdgeCoordinates = EdgeCoordinates()
 
 
 class _Edges(NamedTuple):
@@ -105,6 +92,8 @@ class EdgeSynthesis:
       (3, True)
     """
 
+    coordinates = "edges"  # theta is the hard edges themselves
+
     def __init__(
         self,
         problem: Problem,
@@ -119,7 +108,7 @@ class EdgeSynthesis:
         self.problem, self.seed, self.solver, self.vary = problem, int(seed), solver, vary
         self.searched: Search | None = None
         if solver.method != "optimize":
-            self.method, searched = search_named(solver.method, problem)
+            searched = search_named(solver.method, problem)
             assert not isinstance(searched, ColorSwaps)  # `SwapSynthesis` makes them
             self.searched = searched
         elif not isinstance(vary, FeaturesGivenEdges):
@@ -132,17 +121,8 @@ class EdgeSynthesis:
         self.features = None
         if not isinstance(vary, BinaryEdges):
             self.features = FeaturesOnEdges(problem, self.seed, solver, together=together)
-        self.program = EdgeProgram()
         self.trace_step = steps_of_trace(self._most_steps(), trace_points)
-        self.trace_steps = [self.trace_step]
         self.judge = Judge(problem)
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What a record says of how its metamers were made."""
-        if self.searched is None:
-            return {"method": "optimize"}
-        return {"method": self.method, "method_settings": dataclasses.asdict(self.searched)}
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None = None
@@ -168,13 +148,6 @@ class EdgeSynthesis:
                 yield from found
         finally:
             pool.shutdown(cancel_futures=True)
-
-    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
-        """Return the loss curve at the steps of `trace_step`, NaN after its end."""
-        inside = self.trace_step[self.trace_step < curve.size]
-        thin = np.full(self.trace_step.shape, np.nan, np.float32)
-        thin[: inside.size] = curve[inside]
-        return thin
 
     def _most_steps(self) -> int:
         """Return the number of steps of a seed that never ends early."""
@@ -366,7 +339,4 @@ def _lane(
     if status == Status.CONVERGED and not loss <= tolerance:
         # Weights between 0 and 1 were good enough, the hard edges are not.
         status = Status.STALLED
-    # Nothing of it is on a device.
-    found: dict[str, Any] = dict.fromkeys(Lane._fields, ())
-    found |= {"task": np.int32(0), "seed_id": np.int32(seed_id), "best_theta": theta}
-    return Lane(**found | numbers | {"status": np.int32(status)})
+    return ended_lane(seed_id, theta, **numbers | {"status": status})

@@ -7,7 +7,7 @@ the data (features become negative and are no longer binary).
 from jmetamer.metamers.exact.construction import Construction, Made
 from jmetamer.metamers.exact.gauss_newton import GaussNewton
 from jmetamer.metamers.exact.max_distance import MaxDistance
-from jmetamer.metamers.exact.methods import METHODS, ExactSynthesis, exact_metamers
+from jmetamer.metamers.exact.methods import METHODS, ExactSynthesis
 from jmetamer.metamers.exact.null_space import NullSpace
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.exact.reflect import Reflect
@@ -26,5 +26,4 @@ __all__ = [
     "Reflect",
     "Replace",
     "Walk",
-    "exact_metamers",
 ]

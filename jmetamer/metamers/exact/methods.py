@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,6 @@ from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.keys import seed_key
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.coordinates import Coordinates, OwnCoordinates
 from jmetamer.metamers.exact.construction import Construction, Made
 from jmetamer.metamers.exact.gauss_newton import GaussNewton
 from jmetamer.metamers.exact.max_distance import MaxDistance
@@ -23,11 +22,11 @@ from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.exact.reflect import Reflect
 from jmetamer.metamers.exact.replace import Replace
 from jmetamer.metamers.exact.walk import Walk
-from jmetamer.metamers.lanes import Lane
+from jmetamer.metamers.lanes import ended_lane
 from jmetamer.metamers.problem import Matching, Problem
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.synthesis import TRACE_POINTS, Finished, Progress
+from jmetamer.metamers.synthesis import TRACE_POINTS, Finished, Progress, steps_of_trace
 
 METHODS: Mapping[str, Construction] = MappingProxyType(
     {
@@ -39,16 +38,6 @@ METHODS: Mapping[str, Construction] = MappingProxyType(
         "max_distance": MaxDistance(),
     }
 )
-
-
-class ExactProgram(NamedTuple):
-    """What stands in the place of a compiled loop's program.
-
-    Attributes:
-      coordinates: theta is the features themselves, so that what is judged is what is kept.
-    """
-
-    coordinates: Coordinates = OwnCoordinates()
 
 
 def method_named(method: str | Construction) -> tuple[str, Construction]:
@@ -105,6 +94,8 @@ class ExactSynthesis:
       (True, 7, 1)
     """
 
+    coordinates = "features"  # theta is the features themselves: what is judged is what is kept
+
     def __init__(
         self,
         problem: Problem,
@@ -116,21 +107,10 @@ class ExactSynthesis:
         self.name, construction = method_named(method)
         self.construction = _bounded(construction, solver)
         self.problem, self.seed, self.solver = problem, int(seed), solver
-        self.program = ExactProgram()
         self.point = Point(problem, solver.coordinates)
         self._prepared = self.construction.prepare(self.point)
-        points = np.linspace(
-            0, self.construction.steps, min(trace_points, self.construction.steps + 1)
-        )
-        self.trace_step = np.unique(points.astype(np.int32))
-        self.trace_steps = [self.trace_step]
+        self.trace_step = steps_of_trace(self.construction.steps, trace_points)
         self.judge = Judge(problem)
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What a record says of how its metamers were made."""
-        settings = dataclasses.asdict(self.construction)  # type: ignore[call-overload]
-        return {"method": self.name, "method_settings": settings, "feature_range": "unconstrained"}
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None = None
@@ -154,13 +134,6 @@ class ExactSynthesis:
             if progress is not None:
                 progress(Progress(done, len(seed_ids), float(made.curve[-1]), executed))
 
-    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
-        """Return the loss curve at the steps of `trace_step`, NaN after its end."""
-        inside = self.trace_step[self.trace_step < curve.size]
-        thin = np.full(self.trace_step.shape, np.nan, np.float32)
-        thin[: inside.size] = curve[inside]
-        return thin
-
     def _judged(self, seed_id: int, made: Made) -> Finished:
         # Theta stays on the host: many metamers would fill a device.
         theta = np.asarray(made.features, np.float32)
@@ -172,40 +145,9 @@ class ExactSynthesis:
             status = Status.NON_FINITE
         elif status == Status.RUNNING:
             status = Status.CONVERGED if last <= self.solver.tolerance else Status.STALLED
-        return Finished(_lane(seed_id, theta, made, status), made.curve, graph, verdict)
-
-
-def exact_metamers(
-    problem: Problem,
-    method: str | Construction,
-    seed_ids: Sequence[int],
-    seed: int,
-    solver: Solver,
-    progress: Callable[[Progress], None] | None = None,
-) -> Iterator[Finished]:
-    """Yield exact metamers, judged as those of the loop.
-
-    Args:
-      problem: what to match; free continuous features.
-      method: a name of `METHODS`, or a construction.
-      seed_ids: metamers to make.
-      seed: base seed of the run.
-      solver: tolerance, largest number of steps, coordinates.
-      progress: called after every metamer.
-
-    Raises:
-      InputError: the method does not apply to the problem.
-
-    Example:
-      >>> import jmetamer as jm
-      >>> data = jm.load_dataset("karate")
-      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> problem = jm.Problem(trained, data.graph, layer="conv1", nodes=[0, 33])
-      >>> found = exact_metamers(problem, "gauss_newton", [0, 1], 0, jm.default_solver(problem))
-      >>> [bool(finished.verdict.loss < 1e-10) for finished in found]
-      [True, True]
-    """
-    return ExactSynthesis(problem, seed, solver, method=method).finished(seed_ids, progress)
+        losses = np.float32(made.curve[0]), np.float32(last)
+        lane = ended_lane(seed_id, theta, *losses, len(made.curve) - 1, status)
+        return Finished(lane, made.curve, graph, verdict)
 
 
 def _bounded(construction: Construction, solver: Solver) -> Construction:
@@ -218,20 +160,6 @@ def _bounded(construction: Construction, solver: Solver) -> Construction:
     if "aim" in names and solver.tolerance < aim:
         changes["aim"] = solver.tolerance
     return dataclasses.replace(construction, **changes) if changes else construction  # type: ignore[type-var]
-
-
-def _lane(seed_id: int, theta: np.ndarray, made: Made, status: Status) -> Lane:
-    """Return what a lane of the loop would have ended as; nothing of it is on a device."""
-    numbers: dict[str, Any] = {
-        "seed_id": np.int32(seed_id),
-        "best_theta": theta,
-        "initial_loss": np.float32(made.curve[0]),
-        "best_loss": np.float32(made.curve[-1]),
-        "penalty": np.float32(0),
-        "step": np.int32(len(made.curve) - 1),
-        "status": np.int32(status),
-    }
-    return Lane(**dict.fromkeys(Lane._fields, ()) | {"task": np.int32(0)} | numbers)
 
 
 @compile_function(static=1)

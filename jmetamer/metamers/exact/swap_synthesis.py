@@ -1,6 +1,5 @@
 """`SwapSynthesis`: seeds of a problem of edges through color-preserving swaps, to judged graphs."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,9 +11,8 @@ from jmetamer._base.keys import seed_key
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.edges.searching import refuse_coordinates, search_named
-from jmetamer.metamers.edges.synthesis import EdgeProgram
 from jmetamer.metamers.exact.color_swaps import ColorSwaps, Swapped, SwapSpace
-from jmetamer.metamers.lanes import Lane
+from jmetamer.metamers.lanes import ended_lane
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
@@ -51,22 +49,17 @@ class SwapSynthesis:
       (True, 182)
     """
 
+    coordinates = "edges"
+
     def __init__(self, problem: Problem, seed: int, solver: Solver) -> None:
-        self.method, settings = search_named(solver.method, problem)
+        settings = search_named(solver.method, problem)
         assert isinstance(settings, ColorSwaps)
         refuse_coordinates(solver)
         self.problem, self.seed, self.solver, self.settings = problem, int(seed), solver, settings
         self.space: SwapSpace = settings.prepare(problem)
-        self.program = EdgeProgram()
         self.trace_step = np.arange(2, dtype=np.int32)
-        self.trace_steps = [self.trace_step]
         self.judge = Judge(problem)
         self._start = self._judged(self.space.pairs)[2].loss
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What a record says of how its metamers were made."""
-        return {"method": self.method, "method_settings": dataclasses.asdict(self.settings)}
 
     def finished(
         self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None = None
@@ -85,10 +78,6 @@ class SwapSynthesis:
             if progress is not None:
                 progress(Progress(done, len(seed_ids), float(found.verdict.loss), done))
 
-    def thinned(self, curve: np.ndarray, task: int = 0) -> np.ndarray:
-        """Return the loss curve at the steps of `trace_step`."""
-        return np.asarray(curve, np.float32)
-
     def _judged(self, pairs: Any) -> tuple[Any, Any, Any]:
         """Return hard edges as they are kept, their graph, and the verdict on it."""
         theta = edges_theta(pairs, np.ones(pairs.senders.size))
@@ -97,20 +86,11 @@ class SwapSynthesis:
 
     def _finished(self, seed_id: int, made: Swapped) -> Finished:
         theta, graph, verdict = self._judged(made.pairs)
-        numbers: dict[str, Any] = {
-            "task": np.int32(0),
-            "seed_id": np.int32(seed_id),
-            "best_theta": theta,
-            "initial_loss": self._start,
-            "best_loss": verdict.loss,
-            "penalty": np.float32(0),
-            "step": np.int32(1),
-            "status": np.int32(Status.STALLED),  # the loss and the graph decide
-        }
+        # The loss and the graph decide the status.
+        lane = ended_lane(seed_id, theta, self._start, verdict.loss, 1, Status.STALLED)
         details = {
             "num_available": np.int64(made.available),
             "num_moves": np.int64(made.accepted),
             "num_proposed": np.int64(made.proposed),
         }
-        lane = Lane(**dict.fromkeys(Lane._fields, ()) | numbers)
         return Finished(lane, np.array([self._start, verdict.loss]), graph, verdict, details)
