@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import Count, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -28,7 +28,7 @@ class Linearization(NamedTuple):
 
 
 @checked
-def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Linearization]:
+def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Callable[..., Linearization]:
     """Build `linearize(x, *args)`, which compiles once for all points and arguments of a shape.
 
     J = d vec(F(x, *args)) / d vec(x), with vec in row-major order, by reverse mode: one pullback
@@ -58,8 +58,6 @@ def linearizer(function: ArrayFunction, *, chunk: int = 32) -> Callable[..., Lin
       >>> linearize(x, 2).value  # the same compiled program
       array([0., 0.])
     """
-    if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
-        raise InputError(f"`chunk` is {chunk!r}; give the number of outputs at a time, at least 1.")
 
     @compile_function()
     def compiled(x: jax.Array, args: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:

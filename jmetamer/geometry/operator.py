@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import Count, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -39,11 +39,7 @@ class JacobianPrograms:
              [0., 0., 0., 1., 0., 0.]])
     """
 
-    def __init__(self, function: ArrayFunction, *, chunk: int = 32) -> None:
-        if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
-            raise InputError(
-                f"`chunk` is {chunk!r}; give the number of vectors at a time, at least 1."
-            )
+    def __init__(self, function: ArrayFunction, *, chunk: Count = 32) -> None:
         self.chunk = chunk
 
         @compile_function()

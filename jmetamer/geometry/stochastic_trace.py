@@ -1,7 +1,6 @@
 """Traces of functions of a large symmetric operator, by stochastic Lanczos quadrature."""
 
 import dataclasses
-import enum
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, Range, checked
 from jmetamer._base.errors import ConfigError, InputError
+from jmetamer._base.outcome import Outcome
 from jmetamer.geometry.lanczos import Operator, Tridiagonalization, gauss_rule, tridiagonalize
 
 ROUND_OFF = 1e-14  # Ritz values below this share of the largest cannot be told from zero
@@ -19,7 +19,7 @@ EXACT = 1e-10  # relative change that counts as none, where probes do not scatte
 SpectralFunction = Callable[[np.ndarray], np.ndarray]
 
 
-class EstimateStatus(enum.IntEnum):
+class EstimateStatus(Outcome):
     """How an estimate ended.
 
     Attributes:
@@ -30,17 +30,6 @@ class EstimateStatus(enum.IntEnum):
       >>> print(EstimateStatus.SINGULAR.message)
       the result depends on eigenvalues that float64 cannot tell from zero
     """
-
-    message: str
-    remedy: str
-
-    def __new__(cls, value: int, message: str, remedy: str) -> "EstimateStatus":
-        """Attach the texts to the integer."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.message = message
-        member.remedy = remedy
-        return member
 
     CONVERGED = 0, "doubling the steps changed less than the standard error", "none needed"
     STEPS_EXHAUSTED = (

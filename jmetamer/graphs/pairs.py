@@ -89,35 +89,6 @@ def pairs_of_graph(graph: jraph.GraphsTuple, *, directed: bool) -> Pairs:
     return pairs
 
 
-def graph_of_pairs(
-    reference: jraph.GraphsTuple, pairs: Pairs, weight: Any, *, directed: bool
-) -> jraph.GraphsTuple:
-    """Return the reference with its edges replaced by weighted pairs; differentiable in `weight`.
-
-    Self loops of the reference stay as they are, behind the pairs. Padding pairs get weight 0.
-    The shapes depend on `m` and the number of the reference's loops alone, which is read on the
-    host, so that `reference` must hold concrete edges.
-
-    Args:
-      reference: nodes [n, d].
-      pairs: [m].
-      weight: [m].
-      directed: whether a pair is one edge, or two of the same weight.
-
-    Returns:
-      Graph with `m` edges, or `2 m`, and the reference's self loops.
-
-    Example:
-      >>> from jmetamer.graphs.graph import make_graph
-      >>> pairs = Pairs(np.array([0]), np.array([1]))
-      >>> made = graph_of_pairs(make_graph(np.eye(3), [], []), pairs, [0.5], directed=False)
-      >>> made.senders.tolist(), made.receivers.tolist(), made.edges.weight.tolist()
-      ([0, 1], [1, 0], [0.5, 0.5])
-    """
-    loops = loops_of_graph(reference)
-    return graph_of_pairs_and_loops(reference, pairs, weight, loops, directed=directed)
-
-
 class Loops(NamedTuple):
     """Self loops of a reference: nodes [l] int32 and weight [l]."""
 

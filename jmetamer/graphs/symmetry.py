@@ -87,25 +87,6 @@ def remove_duplicate_edges(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     )
 
 
-def remove_self_loops(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
-    """Drop every edge from a node to itself; the others keep their order.
-
-    Example:
-      >>> from jmetamer.graphs.graph import make_graph
-      >>> remove_self_loops(make_graph(np.eye(2), [0, 0], [0, 1])).receivers.tolist()
-      [1]
-    """
-    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    return _keep(
-        graph,
-        senders,
-        receivers,
-        np.asarray(graph.edges.weight),
-        senders != receivers,
-        graph.edges.features,
-    )
-
-
 def undirected_pairs(senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
     """Return [2, 2e] senders and receivers: the edges followed by their reverses, duplicates kept.
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.errors import InputError
 from jmetamer.geometry import (
     Spectrum,
     compress_rows,
@@ -24,7 +24,7 @@ from jmetamer.geometry.ledger import (
 )
 from jmetamer.geometry.tolerance import tolerance_dimensions
 from jmetamer.jacobians.light_cone import LightCone, aggregation_rank, light_cones
-from jmetamer.jacobians.local_geometry import INPUTS, Inputs
+from jmetamer.jacobians.local_geometry import Inputs
 from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.gcn import GCN
@@ -116,8 +116,6 @@ def rank_ledger_of(
       array([ True])
     """
     layers = _chain(problem)
-    if inputs not in INPUTS:
-        raise unknown_name("`inputs`", inputs, INPUTS)
     if nodes is None and inputs == "node":
         raise InputError(
             "`inputs` is 'node', but `nodes` is None, all nodes as one target; name nodes, or vary "

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.errors import InputError
 from jmetamer.geometry import (
     Spectrum,
     VolumeChange,
@@ -23,7 +23,6 @@ from jmetamer.jacobians.reference_point import ReferencePoint, target_nodes
 from jmetamer.metamers.problem import Problem
 
 Inputs = Literal["node", "ball", "all"]
-INPUTS = ("node", "ball", "all")
 
 
 class LocalGeometry(NamedTuple):
@@ -136,8 +135,6 @@ def local_geometry(
     Raises:
       InputError: unknown node or inputs; with "ball" a network that sees more than its `num_hops`.
     """
-    if inputs not in INPUTS:
-        raise unknown_name("`inputs`", inputs, INPUTS)
     targets = target_nodes(problem, nodes)
     point = ReferencePoint(problem)
     jacobians = _near(point, targets) if inputs == "ball" else _far(point, targets, inputs)

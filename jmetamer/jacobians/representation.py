@@ -20,7 +20,6 @@ from jmetamer.jacobians.row_coordinates import row_coordinates
 from jmetamer.metamers.problem import Problem
 
 Inputs = Literal["node", "ball", "all", "edges", "positions"]
-INPUTS = ("node", "ball", "all", "edges", "positions")
 # Readouts over the first axis, the nodes.
 POOLS: MappingProxyType[str, Callable[[jax.Array], jax.Array]] = MappingProxyType(
     {
@@ -157,8 +156,6 @@ def representation(
     """
     nodes, pool = _targets(problem, of)
     names = _names(problem, before)
-    if inputs not in INPUTS:
-        raise unknown_name("`inputs`", inputs, INPUTS)
     if pairs is not None and inputs != "edges":
         raise InputError(f"`pairs` are candidates of `inputs`='edges', but it is {inputs!r}.")
     if inputs == "edges":

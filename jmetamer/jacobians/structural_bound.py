@@ -11,7 +11,6 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
@@ -81,39 +80,6 @@ def bound_of(problem: Problem, found: Representation) -> int:
     if found.coordinates in ("features", "row_space"):
         bounds += _entry_bounds(problem, sight, found.places)
     return int(min(bounds))
-
-
-def rigid_rank_bound(positions: Any) -> int:
-    """Return the largest rank of any function of positions that no rigid motion or mirror changes.
-
-    With a the dimension of the positions' affine span, `a n - a (a + 1) / 2`: 3n - 6 in space,
-    2n - 3 in a plane, n - 1 on a line and 0 for one node or for all nodes in one place. In a plane
-    (or on a line) it is lower than the dimension of the rigid motions suggests: a mirror image
-    undoes every move out of the plane, so to first order nothing is seen of it.
-
-    Args:
-      positions: [n, 3], or [n, 2] in a plane.
-
-    Raises:
-      InputError: positions are not a finite matrix.
-
-    Example:
-      >>> square = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]
-      >>> rigid_rank_bound(square)
-      5
-    """
-    places = np.asarray(positions, np.float64)
-    if places.ndim != 2 or not np.isfinite(places).all():
-        raise InputError(
-            f"`positions` has shape {places.shape}; a finite matrix is needed, one row a node."
-        )
-    if len(places) == 0:
-        return 0
-    centered = places - places.mean(axis=0)
-    # Round-off of the coordinates themselves, wherever their origin lies.
-    cutoff = 1e-12 * float(np.abs(places).max(initial=0.0)) * np.sqrt(places.size)
-    span = int(np.sum(np.linalg.svd(centered, compute_uv=False) > cutoff))
-    return span * len(places) - span * (span + 1) // 2
 
 
 class _Sight:

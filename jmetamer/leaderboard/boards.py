@@ -7,7 +7,6 @@ from typing import Any
 from jmetamer._base.arguments import checked
 from jmetamer.leaderboard.panel import by_panel
 from jmetamer.leaderboard.recipe import (
-    canonical,
     dataset_of,
     recipe_of,
     recipe_words,
@@ -16,6 +15,7 @@ from jmetamer.leaderboard.recipe import (
 )
 from jmetamer.leaderboard.row import Row, identity_row, make_row
 from jmetamer.leaderboard.stored_cell import StoredCell
+from jmetamer.report.cells import canonical
 
 
 @checked

@@ -1,6 +1,5 @@
 """What must be equal for two rows to be compared: the reference graph and how metamers are made."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -70,16 +69,6 @@ def row_settings(cell: StoredCell) -> dict[str, Any]:
         "layer": metamers.get("layer"),
         "search": {key: value for key, value in metamers.items() if key not in _NOT_OF_A_ROW},
     }
-
-
-def canonical(value: Any) -> str:
-    """Return settings as text that is equal where they are.
-
-    Example:
-      >>> canonical({"b": 1, "a": [2]})
-      '{"a": [2], "b": 1}'
-    """
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def recipe_words(settings: Mapping[str, Any]) -> str:

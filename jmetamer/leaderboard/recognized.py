@@ -25,7 +25,7 @@ _NONE_LEFT = "no metamer that succeeded can be read by all judges"
 Judge = tuple[str, int]  # architecture and training seed
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Recognized:
     """How other models read the metamers.
 
@@ -50,18 +50,18 @@ class Recognized:
     above_length: Difference
     above_null_space: Difference
     recognition: Estimate
-    lowest: float | None
-    highest: float | None
-    without: Mapping[str, float]
+    lowest: float | None = None
+    highest: float | None = None
+    without: Mapping[str, float] = dataclasses.field(default_factory=dict)
     accuracy: Estimate
     agreement: Estimate
     reference_accuracy: Estimate
     seed_gap: Estimate
     architecture_gap: Estimate
-    by_judge: Mapping[str, Estimate]
-    controls: Mapping[str, Estimate]
-    panel: Panel | None
-    notes: tuple[str, ...]
+    by_judge: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
+    controls: Mapping[str, Estimate] = dataclasses.field(default_factory=dict)
+    panel: Panel | None = None
+    notes: tuple[str, ...] = ()
 
 
 def recognized(cells: Sequence[StoredCell]) -> Recognized:
@@ -131,18 +131,11 @@ def unrecognized(reason: str) -> Recognized:
         above_length=Difference(reason=reason),
         above_null_space=Difference(reason=reason),
         recognition=unknown,
-        lowest=None,
-        highest=None,
-        without={},
         accuracy=unknown,
         agreement=unknown,
         reference_accuracy=unknown,
         seed_gap=unknown,
         architecture_gap=unknown,
-        by_judge={},
-        controls={},
-        panel=None,
-        notes=(),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from jmetamer.report.cells import setting
 from jmetamer.report.harm_summary import StoredHarm, read_harm
+from jmetamer.report.reading import mean
 from jmetamer.results import (
     Run,
     StoredJudge,
@@ -212,6 +213,4 @@ def _node_means(data: Any) -> dict[str, float]:
 
 def _last_mean(values: np.ndarray | None) -> float:
     """Return the mean of the last row; nodes without a value, as those without features, aside."""
-    if values is None or not np.isfinite(values[-1:]).any():
-        return np.nan
-    return float(values[-1][np.isfinite(values[-1])].mean())
+    return mean([] if values is None else values[-1:])

@@ -8,7 +8,7 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, Key, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.errors import InputError
 from jmetamer.measures.match_statistics import (
     STATISTICS,
     MatchForms,
@@ -188,8 +188,6 @@ def null_test_of(
       >>> found.beats_all, float(found.p_value[0])
       (array([ True]), 0.001)
     """
-    if convention not in ("power", "feather"):
-        raise unknown_name("convention", convention, ("power", "feather"))
     pool = jnp.asarray(others)
     pool = pool.astype(jnp.result_type(jnp.float32, pool))
     values = jnp.asarray(values, pool.dtype)

@@ -1,6 +1,6 @@
 """How the synthesis of one metamer ended, and what to do about it."""
 
-import enum
+from jmetamer._base.outcome import Outcome
 
 _EXACT = (
     "take an exact method where one applies (`metamers.method: replace`, `reflect`; `jm.remedy` "
@@ -8,7 +8,7 @@ _EXACT = (
 )
 
 
-class Status(enum.IntEnum):
+class Status(Outcome):
     """Outcome of one metamer; the values are stored, so they never change.
 
     Attributes:
@@ -22,17 +22,6 @@ class Status(enum.IntEnum):
       take an exact method where one applies (`metamers.method: replace`, `reflect`; `jm.remedy`
       tries them), match an inner layer, or lower the learning rate of an optimizer that has one
     """
-
-    message: str
-    remedy: str
-
-    def __new__(cls, value: int, message: str, remedy: str) -> "Status":
-        """Attach the texts to the integer."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.message = message
-        member.remedy = remedy
-        return member
 
     RUNNING = 0, "still being optimized", "let it run"
     CONVERGED = 1, "the loss reached the tolerance", "none needed"

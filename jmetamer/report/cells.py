@@ -102,7 +102,17 @@ def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
     if "metamers.tolerance" in keys and len({each.get("metamers.tolerance") for each in flat}) > 1:
         keys.pop("success.worst_node", None)  # follows from the tolerance, unless it is given
     applying = [key for key in keys if all(each.get(key) is not None for each in flat)]
-    return [key for key in applying if len({_canonical(each[key]) for each in flat}) > 1]
+    return [key for key in applying if len({canonical(each[key]) for each in flat}) > 1]
+
+
+def canonical(value: Any) -> str:
+    """Return settings as text that is equal where they are.
+
+    Example:
+      >>> canonical({"b": 1, "a": [2]})
+      '{"a": [2], "b": 1}'
+    """
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def name_cells(
@@ -152,10 +162,6 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
     shared = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
     short = [" · ".join(part for part in each if part not in shared) for each in parts]
     return [text or title for text, title in zip(short, titles, strict=True)]
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _text(value: Any) -> str:

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jmetamer.report.cells import distinguishing, flatten, name_cells
-from jmetamer.report.makers import SEEDS, MadeCell, as_key, nested_without, without_seeds
+from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
+from jmetamer.report.makers import SEEDS, MadeCell, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
 from jmetamer.report.share import Share, over_networks
 from jmetamer.report.summary import CellSummary
@@ -90,7 +90,7 @@ def compare_runs(
     }
     groups: dict[str, dict[str, list[MadeCell]]] = {}
     for made in cells:
-        key = as_key({k: v for k, v in without_seeds(made.settings).items() if k not in of_runs})
+        key = canonical({k: v for k, v in without_seeds(made.settings).items() if k not in of_runs})
         groups.setdefault(key, {}).setdefault(made.run, []).append(made)
     left_out = {*SEEDS, *of_runs}
     first = {key: next(iter(group.values()))[0].settings for key, group in groups.items()}

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jmetamer.report.cells import flatten, setting
-from jmetamer.report.makers import SEEDS, MadeCell, as_key
+from jmetamer.report.cells import canonical, flatten, setting
+from jmetamer.report.makers import SEEDS, MadeCell
 
 ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
 _KINDS = ("none", "random", "adversarial")
@@ -95,7 +95,7 @@ def recipes(asked: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
             for key, value in flatten(one.settings)
             if is_setting(key) and not may_vary(key)
         }
-        groups.setdefault(as_key({"run": one.run, **fixed}), []).append(one)
+        groups.setdefault(canonical({"run": one.run, **fixed}), []).append(one)
     yield from groups.values()
 
 

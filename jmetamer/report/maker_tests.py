@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jmetamer.report.cells import distinguishing, name_cells
-from jmetamer.report.makers import as_key, nested_without
+from jmetamer.report.cells import canonical, distinguishing, name_cells
+from jmetamer.report.makers import nested_without
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.results.holm import holm
 from jmetamer.results.sign_flip import sign_flip_test
@@ -141,9 +141,9 @@ def _tested(family: Sequence[_Pair]) -> list[MakerTest]:
 
 
 def _context(row: Reading) -> str:
-    return as_key({k: v for k, v in row.maker.settings.items() if k.startswith(_CONTEXT)})
+    return canonical({k: v for k, v in row.maker.settings.items() if k.startswith(_CONTEXT)})
 
 
 def _variant(row: Reading) -> str:
     rest = {k: v for k, v in row.maker.settings.items() if not k.startswith(_CONTEXT)}
-    return as_key({**rest, "run": row.maker.run})
+    return canonical({**rest, "run": row.maker.run})

@@ -1,13 +1,12 @@
 """Cells that differ in nothing but their seeds, taken together: one maker of metamers."""
 
 import dataclasses
-import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import xarray as xr
 
-from jmetamer.report.cells import distinguishing, flatten, name_cells
+from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
 
@@ -78,17 +77,7 @@ def network_of(settings: Mapping[str, Any]) -> str:
     flat = dict(flatten(settings))
     seed = "training.seed" if flat.get("training.seed") is not None else "seed"
     parts = ("dataset.", "model.", "training.")
-    return as_key({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
-
-
-def as_key(settings: Mapping[str, Any]) -> str:
-    """Return settings as text that is equal where they are.
-
-    Example:
-      >>> as_key({"b": [1], "a": None})
-      '{"a": null, "b": [1]}'
-    """
-    return json.dumps(settings, sort_keys=True, default=str)
+    return canonical({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
 
 
 def makers(cells: Iterable[MadeCell]) -> list[Maker]:
@@ -102,7 +91,7 @@ def makers(cells: Iterable[MadeCell]) -> list[Maker]:
     """
     groups: dict[tuple[str, str], list[MadeCell]] = {}
     for made in cells:
-        groups.setdefault((made.run, as_key(without_seeds(made.settings))), []).append(made)
+        groups.setdefault((made.run, canonical(without_seeds(made.settings))), []).append(made)
     nested = {str(place): group[0] for place, group in enumerate(groups.values())}
     runs = {place: made.run for place, made in nested.items()}
     settings = {place: nested_without(made.settings) for place, made in nested.items()}

@@ -287,7 +287,7 @@ class TestErrors:
                 call()
 
     def test_settings_are_named_with_what_is_allowed(self):
-        with pytest.raises(InputError, match="`chunk` is 0; give the number of vectors at a time"):
+        with pytest.raises(InputError, match="`chunk` is 0; allowed"):
             JacobianPrograms(network, chunk=0)
         with pytest.raises(InputError, match="`num_inputs` is 3, but the point holds 12"):
             JacobianPrograms(network).at(POINT, num_inputs=3)

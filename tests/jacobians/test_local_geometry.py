@@ -215,7 +215,7 @@ class TestErrors:
     def test_unknown_inputs_are_refused_with_the_list(self, plain):
         with pytest.raises(jm.InputError) as raised:
             jm.jacobian_spectrum(plain("conv1"), [0], "bal")
-        assert "unknown `inputs` 'bal'; did you mean 'ball'?" in str(raised.value)
+        assert "`inputs` is 'bal'" in str(raised.value)
 
     def test_before_at_a_layer_without_nonlinearity_is_refused(self, plain):
         with pytest.raises(jm.InputError, match="pre-activation of logits, which no nonlinearity"):

@@ -211,7 +211,7 @@ class TestTheVerdict:
         ({"others": OTHERS * np.nan}, "`others` is not finite"),
         ({"reference": REFERENCE * np.inf}, "`reference` is not finite"),
         ({"num_pairs": 0}, "`num_pairs` is 0, allowed are 1 to"),
-        ({"convention": "amplitude"}, "unknown convention 'amplitude'"),
+        ({"convention": "amplitude"}, "`convention` is 'amplitude'; allowed: 'power' or 'feather'"),
     ],
 )
 def test_misuse_is_refused_by_name(change, message):

@@ -142,34 +142,6 @@ def pair_factors(
     )
 
 
-def factored_gradient(factors: PairFactors, pairs: Pairs, directed: bool = False) -> jax.Array:
-    """Return the gradient of given pairs, [p]; of undirected ones, of both directions together.
-
-    Args:
-      factors: from `pair_factors`.
-      pairs: [p].
-      directed: whether a pair is one edge or two of the same weight.
-
-    Returns:
-      [p]; 0 for padding.
-
-    Example:
-      >>> one = jnp.ones((2, 1))
-      >>> pairs = Pairs(jnp.array([0, 1]), jnp.array([1, 1]))
-      >>> factored_gradient(PairFactors(one, 3 * one, jnp.array([0.0, 0.5])), pairs).tolist()
-      [6.5, 0.0]
-    """
-
-    def one_way(senders: jax.Array, receivers: jax.Array) -> jax.Array:
-        inner = jnp.sum(factors.sender[senders] * factors.receiver[receivers], axis=1)
-        return inner + factors.offset[receivers]
-
-    gradient = one_way(pairs.senders, pairs.receivers)
-    if not directed:
-        gradient += one_way(pairs.receivers, pairs.senders)
-    return jnp.where(pairs.is_pair, gradient, 0)
-
-
 class BestPairs(NamedTuple):
     """Pairs by their gradient, the most negative first.
 

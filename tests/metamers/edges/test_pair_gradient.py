@@ -10,11 +10,10 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
 from jmetamer.graphs.graph import Edges
-from jmetamer.graphs.pairs import Pairs, graph_of_pairs
+from jmetamer.graphs.pairs import Pairs, graph_of_pairs_and_loops, loops_of_graph
 from jmetamer.metamers.edges.pair_gradient import (
     PairFactors,
     best_pairs,
-    factored_gradient,
     pair_factors,
     sampled_gradient,
 )
@@ -40,6 +39,25 @@ OTHERS = {
     "gat": jm.GAT(hidden=4, heads=2, num_outputs=3),
     "sage max": jm.GraphSAGE(hidden=4, num_outputs=3, aggregator="max"),
 }
+
+
+def graph_of_pairs(reference, pairs, weight):
+    return graph_of_pairs_and_loops(
+        reference, pairs, weight, loops_of_graph(reference), directed=False
+    )
+
+
+def factored_gradient(factors, pairs, directed=False):
+    """The gradient of given pairs, [p]; of undirected ones, of both directions together."""
+
+    def one_way(senders, receivers):
+        inner = jnp.sum(factors.sender[senders] * factors.receiver[receivers], axis=1)
+        return inner + factors.offset[receivers]
+
+    gradient = one_way(pairs.senders, pairs.receivers)
+    if not directed:
+        gradient += one_way(pairs.receivers, pairs.senders)
+    return jnp.where(pairs.is_pair, gradient, 0)
 
 
 def dense_problem(seed=0):
@@ -125,11 +143,11 @@ class TestFactors:
         weight = np.array([1.0, 0.5, 0.0, 1.0], np.float32)
 
         def loss(pairs, weight):
-            graph = graph_of_pairs(reference, pairs, weight, directed=False)
+            graph = graph_of_pairs(reference, pairs, weight)
             return loss_of(model.activations(params, graph))
 
         def both(weight):
-            graph = graph_of_pairs(reference, base, weight, directed=False)
+            graph = graph_of_pairs(reference, base, weight)
             factors = pair_factors(model, params, graph, loss_of)
             return sampled_gradient(loss, base, weight, pool), factored_gradient(factors, pool)
 
@@ -189,7 +207,7 @@ def test_sampled_gradient_of_attention_is_the_slope_of_the_loss(make_trained):
     joined = Pairs(*(np.concatenate(sides) for sides in zip(base, pool, strict=True)))
 
     def loss(pairs, weight):
-        graph = graph_of_pairs(reference, pairs, weight, directed=False)
+        graph = graph_of_pairs(reference, pairs, weight)
         graph = graph._replace(nodes=jnp.asarray(nodes))  # in float64
         return loss_of(model.activations(params, graph))
 
