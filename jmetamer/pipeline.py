@@ -393,8 +393,7 @@ def _told(progress: Callable[[Progress], None], first: int, total: int) -> Calla
 
 
 def _reference(data: Dataset) -> Reference:
-    graph = jax.tree.map(np.asarray, data.graph)
-    told = ("name", "feature_kind", "feature_shape", "feature_range", "num_classes")
-    attrs = {name: getattr(data, name) for name in told}
-    weight = graph.edges.weight
-    return make_reference(graph.nodes, graph.senders, graph.receivers, weight, data.labels, attrs)
+    nodes, edges, receivers, senders, *_ = jax.tree.map(np.asarray, data.graph)
+    names = ("name", "feature_kind", "feature_shape", "feature_range", "num_classes")
+    attrs = {name: getattr(data, name) for name in names}
+    return make_reference(nodes, senders, receivers, edges.weight, data.labels, attrs)
