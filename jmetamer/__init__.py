@@ -101,12 +101,11 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)
 __version__ = "0.1.0"
 
-# The name of a module that is still looked for: `python -m jmetamer.sweep` and the like.
 if sys.argv[:1] == ["-m"] and any(word.startswith("jmetamer.") for word in sys.orig_argv):
+    # `python -m jmetamer.sweep` and the like, whose module is still looked for
     from jmetamer._base.interrupts import interrupts_end_imports
 
     interrupts_end_imports()
-
 if TYPE_CHECKING:
     from jmetamer._base.errors import *  # noqa: F403
     from jmetamer.graphs import *  # noqa: F403

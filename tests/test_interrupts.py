@@ -49,6 +49,8 @@ def test_one_is_raised_where_it_arrives_and_the_handler_is_put_back():
 def test_one_while_a_command_is_imported_is_one_line(tmp_path, command):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
+        # Tests may run in the background, where interrupts are ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "class Interrupt:\n"
         "    def find_spec(self, name, *rest):\n"
         "        if name == 'numpy':\n"

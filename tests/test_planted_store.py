@@ -174,7 +174,7 @@ class TestSearches:
 
         monkeypatch.setattr(planted_search, "_MOST_DRAWS", 3)
         zero = jax.tree.map(np.zeros_like, problem.trained.params)
-        dead = type("Dead", (), {"model": problem.trained.model, "params": zero})
+        dead = type("Dead", (), {"model": problem.trained.model, "params": zero})()
         nothing = jm.Problem(dead, problem.graph, layer="conv1", vary=jm.BinaryEdges())
         assert search_planted(nothing, jm.default_solver(nothing), problems=2, count=1).names == ()
 

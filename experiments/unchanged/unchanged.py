@@ -148,8 +148,12 @@ def pairs(jm: Any) -> dict[str, Callable[..., tuple[Any, dict[str, Any]]]]:
     steps = {"steps": 20}
     found = {
         "continuous": pair(jm.ContinuousFeatures(), **steps),
-        "continuous-adam": pair(jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), **steps),
-        "repelled": pair(jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), repulsion=0.1, **steps),
+        "continuous-adam": pair(
+            jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), **steps
+        ),
+        "repelled": pair(
+            jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), repulsion=0.1, **steps
+        ),
         "binary": pair(jm.BinaryFeatures(), few=True, **steps),
         "edges": pair(edges, few=True, **steps),
         "edges-rewired": pair(dataclasses.replace(edges, start="rewired"), few=True, **steps),

@@ -118,7 +118,7 @@ def _kinds_of(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, 
 
 @functools.cache
 def _kinds_of_fields(owner: type) -> dict[str, Kind]:
-    spaces = vars(sys.modules[owner.__module__])
+    spaces = getattr(sys.modules.get(owner.__module__), "__dict__", {})  # of `exec`: none
     return {field.name: _kind_of(field.type, spaces) for field in dataclasses.fields(owner)}
 
 

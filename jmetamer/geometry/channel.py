@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Count, Key, NonNegative, Numbers, Positive, checked
+from jmetamer._base.arguments import Key, Natural, NonNegative, Numbers, Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.stochastic_trace import (
@@ -94,7 +94,7 @@ def effective_dimension(
 @checked
 def stochastic_channel(
     operator: Operator,
-    size: Count,
+    size: Natural,
     *,
     input_std: NonNegative,
     noise_std: Positive,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jmetamer._base.arguments import Count, Key, checked
+from jmetamer._base.arguments import Key, Natural, checked
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.stochastic_trace import (
     DEFAULT,
@@ -15,7 +15,7 @@ from jmetamer.geometry.stochastic_trace import (
 @checked
 def log_determinant(
     operator: Operator,
-    size: Count,
+    size: Natural,
     *,
     key: Key,
     settings: QuadratureSettings = DEFAULT,

@@ -40,7 +40,7 @@ class Deviations(NamedTuple):
 @usual_types()
 def deviations(
     reference_features: Numbers,
-    metamer_features: Numbers | Iterable[Numbers],
+    metamer_features: Iterable[Numbers],
     feature_kind: str,
     names: Sequence[str] | None = None,
     *,

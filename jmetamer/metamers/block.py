@@ -250,7 +250,8 @@ def _seeds_at_once(problem: Problem, solver: Solver, count: int) -> int:
 
 
 def _kept(name: str) -> bool:
-    return name not in ("theta", "base_seed", "coordinates", "method", "details")
+    of_the_whole = ("base_seed", "coordinates", "method", "problem_digest")
+    return name not in (*of_the_whole, "theta", "details")
 
 
 @compile_function()

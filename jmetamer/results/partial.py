@@ -38,7 +38,7 @@ class PartialCell:
         self._run_folder = run_folder
         self.folder = run_folder / "partial" / cell_id
 
-    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def save(self, name: str, arrays: Mapping[str, object]) -> None:
         """Put a block on the shelf, in one step and with a checksum.
 
         Args:

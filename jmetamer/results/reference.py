@@ -32,7 +32,7 @@ class Reference(NamedTuple):
 
 
 @checked
-def arrays_digest(named_arrays: Iterable[tuple[str, np.ndarray]]) -> str:
+def arrays_digest(named_arrays: Iterable[tuple[str, object]]) -> str:
     """Return the sha256 of names, dtypes, shapes and bytes of arrays.
 
     Args:

@@ -53,7 +53,7 @@ def test_fewer_neighbors_give_fewer_edges(digits):
     assert 1797 <= few < digits.graph.senders.size
 
 
-@pytest.mark.parametrize("given", [0, 1797])
+@pytest.mark.parametrize("given", [-3, 0, 1797])
 def test_neighbors_out_of_range_are_refused(given):
-    with pytest.raises(InputError, match=f"`neighbors` is {given}; allowed: 1 to 1796"):
+    with pytest.raises(InputError, match=f"`neighbors` is {given}; allowed: .*1 "):
         load_digits(neighbors=given)

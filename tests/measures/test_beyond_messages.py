@@ -380,7 +380,7 @@ class TestTreeMover:
     def test_refuses_by_name(self):
         ring = edge_set(cycles([3]))
         for arguments, match in (
-            ({"depth": 0}, r"`depth` is 0.*1 or more"),
+            ({"depth": 0}, r"`depth` is 0.*from 1 up"),
             ({"depth": 3, "weights": [1.0]}, r"`weights` are \[1\.0\] with `depth` 3.* 2 of them"),
             ({"weights": -1.0}, r"`weights` are -1\.0.*from 0 up"),
         ):

@@ -297,4 +297,6 @@ class TestWhatCannotShareLanes:
         self.refused([], "`problems` is empty")
         problem = jm.Problem(trained, graph, layer="conv1")
         self.refused([problem] * 3, "`seed` holds 2 values for 3 problems", seed=[0, 1])
-        self.refused([problem] * 2, r"`seed` is -1; allowed are 0", seed=[0, -1])
+        self.refused(
+            [problem] * 2, r"`seed` is \[0, -1\]; allowed: a whole number from 0", seed=[0, -1]
+        )

@@ -217,7 +217,7 @@ def test_a_network_without_neighbors_needs_its_targets_alone(small):
     [
         ({"nodes": None}, {}, "`problem` has no `nodes`, so all nodes are targets"),
         ({}, {"radius": -1}, "`radius` is -1; allowed: a whole number from 0 up"),
-        ({}, {"layers": "some"}, "`layers` is 'some'; allowed: 'all', 'matched'"),
+        ({}, {"layers": "some"}, "`layers` is 'some'; allowed: 'all' or 'matched'"),
     ],
 )
 def test_what_makes_no_part_is_refused(make_whole, changes, options, message):

@@ -248,7 +248,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
     def test_of_weights_that_are_none(self, problem, weight):
-        assert "allowed are numbers from 0" in self.message(problem, repulsion=weight)
+        assert "`repulsion` is " in self.message(problem, repulsion=weight)
 
     def test_of_problems_of_which_some_repel(self, small):
         solvers = [jm.default_solver(small, repulsion=weight) for weight in (0, 1.0)]

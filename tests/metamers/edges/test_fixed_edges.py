@@ -158,7 +158,9 @@ def test_all_nodes_named_is_none_named(edited):
         dataclasses.replace(problem, vary=dataclasses.replace(problem.vary, nodes=nodes))
         for nodes in (range(NUM_NODES), None)
     )
-    one, other = (jm.generate(p, count=2, steps=6) for p in (named, unnamed))
+    one, other = (
+        jm.generate(p, count=2, steps=6)._replace(problem_digest="") for p in (named, unnamed)
+    )
     for ours, theirs in zip(*map(jax.tree.leaves, (one, other)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -185,9 +187,9 @@ def test_other_nodes_compile_nothing_and_sets_are_equal(edited):
     [
         ([3], "at least two node numbers, because an edge has two ends"),
         ([], "at least two node numbers"),
-        (4, "at least two node numbers"),
-        ([0.5, 1.0], "at least two node numbers"),
-        ([[0, 1]], "at least two node numbers"),
+        (4, "`nodes` is 4; allowed: a list of (a whole number)"),
+        ([0.5, 1.0], "`nodes` is [0.5, 1.0]; allowed: a list of (a whole number)"),
+        ([[0, 1]], "`nodes` is [[0, 1]]; allowed: a list of (a whole number)"),
         ([0, -2], "`nodes` names node -2; allowed are node numbers from 0"),
         ([1, 0, 1], "`nodes` names node 1 twice"),
     ],

@@ -129,7 +129,7 @@ def test_metamers_are_those_of_the_whole_graph(make_whole, name):
     [
         ({"nodes": None}, {}, "`problem` has nodes=None and vary=BinaryEdges"),
         ({"vary": jm.ContinuousFeatures()}, {}, "and vary=ContinuousFeatures; a part is folded"),
-        ({}, {"radius": -1}, "`radius` is -1; a network of 3 layers has nothing to fold there"),
+        ({}, {"radius": -1}, "`radius` is -1; allowed: a whole number from 0 up"),
     ],
 )
 def test_what_cannot_be_folded_is_refused(make_whole, changes, options, text):
