@@ -11,8 +11,9 @@ Names are imported on first use, so `import jmetamer` is light and starts no acc
 """
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
+
+from jmetamer._base.interrupts import interrupts_end_imports_of_commands
 
 _HOMES = {
     "jmetamer._base.errors": (
@@ -101,11 +102,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)
 __version__ = "0.1.0"
 
-if sys.argv[:1] == ["-m"] and any(word.startswith("jmetamer.") for word in sys.orig_argv):
-    # `python -m jmetamer.sweep` and the like, whose module is still looked for
-    from jmetamer._base.interrupts import interrupts_end_imports
+interrupts_end_imports_of_commands()
 
-    interrupts_end_imports()
 if TYPE_CHECKING:
     from jmetamer._base.errors import *  # noqa: F403
     from jmetamer.graphs import *  # noqa: F403

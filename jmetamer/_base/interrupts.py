@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,12 @@ from typing import Any
 INTERRUPTED = 130  # the exit code
 
 _seen = threading.Event()
+
+
+def interrupts_end_imports_of_commands() -> None:
+    """Let an interrupt end the process where a module is still looked for: `python -m jmetamer.sweep` and the like."""
+    if sys.argv[:1] == ["-m"] and any(word.startswith("jmetamer.") for word in sys.orig_argv):
+        interrupts_end_imports()
 
 
 def interrupts_end_imports() -> None:

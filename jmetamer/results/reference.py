@@ -32,7 +32,7 @@ class Reference(NamedTuple):
 
 
 @checked
-def arrays_digest(named_arrays: Iterable[tuple[str, object]]) -> str:
+def arrays_digest(named_arrays: Iterable[tuple[str, Any]]) -> str:
     """Return the sha256 of names, dtypes, shapes and bytes of arrays.
 
     Args:
