@@ -15,89 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 from jmetamer._base.interrupts import interrupts_end_imports_of_commands
 
-_HOMES = {
-    "jmetamer._base.errors": (
-        "ConfigError",
-        "DataError",
-        "InputError",
-        "JmetamerError",
-        "StoreError",
-    ),
-    "jmetamer.graphs": (
-        "DATASETS",
-        "Dataset",
-        "Edges",
-        "ego_graph",
-        "load_dataset",
-        "make_graph",
-        "save_graph_npz",
-    ),
+_HOMES = {  # module -> names
+    "jmetamer._base.errors": "ConfigError DataError InputError JmetamerError StoreError",
+    "jmetamer.graphs": "DATASETS Dataset Edges ego_graph load_dataset make_graph save_graph_npz",
     "jmetamer.models": (
-        "GAT",
-        "GCN",
-        "GIN",
-        "GraphSAGE",
-        "MODELS",
-        "Model",
-        "TrainSettings",
-        "TrainedModel",
-        "load_model",
-        "save_model",
-        "train",
+        "GAT GCN GIN GraphSAGE MODELS Model TrainSettings TrainedModel load_model save_model train"
     ),
-    "jmetamer.geometry": ("Spectrum", "VolumeChange"),
-    "jmetamer.measures": ("MEASURES", "Measure", "deviations", "edge_deviations"),
+    "jmetamer.geometry": "Spectrum VolumeChange",
+    "jmetamer.measures": "MEASURES Measure deviations edge_deviations",
     "jmetamer.metamers": (
-        "BinaryEdges",
-        "BinaryFeatures",
-        "Box",
-        "ColorSwaps",
-        "Complementarity",
-        "ContinuousFeatures",
-        "EdgeWeights",
-        "FeaturesAndEdges",
-        "FeaturesGivenEdges",
-        "FoldedProblem",
-        "Free",
-        "GlobalNoise",
-        "LOSSES",
-        "LocalProblem",
-        "Metamers",
-        "NonNegative",
-        "OPTIMIZERS",
-        "Optimizer",
-        "PARAMETERIZATIONS",
-        "PerFeatureNoise",
-        "PermutedRows",
-        "Problem",
-        "RelativeSquared",
-        "STRUCTURES",
-        "Status",
-        "default_solver",
-        "folded_problem",
-        "generate",
-        "generate_each",
-        "local_problem",
-        "metamer_graph",
-        "remedy",
+        "BinaryEdges BinaryFeatures Box ColorSwaps Complementarity ContinuousFeatures EdgeWeights "
+        "FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GlobalNoise LOSSES LocalProblem "
+        "Metamers NonNegative OPTIMIZERS Optimizer PARAMETERIZATIONS PerFeatureNoise PermutedRows "
+        "Problem RelativeSquared STRUCTURES Status default_solver folded_problem generate "
+        "generate_each local_problem metamer_graph remedy"
     ),
     "jmetamer.jacobians": (
-        "MapCorrelations",
-        "NodeMaps",
-        "jacobian_operator",
-        "jacobian_spectrum",
-        "joint_spectrum",
-        "leading_spectrum",
-        "map_correlation",
-        "map_correlations",
-        "node_maps",
-        "rank_ledger_of",
-        "volume_change",
-        "whole_graph_volume",
+        "MapCorrelations NodeMaps jacobian_operator jacobian_spectrum joint_spectrum "
+        "leading_spectrum map_correlation map_correlations node_maps rank_ledger_of volume_change "
+        "whole_graph_volume"
     ),
-    "jmetamer.results": ("Run", "open_run"),
+    "jmetamer.results": "Run open_run",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME_OF)
 __version__ = "0.1.0"

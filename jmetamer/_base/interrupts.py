@@ -14,7 +14,7 @@ _seen = threading.Event()
 
 
 def interrupts_end_imports_of_commands() -> None:
-    """Let an interrupt end the process where a module is still looked for: `python -m jmetamer.sweep` and the like."""
+    """Begin that where a module is still looked for, as by `python -m jmetamer.sweep`."""
     if sys.argv[:1] == ["-m"] and any(word.startswith("jmetamer.") for word in sys.orig_argv):
         interrupts_end_imports()
 

@@ -122,6 +122,7 @@ def stochastic_channel(
       InputError: if a standard deviation is out of range, or the operator returns what it may not.
 
     Example:
+      >>> import jax
       >>> eigenvalues = np.array([[1.0], [0.0]])
       >>> found = stochastic_channel(
       ...     lambda v: eigenvalues * v, 2, input_std=1.0, noise_std=1.0, key=jax.random.key(0)

@@ -44,6 +44,7 @@ def log_determinant(
       InputError: if the operator has a clearly negative eigenvalue, or returns what it may not.
 
     Example:
+      >>> import jax
       >>> eigenvalues = np.array([[1.0], [np.e], [np.e]])
       >>> found = log_determinant(lambda v: eigenvalues * v, 3, key=jax.random.key(0))
       >>> round(found.value, 12), found.converged
