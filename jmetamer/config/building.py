@@ -32,14 +32,7 @@ from jmetamer.metamers.parameterizations import (
 )
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.models import (
-    MODELS,
-    Model,
-    Network,
-    TrainedModel,
-    TrainSettings,
-    default_settings,
-)
+from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings, default_settings
 
 log = logging.getLogger(__name__)
 

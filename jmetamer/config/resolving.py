@@ -29,7 +29,14 @@ from jmetamer.config.settings import (
     Settings,
     TrainingSettings,
 )
-from jmetamer.config.varying import APART, check_method, features_of, fill_varying, metamer_kinds
+from jmetamer.config.varying import (
+    APART,
+    check_method,
+    features_of,
+    fill_varying,
+    first_given,
+    metamer_kinds,
+)
 from jmetamer.graphs import DATASETS
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.measures import measures_for
@@ -122,8 +129,8 @@ def _dataset(given: DatasetSettings, seed: int) -> DatasetSettings:
     defaults = {k: accepted[k].default for k in options if _is_plain(accepted[k].default)}
     return dataclasses.replace(
         given,
-        seed=_first(given.seed, seed) if "seed" in accepted else None,
-        split=_first(given.split, accepted["split"].default) if "split" in accepted else None,
+        seed=first_given(given.seed, seed) if "seed" in accepted else None,
+        split=first_given(given.split, accepted["split"].default) if "split" in accepted else None,
         options={**defaults, **given.options},
     )
 
@@ -140,7 +147,7 @@ def _model(given: ModelSettings) -> ModelSettings:
                 f"`model.{name}` is {value!r}, but the architecture {given.architecture!r} has no "
                 f"{name}; {APART}"
             )
-        filled[name] = _first(value, own.get(name))
+        filled[name] = first_given(value, own.get(name))
     resolved = dataclasses.replace(given, **filled)
     with _as_config_error("model"):
         build_model(CellSettings(model=resolved))
@@ -149,7 +156,7 @@ def _model(given: ModelSettings) -> ModelSettings:
 
 def _training(given: TrainingSettings, architecture: str, seed: int) -> TrainingSettings:
     own = dataclasses.asdict(default_settings(architecture))
-    own["patience"] = _first(own["patience"], "never")
+    own["patience"] = first_given(own["patience"], "never")
     kind = given.perturbation or own["perturbation"]
     for name in PERTURBATIONS["adversarial"]:
         own[name] = PERTURBATIONS[kind].get(name)
@@ -158,8 +165,8 @@ def _training(given: TrainingSettings, architecture: str, seed: int) -> Training
                 f"`training.{name}` is {getattr(given, name)!r}, but `training.perturbation` is "
                 f"{kind!r}, which has none; {APART}"
             )
-    values = {name: _first(getattr(given, name), own[name]) for name in own}
-    resolved = TrainingSettings(**values, seed=_first(given.seed, seed))
+    values = {name: first_given(getattr(given, name), own[name]) for name in own}
+    resolved = TrainingSettings(**values, seed=first_given(given.seed, seed))
     with _as_config_error("training"):
         build_train_settings(CellSettings(training=resolved))
     return resolved
@@ -180,9 +187,9 @@ def _metamers(given: MetamerSettings, seed: int) -> MetamerSettings:
         **fill_varying(given),
         **_search(given),
         loss=loss,
-        patience=_first(given.patience, None if given.vary == "edges" else _PATIENCE),
-        tolerance=_first(given.tolerance, _DISCRETE_TOLERANCE if discrete else _TOLERANCE),
-        seed=_first(given.seed, seed),
+        patience=first_given(given.patience, None if given.vary == "edges" else _PATIENCE),
+        tolerance=first_given(given.tolerance, _DISCRETE_TOLERANCE if discrete else _TOLERANCE),
+        seed=first_given(given.seed, seed),
     )
     _check_bounds(resolved)
     check_method(resolved)
@@ -214,12 +221,14 @@ def _search(given: MetamerSettings) -> dict[str, Any]:
                 )
         return {}
     return {
-        "learning_rate": _first(
+        "learning_rate": first_given(
             given.learning_rate,
             _LOGIT_RATE if features_of(given) == "binary_features" else _LEARNING_RATE,
         ),
-        "schedule": _first(given.schedule, "cosine"),
-        "moments": _first(given.moments, "float32" if given.optimizer in WITH_MOMENTS else None),
+        "schedule": first_given(given.schedule, "cosine"),
+        "moments": first_given(
+            given.moments, "float32" if given.optimizer in WITH_MOMENTS else None
+        ),
     }
 
 
@@ -270,14 +279,14 @@ def _geometry(given: GeometrySettings) -> GeometrySettings:
 
 def _success(given: SuccessSettings, tolerance: float | None) -> SuccessSettings:
     largest = _WORST * math.sqrt(tolerance or 0.0)
-    filled = dataclasses.replace(given, worst_node=_first(given.worst_node, largest))
+    filled = dataclasses.replace(given, worst_node=first_given(given.worst_node, largest))
     if not given.null_pairs:
         return dataclasses.replace(filled, alpha=None, null_others=None)
     usual = SuccessSettings()
     return dataclasses.replace(
         filled,
-        alpha=_first(given.alpha, usual.alpha),
-        null_others=_first(given.null_others, usual.null_others),
+        alpha=first_given(given.alpha, usual.alpha),
+        null_others=first_given(given.null_others, usual.null_others),
     )
 
 
@@ -292,7 +301,7 @@ def _recognition(given: RecognitionSettings, maker_seed: int | None) -> Recognit
         raise ConfigError(f"`recognition.judges` is {list(judges)}, which names one twice")
     usual = RecognitionSettings()
     values = {
-        field.name: _first(getattr(given, field.name), getattr(usual, field.name))
+        field.name: first_given(getattr(given, field.name), getattr(usual, field.name))
         for field in dataclasses.fields(given)
     }
     first, seeds = values["first_seed"], values["seeds"]
@@ -375,10 +384,6 @@ def _as_config_error(path: str) -> Iterator[None]:
         raise
     except InputError as error:
         raise ConfigError(f"in `{path}`: {error}") from error
-
-
-def _first(value: Any, default: Any) -> Any:
-    return default if value is None else value
 
 
 def _is_plain(default: Any) -> bool:

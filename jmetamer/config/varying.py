@@ -95,7 +95,7 @@ def fill_varying(given: MetamerSettings) -> dict[str, Any]:
         value = getattr(given, name)
         if value is not None and default is _NOT_THERE:
             raise _not_of(name, value, given.vary, kind)
-        filled[name] = None if default is _NOT_THERE else _first(value, default)
+        filled[name] = None if default is _NOT_THERE else first_given(value, default)
     return filled | {"edges": _fill_edges(given)}
 
 
@@ -171,7 +171,7 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
                 )
             raise _not_of(f"edges.{field.name}", value, given.vary)
         applies = field.name in names
-        filled[field.name] = _first(value, defaults.get(field.name)) if applies else None
+        filled[field.name] = first_given(value, defaults.get(field.name)) if applies else None
     edges = EdgeSettings(**filled)
     kept = searched or given.vary == "features_given_edges"
     if kept and edges.start not in (None, "noise", "rewired"):
@@ -223,5 +223,6 @@ def _default_of(settings: type, name: str) -> Any:
     return {f.name: f.default for f in dataclasses.fields(settings)}[name]
 
 
-def _first(value: Any, default: Any) -> Any:
+def first_given(value: Any, default: Any) -> Any:
+    """Return a value, or its default where it is null."""
     return default if value is None else value

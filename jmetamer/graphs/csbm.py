@@ -5,22 +5,17 @@ import numpy as np
 from jmetamer._base.arguments import Count, NonNegative, Seed, Share, checked
 from jmetamer.graphs.block_model import (
     BlockModel,
-    class_posterior,
     planted_partition,
     sample_edges,
     sample_features,
     sample_labels,
 )
-from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.dataset import Dataset, drawn_dataset
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.split import per_class_split
 
-_PROVENANCE = Provenance(
-    source="jmetamer.graphs.csbm.load_csbm",
-    sha256="",
-    licence="generated, free of rights",
-    citation="Y. Deshpande, S. Sen, A. Montanari and E. Mossel (2018), Contextual Stochastic Block "
-    "Models, arXiv:1807.09596",
+_CITATION = (
+    "Y. Deshpande, S. Sen, A. Montanari and E. Mossel (2018), Contextual Stochastic Block "
+    "Models, arXiv:1807.09596"
 )
 
 
@@ -103,16 +98,4 @@ def load_csbm(
     labels = sample_labels(model, num_nodes, rng)
     edges = sample_edges(model, labels, rng)
     graph = make_graph(sample_features(model, labels, rng), *edges)
-    return sealed(
-        Dataset(
-            name="csbm",
-            graph=graph,
-            labels=labels,
-            **per_class_split(labels, seed)._asdict(),
-            num_classes=num_classes,
-            feature_kind="continuous",
-            provenance=_PROVENANCE,
-            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
-            block_model=model,
-        )
-    )
+    return drawn_dataset("csbm", graph, labels, model, seed, "continuous", _CITATION)

@@ -5,12 +5,14 @@ import hashlib
 import math
 from typing import Any, Literal, get_args
 
+import jraph
 import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.block_model import BlockModel
+from jmetamer.graphs.block_model import BlockModel, class_posterior
 from jmetamer.graphs.graph import num_nodes, validate_graph
+from jmetamer.graphs.split import per_class_split
 
 MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
 FeatureKind = Literal["binary", "continuous", "one_hot"]
@@ -152,6 +154,38 @@ def sealed(dataset: Dataset) -> Dataset:
         return dataset
     provenance = dataclasses.replace(dataset.provenance, sha256=content_digest(dataset))
     return dataclasses.replace(dataset, provenance=provenance)
+
+
+def drawn_dataset(
+    name: str,
+    graph: jraph.GraphsTuple,
+    labels: np.ndarray,
+    model: BlockModel,
+    seed: int,
+    feature_kind: FeatureKind,
+    citation: str,
+    feature_range: tuple[float, float] | None = None,
+) -> Dataset:
+    """Return what a block model drew, with a split by `seed` and the labels that are optimal."""
+    return sealed(
+        Dataset(
+            name=name,
+            graph=graph,
+            labels=labels,
+            **per_class_split(labels, seed)._asdict(),
+            num_classes=model.class_prior.size,
+            feature_kind=feature_kind,
+            provenance=Provenance(
+                source=f"jmetamer.graphs.{name}.load_{name}",
+                sha256="",
+                licence="generated, free of rights",
+                citation=citation,
+            ),
+            feature_range=feature_range,
+            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+            block_model=model,
+        )
+    )
 
 
 def infer_feature_kind(nodes: np.ndarray) -> FeatureKind:

@@ -7,15 +7,14 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, Seed, Share, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.block_model import BlockModel, class_posterior
-from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.block_model import BlockModel
+from jmetamer.graphs.dataset import Dataset, drawn_dataset
 from jmetamer.graphs.degree_corrected import (
     edge_probabilities,
     power_law_weights,
     sample_weighted_edges,
 )
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.split import per_class_split
 from jmetamer.graphs.symmetry import simple_undirected
 
 # The size of ogbn-arxiv (169,343 papers, 1,166,243 citations), rounded up. Edges are counted as
@@ -24,12 +23,9 @@ ARXIV_SIZE: Mapping[str, int] = MappingProxyType(
     {"num_nodes": 170_000, "num_edges": 1_200_000, "num_classes": 40, "num_features": 128}
 )
 
-_PROVENANCE = Provenance(
-    source="jmetamer.graphs.dcsbm.load_dcsbm",
-    sha256="",
-    licence="generated, free of rights",
-    citation="B. Karrer and M. E. J. Newman (2011), Stochastic Blockmodels and Community Structure "
-    "in Networks, Physical Review E 83, 016107, arXiv:1008.3926",
+_CITATION = (
+    "B. Karrer and M. E. J. Newman (2011), Stochastic Blockmodels and Community Structure "
+    "in Networks, Physical Review E 83, 016107, arXiv:1008.3926"
 )
 
 
@@ -87,19 +83,7 @@ def load_dcsbm(
     chance = edge_probabilities(labels, weights, num_classes, draws, within)
     prior = np.full(num_classes, 1 / num_classes)
     model = BlockModel(prior, chance, means.astype(np.float64), weights=weights)
-    return sealed(
-        Dataset(
-            name="dcsbm",
-            graph=graph,
-            labels=labels,
-            **per_class_split(labels, seed)._asdict(),
-            num_classes=num_classes,
-            feature_kind="continuous",
-            provenance=_PROVENANCE,
-            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
-            block_model=model,
-        )
-    )
+    return drawn_dataset("dcsbm", graph, labels, model, seed, "continuous", _CITATION)
 
 
 def _check(num_nodes: int, num_classes: int) -> None:

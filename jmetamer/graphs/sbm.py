@@ -4,21 +4,16 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, Seed, Share, checked
 from jmetamer.graphs.block_model import (
-    class_posterior,
     planted_partition,
     sample_edges,
     sample_labels,
 )
-from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.dataset import Dataset, drawn_dataset
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.split import per_class_split
 
-_PROVENANCE = Provenance(
-    source="jmetamer.graphs.sbm.load_sbm",
-    sha256="",
-    licence="generated, free of rights",
-    citation="P. W. Holland, K. B. Laskey and S. Leinhardt (1983), Stochastic Blockmodels: First "
-    "Steps, Social Networks 5(2), doi:10.1016/0378-8733(83)90021-7",
+_CITATION = (
+    "P. W. Holland, K. B. Laskey and S. Leinhardt (1983), Stochastic Blockmodels: First "
+    "Steps, Social Networks 5(2), doi:10.1016/0378-8733(83)90021-7"
 )
 
 
@@ -54,17 +49,6 @@ def load_sbm(
     rng = np.random.default_rng(seed)
     labels = sample_labels(model, num_nodes, rng)
     graph = make_graph(np.eye(num_nodes), *sample_edges(model, labels, rng))
-    return sealed(
-        Dataset(
-            name="sbm",
-            graph=graph,
-            labels=labels,
-            **per_class_split(labels, seed)._asdict(),
-            num_classes=num_classes,
-            feature_kind="one_hot",
-            provenance=_PROVENANCE,
-            feature_range=(0.0, 1.0),
-            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
-            block_model=model,
-        )
+    return drawn_dataset(
+        "sbm", graph, labels, model, seed, "one_hot", _CITATION, feature_range=(0.0, 1.0)
     )

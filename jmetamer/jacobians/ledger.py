@@ -7,13 +7,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.geometry import (
-    Spectrum,
-    compress_rows,
-    log_derivative,
-    spectrum_of,
-    stack_spectra,
-)
+from jmetamer.geometry import Spectrum, compress_rows, log_derivative, spectrum_of, stack_spectra
 from jmetamer.geometry.batched_spectra import spectra_after
 from jmetamer.geometry.ledger import (
     EntrySplit,

@@ -65,7 +65,7 @@ class ReferencePoint:
         """Every named activation [n, c], float64."""
         graph, by_entry = self._entered
         with float64_on_host():
-            raised = jax.tree.map(_raised, (self.params, graph))
+            raised = jax.tree.map(raised_leaf, (self.params, graph))
             found = _forward(cast(Any, self.model), by_entry)(*raised)
             return {name: np.asarray(value) for name, value in found.items()}
 
@@ -129,7 +129,7 @@ class ReferencePoint:
             return {}
         graph, by_entry = self._entered
         with float64_on_host():
-            params, raised = jax.tree.map(_raised, (self.params, graph))
+            params, raised = jax.tree.map(raised_leaf, (self.params, graph))
             entry = {"entry": raised.nodes} if by_entry else {}
             return {name: np.asarray(v) for name, v in least(params, raised, **entry).items()}
 
@@ -210,6 +210,7 @@ def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
     return linearizer(layers_at)
 
 
-def _raised(leaf: Any) -> np.ndarray:
+def raised_leaf(leaf: Any) -> np.ndarray:
+    """Return floating numbers in float64, others as they are."""
     array = np.asarray(leaf)
     return array.astype(np.float64) if array.dtype.kind == "f" else array

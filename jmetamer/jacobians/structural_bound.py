@@ -10,15 +10,16 @@ import jraph
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.graphs.message_passing import symmetric_propagation
+from jmetamer.jacobians.reference_point import raised_leaf
 from jmetamer.jacobians.representation import Inputs, Of, Representation, representation
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.gcn import GCN
 from jmetamer.models.network import Network
+from jmetamer.models.trained_model import compiled_activations
 
 LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
 
@@ -161,17 +162,9 @@ def _activations(problem: Problem) -> Mapping[str, Any]:
     model: Any = problem.trained.model
     switched = any(model.nonlinearity(name) == "relu" for name in model.layer_names)
     with float64_on_host():
-        raised = jax.tree.map(_raise, (problem.trained.params, problem.graph))
+        raised = jax.tree.map(raised_leaf, (problem.trained.params, problem.graph))
         if not switched:
             return jax.eval_shape(model.activations, *raised)
-        return {name: np.asarray(value) for name, value in _compiled(model, *raised).items()}
-
-
-@compile_function(static=1)
-def _compiled(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
-    return dict(model.activations(params, graph))
-
-
-def _raise(leaf: Any) -> np.ndarray:
-    array = np.asarray(leaf)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+        return {
+            name: np.asarray(value) for name, value in compiled_activations(model, *raised).items()
+        }

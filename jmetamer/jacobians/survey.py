@@ -5,12 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from jmetamer.jacobians.layer_geometry import LayerGeometry, layer_geometry
 from jmetamer.jacobians.ledger import LayerLedger, ledger_size, rank_ledger_of
-from jmetamer.jacobians.local_geometry import (
-    Inputs,
-    LocalGeometry,
-    local_geometry,
-    node_geometry,
-)
+from jmetamer.jacobians.local_geometry import Inputs, LocalGeometry, local_geometry, node_geometry
 from jmetamer.jacobians.map_survey import MapSurvey, map_entries, map_survey
 from jmetamer.metamers.problem import Problem
 

@@ -5,13 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jmetamer.leaderboard.estimate import (
-    Difference,
-    Estimate,
-    differing,
-    estimated,
-    over_seeds,
-)
+from jmetamer.leaderboard.estimate import Difference, Estimate, differing, estimated, over_seeds
 from jmetamer.leaderboard.panel import Panel, panel_of
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.leaderboard.success import NO_SUCCESS

@@ -16,11 +16,7 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.parameterizations import (
-    ContinuousFeatures,
-    Free,
-    Theta,
-)
+from jmetamer.metamers.parameterizations import ContinuousFeatures, Free, Theta
 from jmetamer.metamers.problem import Arrays, Matching, Problem
 
 # Singular values of W_e below this share of the largest are round-off of float32 training.

@@ -13,7 +13,6 @@ import jraph
 import numpy as np
 
 from jmetamer._base.arguments import AnArray, SomeShare, checked
-from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
@@ -25,6 +24,7 @@ from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights,
 from jmetamer.metamers.without_reference import has_features, stand_in
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.protocol import Model, Params
+from jmetamer.models.trained_model import compiled_activations
 
 
 class _Trained(Protocol):
@@ -298,12 +298,7 @@ def reference_activations(
       graph: nodes [n, d].
     """
     with highest_precision():
-        return _activations(model, params, graph)
-
-
-@compile_function(static=1)
-def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
-    return dict(model.activations(params, graph))
+        return compiled_activations(model, params, graph)
 
 
 def _scale(target: jax.Array) -> jax.Array:

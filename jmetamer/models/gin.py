@@ -9,11 +9,7 @@ import jraph
 from jmetamer._base.arguments import Finite
 from jmetamer.graphs.message_passing import propagate
 from jmetamer.models.aggregation import tapped
-from jmetamer.models.network import (
-    Activate,
-    Convolution,
-    Network,
-)
+from jmetamer.models.network import Activate, Convolution, Network
 
 
 class GINConvolution(Convolution):

@@ -45,7 +45,7 @@ class TrainedModel:
           graph: nodes [n, d].
         """
         with highest_precision():
-            found = _activations(self.model, self.params, graph)
+            found = compiled_activations(self.model, self.params, graph)
         # JAX hands dictionaries back sorted by name.
         return {layer: found[layer] for layer in self.model.layer_names}
 
@@ -60,5 +60,8 @@ class TrainedModel:
 
 
 @compile_function(static=1)
-def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+def compiled_activations(
+    model: Model, params: Params, graph: jraph.GraphsTuple
+) -> dict[str, jax.Array]:
+    """Return every named activation."""
     return dict(model.activations(params, graph))

@@ -26,12 +26,7 @@ from jmetamer.report.makers import network_of
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import known_names
-from jmetamer.report.success_summary import (
-    Correction,
-    Criterion,
-    SuccessSummary,
-    summarize_success,
-)
+from jmetamer.report.success_summary import Correction, Criterion, SuccessSummary, summarize_success
 from jmetamer.results.criteria import BEYOND_SWAPS
 from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 

@@ -14,11 +14,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.edges.movable import movable_edges
-from jmetamer.metamers.parameterizations import (
-    ContinuousFeatures,
-    EdgeWeights,
-    Parameterization,
-)
+from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights, Parameterization
 
 STARTS = ("noise", "any_density", "rewired", "reference")
 REFILLS = ("uniform", "near", "gradient")

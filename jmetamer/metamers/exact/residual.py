@@ -15,6 +15,7 @@ from jmetamer.geometry import linearizer
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.exact.point import Point
 from jmetamer.metamers.losses import Complementarity, Loss
+from jmetamer.models.trained_model import compiled_activations
 
 # Strictly monotone, so that equal activations are equal pre-activations: a residual before the
 # nonlinearity is nearer to a linear function of the features.
@@ -193,7 +194,7 @@ class ResidualMap:
         hops = max(point.model.num_hops(layer) for layer in point.problem.layers)
         cut, ids = ego_graph(graph, point.nodes, hops + 1)
         with float64_on_host():
-            found = _activations(point.model, point.params, cut)
+            found = compiled_activations(point.model, point.params, cut)
         targets = np.searchsorted(ids, point.nodes)
         for layer in point.problem.layers:
             truth = point.select(point.reference[layer])
@@ -230,11 +231,6 @@ def _evaluate(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[jax.Array,
 @compile_function(static=1)
 def _moved_activations(kind: Kind, moved: Any, base: Any, data: Data) -> dict[str, jax.Array]:
     return dict(_found(moved, base, data, kind))
-
-
-@compile_function(static=1)
-def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
-    return dict(model.activations(params, graph))
 
 
 @functools.lru_cache(maxsize=32)
