@@ -287,16 +287,11 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
         schedule = given.schedule or "constant"
         moments = given.moments or "float32"
         optimizer = Optimizer(given.optimizer, given.learning_rate, schedule, moments)
+    limits = ("steps", "tolerance", "patience", "improvement")
+    others = ("coordinates", "lanes", "precision", "method")
+    settings = {name: getattr(given, name) for name in (*limits, *others)}
     return default_solver(problem, repulsion=given.repulsion).replace(
-        optimizer=optimizer,
-        steps=given.steps,
-        tolerance=given.tolerance,
-        patience=given.patience,
-        improvement=given.improvement,
-        coordinates=given.coordinates,
-        lanes=given.lanes,
-        precision=given.precision,
-        method=given.method,
+        optimizer=optimizer, **settings
     )
 
 

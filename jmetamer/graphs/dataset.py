@@ -12,7 +12,8 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel, class_posterior
 from jmetamer.graphs.graph import num_nodes, validate_graph
-from jmetamer.graphs.split import per_class_split
+from jmetamer.graphs.labels import Classes
+from jmetamer.graphs.split import Split, per_class_split
 
 MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
 FeatureKind = Literal["binary", "continuous", "one_hot"]
@@ -154,6 +155,24 @@ def sealed(dataset: Dataset) -> Dataset:
         return dataset
     provenance = dataclasses.replace(dataset.provenance, sha256=content_digest(dataset))
     return dataclasses.replace(dataset, provenance=provenance)
+
+
+def dataset_as_read(
+    name: str, graph: jraph.GraphsTuple, classes: Classes, split: Split, provenance: Provenance
+) -> Dataset:
+    """Return a dataset whose features are of the kind that their values show."""
+    kind = infer_feature_kind(graph.nodes)
+    return sealed(
+        Dataset(
+            name=name,
+            graph=graph,
+            **classes._asdict(),
+            **split._asdict(),
+            feature_kind=kind,
+            provenance=provenance,
+            feature_range=None if kind == "continuous" else (0.0, 1.0),
+        )
+    )
 
 
 def drawn_dataset(

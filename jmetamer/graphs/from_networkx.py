@@ -6,7 +6,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
 from jmetamer.graphs.graph import as_float32, is_sparse, make_graph
 from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
@@ -64,18 +64,10 @@ def load_networkx(
     values = _attribute(source, label, required=True)
     classes = class_numbers(label, values, source.number_of_nodes())
     masks = {field: _attribute(source, field, required=False) for field in Split._fields}
-    kind = infer_feature_kind(nodes)
-    return sealed(
-        Dataset(
-            name=name or source.name or "networkx",
-            graph=make_graph(nodes, *_edges(source, weight)),
-            **classes._asdict(),
-            **select_split(masks, split, classes.labels, seed)._asdict(),
-            feature_kind=kind,
-            provenance=_PROVENANCE,
-            feature_range=None if kind == "continuous" else (0.0, 1.0),
-        )
-    )
+    graph = make_graph(nodes, *_edges(source, weight))
+    split_masks = select_split(masks, split, classes.labels, seed)
+    name = name or source.name or "networkx"
+    return dataset_as_read(name, graph, classes, split_masks, _PROVENANCE)
 
 
 def _attribute(source: Any, attribute: str, *, required: bool) -> list[Any] | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
 from jmetamer.graphs.graph import dense, make_graph
 from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
@@ -65,19 +65,9 @@ def load_pyg(source: Any, *, split: Natural = 0, seed: Seed = 0, name: str = "py
         attributes = attributes[:, None]
     graph = make_graph(arrays["x"], index[0], index[1], arrays["edge_weight"], attributes)
     classes = class_numbers("y", arrays["y"], graph.nodes.shape[0])
-    kind = infer_feature_kind(graph.nodes)
     masks = {field: None if arrays[field] is None else arrays[field].T for field in Split._fields}
-    return sealed(
-        Dataset(
-            name=name,
-            graph=graph,
-            **classes._asdict(),
-            **select_split(masks, split, classes.labels, seed)._asdict(),
-            feature_kind=kind,
-            provenance=_PROVENANCE,
-            feature_range=None if kind == "continuous" else (0.0, 1.0),
-        )
-    )
+    split_masks = select_split(masks, split, classes.labels, seed)
+    return dataset_as_read(name, graph, classes, split_masks, _PROVENANCE)
 
 
 def _to_numpy(field: str, value: Any) -> Any:

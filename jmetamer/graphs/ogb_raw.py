@@ -29,7 +29,7 @@ from jmetamer._base.arguments import Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
-from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
 from jmetamer.graphs.graph import as_float32, make_graph
 from jmetamer.graphs.labels import Classes, class_numbers
 from jmetamer.graphs.npz_archive import MAX_BYTES
@@ -115,19 +115,9 @@ def load_ogb(
     masks = _split(files, split, classes.labels, labeled, seed)
     if not directed:
         senders, receivers = simple_undirected(senders, receivers, total)
-    kind = infer_feature_kind(nodes)
     try:
-        return sealed(
-            Dataset(
-                name=name,
-                graph=make_graph(nodes, senders, receivers),
-                **classes._asdict(),
-                **masks._asdict(),
-                feature_kind=kind,
-                provenance=_provenance(files, known),
-                feature_range=None if kind == "continuous" else (0.0, 1.0),
-            )
-        )
+        graph = make_graph(nodes, senders, receivers)
+        return dataset_as_read(name, graph, classes, masks, _provenance(files, known))
     except DataError:
         raise
     except InputError as error:

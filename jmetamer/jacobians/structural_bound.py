@@ -165,6 +165,4 @@ def _activations(problem: Problem) -> Mapping[str, Any]:
         raised = jax.tree.map(raised_leaf, (problem.trained.params, problem.graph))
         if not switched:
             return jax.eval_shape(model.activations, *raised)
-        return {
-            name: np.asarray(value) for name, value in compiled_activations(model, *raised).items()
-        }
+        return jax.tree.map(np.asarray, compiled_activations(model, *raised))

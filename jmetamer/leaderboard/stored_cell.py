@@ -131,11 +131,10 @@ def read_cell(run: Run, cell: str) -> StoredCell:
     data, scalars = run.dataset(cell), run.scalars(cell)
     settings = _with_shares(run.settings(cell), scalars)
     judges = stored_judges(data)
-    readings = {
+    readings: dict[str, Any] = {
         name: _values(data, f"recognition_{name}", ("metamer", "judge")) if judges else None
         for name in ("kappa", "accuracy", "agreement")
     }
-    nodes = _node_means(data)
     return StoredCell(
         run=run.folder.resolve().name,
         cell=cell,
@@ -155,11 +154,7 @@ def read_cell(run: Run, cell: str) -> StoredCell:
         paired=paired_controls(data) if judges else {},
         harm=read_harm(data),
         map_layer=str(data["map_layer"].values[-1]) if "map_layer" in data else "",
-        rank=nodes["rank"],
-        num_units=nodes["num_units"],
-        nu=nodes["nu"],
-        nu_centered=nodes["nu_centered"],
-        rank_ratio=nodes["rank_ratio"],
+        **_node_means(data),
         test_accuracy=float(scalars.get("test_accuracy", np.nan)),
         seconds_metamers=float(scalars.get("seconds_metamers", np.nan)),
         seconds_total=float(scalars.get("seconds", np.nan)),
@@ -192,7 +187,7 @@ def _controls(data: Any) -> dict[str, np.ndarray]:
     return dict(zip(map(str, data["control"].values.tolist()), kappa, strict=True))
 
 
-def _node_means(data: Any) -> dict[str, float]:
+def _node_means(data: Any) -> dict[str, Any]:
     """Return means over nodes of the maps at the matched layer, after its activation."""
     needed = ("map_nu", "map_nu_centered", "map_rank", "map_dimension")
     nu, centered, rank, dimension = (_values(data, name, ("map_layer", "node")) for name in needed)

@@ -6,10 +6,11 @@ The last sum is that of `files`. A folder without the file was written before th
 it can be read, and nothing vouches for it.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,17 @@ class Manifest:
         Raises:
           StoreError: the group cannot be read, or is not what was written.
         """
-        try:
+        with self.decoding(name):
             return zarr.open_group(store=self.group_store(name), mode="r", zarr_format=3)
+
+    @contextlib.contextmanager
+    def decoding(self, name: str) -> Iterator[None]:
+        """Say which file is damaged where a decoder fails: damage can make it raise anything."""
+        try:
+            yield
         except StoreError:
             raise
-        except Exception as error:  # damaged metadata can make any decoder raise anything
+        except Exception as error:
             raise self.damaged(name, str(error)) from error
 
     def group_store(self, name: str) -> LocalStore:

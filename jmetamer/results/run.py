@@ -106,14 +106,10 @@ class Run:
         """
         manifest = self._manifest(cell)
         manifest.check_sizes()
-        try:
+        with manifest.decoding(GROUP):
             data = xr.open_zarr(
                 manifest.group_store(GROUP), chunks=None, consolidated=False, zarr_format=3
             )
-        except StoreError:
-            raise
-        except Exception as error:
-            raise manifest.damaged(GROUP, str(error)) from error
         texts = text_variables(data.attrs)
         data = data.assign({name: (v.dims, v.values, v.attrs) for name, v in texts.items()})
         coordinates = [name for name in data.variables if name in data.dims]

@@ -111,12 +111,8 @@ def read_reference(folder: Path, digest: str) -> Reference:
     if not isinstance(attrs, dict):
         raise manifest.damaged("reference.json", f"`attrs` is {attrs!r} and should be a mapping")
     group = manifest.open_group(GROUP)
-    try:
+    with manifest.decoding(GROUP):
         arrays = {name: v.values for name, v in read_group(group).items()}
-    except StoreError:
-        raise
-    except Exception as error:
-        raise manifest.damaged(GROUP, str(error)) from error
     if set(arrays) != set(_ARRAYS) or digest != arrays_digest(
         (name, arrays[name]) for name in _ARRAYS
     ):

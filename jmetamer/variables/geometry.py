@@ -106,16 +106,11 @@ def _matched_channel(
 
 
 def _spectrum_variables(where: str, spectrum: Spectrum) -> dict[str, Variable]:
-    target = ("target",)
-    return {
-        f"singular_values_{where}": Variable(("target", "singular"), spectrum.singular_values),
-        f"rank_{where}": Variable(target, spectrum.rank),
-        f"rank_low_{where}": Variable(target, spectrum.rank_low),
-        f"rank_high_{where}": Variable(target, spectrum.rank_high),
-        f"rank_certified_{where}": Variable(target, spectrum.certified),
-        f"rank_cutoff_{where}": Variable(target, spectrum.cutoff),
-        f"log_volume_{where}": Variable(target, spectrum.log_volume),
-        f"dimension_{where}": Variable(target, spectrum.dimension),
+    values = Variable(("target", "singular"), spectrum.singular_values)
+    return {f"singular_values_{where}": values} | {
+        f"{name}_{where}": Variable(("target",), getattr(spectrum, field))
+        for name, (field, _) in _OF_A_LAYER.items()
+        if not name.startswith("layer_")
     }
 
 
