@@ -3,11 +3,7 @@
 import numpy as np
 
 from jmetamer._base.arguments import Count, Seed, Share, checked
-from jmetamer.graphs.block_model import (
-    planted_partition,
-    sample_edges,
-    sample_labels,
-)
+from jmetamer.graphs.block_model import planted_partition, sample_edges, sample_labels
 from jmetamer.graphs.dataset import Dataset, drawn_dataset
 from jmetamer.graphs.graph import make_graph
 

@@ -16,6 +16,7 @@ from jmetamer.leaderboard.recipe import (
 from jmetamer.leaderboard.row import Row, identity_row, make_row
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.report.cells import canonical
+from jmetamer.report.reading import grouped
 
 
 @checked
@@ -54,10 +55,7 @@ def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
     Returns:
       One board for each pair of reference and recipe, in order of appearance.
     """
-    groups: dict[str, list[StoredCell]] = {}
-    for cell in cells:
-        key = canonical([dataset_of(cell), recipe_of(cell)])
-        groups.setdefault(key, []).append(cell)
+    groups = grouped((canonical([dataset_of(cell), recipe_of(cell)]), cell) for cell in cells)
     boards = [_board(group) for group in groups.values()]
     datasets = told_apart(
         [board.dataset for board in boards],
@@ -74,9 +72,7 @@ def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
 
 
 def _board(cells: Sequence[StoredCell]) -> Board:
-    groups: dict[str, list[StoredCell]] = {}
-    for cell in cells:
-        groups.setdefault(canonical(row_settings(cell)), []).append(cell)
+    groups = grouped((canonical(row_settings(cell)), cell) for cell in cells)
     rows = [make_row(part) for group in groups.values() for part in by_panel(group)]
     kinds = [f"{row.model}|{row.control}|{row.layer}" for row in rows]
     labels = told_apart(kinds, [row.settings for row in rows])

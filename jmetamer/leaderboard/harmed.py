@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from jmetamer.leaderboard.estimate import Estimate, estimated
 from jmetamer.leaderboard.stored_cell import StoredCell
-from jmetamer.report.harm_summary import LESS, METAMERS, OUTCOMES, StoredHarm, summarize_harm
+from jmetamer.report.harm_summary import LESS, METAMERS, OUTCOMES, summarize_harm
+from jmetamer.report.reading import grouped
 from jmetamer.results import SeedSummary
 
 
@@ -43,9 +44,7 @@ def harmed(cells: Sequence[StoredCell]) -> Harmed:
     Args:
       cells: of one row.
     """
-    networks: dict[int, list[StoredHarm]] = {}
-    for cell in cells:
-        networks.setdefault(cell.seed, []).append(cell.harm)
+    networks = grouped((cell.seed, cell.harm) for cell in cells)
     found = summarize_harm([*networks.values()])
     if not found.lines:
         return unharmed(found.reason)

@@ -7,6 +7,7 @@ from typing import Any
 
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.report.cells import setting
+from jmetamer.report.reading import grouped
 from jmetamer.report.wording import listing
 from jmetamer.results import StoredJudge
 
@@ -115,9 +116,7 @@ def each_once(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], tuple[str,
     Returns:
       Those that are kept, in their order, and notes.
     """
-    groups: dict[tuple[Any, ...], list[StoredCell]] = {}
-    for cell in cells:
-        groups.setdefault(_made_by(cell), []).append(cell)
+    groups = grouped((_made_by(cell), cell) for cell in cells)
     best = [max(group, key=_worth) for group in groups.values()]
     left = [cell for cell in cells if not any(cell is one for one in best)]
     names = listing([f"{cell.run} {cell.cell}" for cell in left])

@@ -14,6 +14,7 @@ from jmetamer.leaderboard.recognized import Recognized, recognized, unrecognized
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
 from jmetamer.report.cells import setting
+from jmetamer.report.reading import grouped, mean
 
 Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
@@ -191,11 +192,8 @@ def control_of(settings: Mapping[str, Any]) -> Control | None:
 
 def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float]:
     """Return the mean of each seed's cells; NaN where none has a value."""
-    groups: dict[int, list[float]] = {}
-    for cell, value in zip(cells, values, strict=True):
-        groups.setdefault(cell.seed, []).append(value)
-    known = ([value for value in group if np.isfinite(value)] for group in groups.values())
-    return [float(np.mean(group)) if group else np.nan for group in known]
+    groups = grouped(zip((cell.seed for cell in cells), values, strict=True))
+    return [mean(group) for group in groups.values()]
 
 
 def _cost(cells: Sequence[StoredCell]) -> Cost:

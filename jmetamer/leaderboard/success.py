@@ -9,13 +9,14 @@ import numpy as np
 from jmetamer.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.leaderboard.stored_cell import StoredCell
 from jmetamer.report.cells import setting
+from jmetamer.report.reading import grouped
+from jmetamer.report.success_summary import ALPHA
 from jmetamer.report.wording import plural
 from jmetamer.results import rate_interval
 from jmetamer.results.absence import planted_words
 
 NO_SUCCESS = "which metamers succeeded is not stored"
 _NO_TEST = "no null-distribution test was made, so there is no p-value to correct"
-_ALPHA = 0.05  # of a record that does not say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,17 +110,14 @@ def corrected_success(cell: StoredCell) -> np.ndarray | None:
         return None
     alpha = setting(cell.settings, "success.alpha")
     with np.errstate(invalid="ignore"):
-        return cell.success & (cell.p_adjusted <= (_ALPHA if alpha is None else alpha))
+        return cell.success & (cell.p_adjusted <= (ALPHA if alpha is None else alpha))
 
 
 def _rate(
     cells: Sequence[StoredCell], bits: Callable[[StoredCell], np.ndarray | None], reason: str
 ) -> tuple[Rate, Estimate]:
     """Return the share over metamers and over seeds, of the cells where it is known."""
-    seeds: dict[int, list[np.ndarray]] = {}
-    for cell in cells:
-        if (found := bits(cell)) is not None:
-            seeds.setdefault(cell.seed, []).append(found)
+    seeds = grouped((cell.seed, found) for cell in cells if (found := bits(cell)) is not None)
     if not seeds:
         total = sum(cell.num_metamers for cell in cells)
         return Rate(total=total, reason=reason), Estimate(reason=reason)

@@ -14,6 +14,7 @@ from jmetamer.report.effects_summary import (
 )
 from jmetamer.report.factor_settings import ACTIVATION, level_text
 from jmetamer.report.outcomes import ACCURACY
+from jmetamer.report.reading import grouped
 from jmetamer.report.wording import listing, number, percent, plural
 from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect
 from jmetamer.results.factorial import Effect
@@ -228,9 +229,8 @@ def share_limits(fit: AdjustedEffect) -> str:
 
 def without_sentence(study: EffectStudy) -> str:
     """Say which outcomes are left out, and why."""
-    by_reason: dict[str, list[str]] = {}
-    for outcome, reason in {**study.without, **study.absent}.items():
-        by_reason.setdefault(reason, []).append(outcome)
+    reasons = {**study.without, **study.absent}
+    by_reason = grouped((reason, outcome) for outcome, reason in reasons.items())
     texts = [f"{listing(own, limit=8)} ({reason})" for reason, own in by_reason.items()]
     return f"Left out: {'; '.join(texts)}." if texts else ""
 

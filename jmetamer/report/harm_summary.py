@@ -10,7 +10,7 @@ import xarray as xr
 from jmetamer.measures.harm import HARM_OUTCOMES, Harm, harm_of
 from jmetamer.report.control_summary import LABELS
 from jmetamer.report.makers import Maker, network_of
-from jmetamer.report.reading import mean
+from jmetamer.report.reading import grouped, mean
 from jmetamer.results.seed_interval import SeedSummary, seed_summary
 
 METAMERS = "metamers"
@@ -146,9 +146,7 @@ def harm_of_maker(maker: Maker) -> HarmSummary:
     Args:
       maker: cells that differ in seeds alone.
     """
-    networks: dict[str, list[StoredHarm]] = {}
-    for made in maker.cells:
-        networks.setdefault(network_of(made.settings), []).append(read_harm(made.data))
+    networks = grouped((network_of(one.settings), read_harm(one.data)) for one in maker.cells)
     return summarize_harm(list(networks.values()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
+from jmetamer.report.reading import grouped
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
 
@@ -89,9 +90,7 @@ def makers(cells: Iterable[MadeCell]) -> list[Maker]:
     Returns:
       Makers in the order of their first cells; titles name all settings that differ between them.
     """
-    groups: dict[tuple[str, str], list[MadeCell]] = {}
-    for made in cells:
-        groups.setdefault((made.run, canonical(without_seeds(made.settings))), []).append(made)
+    groups = grouped(((one.run, canonical(without_seeds(one.settings))), one) for one in cells)
     nested = {str(place): group[0] for place, group in enumerate(groups.values())}
     runs = {place: made.run for place, made in nested.items()}
     settings = {place: nested_without(made.settings) for place, made in nested.items()}

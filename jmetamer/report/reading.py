@@ -1,9 +1,26 @@
 """Numbers from a cell's variables, where it holds them."""
 
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+def grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
+    """Return key -> its values, all in order of appearance.
+
+    Example:
+      >>> grouped([("a", 1), ("b", 2), ("a", 3)])
+      {'a': [1, 3], 'b': [2]}
+    """
+    found: dict[_Key, list[_Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def values(data: xr.Dataset, name: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from jmetamer.measures.transfer import Paired, Transfer, transfer
 from jmetamer.report.cells import setting
 from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
 from jmetamer.report.makers import Maker
-from jmetamer.report.reading import converged, mean, median, values
+from jmetamer.report.reading import converged, grouped, mean, median, values
 from jmetamer.report.wording import listing, plural
 from jmetamer.results import NULL_SPACE, SAME_LENGTH, paired_controls
 from jmetamer.results.judges import settings_unlike_own_judges, stored_judges
@@ -189,10 +189,7 @@ def unlike_told(rows: Sequence[Reading]) -> str:
 
 def notes_told(rows: Sequence[Reading]) -> list[str]:
     """Return the notes of all rows, each once and with the makers of which it holds."""
-    told: dict[str, list[str]] = {}
-    for row in rows:
-        for note in row.notes:
-            told.setdefault(note, []).append(row.maker.title)
+    told = grouped((note, row.maker.title) for row in rows for note in row.notes)
     return [f"{listing(titles, limit=12)}: {note}" for note, titles in told.items()]
 
 
@@ -202,15 +199,12 @@ def _judges(data: xr.Dataset) -> tuple[tuple[str, int], ...]:
 
 
 def _reading(maker: Maker, judges: tuple[tuple[str, int], ...]) -> Reading:
-    by_seed: dict[int, list[xr.Dataset]] = {}
-    for made in maker.cells:
-        seed = setting(made.settings, "training.seed")
-        by_seed.setdefault(int(seed) if seed is not None else 0, []).append(made.data)
+    by_seed = grouped(
+        (int(setting(made.settings, "training.seed") or 0), made.data) for made in maker.cells
+    )
     seeds = tuple(by_seed)
     found = [_of_a_seed(cells) for cells in by_seed.values()]
-    columns: dict[str, list[int]] = {}
-    for column, (architecture, _) in enumerate(judges):
-        columns.setdefault(architecture, []).append(column)
+    columns = grouped((architecture, column) for column, (architecture, _) in enumerate(judges))
     panel = {name: tuple(judges[column][1] for column in own) for name, own in columns.items()}
     # Makers may have different numbers of metamers; what is added to the shorter counts nowhere.
     width = max(one.passed.size for one in found)
