@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from jmetamer._base.arguments import Range
 from jmetamer._base.errors import ConfigError, shortened
+from jmetamer.graphs.number_files import is_number
 
 
 def check_tree(tree: Any, settings: type, path: str = "") -> None:
@@ -177,7 +178,7 @@ def _wrong_value(path: str, value: Any, hint: Any) -> str:
         names = [name for o in _options(hint) if get_origin(o) is Literal for name in get_args(o)]
         nearest = difflib.get_close_matches(value, [str(n) for n in names], n=1, cutoff=0.5)
         text += f"; did you mean {nearest[0]!r}?" if nearest else ""
-        looks_plain = value.lower() in ("true", "false", "null", "none") or _is_number(value)
+        looks_plain = value.lower() in ("true", "false", "null", "none") or is_number(value)
         text += "; write it without quotes" if looks_plain and not nearest else ""
     return text
 
@@ -240,14 +241,6 @@ def _describe(hint: Any) -> str:
         str: "text",
     }
     return plain.get(hint, str(hint))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _names(settings: type) -> list[str]:

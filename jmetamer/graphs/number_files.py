@@ -182,12 +182,13 @@ def _first_bad_line(path: pathlib.Path) -> str | None:
             if len(cells) != width:
                 return f"line {number}: {len(cells)} column(s), but the lines before have {width}."
             for column, cell in enumerate(cells, 1):
-                if not _is_number(cell):
+                if not is_number(cell):
                     return f"line {number}: column {column} is {cell!r}, which is no number."
     return None
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a text is a number."""
     try:
         float(cell)
     except ValueError:
