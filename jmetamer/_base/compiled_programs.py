@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jmetamer._base.made_of import Made
-from jmetamer._base.precision import usual_types
+from jmetamer._base.precision import narrowed, usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
 KEPT_OF_MADE = 16  # of these with what users make anew for every call, such as an optax optimizer
@@ -68,7 +68,7 @@ class CompiledFunction:
         """Run the program of the static arguments."""
         program = self._program(args)
         with usual_types():
-            found = program(*args[self._static :], **named)
+            found = program(*narrowed(args[self._static :]), **narrowed(named))
         if program._cache_size() > SHAPES:
             program.clear_cache()
         return found
@@ -76,17 +76,17 @@ class CompiledFunction:
     def eval_shape(self, *args: Any, **named: Any) -> Any:
         """Return the shapes of what a call returns, as `jax.jit` does."""
         with usual_types():
-            return self._program(args).eval_shape(*args[self._static :], **named)
+            return self._program(args).eval_shape(*narrowed(args[self._static :]), **named)
 
     def trace(self, *args: Any, **named: Any) -> Any:
         """Return the traced program of a call, as `jax.jit` does."""
         with usual_types():
-            return self._program(args).trace(*args[self._static :], **named)
+            return self._program(args).trace(*narrowed(args[self._static :]), **named)
 
     def lower(self, *args: Any, **named: Any) -> Any:
         """Return the lowered program of a call, as `jax.jit` does."""
         with usual_types():
-            return self._program(args).lower(*args[self._static :], **named)
+            return self._program(args).lower(*narrowed(args[self._static :]), **named)
 
     def _program(self, args: tuple[Any, ...]) -> Any:
         static = args[: self._static]

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 # Of the loop's matrix products, by their names in JAX. A processor always computes in full float32.
 PRECISIONS = ("default", "high", "highest")
+_NARROW = {np.dtype(f"{kind}8"): np.dtype(f"{kind}4") for kind in "fiu"}
 _in_float64 = contextvars.ContextVar("_in_float64", default=False)
 
 
@@ -32,6 +34,25 @@ def usual_types() -> Iterator[None]:
         return
     with jax.enable_x64(not wide and modes.jax_enable_x64), jax.numpy_dtype_promotion("standard"):
         yield
+
+
+def narrowed(tree: Any) -> Any:
+    """Return a tree with its 64-bit JAX arrays in 32 bits; within `float64_on_host` as it is.
+
+    A context cannot do so: an array that JAX holds already stays what it is, and meets 32-bit ones.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> with jax.enable_x64(True):
+      ...     print(narrowed(jnp.ones(2)).dtype)
+      float32
+    """
+    return tree if _in_float64.get() else jax.tree.map(_narrow, tree)
+
+
+def _narrow(leaf: Any) -> Any:
+    wide = isinstance(leaf, jax.Array) and leaf.dtype in _NARROW
+    return leaf.astype(_NARROW[leaf.dtype]) if wide else leaf
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, SomeShare, checked
 from jmetamer._base.errors import InputError, unknown_name
-from jmetamer._base.precision import highest_precision, usual_types
+from jmetamer._base.precision import highest_precision, narrowed, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.measures.success import target_share
 from jmetamer.metamers.edge_gradient import require_edge_gradient
@@ -189,9 +189,9 @@ class Problem:
     @usual_types()
     def arrays(self) -> Arrays:
         """The data half, on the device; targets at the highest matmul precision."""
-        graph = jax.tree.map(jnp.asarray, self.graph)
+        whole = narrowed((self.graph, self.trained.params))
+        graph, params = jax.tree.map(jnp.asarray, whole)
         nodes = None if self.nodes is None else jnp.asarray(self.nodes, jnp.int32)
-        params = jax.tree.map(jnp.asarray, self.trained.params)
         if self.target is None:
             found = reference_activations(self.trained.model, params, graph)
             targets = {name: select(found[name], nodes) for name in self.layers}

@@ -149,12 +149,13 @@ class TestThePoint:
         assert first.matvec(np.ones(12)) == pytest.approx(2 * np.cos(POINT[0]))
         assert second.matvec(np.ones(12)) == pytest.approx(3 * np.cos(POINT[3] + 1))
 
-    def test_is_raised_to_float64_and_leaves_the_session_in_float32(self):
+    def test_is_raised_to_float64_and_leaves_the_session_as_it_was(self):
+        before = jnp.ones(1).dtype
         operator = JacobianOperator.of(lambda x, w: x @ w, POINT.astype("f4"), WEIGHT.astype("f4"))
         exact = np.kron(np.eye(4), WEIGHT.astype("f4").astype("f8").T)
         assert np.array_equal(operator.dense(), exact)
         assert operator.value.dtype == np.float64
-        assert jnp.ones(1).dtype == jnp.float32
+        assert jnp.ones(1).dtype == before
 
     @pytest.mark.parametrize(
         ("function", "point", "shape"),
