@@ -9,6 +9,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, Key, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
+from jmetamer._base.precision import narrowed
 from jmetamer.measures.match_statistics import STATISTICS, MatchForms, match_forms, match_statistics
 from jmetamer.results.p_values import add_one_p_value
 
@@ -183,7 +184,7 @@ def null_test_of(
       >>> found.beats_all, float(found.p_value[0])
       (array([ True]), 0.001148105625717566)
     """
-    pool = jnp.asarray(others)
+    pool = narrowed(jnp.asarray(others))
     pool = pool.astype(jnp.result_type(jnp.float32, pool))
     values = jnp.asarray(values, pool.dtype)
     _check_values_and_pool(values, pool)
@@ -293,7 +294,7 @@ def _at(forms: MatchForms, index: jax.Array | slice | int) -> MatchForms:
 
 def _flattened(reference: Any, metamers: Any, others: Any) -> tuple[jax.Array, ...]:
     """Return the activations as vectors [q], [b, q] and [r, q] of one floating-point type."""
-    given = [jnp.asarray(array) for array in (reference, metamers, others)]
+    given = [narrowed(jnp.asarray(array)) for array in (reference, metamers, others)]
     shape = given[0].shape
     if any(array.shape[1:] != shape or array.ndim == 0 for array in given[1:]) or 0 in shape:
         raise InputError(
