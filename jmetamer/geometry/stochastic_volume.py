@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jmetamer._base.arguments import AnArray, Count, Key, Natural, checked
+from jmetamer._base.arguments import AnArray, Key, Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.log_determinant import log_determinant
@@ -28,7 +28,7 @@ class ActivatedOperator(NamedTuple):
     """
 
     operator: Operator
-    size: Count
+    size: Natural
     num_inactive: int
 
 
@@ -54,7 +54,7 @@ class VolumeSplit(NamedTuple):
 
 @checked
 def stochastic_log_volume(
-    operator: Operator, size: Count, *, key: Key, settings: QuadratureSettings = DEFAULT
+    operator: Operator, size: Natural, *, key: Key, settings: QuadratureSettings = DEFAULT
 ) -> Estimate:
     """Estimate logvol(J) = 1/2 logdet(J J^T) of a Jacobian of full row rank.
 
