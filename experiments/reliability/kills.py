@@ -17,6 +17,7 @@ import random
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,6 +143,7 @@ def case(
     start = functools.partial(sweeping, out / f"{kind}.yaml", folder, log)
     first = start(kill)
     if phase == "one of two processes":
+        until_it_says("csbm-gcn", log)  # the first has a cell, so that it is killed in it
         second = start(None)
         codes = [ended(first), ended(second)]
         if codes[1] != 0:
@@ -160,6 +162,13 @@ def case(
     if "Traceback" in text:
         return f"a traceback, see {log}"
     return difference(whole[0], stored(folder))
+
+
+def until_it_says(word: str, log: Path, seconds: float = 120) -> None:
+    """Wait until a process prints a word."""
+    deadline = time.monotonic() + seconds
+    while not (log.exists() and word in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def uninterrupted(out: Path, kind: str) -> tuple[dict[str, str], dict[str, list[int]]]:
