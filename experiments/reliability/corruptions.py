@@ -187,8 +187,8 @@ class Watched:
         if code == 1:  # then it must say which file, or whose
             place = "/".join(path.relative_to(self.run).parts[:2])
             return "" if place in text else f"ends with 1, and not a word of {place}: {text}"
-        # Networks of finished cells are not made again, what was not whole is kept aside, and a list
-        # that was lost names the cells of this configuration alone.
+        # Networks of finished cells are not made again, what was not whole is kept aside, and a
+        # list that was lost names the cells of this configuration alone.
         passing = r"models/|.*/\.aside-" + "|cells.json" * (path.name == "cells.json")
         found, expected = (
             {name: one for name, one in sums.items() if not re.match(passing, name)}
