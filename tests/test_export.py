@@ -26,8 +26,10 @@ geometry: {enabled: false}
 report: false
 store: {metamers: 2}
 runs:
-  - model: {architecture: [gcn, gat, graphsage, gin]}
+  - model: {architecture: [gcn, gin]}
     metamers: {layer: [conv1, all]}
+  - model: {architecture: [gat, graphsage]}
+    metamers: {layer: all}
   - model: {activation: elu}
     metamers: {layer: logits, nodes: [0, 5, 33], vary: edges, edges: {draws: 1, flips: 1, kicks: 0}}
 """

@@ -76,7 +76,13 @@ def edited(make_trained):
     return build
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in ("gradient", "directed") else [])
+        for kind in KINDS
+    ],
+)
 def test_edges_elsewhere_never_change(make_trained, is_legal, pairs_in, kind):
     moved = set()
 

@@ -29,7 +29,12 @@ def rows(made):
     return [jax.tree.leaves(jax.tree.map(lambda a, i=i: a[i], kept)) for i in range(len(SEEDS))]
 
 
-@pytest.fixture(scope="module", params=list(STARTS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name == "budget" else []) for name in STARTS
+    ],
+)
 def name(request):
     return request.param
 
@@ -175,7 +180,9 @@ class TestTheSixRing:
         senders, receivers = np.r_[around, (around + 1) % 6], np.r_[(around + 1) % 6, around]
         return jm.make_graph(np.ones((6, 2)), senders, receivers)
 
-    @pytest.mark.parametrize("architecture", ["gcn", "gin", "sage", "gat"])
+    @pytest.mark.parametrize(
+        "architecture", ["gcn", "gin", "sage", pytest.param("gat", marks=pytest.mark.slow)]
+    )
     def test_has_exact_metamers_that_are_found(
         self, ring, architectures, make_trained, architecture, is_legal, pairs_in
     ):
