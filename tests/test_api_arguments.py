@@ -155,8 +155,21 @@ def test_traced_values_pass():
 def test_the_signature_stays():
     assert many.__doc__ == "Return what came."
     assert many.__name__ == "many"
-    with pytest.raises(TypeError, match="unexpected keyword argument 'nothing'"):
-        many(nothing=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: many(nothing=1), "unexpected keyword argument 'nothing'"),
+        (lambda: jm.ego_graph(), "`ego_graph`: missing a required argument: 'graph'"),
+        (lambda: jm.generate(), "`generate`: missing a required argument: 'problem'"),
+        (lambda: jm.TrainSettings(epoch=3), "'epoch'; did you mean `epochs`?"),
+        (lambda: jm.Box(0, 1, 2), "`Box`: too many positional arguments"),
+    ],
+)
+def test_calls_that_lack_arguments_or_have_unknown_ones_are_refused(call, words):
+    with pytest.raises(jm.InputError, match=re.escape(words)):
+        call()
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,10 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
             name: hold(name, value, known[name]) if name in known else value
             for name, value in options.items()
         }
+        try:
+            _signature(function).bind(*args, **options)
+        except TypeError as error:
+            raise _wrong_call(function, error, options) from None
         return function(*given, *args[len(given) :], **named)
 
     return call
@@ -105,10 +109,13 @@ def hold(name: str, value: Any, kind: Kind) -> Any:
     return found
 
 
+_signature = functools.cache(inspect.signature)
+
+
 @functools.cache
 def _kinds_of(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Kind]]:
     """Return the names of the positional arguments, and the kind of each argument."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = _signature(function).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     spaces = getattr(inspect.unwrap(function), "__globals__", {})
@@ -273,6 +280,18 @@ def _mapping(keys: Any, values: Any) -> Kind:
         return given if same else found
 
     return Kind(take, f"a mapping of ({key.told}) to ({value.told})")
+
+
+def _wrong_call(
+    function: Callable[..., Any], error: TypeError, options: Mapping[str, Any]
+) -> InputError:
+    """Say which argument is missing, or unknown, or that they are too many."""
+    names = [name for name in _signature(function).parameters if name != "self"]
+    unknown = next((name for name in options if name not in names), "")
+    nearest = difflib.get_close_matches(unknown, names, n=1, cutoff=0.5)
+    hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    title = function.__qualname__.removesuffix(".__init__")
+    return InputError(f"`{title}`: {error}{hint} Its arguments are: {', '.join(names)}")
 
 
 def _refusal(name: str, value: Any, kind: Kind) -> InputError:
