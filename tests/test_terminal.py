@@ -288,3 +288,20 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_text(target, "second")
     assert [path.name for path in target.parent.iterdir()] == ["b.txt"]
     assert target.read_text() == r"first \udcff"
+
+
+def test_a_process_without_memory_ends_in_one_line(capsys):
+    class Callback:
+        def __del__(self):
+            raise MemoryError
+
+    def work():
+        Callback()
+        raise MemoryError
+
+    hook = sys.unraisablehook
+    assert exit_code(work) == 1
+    assert sys.unraisablehook is hook
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no memory is left" in line
+    assert "metamers.lanes" in line

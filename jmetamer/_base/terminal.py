@@ -34,6 +34,7 @@ def exit_code(main: Callable[[], int]) -> int:
     if sys.stdout is None or sys.stdout.closed:
         hush("it was when the command began")
     _make_printable()
+    before, sys.unraisablehook = sys.unraisablehook, _without_memory_errors
     try:
         _check_files()
         code = main()
@@ -45,10 +46,18 @@ def exit_code(main: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         complain("\ninterrupted")
         code = INTERRUPTED
+    finally:
+        sys.unraisablehook = before
     with listened():  # what is left in the buffer
         if sys.stdout is not None:
             sys.stdout.flush()
     return code
+
+
+def _without_memory_errors(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Say nothing of callbacks, as of JAX's in garbage collection, that run out of memory too."""
+    if not issubclass(unraisable.exc_type, MemoryError):
+        sys.__unraisablehook__(unraisable)
 
 
 def _check_files() -> None:
@@ -85,7 +94,11 @@ def complain(text: str) -> None:
 
 def complain_of(error: Exception) -> None:
     """Print what is wrong in one line on standard error."""
-    complain(f"error: {str(error) or type(error).__name__}")
+    text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        text += ": no memory is left for this process; what was finished is kept, and the same"
+        text += " command goes on: allow it more, or set fewer `metamers.lanes`"
+    complain(f"error: {text}")
 
 
 @contextlib.contextmanager
