@@ -157,6 +157,18 @@ def test_the_signature_stays():
     assert many.__name__ == "many"
 
 
+def test_values_of_iterators_and_small_arrays_are_named_and_shown():
+    @checked
+    def listed(ids: Iterable[Count]) -> list[int]:
+        return list(ids)
+
+    assert listed(iter([1, np.int64(2)])) == [1, 2]
+    with pytest.raises(InputError, match=r"`ids` is -2; allowed: a whole number from 1 up"):
+        listed(i for i in (1, -2))
+    with pytest.raises(InputError, match=r"`ids` is \[1, -2\] \(int64\)"):
+        listed(np.array([1, -2]))
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [

@@ -14,7 +14,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from jmetamer._base.ranges import *  # noqa: F403
 from jmetamer._base.ranges import Range
 
 _SPECIAL = ("__init__", "__call__")
+_FEW = 8  # numbers of an array that a message shows
 _T = TypeVar("_T")
 
 
@@ -106,7 +107,17 @@ def hold(name: str, value: Any, kind: Kind) -> Any:
     found = kind.take(value)
     if found is MISFIT:
         raise _refusal(name, value, kind) from None
-    return found
+    return found.held(name) if isinstance(found, _Lazily) else found
+
+
+class _Lazily(NamedTuple):
+    """An iterator whose values are held as they come, by the name of their argument."""
+
+    values: Iterator[Any]
+    kind: Kind
+
+    def held(self, name: str) -> Iterator[Any]:
+        return (hold(name, value, self.kind) for value in self.values)
 
 
 _signature = functools.cache(inspect.signature)
@@ -229,14 +240,11 @@ def _tuple(hints: tuple[Any, ...]) -> Kind:
 def _several(kind: Kind, *, lazy: bool) -> Kind:
     """Allow sequences; of an iterator, where one is allowed, each value as it comes."""
 
-    def held(values: Iterator[Any]) -> Iterator[Any]:
-        return (hold("a value of an iterator", value, kind) for value in values)
-
     def take(value: Any) -> Any:
         if isinstance(value, str | bytes | Mapping | set | frozenset):
             return MISFIT
         if lazy and isinstance(value, Iterator):
-            return held(value)
+            return _Lazily(value, kind)
         if kinds.is_traced(value):
             return value
         known = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
@@ -303,6 +311,8 @@ def _shown(value: Any) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, str | int | float | None) or type(value) in (list, tuple):
         return shortened(value)
+    if isinstance(value, np.ndarray) and 0 < value.size <= _FEW:
+        return f"{shortened(value.tolist())} ({value.dtype})"
     if hasattr(value, "dtype") and getattr(value, "shape", None):
         return f"an array of shape {tuple(value.shape)} and type {value.dtype}"
     try:

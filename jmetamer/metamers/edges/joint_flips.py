@@ -128,7 +128,7 @@ def joint_flips(
         return jax.lax.scan(tried, now, moves)[0]
 
     def step(state: _State) -> _State:
-        key, key_sketch, key_moves = jax.random.split(state.key, 3)
+        key, key_sketch, key_moves, key_pairs = jax.random.split(state.key, 4)
         sketch = sketched(key_sketch, state.hard, loss, residual)
         acts = is_pair & (jnp.sum(jnp.abs(sketch.effect), axis=0) > 0)
         moves = moves_by_target(key_moves, sketch, acts, allowance(state.hard), each)
@@ -137,7 +137,7 @@ def joint_flips(
         )
         now = hard, value, state.num_flips + flips
         hard, value, num_flips = jax.lax.cond(
-            value < state.value, lambda: now, lambda: one_by_one(key_moves, sketch, acts, now)
+            value < state.value, lambda: now, lambda: one_by_one(key_pairs, sketch, acts, now)
         )
         num_vain = jnp.where(value < state.value, 0, state.num_vain + 1)
         return _State(key, hard, value, num_flips, num_vain)
