@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as drawn_from
 from hypothesis import strategies as st
 
 import jmetamer as jm
@@ -331,7 +332,9 @@ DRAWN = st.one_of(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=3000)
-    asked = parser.parse_args().cases
+    parser.add_argument("--seed", type=int, default=0, help="other draws")
+    options = parser.parse_args()
+    asked = options.cases
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         made = cases(world(Path(folder)))
@@ -342,20 +345,21 @@ def main() -> int:
         ]
         number = sum(1 for _ in wrong_calls(made))
         print(f"{len(made)} callables, {number} calls that must be refused, {len(faults)} were not")
-        found = drawn_faults(made, asked)
+        found = drawn_faults(made, asked, options.seed)
     for fault, times in Counter(faults + found).most_common():
         print(f"    {times} times {fault}")
     print(f"{number + asked} calls, {len(faults) + len(found)} with anything wrong")
     return int(bool(faults or found))
 
 
-def drawn_faults(made: list[Case], number: int) -> list[str]:
+def drawn_faults(made: list[Case], number: int, seed: int = 0) -> list[str]:
     """Draw callables, arguments and values; return what was wrong."""
     places = [(case, argument) for case in made for argument in case.hints]
     found: list[str] = []
 
+    @drawn_from(seed)
     @settings(
-        max_examples=number, deadline=None, database=None, derandomize=True,
+        max_examples=number, deadline=None, database=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.integers(0, len(places) - 1), DRAWN)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer._base.arguments import checked
+from jmetamer._base.errors import InputError
 
 
 class Loss(Protocol):
@@ -47,6 +48,7 @@ class RelativeSquared:
         self, pre: jax.Array | None, post: jax.Array, target: jax.Array, nonlinearity: str | None
     ) -> jax.Array:
         """Return `post - target`, [t, c]."""
+        _require_alike(post, target=target)
         return post - target
 
 
@@ -70,9 +72,20 @@ class Complementarity:
         self, pre: jax.Array | None, post: jax.Array, target: jax.Array, nonlinearity: str | None
     ) -> jax.Array:
         """Return the residual [t, c]."""
+        _require_alike(post, target=target, pre=post if pre is None else pre)
         if nonlinearity != "relu" or pre is None:
             return post - target
         return jnp.where(target > 0, pre - target, jnp.maximum(pre, 0))
+
+
+def _require_alike(post: jax.Array, **others: jax.Array) -> None:
+    """Refuse activations of another shape, which would be broadcast or end in an error of JAX."""
+    for name, array in others.items():
+        if jnp.shape(array) != jnp.shape(post):
+            raise InputError(
+                f"`{name}` has shape {jnp.shape(array)}, but `post` has {jnp.shape(post)}; give "
+                "activations of the same nodes and layer"
+            )
 
 
 LOSSES = {"relative_squared": RelativeSquared, "complementarity": Complementarity}

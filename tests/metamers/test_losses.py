@@ -72,3 +72,11 @@ def test_a_metamer_matched_by_complementarity_matches_by_l_act(problem, oracle, 
         residual = residual_of(found["conv1.pre"].astype(np.float32), truth.astype(np.float32))
         objective = np.sum(np.square(residual, dtype=np.float64)) / np.sum(truth**2)
         assert objective >= 0.999 * l_act(found["conv1"], truth)
+
+
+@pytest.mark.parametrize("loss", jm.LOSSES.values())
+def test_activations_of_another_shape_are_refused_and_not_broadcast(loss):
+    post = jnp.ones((2, 3))
+    with pytest.raises(jm.InputError, match=r"`target` has shape \(3,\).*`post` has \(2, 3\)"):
+        loss().residual(None, post, jnp.ones(3), None)
+    assert loss().residual(None, post, post, None).shape == (2, 3)
