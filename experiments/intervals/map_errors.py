@@ -19,6 +19,7 @@ from scipy.stats import norm, rankdata
 import jmetamer as jm
 from jmetamer.jacobians.map_correlations import correlation, neighborhood_statistics, smooth_maps
 from jmetamer.jacobians.noise_on_graph import NoiseOnGraph
+from jmetamer.results.zarr_group import json_safe
 
 LEVEL = 0.95
 REPEATS = {"texas": 400, "chameleon": 200, "cora": 120}
@@ -56,7 +57,7 @@ def main() -> None:
             for row in rows:
                 shares = "  ".join(f"{m} {100 * row[m]:.1f}" for m in (*METHODS, KNOWN))
                 print(f"  {row['other']}, true {strength}: {shares}", flush=True)
-            Path(arguments.out).write_text(json.dumps(results, indent=1))
+            Path(arguments.out).write_text(json.dumps(json_safe(results), indent=1))
 
 
 class Study:

@@ -19,6 +19,7 @@ from jmetamer.report.effects_sentences import (
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
 from jmetamer.report.makers import MadeCell
 from jmetamer.report.outcome_rows import grid_rows
+from jmetamer.results.zarr_group import json_safe
 
 
 def main() -> None:
@@ -38,8 +39,10 @@ def main() -> None:
     print(text)
     if arguments.out:
         Path(f"{arguments.out}.md").write_text(text + "\n")
-        document = [document_of(study) for study in found.studies]
-        Path(f"{arguments.out}.json").write_text(json.dumps(document, indent=1) + "\n")
+        # Equal effects have infinite limits, and cells without a number NaN: JSON has neither.
+        document = json_safe([document_of(study) for study in found.studies])
+        text = json.dumps(document, indent=1, allow_nan=False)
+        Path(f"{arguments.out}.json").write_text(text + "\n")
 
 
 def effects_of(run: jm.Run, order: int = 3) -> Effects:
@@ -58,10 +61,7 @@ def document_of(study: EffectStudy) -> dict[str, Any]:
         "where": study.grid.where,
         "factors": study.grid.pairs,
         "seeds": study.grid.seeds,
-        # JSON has no NaN.
-        "rows": [
-            {k: None if v != v else v for k, v in row.items()} for row in grid_rows(study.grid).rows
-        ],
+        "rows": grid_rows(study.grid).rows,
         "effects": [{"outcome": name, **one._asdict()} for name, one in study.all],
         "at_equal_rank": [
             {

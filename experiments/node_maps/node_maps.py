@@ -19,6 +19,7 @@ from jmetamer.jacobians.ball_jacobians import ball_jacobians
 from jmetamer.jacobians.map_correlations import map_correlations
 from jmetamer.jacobians.node_maps import NodeMap, NodeMaps, node_maps
 from jmetamer.jacobians.reference_point import ReferencePoint
+from jmetamer.results.zarr_group import json_safe
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
         times, maps = _timed(problem, arguments)
         found[layer] = {"seconds": times, **_findings(maps, data)}
         print(f"{layer}: {json.dumps(found[layer], indent=1)}", flush=True)
-    Path(arguments.out).write_text(json.dumps(found, indent=1))
+    Path(arguments.out).write_text(json.dumps(json_safe(found), indent=1))
 
 
 def _dataset(name: str | None) -> Any:

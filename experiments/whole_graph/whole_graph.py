@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jmetamer as jm
 from jmetamer._base.provenance import provenance
+from jmetamer.results.zarr_group import json_safe
 
 
 def measured(problem, count, tolerance, input_std, noise_std):
@@ -87,7 +88,8 @@ def main():
         show(row)
     if given.out:
         report = {"settings": {**vars(given), "out": str(given.out)}, "rows": rows}
-        given.out.write_text(json.dumps(report | {"provenance": provenance("highest")}, indent=1))
+        report |= {"provenance": provenance("highest")}
+        given.out.write_text(json.dumps(json_safe(report), indent=1))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def _recognition(
         if name not in makers and (not seeds.size or seeds[column] != own)
     ]
     kappa = data["recognition_kappa"].transpose("metamer", "judge").values[:, strangers]
-    yield _KAPPA, mean(kappa[matches]), np.inf
+    yield _KAPPA, mean(kappa[matches]), 2.0  # from -1 to 1
     if "control_kappa" not in data or "control_seed_id" not in data:
         return
     place = {seed: row for row, seed in enumerate(values(data, "seed_id").tolist())}
@@ -147,7 +147,7 @@ def _recognition(
     for control, beside in zip(data["control"].values.tolist(), table, strict=True):
         if control in ("displacement", "null_space"):
             differences = read - beside[np.ix_(paired, strangers)]
-            yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), np.inf
+            yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), 4.0
 
 
 def _deviations(data: xr.Dataset, matches: np.ndarray) -> _Numbers:

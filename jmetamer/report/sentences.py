@@ -188,9 +188,10 @@ def _maker(cell: CellSummary) -> str:
 
 
 def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
-    scores = [c.test_accuracy for c in cells if _maker(c) == _maker(cell)]
-    low, high = np.nanmin(scores), np.nanmax(scores)
-    return percent(low) if percent(low) == percent(high) else f"{percent(low)} to {percent(high)}"
+    own = [c for c in cells if _maker(c) == _maker(cell) and not np.isnan(c.test_accuracy)]
+    text = span([c.test_accuracy for c in own], percent)
+    networks = plural(len({c.network for c in own}), "network")
+    return f"{text} of {networks}" if " to " in text else text
 
 
 def _answer(cells: Sequence[CellSummary]) -> str:

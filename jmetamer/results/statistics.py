@@ -50,9 +50,9 @@ def rate_interval(
     Metamers of one network are alike in what their network is, so that the network is the unit.
     With x_i of n_i and p = sum x_i / sum n_i, the variance of p is that of a ratio of totals,
     m / (m - 1) sum (x_i - p n_i)^2 / (sum n_i)^2 (W. G. Cochran, Sampling Techniques, 1977, 6.4);
-    `limits_within` says how it becomes limits in [0, 1]. They hold Wilson's over all metamers,
-    which are left where networks are alike. Over one network the interval is Wilson's over that
-    network's metamers, and says nothing about other networks.
+    `limits_within` says how it becomes limits in [0, 1], also where all rates are equal. They hold
+    Wilson's over all metamers. Over one network the interval is Wilson's over that network's
+    metamers, and says nothing about other networks.
 
     Args:
       successes: number of successes of each network.
@@ -85,11 +85,9 @@ def rate_interval(
         return wilson_interval(sum(successes), sum(totals), level)
     count, total = drawn.sum(0)
     rate = count / total
-    residuals = drawn[:, 0] - rate * drawn[:, 1]
-    variance = len(drawn) / (len(drawn) - 1) * np.sum(residuals**2) / total**2
+    residuals = drawn[:, 0] * total - count * drawn[:, 1]  # whole numbers: 0 where rates are equal
+    variance = len(drawn) / (len(drawn) - 1) * np.sum(residuals**2) / total**4
     alike = wilson_interval(int(count), int(total), level)
-    if variance == 0 and 0 < rate < 1:
-        return alike
     low, high = limits_within((0, 1), rate, variance, len(drawn), level)
     return min(float(low), alike[0]), max(float(high), alike[1])
 

@@ -125,6 +125,25 @@ class TestOutcomes:
         data["success_matches"] = ("metamer", [False, False, True])
         assert cell_outcomes(settings_of(), data)["class agreement"] == 0
 
+    def test_have_limits_within_what_a_difference_of_kappas_can_be(self):
+        def variables(activation, residual, seed):
+            kappa = 1 - 0.5 * (activation == "elu") * seed
+            judges = {"judge_architecture": ("judge", ["gat"]), "judge_seed": ("judge", [1000])}
+            read = {
+                "recognition_kappa": (("metamer", "judge"), [[kappa]]),
+                "seed_id": ("metamer", [0]),
+                "control_seed_id": ("sample", [0]),
+                "control": ("control", ["displacement"]),
+                "control_kappa": (("control", "sample", "judge"), [[[-kappa]]]),
+                "status": ("metamer", [1], {"table": {"1": "CONVERGED"}}),
+            }
+            return judges | read
+
+        effects = only(made(ACCURACY, variables)).effects
+        for name, most in (("judges' kappa", 2), ("judges' kappa less a displacement's", 4)):
+            one = effects[name][0]
+            assert (one.low, one.high) == (-most, most)
+
     def test_leave_out_copies_of_the_reference_though_they_match(self):
         variables = {
             "status": ("metamer", [4, 4, 1], {"table": {"1": "CONVERGED", "4": "UNCHANGED"}}),

@@ -229,3 +229,16 @@ def test_makers_of_one_name_are_told_apart_by_their_settings(cell, digits):
     assert f"{model}, shuffle_labels false (test accuracy 80%)" in question.replace(
         "False", "false"
     )
+
+
+def test_the_accuracies_of_networks_that_differ_by_seed_alone_are_a_range_of_so_many(cell, digits):
+    made = cell(digits)
+    one = summarize(
+        name_cells({"c": made["settings"]})["c"],
+        made["settings"], made["data"], made["status_counts"],
+    )  # fmt: skip
+    # Two cells of the first network; the accuracy of the third is unknown.
+    scores = (("a", 0.5), ("a", 0.5), ("b", 0.75), ("c", float("nan")))
+    cells = [dataclasses.replace(one, network=name, test_accuracy=score) for name, score in scores]
+    assert "(test accuracy 50% to 75% of 2 networks)" in run_sentences(cells, 0)[0]
+    assert "(test accuracy 50%)" in run_sentences(cells[:2], 0)[0]

@@ -180,8 +180,13 @@ class TestARateOverNetworks:
         assert found == pytest.approx(bounded_limits(np.array(counts) / 64, 0, 1, 0.9))
         assert found == pytest.approx(t_interval(np.array(counts) / 64, 0.9, (0, 1)))
 
-    def test_knows_the_noise_of_the_metamers_where_networks_are_alike(self):
-        assert rate_interval([32, 32, 32], [64, 64, 64]) == wilson_interval(96, 192)
+    @pytest.mark.parametrize(("counts", "totals"), [([32] * 3, [64] * 3), ([1, 2], [3, 6])])
+    def test_counts_networks_of_one_rate_as_one_trial_each(self, counts, totals):
+        alike, shares = rate_interval(counts, totals), np.divide(counts, totals)
+        assert alike == pytest.approx(t_interval(shares, bounds=(0, 1)))
+        pooled = wilson_interval(sum(counts), sum(totals))
+        assert alike[0] < pooled[0] - 0.05
+        assert alike[1] > pooled[1] + 0.05
 
     def test_misuse_is_refused(self):
         with pytest.raises(InputError, match="`successes` has 1 counts and `totals` 2"):
