@@ -38,6 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     folder = os.environ.get("JMETAMER_DATA")
     if not folder or not pathlib.Path(folder).is_dir():
         reasons["data"] = f"no benchmark files: JMETAMER_DATA is {folder!r}, which is no folder"
+    if os.environ.get("JAX_DEBUG_NANS") == "1":
+        reasons["makes_nan"] = "JAX_DEBUG_NANS=1"
+    if os.environ.get("JAX_NUMPY_DTYPE_PROMOTION") == "strict":
+        reasons["mixes_types"] = "JAX_NUMPY_DTYPE_PROMOTION=strict"
     for item in items:
         for marker, reason in reasons.items():
             if marker in item.keywords:

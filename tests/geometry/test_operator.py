@@ -269,6 +269,7 @@ class TestErrors:
         with pytest.raises(InputError, match="`function` returned float32 for a float64 input"):
             JacobianOperator.of(lambda x: x.astype(jnp.float32), POINT)
 
+    @pytest.mark.makes_nan
     def test_a_value_or_a_product_that_is_not_finite_is_refused(self):
         with pytest.raises(InputError, match="`function` is nan at the point"):
             JacobianOperator.of(lambda x: jnp.log(x), -np.ones(2))

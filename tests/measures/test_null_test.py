@@ -239,6 +239,7 @@ def test_misuse_of_statistics_at_hand_is_refused_by_name(values, others, message
         null_test_of(values, others, num_pairs=99, key=KEY)
 
 
+@pytest.mark.makes_nan
 def test_statistics_at_hand_may_be_those_of_a_metamer_that_is_not_finite():
     found = null_test_of([[1, 1, 60], [np.nan] * 3], OTHERS.astype(int), num_pairs=99, key=KEY)
     assert found.p_value.tolist() == [0.01, 1.0]

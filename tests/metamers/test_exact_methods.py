@@ -174,6 +174,7 @@ class TestWhatIsRefused:
 
 
 class TestTheEdges:
+    @pytest.mark.makes_nan
     def test_a_zero_target_is_told_and_not_divided_by(self, graph, make_trained):
         trained = make_trained(jm.GCN(hidden=4, num_outputs=3), graph)
         dead = jax.tree.map(np.copy, trained.params)

@@ -18,6 +18,7 @@ def named(name, schedule="constant"):
     return jm.Optimizer(name, RATES.get(name, 0.05), schedule)
 
 
+@pytest.mark.mixes_types
 def test_every_name_with_every_schedule_lowers_a_quadratic():
     scales = jnp.array([1.0, 3.0, 10.0])
 

@@ -67,6 +67,7 @@ class TestStatus:
         # The start was finite, so it is the best iterate and its loss is known.
         np.testing.assert_allclose(made.loss_hardened, made.loss_initial, rtol=1e-4)
 
+    @pytest.mark.makes_nan
     def test_is_non_finite_when_the_model_returns_nan(self, unbounded):
         broken = unbounded.trained._replace(params=np.full((10, 3), np.nan, np.float32))
         target = np.ones((16, 3))
@@ -75,6 +76,7 @@ class TestStatus:
         assert made.status.tolist() == [Status.NON_FINITE] * 3
         assert np.isnan(made.loss_hardened).all()
 
+    @pytest.mark.makes_nan
     def test_is_zero_target_when_no_unit_is_active(self, problem, adam):
         def silence(path, p):
             return p - 1e4 if path[-1].key == "bias" else p
@@ -85,6 +87,7 @@ class TestStatus:
         assert made.status.tolist() == [Status.ZERO_TARGET] * 3
         assert np.isnan(made.loss_hardened).all()
 
+    @pytest.mark.makes_nan
     def test_of_one_seed_does_not_reach_the_others(self, small, adam):
         @dataclasses.dataclass(frozen=True)
         class Treacherous:

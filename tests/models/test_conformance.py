@@ -219,6 +219,7 @@ def test_identity_backward_keeps_values_and_passes_gradients_through(name, graph
     )
 
 
+@pytest.mark.mixes_types
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_float64_parameters_and_features_give_float64_to_full_precision(name, options, graph):
     model, params = build(name, graph, **options)

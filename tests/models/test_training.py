@@ -151,6 +151,7 @@ def test_decay_reaches_only_matrices_of_the_first_layer():
         assert all((changed[k]["bias"] == 1).all() for k in changed)
 
 
+@pytest.mark.makes_nan
 def test_loss_that_is_not_finite_names_the_epoch(two_blocks):
     settings = TrainSettings(epochs=30, learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"not finite at epoch 2 of 30. Lower `learning_rate`"):
