@@ -28,7 +28,7 @@ metamers: {{vary: edges, method: color_swaps, count: {COUNT}, layer: conv1}}
 geometry: {{enabled: false}}
 planted: {{problems: [{PROBLEMS}, 0]}}
 """
-WORDS = f"{PROBLEMS} of {PROBLEMS} planted problems (6 nodes) solved: up to 63% of such metamers"
+WORDS = f"{PROBLEMS} of {PROBLEMS} planted problems (6 nodes) solved: up to 63% of metamers as hard"
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import xarray as xr
 
 from jmetamer.measures.table import MEASURES
 from jmetamer.report.reading import finite, median, values
+from jmetamer.report.wording import listing
 
 _ROUND_OFF = 1e-5
 
@@ -22,7 +23,7 @@ class Deviation:
       chance: chance level of the measure, NaN where unknown.
       start: median over the starts of the metamers' searches, NaN where there is none.
       less_start: median over metamers of deviation less that of its own start, NaN likewise.
-      nearer: metamers that lie nearer to the reference than their start.
+      nearer, equal: metamers that lie nearer to the reference than their start, and as near.
       paired: metamers of which both are known.
       no_start: why there is no start; empty where there is one.
     """
@@ -35,6 +36,7 @@ class Deviation:
     start: float = float("nan")
     less_start: float = float("nan")
     nearer: int = 0
+    equal: int = 0
     paired: int = 0
     no_start: str = ""
 
@@ -57,7 +59,9 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
         numbers, starts = (np.asarray(side[:, column], float) for side in (found.values, of_start))
         pairs = np.isfinite(numbers) & np.isfinite(starts)
         # Some have a sign; stored in float32, equal ones differ by round-off.
-        nearer = np.abs(numbers[pairs]) < (1 - _ROUND_OFF) * np.abs(starts[pairs])
+        of_metamer, of_its_start = np.abs(numbers[pairs]), np.abs(starts[pairs])
+        nearer = of_metamer < (1 - _ROUND_OFF) * of_its_start
+        farther = of_its_start < (1 - _ROUND_OFF) * of_metamer
         less = numbers - starts
         less[np.abs(less) <= _ROUND_OFF * np.maximum(np.abs(numbers), np.abs(starts))] = 0.0
         known = finite(numbers)
@@ -71,6 +75,7 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
             start=median(starts),
             less_start=median(less),
             nearer=int(nearer.sum()),
+            equal=int((~nearer & ~farther).sum()),
             paired=int(pairs.sum()),
             no_start=no_start,
         )
@@ -86,6 +91,12 @@ def what_chance_is(deviations: Iterable[Deviation]) -> str:
       >>> print(what_chance_is([]))
       what each measure's own null gives
     """
-    known = [MEASURES[d.measure].null for d in deviations if d.measure in MEASURES]
-    told = " or ".join(dict.fromkeys(filter(None, known)))
-    return told or "what each measure's own null gives"
+    kinds: dict[str, dict[str, None]] = {}
+    for one in (
+        d.measure for d in deviations if d.measure in MEASURES and MEASURES[d.measure].null
+    ):
+        kinds.setdefault(MEASURES[one].null, {})[one.split("/")[0]] = None
+    told = list(kinds)
+    if len(kinds) > 1:
+        told = [f"{null} ({listing(list(of))})" for null, of in kinds.items()]
+    return listing(told) or "what each measure's own null gives"

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.wording import number, plural
+from jmetamer.report.wording import number
 
 _ROWS = {
     "loss_relaxed": "loss with weights between 0 and 1",
@@ -96,12 +96,12 @@ def edge_sentences(edges: EdgeSummary) -> list[str]:
 
 def _hardening(edges: EdgeSummary) -> str:
     if "loss_relaxed" in edges.numbers:
-        flips = round(edges.median("num_flips"))
         return (
             f"From weights between 0 and 1 to edges (medians): loss "
             f"{number(edges.median('loss_relaxed'))} relaxed, "
             f"{number(edges.median('loss_rounded'))} after rounding, "
-            f"{number(edges.median('loss_flipped'))} after {plural(flips, 'flip')} of single pairs."
+            f"{number(edges.median('loss_flipped'))} after flips of single pairs "
+            f"({number(edges.median('num_flips'))} of them)."
         )
     if edges.by_swaps:
         return _swaps(edges)
@@ -131,7 +131,7 @@ def _distance(edges: EdgeSummary) -> str:
     jaccard = edges.numbers["edge_jaccard"]
     chance = "" if np.isnan(jaccard.chance) else f" (chance level {number(jaccard.chance)})"
     return (
-        f"A metamer adds {number(edges.median('edges_added'))} edges to the reference and removes "
-        f"{number(edges.median('edges_removed'))} of its own (medians); the median Jaccard "
-        f"distance of the edge sets is {number(jaccard.median)}{chance}."
+        f"A metamer has {number(edges.median('edges_added'))} edges that the reference lacks, and "
+        f"lacks {number(edges.median('edges_removed'))} that the reference has (medians); the "
+        f"median Jaccard distance of the edge sets is {number(jaccard.median)}{chance}."
     )

@@ -35,7 +35,8 @@ def _spectra_picture(prefix: str, data: xr.Dataset) -> Picture | None:
     return drawn(
         prefix, "Spectra before and after each activation", figure,
         f"Singular values of the Jacobian on a log axis, a panel each for {listing(layers)}.",
-        f"Median (line) and range (band) over {plural(data.sizes['target'], 'target node')}, each "
+        f"Median (line) and range (band) over the {plural(data.sizes['target'], 'node')} whose "
+        "spectra were taken, each "
         "layer by the features it can see. A value below the cutoff counts as 0 in the median; "
         f"where that is 0, the line ends.{rest}",
         wide=True,
@@ -53,14 +54,14 @@ def _dimension_picture(prefix: str, data: xr.Dataset) -> Picture | None:
         for name, rank, most in zip(names, *medians, strict=True)
     ]
     return drawn(
-        prefix, "Dimension against its ceiling", figure,
+        prefix, "Rank against its structural bound", figure,
         f"Input directions seen by each layer: {listing(told, limit=12)}.",
         "To first order, the dimension of the metamer set is the number of inputs minus the "
         "directions seen. "
-        "Marks: median over target nodes; thin lines: their range. Ceiling: the most that the "
-        "structure allows (widths, active units, neighbors). Above a tolerance: directions that "
-        "move the representation by more than this share of its size when the input moves by its "
-        "own length.",
+        "Marks and bars: medians over the nodes whose spectra were taken; thin lines: the range of "
+        "ranks. Bound: the most that the structure allows at a node (widths, active units, "
+        "neighbors). Above a tolerance: directions that move the representation by more than this "
+        "share of its size when the input moves by its own length.",
     )  # fmt: skip
 
 

@@ -30,12 +30,12 @@ def dimension_sentence(ranks: RankSummary) -> str:
     Example:
       >>> print(dimension_sentence(RankSummary(3, 8, 8, 6, 570, 576, -0.5, 1, 6, 58, 64,
       ...     (20.0, 15.0), (1.0, 0.1))))
-      To first order, 58 of the 64 directions of a target node's own features leave its
-      representation unchanged (medians; 570 of 576 with all features that vary in the spectra, a
-      number that mostly says how many those are). The activation's change of log-volume is
-      undefined at 2 of 3 target nodes; at the others it is -0.5 (median). As a noisy channel of all
-      features that vary in the spectra (input with standard deviation 1, noise 0.1), which is
-      defined at every rank, the layer carries 20 nats before the activation and 15 after it
+      To first order, 58 of the 64 directions of a node's own features leave its representation
+      unchanged (medians; 570 of 576 with all features that vary in the spectra, a number that
+      mostly says how many those are). The activation's change of log-volume is undefined at 2 of
+      the 3 nodes whose spectra were taken; at the others it is -0.5 (median). As a noisy channel
+      of all features that vary in the spectra (input with standard deviation 1, noise 0.1), which
+      is defined at every rank, the layer carries 20 nats before the activation and 15 after it
       (medians).
     """
     all_inputs = f"{number(ranks.dimension)} of {number(ranks.num_inputs)}"
@@ -48,7 +48,7 @@ def dimension_sentence(ranks: RankSummary) -> str:
     if not math.isnan(ranks.node_rank):
         text = (
             f"To first order, {number(ranks.node_dimension)} of the {number(ranks.node_inputs)} "
-            "directions of a target node's own features leave its representation unchanged"
+            "directions of a node's own features leave its representation unchanged"
         )
         with_all = ""
         if ranks.num_inputs != ranks.node_inputs:
@@ -69,10 +69,7 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
         undefined = ranks.num_targets - ranks.num_compared
         told = [f"{number(ranks.volume_change)} (median)"] if ranks.num_compared else []
         if undefined:
-            told = [
-                f"undefined at {undefined} of {plural(ranks.num_targets, 'target node')}",
-                *told,
-            ]
+            told = [f"undefined at {_some_of(undefined, ranks.num_targets)}", *told]
         text = "The activation's change of log-volume is " + "; at the others it is ".join(told)
         texts.append(f"{text}.")
     if not math.isnan(after):
@@ -92,6 +89,13 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
             f"{carried}."
         )
     return texts
+
+
+def _some_of(count: int, total: int) -> str:
+    """Say at how many of the nodes whose spectra were taken."""
+    if total == 1:
+        return "the node whose spectrum was taken"
+    return f"{count} of the {plural(total, 'node')} whose spectra were taken"
 
 
 def _where(ranks: RankSummary) -> str:

@@ -185,11 +185,12 @@ def _example_picture(prefix: str, shown: Examples, reference: Any) -> Picture | 
 def _spectrum_picture(prefix: str, data: xr.Dataset) -> Picture | None:
     return drawn(
         prefix, "Spectrum of the Jacobian", spectra.singular_values(data),
-        "Singular values of the Jacobian per target node on a log axis, before and after the "
+        "Singular values of the Jacobian per node on a log axis, before and after the "
         "activation, with the rank cutoff.",
-        "How strongly the target node's representation answers to a change of the input, direction "
-        "by direction; one line per target node. Directions below the dashed cutoff (median over "
-        "nodes) count as invisible. Exact zeros have no place on a log axis.",
+        "How strongly a node's representation answers to a change of the input, direction by "
+        "direction; one line for each node whose spectrum was taken, up to "
+        f"{spectra.MAX_SPECTRA}. Directions below the dashed cutoff (median over nodes) count as "
+        "invisible. Exact zeros have no place on a log axis.",
     )  # fmt: skip
 
 
@@ -201,7 +202,7 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
         "Below: change of the sum of log singular values (natural logarithm) through the "
         "activation; × where the rank changes, so that volumes cannot be compared."
         if ranks.num_compared
-        else "The activation changes the rank of every target node, so volumes cannot be compared."
+        else "The activation changes the rank of every node here, so volumes cannot be compared."
     )
     told = f"median {number(ranks.before)} before and {number(ranks.after)} after the activation"
     if np.isnan(ranks.before):
@@ -209,7 +210,7 @@ def _rank_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> Pictur
         told = f"median {number(ranks.after)}"
     return drawn(
         prefix, "Rank and volume", spectra.ranks(data),
-        f"Rank of the Jacobian per target node: {told}, ceiling {number(ranks.ceiling)}.",
+        f"Rank of the Jacobian per node: {told}, ceiling {number(ranks.ceiling)}.",
         "The ceiling is the smaller of a node's numbers of inputs (median "
         f"{number(ranks.num_inputs)}) and outputs; inputs minus rank is the first-order dimension "
         "of the metamer set. Thin lines: "
@@ -222,13 +223,15 @@ def _deviation_picture(prefix: str, summary: CellSummary, data: xr.Dataset) -> P
         f"{d.measure} median {number(d.median)}, start {number(d.start)}, chance {number(d.chance)}"
         for d in summary.deviations
     )
+    starts = (
+        "Triangle and thin bar: the starts of the searches, median and middle half; a metamer is "
+        "to be compared with where its own search began. "
+    ) * any(d.paired for d in summary.deviations)
     return drawn(
         prefix, "Deviations from the reference", deviations.deviation_strips(data),
         f"Deviation of the metamers from the reference, one strip per measure: {told}.",
         f"The reference itself lies at 0. Diamond: chance, {what_chance_is(summary.deviations)}. "
-        "Triangle and thin bar: the starts of the searches, median and middle "
-        "half; a metamer is to be compared with where its own search began. Every strip has its "
-        "own scale.",
+        f"{starts}Every strip has its own scale.",
     )  # fmt: skip
 
 

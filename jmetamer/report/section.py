@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jmetamer.report import wording
-from jmetamer.report.cells import CellName, name_cells
+from jmetamer.report.cells import CellName, name_cells, setting
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.sources import OF_A_CELL, OF_DIVERSITY, OF_NO_DIVERSITY
 from jmetamer.report.success_summary import Correction
@@ -102,7 +102,7 @@ def cell_section(
         notes=[
             *([data.attrs["unverified"]] if "unverified" in data.attrs else []),
             *([] if summary.diversity or not summary.count else [summary.no_diversity]),
-            *_notes(index, summary, {picture.title for picture in pictures}),
+            *_notes(index, summary, {picture.title for picture in pictures}, settings),
         ],
         command=str(provenance.get("command", "")),
         settings=_json(settings),
@@ -128,7 +128,9 @@ def failure_section(cell: str, entry: Mapping[str, Any]) -> Failure:
     )
 
 
-def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
+def _notes(
+    index: int, summary: CellSummary, drawn: set[str], settings: Mapping[str, Any]
+) -> list[str]:
     if index > MAX_CELLS_DRAWN:
         return [
             f"Figures are drawn for the first {MAX_CELLS_DRAWN} cells only; the numbers above and "
@@ -137,8 +139,12 @@ def _notes(index: int, summary: CellSummary, drawn: set[str]) -> list[str]:
     missing = {
         "Loss during the optimization": "No loss curve: no finite loss was recorded.",
         "Reference against metamers": "No examples: no metamers of this cell were stored.",
-        "Spectrum of the Jacobian": "No spectrum: this cell was run without geometry, or every "
-        "singular value is zero.",
+        "Spectrum of the Jacobian": "No spectrum: "
+        + (
+            "`geometry.enabled` is false in this cell."
+            if setting(settings, "geometry.enabled") is False
+            else "this cell holds no singular value above zero."
+        ),
         "Deviations from the reference": "No deviations: no finite deviation was recorded.",
         "Layer-by-layer match": "No picture of the match layer by layer: every match is 0 or "
         "undefined, and neither has a place on its log axis.",

@@ -75,10 +75,11 @@ def run_sentences(
 def cell_sentences(cell: CellSummary) -> list[str]:
     """Say in plain words what one cell found; every number comes from `cell`."""
     sentences = _criteria(cell.success) if cell.success is not None else []
-    sentences.append(
-        f"{_reached(cell)} The median loss of the stored graphs is {number(cell.loss)} "
+    loss = (
+        f"The median loss of the stored graphs is {number(cell.loss)} "
         f"(tolerance {number(cell.tolerance)})."
     )
+    sentences.append(" ".join([_reached(cell), *[loss] * (cell.unchanged < max(cell.count, 1))]))
     if cell.edges is not None and cell.edges.none_exists:
         sentences = [f"No metamer: {plural(cell.count, 'seed')} gave the reference itself."]
         if cell.succeeded is not None and cell.succeeded.planted:
@@ -289,7 +290,7 @@ def _deviation_sentence(cell: CellSummary) -> str:
     known = [d for d in cell.deviations if not np.isnan(d.median)]
     parts = [
         f"{d.measure} {number(d.median)}{_references([d])}"
-        + (f", nearer than its start in {d.nearer:,} of {d.paired:,}" if d.paired else "")
+        + (f", {_beside_starts(d)}" if d.paired else "")
         for d in known
     ]
     if not parts:
@@ -297,6 +298,14 @@ def _deviation_sentence(cell: CellSummary) -> str:
     none = _unique(d.no_start for d in known if d.no_start)
     why = f" There is no start to compare with: {listing(none)}." if none else ""
     return f"Median deviation from the reference (0): {'; '.join(parts)}.{why}"
+
+
+def _beside_starts(one: Deviation) -> str:
+    """Say how many metamers are nearer to the reference than their start, and how many as near."""
+    if one.equal == one.paired:
+        return f"as its start in all {one.paired:,}"
+    equal = f" (as near in {one.equal:,})" if one.equal else ""
+    return f"nearer than its start in {one.nearer:,} of {one.paired:,}{equal}"
 
 
 def _recognition(cells: Sequence[CellSummary]) -> str:

@@ -88,7 +88,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "Spectra before and after each activation": (
         "geometry_layer", "singular_values", "rank_cutoff",
     ),
-    "Dimension against its ceiling": (
+    "Rank against its structural bound": (
         "geometry_layer", "rank", "rank_ceiling", "layer_num_inputs", "tolerance_dimension",
         "relative_tolerance",
     ),

@@ -33,8 +33,9 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
         f"({every.words})"
     )
     failed: dict[str, int] = {}
-    for one in (one for cell in cells for one in cell.criteria if one.variable != "success"):
-        failed[one.name] = failed.get(one.name, 0) + one.total - one.count
+    for cell in cells:
+        for name, count in cell.lacking.items():
+            failed[name] = failed.get(name, 0) + count
     worst = max(failed, key=lambda name: failed[name], default="")
     planted = [f" {one.planted}." for one in together if one.planted and not every.count]
     after = "".join(dict.fromkeys(planted))
@@ -73,7 +74,7 @@ def null_sentence(null: NullSummary) -> str:
         different = null.others * (null.others - 1)
         drawn = f"{number(null.pairs)} random pairs of {number(null.others)} {others}"
         if different <= null.pairs:
-            drawn = f"all {number(different)} different pairs of {number(null.others)} {others}"
+            drawn = f"all {number(different)} ordered pairs of {number(null.others)} {others}"
     text = f"Against {drawn}, the match has a median p-value of {number(null.p_median)}"
     if np.isnan(null.p_corrected):
         return f"{text}."

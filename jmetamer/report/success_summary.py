@@ -16,7 +16,14 @@ from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.wording import number, percent
 from jmetamer.results.absence import planted_words
-from jmetamer.results.criteria import CRITERIA, TOGETHER, Missed, most_missed
+from jmetamer.results.criteria import (
+    ANOTHER_GRAPH,
+    CRITERIA,
+    DISTINCT,
+    TOGETHER,
+    Missed,
+    most_missed,
+)
 from jmetamer.results.statuses import without_unchanged
 
 ALPHA = 0.05  # of a run that does not say
@@ -159,6 +166,16 @@ class SuccessSummary:
     def of(self, variable: str) -> Criterion | None:
         """Return the criterion of this variable, or None where the store does not hold it."""
         return next((one for one in self.criteria if one.variable == variable), None)
+
+    @property
+    def lacking(self) -> dict[str, int]:
+        """Name -> metamers that lack it; a graph that is no other lacks that, not distance."""
+        found = {one.name: one.total - one.count for one in self.criteria}
+        found.pop(TOGETHER.name, None)
+        if self.missed is not None and self.missed.name == ANOTHER_GRAPH:
+            found[DISTINCT] = found.get(DISTINCT, 0) - self.missed.lacking
+            found[ANOTHER_GRAPH] = self.missed.lacking
+        return found
 
     @property
     def lines(self) -> tuple[Criterion, ...]:

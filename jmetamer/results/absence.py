@@ -159,7 +159,7 @@ def planted_words(succeeded: float, *records: Mapping[str, Any]) -> str:
 
     Example:
       >>> planted_words(0, planted_scalars(20, 20))[:68]
-      '20 of 20 planted problems (6 nodes) solved: up to 14% of such metame'
+      '20 of 20 planted problems (6 nodes) solved: up to 14% of metamers as'
       >>> planted_words(1, planted_scalars(20, 20)), planted_words(0, {})
       ('', '')
     """
@@ -171,6 +171,6 @@ def planted_words(succeeded: float, *records: Mapping[str, Any]) -> str:
     )
     missed = max(float(scalars["planted_missed_upper"]) for scalars in records)
     return (
-        f"{solved} of {planted} planted problems (6 nodes) solved: up to {missed:.0%} of such "
-        f"metamers may be missed ({PLANTED_LEVEL:.0%} limit)"
+        f"{solved} of {planted} planted problems (6 nodes) solved: up to {missed:.0%} of "
+        f"metamers as hard to find may be missed ({PLANTED_LEVEL:.0%} limit)"
     )

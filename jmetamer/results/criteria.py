@@ -23,6 +23,7 @@ class Criterion(NamedTuple):
     change: str
 
 
+ANOTHER_GRAPH, DISTINCT = "another graph", "distinct"
 _MATCH_BETTER = "a smaller `metamers.tolerance`"
 CRITERIA = (
     Criterion(
@@ -40,18 +41,20 @@ CRITERIA = (
     Criterion(
         "success_beats_null",
         "better than chance",
-        "Is the match better than that of two random orders of nodes (null test, uncorrected p)?",
+        "Is the match better than that of two other references, with other nodes in the targets' "
+        "places (null test, uncorrected p)?",
         f"{_MATCH_BETTER}, or another `metamers.layer`",
     ),
     Criterion(
         "success_same_classes",
         "same classes",
         "Does the network give enough target nodes the classes that it gave them before?",
-        f"a later `metamers.layer` where there is one, {_MATCH_BETTER}, or `success.agreement`",
+        "a later `metamers.layer` where there is one, more `metamers.nodes` where few are targets, "
+        f"{_MATCH_BETTER}, or `success.agreement`",
     ),
     Criterion(
         "success_distinct",
-        "distinct",
+        DISTINCT,
         "Is it as far from the reference as is asked for, and no copy with its nodes renamed?",
         "another start (`metamers.initialization`, `metamers.edges.start`), or `success.distance`",
     ),
@@ -105,7 +108,7 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     ends = {name: count for name, count in status_counts.items() if name != "CONVERGED"}
     frequent = max(ends, key=lambda name: ends[name], default="")
     remedies: Any = data["status"].attrs.get("remedies", {}) if "status" in data else {}
-    found = [Missed("another graph", ends.get("UNCHANGED", 0), succeed.size, frequent)]
+    found = [Missed(ANOTHER_GRAPH, ends.get("UNCHANGED", 0), succeed.size, frequent)]
     found += [
         Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, one.change)
         for one in CRITERIA
@@ -114,9 +117,9 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     worst = max(found, key=lambda one: one.lacking)
     if succeed.all() or not worst.lacking:
         return None
-    if worst.name == "another graph" and no_swap(data):
+    if worst.name == ANOTHER_GRAPH and no_swap(data):
         return worst._replace(change=BEYOND_SWAPS)
-    if worst.name in ("another graph", CRITERIA[0].name):
+    if worst.name in (ANOTHER_GRAPH, CRITERIA[0].name):
         known = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
         return worst._replace(change=str(known or remedies.get(frequent, worst.change)))
     return worst

@@ -41,7 +41,7 @@ def test_sentences_say_how_edges_became_hard_and_how_far_they_are(made):
                if made["data"][n].dims == ("metamer",)}  # fmt: skip
     assert f"loss {medians['loss_relaxed']} relaxed" in hardening
     assert f"{medians['loss_rounded']} after rounding" in hardening
-    assert f"{medians['loss_flipped']} after 2 flips" in hardening
+    assert f"{medians['loss_flipped']} after flips of single pairs (2.5 of them)" in hardening
     assert f"distance of the edge sets is {medians['edge_jaccard']} (chance level 0.9)" in distance
     assert cell_sentences(summary_of(made))[1:3] == [hardening, distance]
 

@@ -17,6 +17,7 @@ def test_a_stopped_metamer_keeps_its_last_loss(cell, digits):
     data["loss_trace"][:] = np.nan
     data["loss_trace"][:, :3] = [[1, 0.1, 0.01], [1, 0.2, np.nan], [1, 0.3, np.nan]]
     axes = losses.loss_curves(data, TOLERANCE).axes[0]
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())  # steps are counted
     np.testing.assert_allclose(lines(axes, "median")[0].get_ydata(), [1, 0.2, 0.2], rtol=1e-6)
     assert lines(axes, "tolerance")[0].get_ydata()[0] == TOLERANCE
 

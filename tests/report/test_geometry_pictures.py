@@ -90,7 +90,7 @@ def test_a_panel_a_layer_has_median_and_range_above_the_cutoff(data):
 def test_directions_seen_are_rank_ceiling_and_inputs_minus_dimension(data):
     (axes,) = dimensions.seen_directions(data).axes
     assert line(axes, "rank").get_ydata().tolist() == [5, 3, 3]
-    assert line(axes, "ceiling").get_ydata()[0] == 6
+    assert line(axes, "bound").get_ydata()[0] == 6
     assert line(axes, "above 0.01").get_ydata().tolist() == [3, 1, 1]
     assert line(axes, "above 10⁻⁶").get_ydata().tolist() == [5, 3, 3]
 

@@ -130,6 +130,18 @@ def test_a_zero_target_is_explained_and_draws_no_loss(make_run, cell, digits):
     assert len(parsed.pictures) == 2  # the geometry does not need a loss
 
 
+def test_a_missing_spectrum_and_missing_starts_are_told_as_they_are(make_run, cell, digits):
+    made = cell(digits, with_geometry=False)
+    made["settings"]["geometry"] = {"enabled": False}
+    made["data"]["deviation_start"] = made["data"]["deviation_start"] * np.nan
+    text, _ = read(write_report(make_run({"a": made})))
+    assert "No spectrum: <code>geometry.enabled</code> is false in this cell." in text
+    assert "the starts of the searches" not in text
+    made["settings"]["geometry"] = {"enabled": True}
+    text, _ = read(write_report(make_run({"a": made})))
+    assert "no singular value above zero" in text
+
+
 def test_a_single_metamer_is_drawn(make_run, cell, digits):
     run = make_run({"a": cell(digits, count=1, stored=1, num_stalled=0)})
     text, parsed = read(write_report(run))

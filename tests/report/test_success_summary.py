@@ -13,6 +13,7 @@ from jmetamer.report.success_sentences import (
 )
 from jmetamer.report.success_summary import Correction, criteria_told, summarize_success
 from jmetamer.results import wilson_interval
+from jmetamer.results.criteria import Missed
 from jmetamer.results.holm_over_cells import holm_over_cells
 
 
@@ -137,6 +138,10 @@ def test_the_sentence_adds_cells_up_and_names_what_fails_most(made):
     text = success_sentence([found, found])
     assert text.startswith("16 of 32 metamers fulfill every criterion of success (50%")
     assert text.endswith("the one most often missed is “distinct” (16 of 32).")
+    # What is no other graph is called so everywhere, in the table and in the sentence.
+    same = dataclasses.replace(found, missed=Missed("another graph", 8, 16, ""))
+    assert same.lacking["distinct"] == 0
+    assert success_sentence([same, same]).endswith("is “another graph” (16 of 32).")
 
 
 def test_tolerances_of_cells_are_put_together(made):

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from jmetamer.report.cells import name_cells
+from jmetamer.report.deviation_summary import Deviation, what_chance_is
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import status_totals, summarize
 from jmetamer.report.wording import number
@@ -56,7 +57,7 @@ def test_nodes_whose_rank_falls_are_counted_beside_the_information(summary):
         found.ranks, node_rank=4.0, node_dimension=60.0, node_inputs=64.0, information=(9.0, 5.0)
     )
     text = " ".join(cell_sentences(dataclasses.replace(found, ranks=ranks)))
-    assert "change of log-volume is undefined at 8 of 8 target nodes." in text
+    assert "change of log-volume is undefined at 8 of the 8 nodes whose spectra were taken." in text
     assert text.index("60 of the 64 directions") < text.index("832")
     assert "9 nats before the activation and 5 after it" in text
 
@@ -85,6 +86,10 @@ class TestDeviationsHaveThreeReferences:
         text = " ".join(cell_sentences(found))
         assert f"{told}, nearer than its start in 3 of 4" in text
         assert told in " ".join(run_sentences([found], 0))
+        equal = self.of_cosine(cell, digits, [0.2, 0.3, 0.6, 0.1])
+        assert "nearer than its start in 1 of 4 (as near in 3)" in " ".join(cell_sentences(equal))
+        equal = self.of_cosine(cell, digits, [0.2, 0.3, 0.4, 0.1])
+        assert "as its start in all 4" in " ".join(cell_sentences(equal))
         assert "chance level" not in text[text.index(told) : text.index("The network gives")]
 
     def test_without_a_start_the_reason_is_said(self, cell, digits):
@@ -94,6 +99,16 @@ class TestDeviationsHaveThreeReferences:
         assert "There is no start to compare with: the method walk begins at x." in " ".join(
             cell_sentences(nothing)
         )
+
+    def test_what_chance_is_is_said_of_each_kind_of_measure(self):
+        def of(*names):
+            return what_chance_is([Deviation(name, 0, 0, 0, 0) for name in names])
+
+        rows = "the reference with its rows in random order"
+        assert of("features/cosine", "features/probe") == rows
+        both = of("structure/edge_f1", "features/cosine")
+        assert "at random (structure) and" in both
+        assert both.endswith(f"{rows} (features)")
 
     def test_a_run_from_before_is_read(self, cell, digits):
         made = cell(digits, count=4)
@@ -184,7 +199,9 @@ def test_medians_leave_out_copies_of_the_reference(cell, digits, copies):
     assert f"{copies} {'is' if copies == 1 else 'are'} the reference itself" in text
     if copies == 4:
         assert not found.deviations
-        assert np.isnan(found.agreement)
+        assert np.isnan([found.agreement, found.loss]).all()  # not those of the reference
+        assert not found.layers
+        assert "median loss" not in text
         return
     assert found.loss == pytest.approx(float(rest["loss_hardened"].median()))
     assert found.agreement == pytest.approx(float(rest["class_agreement"].mean()))

@@ -23,7 +23,7 @@ _TOLERANCE_COLORS = (ORANGE, GREEN, PURPLE)
 
 
 def seen_directions(data: xr.Dataset) -> Figure | None:
-    """Draw per layer the rank, its ceiling, and the directions above each relative tolerance.
+    """Draw per layer the rank, its bound, and the directions above each relative tolerance.
 
     Dimension of the metamer set and directions seen add up to the number of inputs.
 
@@ -59,7 +59,7 @@ def seen_directions(data: xr.Dataset) -> Figure | None:
     for place, level in enumerate(np.median(ceiling, axis=0)[: len(names)]):
         axes.plot(
             [place - 0.42, place + 0.42], [level] * 2, color=INK, lw=1.6,
-            label=None if place else "ceiling",
+            label=None if place else "bound",
         )  # fmt: skip
     shifts = np.linspace(-0.27, 0.27, len(series))
     for shift, (label, color, marker, table) in zip(shifts, series, strict=True):

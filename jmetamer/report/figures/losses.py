@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, blank, legend_below, log_axis
 
@@ -55,6 +56,7 @@ def loss_curves(data: xr.Dataset, tolerance: float) -> Figure | None:
         axes.axhline(tolerance, color=ORANGE, ls="--", label="tolerance")
         low, high = np.minimum(low, tolerance), np.maximum(high, tolerance)
     log_axis(axes, float(low.min()), float(high.max()))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("optimization step")
     axes.set_ylabel("loss (squared relative difference)")
     legend_below(figure)

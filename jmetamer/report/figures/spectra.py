@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
 from jmetamer.report.wording import number
 
-_MAX_SPECTRA = 8
+MAX_SPECTRA = 8
 _MAX_TARGETS = 40
 _SIDES = (("pre", "before the activation", BLUE, "o"), ("post", "after it", ORANGE, "s"))
 
@@ -35,7 +35,7 @@ def singular_values(data: xr.Dataset) -> Figure | None:
     axes = figure.add_subplot()
     lows, highs = [], []
     for where, when, color, _ in sides:
-        label = when if len(sides) > 1 else "of one target node"
+        label = when if len(sides) > 1 else "of one node"
         found = _positive(data, where)
         _lines(axes, data, where, label, color)
         cutoff = _cutoff(data, where)
@@ -58,7 +58,7 @@ def singular_values(data: xr.Dataset) -> Figure | None:
 
 def _lines(axes: Axes, data: xr.Dataset, where: str, label: str, color: str) -> None:
     spectra = np.asarray(data[f"singular_values_{where}"].transpose("target", "singular").values)
-    for row, spectrum in enumerate(spectra[:_MAX_SPECTRA]):
+    for row, spectrum in enumerate(spectra[:MAX_SPECTRA]):
         # Exact zeros and padding have no place on a log axis.
         shown = spectrum[np.isfinite(spectrum) & (spectrum > 0)]
         # What the activation leaves as it was lies exactly below: the first line is the thicker.
@@ -118,7 +118,7 @@ def ranks(data: xr.Dataset) -> Figure | None:
     last.set_xlim(-0.6, count - 0.4)
     labels = [f"{int(node)}" for node in nodes[:count]] or [str(i) for i in range(count)]
     last.set_xticks(range(count), labels, rotation=90 if count > 10 else 0)
-    last.set_xlabel("target node")
+    last.set_xlabel("node")
     legend_below(figure, 3)
     return figure
 
