@@ -227,12 +227,11 @@ def correlation(alike: SmoothMaps, other: np.ndarray, level: float) -> Correlati
     deviates = np.sort(np.abs(random) / spreads)
     place = math.ceil(level * (_DRAWS + 1) - _ROUND_OFF)
     half = np.inf if place > _DRAWS else deviates[place - 1] * _spread(rho, effective)
-    if abs(rho) > 1 - _ROUND_OFF:
-        sign = math.copysign(1.0, rho)
-        limits = (sign, sign) if np.isfinite(half) else (-1.0, 1.0)  # chance does it, too
-        return Correlation(sign, *limits, count, effective)
-    low, high = (math.tanh(math.atanh(rho) + side * half) for side in (-1, 1))
-    return Correlation(rho, low, high, count, effective)
+    # Ranks know a perfect correlation up to half of what exchanging two neighbors changes.
+    most = 1 - 6 / (count**3 - count)
+    inner = math.atanh(float(np.clip(rho, -most, most)))
+    low, high = (math.tanh(inner + side * half) for side in (-1, 1))
+    return Correlation(rho, min(low, rho), max(high, rho), count, effective)
 
 
 def _spread(rho: Any, effective: Any) -> Any:

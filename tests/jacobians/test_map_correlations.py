@@ -157,7 +157,14 @@ class TestDegenerate:
         one_hot = np.eye(6)[0]
         assert map_correlation(one_hot, one_hot, star)[:3] == (1.0, -1.0, 1.0)
         values = np.random.default_rng(0).normal(size=34)
-        assert map_correlation(values, values, karate.graph)[:3] == (1.0, 1.0, 1.0)
+        for sign in (1, -1):
+            found = map_correlation(values, sign * values, karate.graph)
+            assert found.rho == pytest.approx(sign)
+            least, most = sorted(map(abs, found[1:3]))
+            assert 0.99 < least < 1 - 1e-5  # few nodes never leave an interval of zero width
+            assert most == pytest.approx(1)
+        path = jm.make_graph(np.ones((5, 1)), [0, 1, 2, 3], [1, 2, 3, 4])
+        assert 0 < map_correlation(values[:5], values[:5], path).low < 0.95
 
     def test_three_nodes_have_no_error_of_a_class_mean(self):
         path = jm.make_graph(np.ones((3, 1)), [0, 1, 1, 2], [1, 0, 2, 1])
