@@ -20,7 +20,7 @@ def rank_sentence(ranks: RankSummary) -> str:
         rank = f"{number(ranks.before)} before the activation and {rank} after it"
     return (
         f"{_where(ranks)}, the Jacobian has rank {rank}, of at most {number(ranks.ceiling)} (the "
-        "smaller of its numbers of outputs and inputs)."
+        f"smaller of its numbers of outputs and inputs).{_doubt(ranks.num_uncertain)}"
     )
 
 
@@ -33,10 +33,10 @@ def dimension_sentence(ranks: RankSummary) -> str:
       To first order, 58 of the 64 directions of a node's own features leave its representation
       unchanged (medians; 570 of 576 with all features that vary in the spectra, a number that
       mostly says how many those are). The activation's change of log-volume is undefined at 2 of
-      the 3 nodes whose spectra were taken; at the others it is -0.5 (median). As a noisy channel
-      of all features that vary in the spectra (input with standard deviation 1, noise 0.1), which
-      is defined at every rank, the layer carries 20 nats before the activation and 15 after it
-      (medians).
+      the 3 nodes whose spectra were taken; at the others it is -0.5 nats (median). As a noisy
+      channel of all features that vary in the spectra (input with standard deviation 1, noise
+      0.1), which is defined at every rank, a node's representation carries 20 nats before the
+      activation and 15 after it (medians).
     """
     all_inputs = f"{number(ranks.dimension)} of {number(ranks.num_inputs)}"
     medians = "" if ranks.num_targets == 1 else "medians"
@@ -67,7 +67,7 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
     texts = []
     if not math.isnan(ranks.before):
         undefined = ranks.num_targets - ranks.num_compared
-        told = [f"{number(ranks.volume_change)} (median)"] if ranks.num_compared else []
+        told = [f"{number(ranks.volume_change)} nats (median)"] if ranks.num_compared else []
         if undefined:
             told = [f"undefined at {_some_of(undefined, ranks.num_targets)}", *told]
         text = "The activation's change of log-volume is " + "; at the others it is ".join(told)
@@ -85,8 +85,8 @@ def _volume_texts(ranks: RankSummary) -> list[str]:
         if ranks.num_inputs != ranks.node_inputs:
             whose = " of all features that vary in the spectra"
         texts.append(
-            f"As a noisy channel{whose}{scales}, which is defined at every rank, the layer carries "
-            f"{carried}."
+            f"As a noisy channel{whose}{scales}, which is defined at every rank, a node's "
+            f"representation carries {carried}."
         )
     return texts
 
@@ -132,11 +132,18 @@ def map_sentence(maps: MapSummary) -> str:
         if not math.isnan(rho)
     ]
     if not told:
-        return f"{text}."
+        return f"{text}.{_doubt(maps.num_uncertain)}"
     which = "its rank correlation"
     if not math.isnan(maps.before):
         which = "the rank correlation of that after it"
-    return f"{text}; {which} {listing(told)}; in brackets {maps.interval}."
+    return (
+        f"{text}; {which} {listing(told)}; in brackets {maps.interval}.{_doubt(maps.num_uncertain)}"
+    )
+
+
+def _doubt(count: int) -> str:
+    """Say at how many nodes a rank is not certain; nothing where there is none."""
+    return f" At {plural(count, 'node')} the rank is not certain." if count else ""
 
 
 def ledger_sentence(ledger: LedgerSummary) -> str:

@@ -19,6 +19,7 @@ class MapSummary:
       degree, homophily: Spearman's correlation of the blind fraction (after) with them, and its
         95% limits; NaN where unknown.
       interval: what the limits are.
+      num_uncertain: nodes at which the spectrum leaves a doubt about a rank.
     """
 
     num_nodes: int
@@ -27,6 +28,7 @@ class MapSummary:
     degree: tuple[float, float, float]
     homophily: tuple[float, float, float]
     interval: str = f"95% intervals {_INDEPENDENT}"
+    num_uncertain: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,14 @@ def summarize_maps(data: xr.Dataset) -> MapSummary | None:
         degree=_correlation(data, "degree"),
         homophily=_correlation(data, "homophily"),
         interval=f"95% intervals {kind_of_intervals(data)}",
+        num_uncertain=num_uncertain(data, "map_certified"),
     )
+
+
+def num_uncertain(data: xr.Dataset, *names: str) -> int:
+    """Return at how many nodes, the last axis, any of these says that a rank is not certain."""
+    held = [np.atleast_2d(data[name].values) for name in names if name in data]
+    return int((~np.concatenate(held).astype(bool)).any(axis=0).sum()) if held else 0
 
 
 def kind_of_intervals(data: xr.Dataset) -> str:

@@ -37,9 +37,10 @@ OF_A_CELL = (
     "deviation", "deviation_start", "deviation_chance", "measure", "class_agreement",
     "class_agreement_chance", "num_available", "num_moves", "num_proposed", "loss_relaxed",
     "loss_rounded", "loss_flipped", "num_flips", "edges_added", "edges_removed", "edge_jaccard",
-    "edge_jaccard_chance", "rank_pre", "rank_post", "num_inputs", "num_outputs", "volume_change",
+    "edge_jaccard_chance", "rank_pre", "rank_post", "rank_certified_pre",
+    "rank_certified_post", "num_inputs", "num_outputs", "volume_change",
     "node_rank", "node_dimension", "node_num_inputs", "channel_information_pre",
-    "channel_information_post", "map_nu", "map_correlation", "map_correlation_low",
+    "channel_information_post", "map_nu", "map_certified", "map_correlation", "map_correlation_low",
     "map_correlation_high", "ledger_node",
     "ledger_num_inputs", "ledger_hidden", "ledger_dimension", "ledger_certified",
 )  # fmt: skip

@@ -18,6 +18,7 @@ from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
 from jmetamer.report.geometry_summary import (
     LedgerSummary,
     MapSummary,
+    num_uncertain,
     summarize_ledger,
     summarize_maps,
 )
@@ -65,6 +66,7 @@ class RankSummary:
         of a target node alone; NaN in runs that do not hold them.
       information: nats of channel information before and after the activation; NaN where unknown.
       scales: standard deviations of input and noise in it, or None.
+      num_uncertain: nodes at which the spectrum leaves a doubt about a rank.
     """
 
     num_targets: int
@@ -80,6 +82,7 @@ class RankSummary:
     node_inputs: float = float("nan")
     information: tuple[float, float] = (float("nan"), float("nan"))
     scales: tuple[float, float] | None = None
+    num_uncertain: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,6 +316,7 @@ def _ranks(data: xr.Dataset) -> RankSummary | None:
             median(values(data, "channel_information_post")),
         ),
         scales=_scales(data),
+        num_uncertain=num_uncertain(data, "rank_certified_pre", "rank_certified_post"),
     )
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 
 from jmetamer.report.cells import name_cells
 from jmetamer.report.deviation_summary import Deviation, what_chance_is
+from jmetamer.report.geometry_sentences import rank_sentence
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import status_totals, summarize
 from jmetamer.report.wording import number
@@ -60,6 +61,18 @@ def test_nodes_whose_rank_falls_are_counted_beside_the_information(summary):
     assert "change of log-volume is undefined at 8 of the 8 nodes whose spectra were taken." in text
     assert text.index("60 of the 64 directions") < text.index("832")
     assert "9 nats before the activation and 5 after it" in text
+
+
+def test_nodes_with_an_uncertain_rank_are_counted(cell, digits):
+    made = cell(digits)
+    name = name_cells({"c": made["settings"]})["c"]
+    for num_pre, num_post in ((0, 0), (1, 3)):  # the first of them is one node
+        for where, count in (("pre", num_pre), ("post", num_post)):
+            certified = ("target", np.arange(8) >= count)
+            made["data"] = made["data"].assign({f"rank_certified_{where}": certified})
+        found = summarize(name, made["settings"], made["data"], made["status_counts"])
+        told = "At 3 nodes the rank is not certain." in rank_sentence(found.ranks)
+        assert (found.ranks.num_uncertain, told) == (num_post, bool(num_post))
 
 
 class TestDeviationsHaveThreeReferences:
