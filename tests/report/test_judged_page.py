@@ -172,6 +172,14 @@ def test_agreement_and_accuracy_stand_beside_kappa_for_metamers_and_controls(tex
     assert [row[-1] for row in rows[:2]] == ["0.95", "–"]  # the maker's own accuracy
 
 
+def test_what_is_equal_at_all_seeds_by_definition_has_no_interval(text):
+    rows = table_of(text, "Controls")
+    (read,) = {tuple(row[2:5]) for row in rows if row[1] == "the reference itself"}
+    assert [cell.split() for cell in read] == [["1.00", "own"], ["1.00"], ["1.00"]]
+    seen = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text, flags=re.S)
+    assert not re.search(r"\b(inf|nan)\b", seen)
+
+
 def test_the_match_at_every_layer_is_in_numbers_in_every_cell(run, text):
     for place, cell in enumerate(run.cells, start=1):
         rows = table_of(text, f"Match of every layer of cell {place}")
