@@ -48,7 +48,9 @@ class Status(Outcome):
     UNCHANGED = (
         6,
         "the graph is the reference itself, or the reference renamed: this is no metamer",
-        "use more seeds, start from 'reference' to walk away, or match an earlier layer",
+        "use more seeds or another start (`metamers.edges.start: reference`; features that are all "
+        f"equal make no noise, `jm.GlobalNoise(mean=0, std=1)` does), {_EXACT}, or match another "
+        "layer",
     )
 
 

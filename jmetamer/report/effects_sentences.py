@@ -138,7 +138,7 @@ def interaction_sentence(study: EffectStudy) -> str:
     if not any(len(one.factors) > 1 for _, one in study.all):
         return ""
     if not found:
-        return "No interaction has an interval that leaves 0 out, so effects add up as far as seen."
+        return "No interaction has an interval that leaves 0 out; that does not say there is none."
     return f"Interactions whose interval leaves 0 out: {listing(found)}."
 
 

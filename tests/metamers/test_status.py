@@ -134,7 +134,7 @@ class TestRemedies:
             (Status.STEPS_EXHAUSTED, "`steps`"),
             (Status.NON_FINITE, "learning rate"),
             (Status.ZERO_TARGET, "another layer"),
-            (Status.UNCHANGED, "earlier layer"),
+            (Status.UNCHANGED, "metamers.edges.start"),
         ],
     )
     def test_remedies_name_what_to_change(self, status, remedy):
