@@ -80,7 +80,7 @@ def informative_columns(rows: np.ndarray, binary: bool) -> tuple[np.ndarray, str
 
     Args:
       rows: [1 + m, k, d] features, the reference first.
-      binary: whether features are 0 or 1; then ones are counted, else variances compared.
+      binary: whether those of the reference are 0 or 1; then means are compared, else variances.
 
     Returns:
       Column numbers, [c] with c <= 48, and a sentence for the caption.
@@ -98,7 +98,9 @@ def informative_columns(rows: np.ndarray, binary: bool) -> tuple[np.ndarray, str
         ours = np.argsort(-score(rows[0], axis=0), kind="stable")[: MAX_COLUMNS // 2]
         theirs = np.argsort(-score(rows[1:].reshape(-1, width), axis=0), kind="stable")
     added = theirs[~np.isin(theirs, ours)][: MAX_COLUMNS - ours.size]
-    what = "have the most ones in" if binary else "vary most over"
+    what = "have the largest mean in" if binary else "vary most over"
+    if binary and np.isin(rows, (0, 1)).all():  # metamers of 0/1 features may have others
+        what = "have the most ones in"
     return np.concatenate([ours, added]), (
         f"{ours.size + added.size} of {width:,} feature columns are shown: left of the gap the "
         f"{ours.size} that {what} the reference rows shown, right of it the {added.size} others "

@@ -155,17 +155,24 @@ def _edge_picture(
     return drawn(
         prefix, "Edges beside those of the reference", edges.edge_drawings(shown),
         f"Edges of the reference on the left and of metamers on the right: {told}.",
-        f"Of {plural(num_stored, 'stored metamer')} the {len(shown)} with the lowest loss; nodes "
+        f"{_which(num_stored, len(shown))}; nodes "
         f"lie at the same places on both sides. {looks} Self loops and directions are not drawn."
         f"{part}",
         wide=True,
     )  # fmt: skip
 
 
+def _which(num_stored: int, num_shown: int) -> str:
+    """Say which of the stored metamers are shown."""
+    if num_stored == 1:
+        return "The one stored metamer"
+    return f"Of {plural(num_stored, 'stored metamer')} the {num_shown} with the lowest loss"
+
+
 def _example_picture(prefix: str, shown: Examples, reference: Any) -> Picture | None:
     which = (
-        f"Of {plural(shown.num_stored, 'stored metamer')} the {len(shown.names) - 1} with the "
-        "lowest loss; the same nodes in the same order and one color scale everywhere."
+        f"{_which(shown.num_stored, len(shown.names) - 1)}; the same nodes in the same order and "
+        "one color scale everywhere."
     )
     names = listing([f"node {node}" for node in shown.nodes], limit=10)
     if shown.shape is not None:

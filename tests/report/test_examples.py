@@ -45,6 +45,11 @@ def test_shown_columns_are_those_with_the_most_ones():
     columns, sentence = informative_columns(rows, binary=True)
     assert columns.tolist() == [*range(100, 124), *range(300, 324)]
     assert "48 of 500 feature columns are shown" in sentence
+    assert "have the most ones in the metamer rows" in sentence
+    rows[1] *= 0.5  # metamers whose features need not be 0 or 1
+    columns, sentence = informative_columns(rows, binary=True)
+    assert columns.tolist() == [*range(100, 124), *range(300, 324)]
+    assert "ones" not in sentence
 
 
 def test_no_stored_metamer_shows_nothing(digits):
