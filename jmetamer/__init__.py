@@ -28,9 +28,10 @@ _HOMES = {  # module -> names
         "FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GlobalNoise LOSSES LocalProblem "
         "Metamers NonNegative OPTIMIZERS Optimizer PARAMETERIZATIONS PerFeatureNoise PermutedRows "
         "Problem RelativeSquared STRUCTURES Status default_solver folded_problem generate "
-        "generate_each local_problem metamer_graph remedy"
+        "generate_each local_problem metamer_graph"
     ),
-    "jmetamer.jacobians": (
+    "jmetamer.evaluation": "remedy",
+    "jmetamer.geometry.of_problem": (
         "MapCorrelations NodeMaps jacobian_operator jacobian_spectrum joint_spectrum "
         "leading_spectrum map_correlation map_correlations node_maps rank_ledger_of volume_change "
         "whole_graph_volume"
@@ -46,8 +47,9 @@ interrupts_end_imports_of_commands()
 
 if TYPE_CHECKING:
     from jmetamer._base.errors import *  # noqa: F403
+    from jmetamer.evaluation import *  # noqa: F403
+    from jmetamer.geometry.of_problem import *  # noqa: F403
     from jmetamer.graphs import *  # noqa: F403
-    from jmetamer.jacobians import *  # noqa: F403
     from jmetamer.measures import *  # noqa: F403
     from jmetamer.metamers import *  # noqa: F403
     from jmetamer.models import *  # noqa: F403

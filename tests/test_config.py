@@ -37,8 +37,8 @@ from jmetamer.config.settings import (
     TrainingSettings,
 )
 from jmetamer.metamers.losses import Complementarity, RelativeSquared
-from jmetamer.metamers.optimizers import WITHOUT_RATE, Optimizer
-from jmetamer.metamers.parameterizations import BinaryFeatures, Box, ContinuousFeatures, Free
+from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer
+from jmetamer.metamers.vary import BinaryFeatures, Box, ContinuousFeatures, Free
 from jmetamer.models import GAT, TrainSettings
 
 REPOSITORY = Path(__file__).parents[1]

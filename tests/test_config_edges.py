@@ -20,8 +20,8 @@ from jmetamer.config import (
     read_config,
 )
 from jmetamer.config.settings import EdgeSettings
-from jmetamer.graphs.known_answers import cycles
-from jmetamer.metamers.optimizers import Optimizer
+from jmetamer.metamers.methods.optimize.optimizers import Optimizer
+from jmetamer.oracles.known_answers import cycles
 
 KARATE = "dataset: {name: karate}\nmodel: {hidden: 4}\ntraining: {epochs: 0}\n"
 

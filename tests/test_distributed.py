@@ -14,8 +14,8 @@ import pytest
 from jmetamer import sweep
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import cells, read_config
-from jmetamer.distributed import Company, Meeting, MeetingError, meeting_of
 from jmetamer.results import RunStore, open_run
+from jmetamer.sweep.distributed import Company, Meeting, MeetingError, meeting_of
 
 CONFIG = """
 name: tiny

@@ -5,8 +5,8 @@ import pytest
 
 from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.measures import edge_diversity, feature_diversity
-from jmetamer.pipeline import run_cell
 from jmetamer.results import RunStore, open_run
+from jmetamer.sweep.pipeline import run_cell
 
 SETTINGS = [
     "dataset.name=karate",

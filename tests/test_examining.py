@@ -11,9 +11,9 @@ from sklearn.metrics import cohen_kappa_score
 import jmetamer as jm
 from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.graphs.block_model import class_posterior
-from jmetamer.pipeline import prepare, run_cell
 from jmetamer.report.harm_summary import read_harm
 from jmetamer.results import RunStore, open_run, stored_judges, unlike_own_judges
+from jmetamer.sweep.pipeline import prepare, run_cell
 
 SETTINGS = [
     "dataset.name=karate",

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jmetamer import grouping, pipeline, surveying, sweep
+from jmetamer import sweep
 from jmetamer.config import cells, read_config
-from jmetamer.metamers import program
+from jmetamer.metamers.methods.optimize import program
 from jmetamer.results import open_run
+from jmetamer.sweep import grouping, pipeline, surveying
 
 COUNT = 8
 CONFIG = f"""

@@ -12,7 +12,7 @@ from jmetamer._base.known_regressions import (
     regressions_of,
     untold_warnings,
 )
-from jmetamer.progress import Terminal
+from jmetamer.sweep.progress import Terminal
 
 
 @pytest.mark.parametrize(

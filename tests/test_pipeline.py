@@ -17,12 +17,12 @@ from jmetamer.config import (
     packaged_configs,
     read_config,
 )
+from jmetamer.evaluation.starts import Starts
 from jmetamer.measures import MEASURES, Facts
-from jmetamer.metamers.starts import Starts
 from jmetamer.models import train
-from jmetamer.pipeline import estimate, run_cell
 from jmetamer.results import PartialCell
 from jmetamer.results.record import check_record
+from jmetamer.sweep.pipeline import estimate, run_cell
 
 COUNT = 6
 

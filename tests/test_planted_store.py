@@ -10,11 +10,11 @@ import jmetamer as jm
 from jmetamer import sweep
 from jmetamer._base.errors import ConfigError
 from jmetamer.config import cells, read_config
-from jmetamer.leaderboard import write_leaderboard
-from jmetamer.metamers.edges import planted_search
-from jmetamer.metamers.edges.planted_search import search_planted
 from jmetamer.metamers.status import Status
+from jmetamer.oracles import planted_search
+from jmetamer.oracles.planted_search import search_planted
 from jmetamer.report import write_report
+from jmetamer.report.leaderboard import write_leaderboard
 from jmetamer.results import clopper_pearson_interval, open_run
 from jmetamer.results.absence import planted_scalars, planted_words
 

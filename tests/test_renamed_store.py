@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from jmetamer import sweep
-from jmetamer.graphs.known_answers import cycles
-from jmetamer.leaderboard.stored_cell import read_cells
-from jmetamer.leaderboard.success import success_rates
+from jmetamer.oracles.known_answers import cycles
 from jmetamer.report import write_report
+from jmetamer.report.leaderboard.stored_cell import read_cells
+from jmetamer.report.leaderboard.success import success_rates
 from jmetamer.results import open_run
 
 CONFIG = """

@@ -8,11 +8,11 @@ from jmetamer._base.errors import ConfigError
 from jmetamer.config import build_solver, cells, find_config, packaged_configs, read_config
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.solver import ONE_GROUP
-from jmetamer.pipeline import estimate, prepare, run_cell
 from jmetamer.report.cells import name_cells
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.summary import summarize
 from jmetamer.results import PartialCell, RunStore, open_run
+from jmetamer.sweep.pipeline import estimate, prepare, run_cell
 
 SETTINGS = [
     "dataset.name=karate",

@@ -16,10 +16,10 @@ from rich.console import Console
 from jmetamer import sweep
 from jmetamer._base.errors import StoreError
 from jmetamer.config import cells, packaged_configs, read_config
-from jmetamer.progress import Terminal, greeting, summary_texts
 from jmetamer.results import Progress, open_run
 from jmetamer.results import store as store_module
 from jmetamer.results.summary import summary_row
+from jmetamer.sweep.progress import Terminal, greeting, summary_texts
 
 CONFIG = """
 name: tiny

@@ -5,9 +5,9 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.geometry.channel import channel_information
-from jmetamer.jacobians.survey import survey
+from jmetamer.geometry.of_problem.survey import survey
 from jmetamer.results import Record, RunStore, hash_settings, make_reference, open_run
-from jmetamer.variables import survey_variables
+from jmetamer.sweep.variables import survey_variables
 
 LABELS = np.arange(16) % 3
 NODES = [2, 9, 4]

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import zarr
 
-from jmetamer import verifying
-from jmetamer.progress import Terminal
 from jmetamer.results import Progress, open_run
 from jmetamer.results.manifest import MANIFEST, write_manifest
-from jmetamer.sweep import main
+from jmetamer.sweep import main, verifying
+from jmetamer.sweep.progress import Terminal
 
 SETTINGS = {
     "dataset.name": "karate",

@@ -14,10 +14,10 @@ import numpy as np
 from traffic import bytes_per_step
 
 import jmetamer as jm
-from jmetamer.metamers.memory import fit
+from jmetamer.metamers.methods.optimize.memory import fit
+from jmetamer.metamers.methods.optimize.synthesis import Progress
 from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.synthesis import Progress
 
 VARIED: dict[str, Callable[[], Any]] = {
     "continuous": jm.ContinuousFeatures,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.metamers.memory import memory_of
+from jmetamer.metamers.methods.optimize.memory import memory_of
 from jmetamer.metamers.solver import Solver
 
 COLUMNS = (

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jmetamer.progress import memory_text
+from jmetamer.sweep.progress import memory_text
 
 _WIDTH = 175
 

@@ -10,10 +10,10 @@ from entries import Limits, peak_resident_bytes, reset_peak, resident_bytes, war
 from traffic import bytes_per_step
 
 import jmetamer as jm
-from jmetamer.metamers.memory import fit
+from jmetamer.metamers.methods.optimize.memory import fit
+from jmetamer.metamers.methods.optimize.synthesis import Progress
 from jmetamer.metamers.solver import default_solver
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.synthesis import Progress
 
 
 def run(

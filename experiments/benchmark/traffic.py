@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.metamers import lanes as engine
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.synthesis import Synthesis
 
 _EDGE_BYTES = 12  # two int32 ends and a float32 weight
 

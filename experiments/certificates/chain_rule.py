@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.jacobians import rank_ledger_of
+from jmetamer.geometry.of_problem import rank_ledger_of
 from jmetamer.models import ACTIVATIONS
 
 ARCHITECTURES = {"gcn": jm.GCN, "gat": jm.GAT, "graphsage": jm.GraphSAGE, "gin": jm.GIN}

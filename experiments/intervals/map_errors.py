@@ -17,8 +17,12 @@ from scipy.sparse.csgraph import shortest_path
 from scipy.stats import norm, rankdata
 
 import jmetamer as jm
-from jmetamer.jacobians.map_correlations import correlation, neighborhood_statistics, smooth_maps
-from jmetamer.jacobians.noise_on_graph import NoiseOnGraph
+from jmetamer.geometry.of_problem.map_correlations import (
+    correlation,
+    neighborhood_statistics,
+    smooth_maps,
+)
+from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph
 from jmetamer.results.zarr_group import json_safe
 
 LEVEL = 0.95

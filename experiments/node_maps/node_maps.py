@@ -15,10 +15,10 @@ import jax
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.jacobians.ball_jacobians import ball_jacobians
-from jmetamer.jacobians.map_correlations import map_correlations
-from jmetamer.jacobians.node_maps import NodeMap, NodeMaps, node_maps
-from jmetamer.jacobians.reference_point import ReferencePoint
+from jmetamer.geometry.of_problem.ball_jacobians import ball_jacobians
+from jmetamer.geometry.of_problem.map_correlations import map_correlations
+from jmetamer.geometry.of_problem.node_maps import NodeMap, NodeMaps, node_maps
+from jmetamer.geometry.of_problem.reference_point import ReferencePoint
 from jmetamer.results.zarr_group import json_safe
 
 

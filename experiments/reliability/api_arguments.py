@@ -33,9 +33,9 @@ from hypothesis import strategies as st
 import jmetamer as jm
 from jmetamer import geometry, measures, results
 from jmetamer._base.errors import JmetamerError, shortened
+from jmetamer.geometry.of_problem import representation
 from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.jacobians import representation
 
 MODULES = (
     "jmetamer",

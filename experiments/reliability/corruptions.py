@@ -106,7 +106,7 @@ def make_run(out: Path) -> tuple[Path, Path]:
     kills.import_everything()
     if ended(kills.sweeping(config, whole, out / "whole.txt")) != 0:
         raise SystemExit((out / "whole.txt").read_text())
-    half = kills.Kill("jmetamer.metamers.block:make_blocks", 6, 5000, signal.SIGKILL)
+    half = kills.Kill("jmetamer.sweep.block:make_blocks", 6, 5000, signal.SIGKILL)
     ended(kills.sweeping(config, run, out / "run.txt", half))
     for folder in (run, whole):
         RunStore(folder).register(["other"])
@@ -283,7 +283,7 @@ READERS = {
 
 
 def leaderboard(run: Path) -> str:
-    from jmetamer.leaderboard.document import document
+    from jmetamer.report.leaderboard.document import document
     from jmetamer.results import open_run
 
     found = document([open_run(run)])

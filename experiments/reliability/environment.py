@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import kills
+from jmetamer.report.leaderboard.__main__ import main as leaderboard
 from processes import ended, keep_programs, started
 
 from jmetamer._base.terminal import exit_code
-from jmetamer.leaderboard.__main__ import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.sweep import main as sweep
 
@@ -86,9 +86,9 @@ def cases(out: Path) -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"{size} MB of memory at most", lambda size=size: little_memory(out, size)
     for place in (
         "jmetamer.models.training:_fit",
-        "jmetamer.metamers.block:make_blocks",
+        "jmetamer.sweep.block:make_blocks",
         "jmetamer.results.store:RunStore.write",
-        "jmetamer.sweep:_conclude",
+        "jmetamer.sweep.command:_conclude",
     ):
         yield f"the run folder removed in {place}", lambda place=place: removed(out, place)
     yield "~ in paths", lambda: home_in_paths(out)
@@ -165,7 +165,7 @@ def read_only(out: Path, when: str) -> str:
             mount("-o", "remount,ro", str(folder))
             code, text = swept(folder / "run")
         else:
-            places = kills.Kill("jmetamer.sweep:_prepare", 1, 0, 0)
+            places = kills.Kill("jmetamer.sweep.command:_prepare", 1, 0, 0)
 
             def lack() -> None:
                 kills.wrap(

@@ -45,26 +45,26 @@ KINDS = {
 }
 # Phase -> kind of sweep, and functions inside of which the process is killed.
 PHASES = {
-    "start": ("plain", ("jmetamer.sweep:_prepare", "jmetamer.config.grid:cells")),
+    "start": ("plain", ("jmetamer.sweep.command:_prepare", "jmetamer.config.grid:cells")),
     "training": ("plain", ("jmetamer.models.training:_fit",)),
     "write of a network": ("plain", ("jmetamer.models.storage:save_model",)),
-    "synthesis": ("plain", ("jmetamer.metamers.block:make_blocks",)),
+    "synthesis": ("plain", ("jmetamer.sweep.block:make_blocks",)),
     "write of a partial block": ("plain", ("jmetamer.results.partial:PartialCell.save",)),
-    "geometry": ("plain", ("jmetamer.surveying:cell_geometry",)),
+    "geometry": ("plain", ("jmetamer.sweep.surveying:cell_geometry",)),
     "write of a cell": ("plain", ("jmetamer.results.store:RunStore.write",)),
     "recognition": (
         "judged",
-        ("jmetamer.examining:examination", "jmetamer.examining:judged_variables"),
+        ("jmetamer.sweep.examining:examination", "jmetamer.sweep.examining:judged_variables"),
     ),
     "report": ("reported", ("jmetamer.report.page:write_report",)),
     "during resume": (
         "plain",
-        ("jmetamer.metamers.block:make_blocks", "jmetamer.results.store:RunStore.write"),
+        ("jmetamer.sweep.block:make_blocks", "jmetamer.results.store:RunStore.write"),
     ),
     "one of two processes": (
         "two",
         (
-            "jmetamer.metamers.block:make_blocks",
+            "jmetamer.sweep.block:make_blocks",
             "jmetamer.results.partial:PartialCell.save",
             "jmetamer.results.store:RunStore.write",
             "jmetamer.models.storage:save_model",

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer.leaderboard.document import write_leaderboard
 from jmetamer.report import write_report
+from jmetamer.report.leaderboard.document import write_leaderboard
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

@@ -22,11 +22,11 @@ from jmetamer._base.keys import seed_key
 from jmetamer.measures.edge_set import edge_set
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.edges import programs
-from jmetamer.metamers.edges.flip_rounds import length_of_list
-from jmetamer.metamers.edges.hard_graph import edges_theta, graph_of_theta
-from jmetamer.metamers.edges.hardening import Hardened
-from jmetamer.metamers.edges.plan import numbers_of, plan_of
+from jmetamer.metamers.methods.relax_edges import programs
+from jmetamer.metamers.methods.relax_edges.flip_rounds import length_of_list
+from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hardening import Hardened
+from jmetamer.metamers.methods.relax_edges.plan import numbers_of, plan_of
 from jmetamer.results.median_interval import median_interval
 from jmetamer.results.statistics import clopper_pearson_interval
 

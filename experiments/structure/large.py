@@ -24,8 +24,8 @@ import jmetamer as jm
 from jmetamer.graphs.dcsbm import ARXIV_SIZE
 from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.flips import flips_between
-from jmetamer.metamers.edges import programs
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.methods.relax_edges import programs
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import reference_activations
 
 NODES, EDGES = ARXIV_SIZE["num_nodes"], ARXIV_SIZE["num_edges"]

@@ -18,10 +18,10 @@ import numpy as np
 
 import jmetamer as jm
 from jmetamer.graphs.isomorphism import isomorphic
-from jmetamer.metamers.edges.enumeration import exact_set, graph_code
-from jmetamer.metamers.edges.planted import PlantedMetamer, planted_metamers
-from jmetamer.metamers.edges.swap_search import SwapSearch
-from jmetamer.metamers.edges.symmetry_classes import canonical_codes, metamer_classes, recall
+from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
+from jmetamer.oracles.enumeration import exact_set, graph_code
+from jmetamer.oracles.planted import PlantedMetamer, planted_metamers
+from jmetamer.oracles.symmetry_classes import canonical_codes, metamer_classes, recall
 from jmetamer.results.absence import absence_bound
 
 ENUMERATED = 6  # nodes, up to which every graph is tried

@@ -11,10 +11,10 @@ import jmetamer as jm
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.pair_loss import is_from_start, loss_of_pairs, shortfall
-from jmetamer.metamers.edges.plan import Data, Numbers, Plan, numbers_of, plan_of
-from jmetamer.metamers.edges.refill import refilled
-from jmetamer.metamers.edges.relaxation import PULL, begun, fresh_candidates
+from jmetamer.metamers.methods.relax_edges.pair_loss import is_from_start, loss_of_pairs, shortfall
+from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan, numbers_of, plan_of
+from jmetamer.metamers.methods.relax_edges.refill import refilled
+from jmetamer.metamers.methods.relax_edges.relaxation import PULL, begun, fresh_candidates
 
 EXCHANGING = 0.75  # of the steps, as in the search it is held against
 

@@ -12,16 +12,11 @@ from jmetamer.config.varying import features_of, metamer_kinds
 from jmetamer.graphs import DATASETS, Dataset, load_dataset
 from jmetamer.graphs.load import reader_of_path
 from jmetamer.measures import Facts, Measure, measures_for, ready
-from jmetamer.metamers.edges.settings import (
-    BinaryEdges,
-    FeaturesAndEdges,
-    FeaturesGivenEdges,
-    Structure,
-)
-from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES, Loss
-from jmetamer.metamers.optimizers import Optimizer
-from jmetamer.metamers.parameterizations import (
+from jmetamer.metamers.methods.optimize.optimizers import Optimizer
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.metamers.vary import (
     DOMAINS,
     BinaryFeatures,
     Box,
@@ -30,8 +25,13 @@ from jmetamer.metamers.parameterizations import (
     EdgeWeights,
     Parameterization,
 )
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.metamers.vary.edges import (
+    BinaryEdges,
+    FeaturesAndEdges,
+    FeaturesGivenEdges,
+    Structure,
+)
+from jmetamer.metamers.vary.initialization import INITIALIZATIONS
 from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings, default_settings
 
 log = logging.getLogger(__name__)

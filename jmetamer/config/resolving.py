@@ -40,12 +40,9 @@ from jmetamer.config.varying import (
 from jmetamer.graphs import DATASETS
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.measures import measures_for
-from jmetamer.metamers.coordinates import COORDINATES
-from jmetamer.metamers.edge_gradient import require_edge_gradient
-from jmetamer.metamers.edges.plan import weight_optimizer
-from jmetamer.metamers.initialization import INITIALIZATIONS
 from jmetamer.metamers.losses import LOSSES
-from jmetamer.metamers.optimizers import (
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
+from jmetamer.metamers.methods.optimize.optimizers import (
     MOMENTS,
     OPTIMIZERS,
     SCHEDULES,
@@ -53,8 +50,11 @@ from jmetamer.metamers.optimizers import (
     WITHOUT_RATE,
     Optimizer,
 )
-from jmetamer.metamers.parameterizations import DOMAINS
+from jmetamer.metamers.methods.relax_edges.plan import weight_optimizer
 from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.vary import DOMAINS
+from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
+from jmetamer.metamers.vary.initialization import INITIALIZATIONS
 from jmetamer.models import ACTIVATIONS, MODELS, default_settings
 from jmetamer.models.settings import PERTURBATIONS
 

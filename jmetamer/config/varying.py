@@ -6,11 +6,11 @@ from typing import Any
 
 from jmetamer._base.errors import ConfigError, unknown_name
 from jmetamer.config.settings import EdgeSettings, MetamerSettings
-from jmetamer.metamers.edges.searching import SEARCHES
-from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges
-from jmetamer.metamers.exact.methods import METHODS
-from jmetamer.metamers.optimizers import WITHOUT_RATE
-from jmetamer.metamers.parameterizations import PARAMETERIZATIONS
+from jmetamer.metamers.methods.exact.methods import METHODS
+from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE
+from jmetamer.metamers.methods.relax_edges.searching import SEARCHES
+from jmetamer.metamers.vary import PARAMETERIZATIONS
+from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
 
 # What varies -> kinds of its metamers, less those of features that vary beside edges.
 METAMER_KIND: Mapping[str, tuple[str, ...]] = {

@@ -83,7 +83,7 @@ def joint_colors(
       InputError: as `refined_colors`, or the graphs have different numbers of features.
 
     Example:
-      >>> from jmetamer.graphs.known_answers import cycles
+      >>> from jmetamer.oracles.known_answers import cycles
       >>> one_ring, two_rings = joint_colors([cycles([6]), cycles([3, 3])], rounds=None)
       >>> one_ring.tolist(), two_rings.tolist()
       ([0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0])

@@ -70,7 +70,7 @@ def isomorphic(
       "yes", "no", or "undecided" where a limit is reached.
 
     Example:
-      >>> from jmetamer.graphs.known_answers import cycles
+      >>> from jmetamer.oracles.known_answers import cycles
       >>> isomorphic(cycles([6]), cycles([3, 3])), isomorphic(cycles([3, 4]), cycles([4, 3]))
       ('no', 'yes')
     """
@@ -102,7 +102,7 @@ def color_key(graph: jraph.GraphsTuple, colors: Any, rounds: int = 3) -> int:
       rounds: of refinement.
 
     Example:
-      >>> from jmetamer.graphs.known_answers import cycles
+      >>> from jmetamer.oracles.known_answers import cycles
       >>> keys = [color_key(cycles(sizes), np.zeros(7)) for sizes in ([3, 4], [4, 3], [7])]
       >>> keys[0] == keys[1], keys[0] == keys[2]
       (True, False)

@@ -31,7 +31,7 @@ def folklore_wl_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
       InputError: more than 100 nodes, or other numbers of nodes.
 
     Example:
-      >>> from jmetamer.graphs.known_answers import cycles
+      >>> from jmetamer.oracles.known_answers import cycles
       >>> from jmetamer.measures.edge_set import edge_set
       >>> folklore_wl_distance(edge_set(cycles([6])), edge_set(cycles([3, 3])))
       1.0

@@ -1,19 +1,22 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
-from jmetamer.metamers.edges import STRUCTURES, BinaryEdges, FeaturesAndEdges, FeaturesGivenEdges
-from jmetamer.metamers.exact.color_swaps import ColorSwaps
 from jmetamer.metamers.folded_problem import FoldedProblem, folded_problem
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
-from jmetamer.metamers.initialization import (
-    INITIALIZATIONS,
-    GlobalNoise,
-    PerFeatureNoise,
-    PermutedRows,
-)
 from jmetamer.metamers.local_problem import LocalProblem, local_problem
 from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
-from jmetamer.metamers.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
-from jmetamer.metamers.parameterizations import (
+from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
+from jmetamer.metamers.methods.optimize.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
+from jmetamer.metamers.methods.relax_edges import (
+    STRUCTURES,
+    BinaryEdges,
+    FeaturesAndEdges,
+    FeaturesGivenEdges,
+)
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.result import Metamers
+from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary import (
     DOMAINS,
     PARAMETERIZATIONS,
     BinaryFeatures,
@@ -23,11 +26,12 @@ from jmetamer.metamers.parameterizations import (
     Free,
     NonNegative,
 )
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.remedies import remedy
-from jmetamer.metamers.result import Metamers
-from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.initialization import (
+    INITIALIZATIONS,
+    GlobalNoise,
+    PerFeatureNoise,
+    PermutedRows,
+)
 
 __all__ = [
     "DOMAINS",
@@ -65,5 +69,4 @@ __all__ = [
     "generate_each",
     "local_problem",
     "metamer_graph",
-    "remedy",
 ]

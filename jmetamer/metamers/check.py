@@ -15,9 +15,9 @@ from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.measures import error_of_share, node_errors, relative_squared_error
-from jmetamer.metamers.by_task import joined, of_task
-from jmetamer.metamers.coordinates import Coordinates
-from jmetamer.metamers.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.by_task import joined, of_task
+from jmetamer.metamers.methods.optimize.coordinates import Coordinates
+from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
 
 # Ended lanes are judged in groups, so that the host asks the device less often; a group's graphs

@@ -17,10 +17,10 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.flips import Flips, flipped, flips_between
 from jmetamer.graphs.folded_graph import FOLDS, folded_graph
 from jmetamer.graphs.pairs import Pairs, require_nodes
-from jmetamer.metamers.edges.movable import are_inside
-from jmetamer.metamers.edges.settings import BinaryEdges, is_directed
 from jmetamer.metamers.local_problem import edges_within
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary.edges import BinaryEdges, is_directed
+from jmetamer.metamers.vary.movable import are_inside
 from jmetamer.models.network import Network
 
 

@@ -17,21 +17,21 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer._base.precision import usual_types
 from jmetamer.metamers.check import rebuild
-from jmetamer.metamers.coordinates import choose_coordinates
-from jmetamer.metamers.edges.hard_graph import graph_of_theta
-from jmetamer.metamers.edges.searching import SEARCHES, makes_color_swaps
-from jmetamer.metamers.edges.settings import Structure
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
-from jmetamer.metamers.exact.methods import ExactSynthesis
-from jmetamer.metamers.exact.swap_synthesis import SwapSynthesis
-from jmetamer.metamers.memory import fit
+from jmetamer.metamers.methods.exact.methods import ExactSynthesis
+from jmetamer.metamers.methods.exact.swap_synthesis import SwapSynthesis
+from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
+from jmetamer.metamers.methods.optimize.memory import fit
+from jmetamer.metamers.methods.optimize.synthesis import TRACE_POINTS, Progress, Synthesis, thinned
+from jmetamer.metamers.methods.optimize.tasks import Task
+from jmetamer.metamers.methods.relax_edges.hard_graph import graph_of_theta
+from jmetamer.metamers.methods.relax_edges.searching import SEARCHES, makes_color_swaps
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.methods.repel.repelled import RepelledSynthesis, refuse_repulsion
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.renamed import Renaming
-from jmetamer.metamers.repelled import RepelledSynthesis, refuse_repulsion
 from jmetamer.metamers.result import Metamers, metamers_of, result_of
 from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.metamers.synthesis import TRACE_POINTS, Progress, Synthesis, thinned
-from jmetamer.metamers.tasks import Task
+from jmetamer.metamers.vary.edges import Structure
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -82,14 +82,15 @@ def generate(
       method: "optimize" (the default), or how free features are found without the loop, in float64
         on the host: "reflect", "replace", "null_space" (closed forms, exact at every layer),
         "gauss_newton", "walk", "max_distance" (searches), or a construction with settings of its
-        own (`jmetamer.metamers.exact`). What they find may leave the range of the data. Of edges
-        that come and go: "optimize", or a search over hard edges, "swap_search", "annealing" or
-        settings of one of them (`jmetamer.metamers.edges`), or "color_swaps", random walks over
-        swaps of the reference's edges that are exact by construction, or `ColorSwaps(...)`.
+        own (`jmetamer.metamers.methods.exact`). What they find may leave the range of the data. Of
+        edges that come and go: "optimize", or a search over hard edges, "swap_search", "annealing"
+        or settings of one of them (`jmetamer.metamers.methods.relax_edges`), or "color_swaps",
+        random walks over swaps of the reference's edges that are exact by construction, or
+        `ColorSwaps(...)`.
       repulsion: weight of a term that pushes the features of the metamers of this call apart, in
         the first two thirds of the steps; 0, the default, leaves it out. With it all seeds of the
         call are one group, under way at once: a metamer depends on all others, and none can be made
-        again by `seeds` alone, only the whole set. See `jmetamer.metamers.repelled`.
+        again by `seeds` alone, only the whole set. See `jmetamer.metamers.methods.repel.repelled`.
       lanes: metamers optimized at once; does not change results. None takes as many as are
         useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.

@@ -30,8 +30,8 @@ from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.local_graph import LocalGraph, graph_with_local, local_graph
 from jmetamer.graphs.pairs import Pairs, require_nodes
-from jmetamer.metamers.edges.settings import BinaryEdges, FeaturesAndEdges, is_directed
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges, is_directed
 
 
 @checked

@@ -17,11 +17,11 @@ from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import highest_precision, narrowed, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.measures.success import target_share
-from jmetamer.metamers.edge_gradient import require_edge_gradient
-from jmetamer.metamers.edges.settings import Structure
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
-from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights, Parameterization
-from jmetamer.metamers.without_reference import has_features, stand_in
+from jmetamer.metamers.vary import ContinuousFeatures, EdgeWeights, Parameterization
+from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
+from jmetamer.metamers.vary.edges import Structure
+from jmetamer.metamers.vary.without_reference import has_features, stand_in
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.protocol import Model, Params
 from jmetamer.models.trained_model import compiled_activations

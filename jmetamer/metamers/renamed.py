@@ -136,7 +136,7 @@ class Renaming:
 
     Example:
       >>> import jmetamer as jm
-      >>> from jmetamer.graphs.known_answers import cycles
+      >>> from jmetamer.oracles.known_answers import cycles
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> ring, other, two = cycles([6]), cycles([6]), cycles([3, 3])

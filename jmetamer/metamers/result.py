@@ -9,12 +9,12 @@ import jax
 import numpy as np
 
 from jmetamer._base import undefined
-from jmetamer.metamers.edges.searching import SEARCHES
-from jmetamer.metamers.exact.methods import METHODS
+from jmetamer.metamers.methods.exact.methods import METHODS
+from jmetamer.metamers.methods.optimize.synthesis import Finished
+from jmetamer.metamers.methods.optimize.tasks import Task
+from jmetamer.metamers.methods.relax_edges.searching import SEARCHES
 from jmetamer.metamers.renamed import UNDECIDED, YES, Renaming
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.synthesis import Finished
-from jmetamer.metamers.tasks import Task
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from typing import Any
 from jmetamer._base.arguments import Count, NonNegative, Positive, Rate, checked
 from jmetamer._base.errors import unknown_name
 from jmetamer._base.precision import PRECISIONS
-from jmetamer.metamers.coordinates import COORDINATES
-from jmetamer.metamers.edges.settings import BinaryEdges, Structure
-from jmetamer.metamers.optimizers import Optimizer
-from jmetamer.metamers.parameterizations import ContinuousFeatures, EdgeWeights
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
+from jmetamer.metamers.methods.optimize.optimizers import Optimizer
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary import ContinuousFeatures, EdgeWeights
+from jmetamer.metamers.vary.edges import BinaryEdges, Structure
 
 # Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
 _NEVER = 1_000_000
@@ -36,8 +36,8 @@ class Solver:
         GPUs, bfloat16 on TPUs, float32 on processors), "high" or "highest". References and final
         losses are always computed at the highest.
       method: "optimize", or how metamers are made without the loop: a name of
-        `jmetamer.metamers.exact.METHODS` or one of its constructions; of edges that come and go,
-        "swap_search", "annealing", "color_swaps" or settings of one of them.
+        `jmetamer.metamers.methods.exact.METHODS` or one of its constructions; of edges that come
+        and go, "swap_search", "annealing", "color_swaps" or settings of one of them.
       repulsion: weight of the term that pushes the metamers of one call apart; 0 for independent
         metamers. With any other weight a metamer depends on all others of its call; see
         `RepelledSynthesis`.

@@ -6,9 +6,9 @@ import jax
 import jraph
 import numpy as np
 
-from jmetamer.metamers.edges.settings import FixedFeatures, Structure, is_directed
-from jmetamer.metamers.parameterizations import EdgeWeights, Parameterization
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary import EdgeWeights, Parameterization
+from jmetamer.metamers.vary.edges import FixedFeatures, Structure, is_directed
 
 
 def features_that_vary(vary: Any) -> Parameterization | None:

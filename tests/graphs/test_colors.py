@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors, refined_colors
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.known_answers import circular_skip_links, cycles
 from jmetamer.graphs.symmetry import simple_undirected
+from jmetamer.oracles.known_answers import circular_skip_links, cycles
 
 
 @st.composite

@@ -13,8 +13,8 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs import double_edge_swaps
 from jmetamer.graphs.colors import joint_colors, refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
-from jmetamer.graphs.known_answers import cycles, random_regular
 from jmetamer.graphs.pairs import Pairs, pairs_of_graph, simple_graph
+from jmetamer.oracles.known_answers import cycles, random_regular
 
 
 def as_edges(pairs):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.isomorphism import isomorphic
-from jmetamer.graphs.known_answers import circular_skip_links, cycles, random_regular
 from jmetamer.graphs.symmetry import simple_undirected
+from jmetamer.oracles.known_answers import circular_skip_links, cycles, random_regular
 
 
 def of_networkx(graph):

@@ -8,7 +8,9 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors, refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps
 from jmetamer.graphs.graph import make_graph, validate_graph
-from jmetamer.graphs.known_answers import (
+from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.symmetry import is_symmetric
+from jmetamer.oracles.known_answers import (
     cai_fuerer_immerman,
     circular_skip_links,
     cycles,
@@ -16,8 +18,6 @@ from jmetamer.graphs.known_answers import (
     random_regular,
     with_twin,
 )
-from jmetamer.graphs.pairs import pairs_of_graph
-from jmetamer.graphs.symmetry import is_symmetric
 
 
 def as_networkx(graph):

@@ -10,10 +10,10 @@ from small_problems import Trained, draw_params
 
 import jmetamer as jm
 from jmetamer.geometry import log_derivative
-from jmetamer.jacobians import joint_spectrum, node_maps, rank_ledger_of
-from jmetamer.jacobians.local_geometry import local_geometry
-from jmetamer.jacobians.reference_point import ReferencePoint
-from jmetamer.jacobians.survey import survey
+from jmetamer.geometry.of_problem import joint_spectrum, node_maps, rank_ledger_of
+from jmetamer.geometry.of_problem.local_geometry import local_geometry
+from jmetamer.geometry.of_problem.reference_point import ReferencePoint
+from jmetamer.geometry.of_problem.survey import survey
 from jmetamer.models import ACTIVATIONS
 
 NOWHERE_ZERO = sorted(set(ACTIVATIONS) - {"relu"})

@@ -6,9 +6,9 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.ledger import entry_split
-from jmetamer.jacobians import jacobian_spectrum, joint_spectrum
-from jmetamer.jacobians.ledger import ledger_size, rank_ledger_of
-from jmetamer.jacobians.light_cone import aggregation_rank
+from jmetamer.geometry.of_problem import jacobian_spectrum, joint_spectrum
+from jmetamer.geometry.of_problem.ledger import ledger_size, rank_ledger_of
+from jmetamer.geometry.of_problem.light_cone import aggregation_rank
 
 NODES = [0, 5]
 MODELS = {

@@ -8,7 +8,7 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import LOG_DERIVATIVES
-from jmetamer.jacobians import local_geometry
+from jmetamer.geometry.of_problem import local_geometry
 from jmetamer.models.activations import ACTIVATIONS
 
 

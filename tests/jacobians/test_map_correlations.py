@@ -6,14 +6,14 @@ import pytest
 import scipy.stats
 
 import jmetamer as jm
-from jmetamer.jacobians.map_correlations import (
+from jmetamer.geometry.of_problem.map_correlations import (
     correlation,
     map_correlation,
     map_correlations,
     neighborhood_statistics,
     smooth_maps,
 )
-from jmetamer.jacobians.noise_on_graph import NoiseOnGraph
+from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.jacobians import local_geometry
-from jmetamer.jacobians.ball_jacobians import ball_jacobians
-from jmetamer.jacobians.node_maps import BlindFraction, node_maps
-from jmetamer.jacobians.reference_point import ReferencePoint
+from jmetamer.geometry.of_problem import local_geometry
+from jmetamer.geometry.of_problem.ball_jacobians import ball_jacobians
+from jmetamer.geometry.of_problem.node_maps import BlindFraction, node_maps
+from jmetamer.geometry.of_problem.reference_point import ReferencePoint
 
 NUM_NODES, NUM_FEATURES = 14, 12
 

@@ -6,11 +6,16 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.errors import InputError
 from jmetamer.geometry import tolerance_dimension
-from jmetamer.jacobians import local_geometry, map_correlations, node_maps, structural_bound
-from jmetamer.jacobians import survey as module
-from jmetamer.jacobians.layer_geometry import layer_geometry
-from jmetamer.jacobians.map_survey import map_entries, map_survey
-from jmetamer.jacobians.survey import survey
+from jmetamer.geometry.of_problem import (
+    local_geometry,
+    map_correlations,
+    node_maps,
+    structural_bound,
+)
+from jmetamer.geometry.of_problem import survey as module
+from jmetamer.geometry.of_problem.layer_geometry import layer_geometry
+from jmetamer.geometry.of_problem.map_survey import map_entries, map_survey
+from jmetamer.geometry.of_problem.survey import survey
 
 NODES = [2, 9, 4]
 LABELS = np.arange(16) % 3

@@ -8,10 +8,10 @@ import jmetamer as jm
 from jmetamer.geometry import spectrum_of
 from jmetamer.geometry.channel import channel_information, effective_dimension
 from jmetamer.geometry.nonlinearity import LOG_DERIVATIVES
+from jmetamer.geometry.of_problem.reference_point import ReferencePoint
+from jmetamer.geometry.of_problem.representation import jacobian_operator
+from jmetamer.geometry.of_problem.whole_graph import leading_spectrum, whole_graph_volume
 from jmetamer.geometry.stochastic_trace import EstimateStatus
-from jmetamer.jacobians.reference_point import ReferencePoint
-from jmetamer.jacobians.representation import jacobian_operator
-from jmetamer.jacobians.whole_graph import leading_spectrum, whole_graph_volume
 
 
 @pytest.fixture(scope="module", params=["gcn-relu", "gat-elu"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jmetamer.leaderboard import make_boards
+from jmetamer.report.leaderboard import make_boards
 
 PANEL = ("gat/1000", "gin/1000")
 

@@ -6,13 +6,13 @@ import json
 import jsonschema
 import numpy as np
 import pytest
+from jmetamer.report.leaderboard.__main__ import main
 
-from jmetamer.leaderboard import document
-from jmetamer.leaderboard.__main__ import main
+from jmetamer.report.leaderboard import document
 from jmetamer.results import RunStore, open_run
 
 SCHEMA = json.loads(
-    importlib.resources.files("jmetamer.leaderboard").joinpath("schema.json").read_text()
+    importlib.resources.files("jmetamer.report.leaderboard").joinpath("schema.json").read_text()
 )
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 

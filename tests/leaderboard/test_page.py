@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from jmetamer.leaderboard import document
-from jmetamer.leaderboard.columns import COLUMNS, DETAILS
-from jmetamer.leaderboard.page import render
+from jmetamer.report.leaderboard import document
+from jmetamer.report.leaderboard.columns import COLUMNS, DETAILS
+from jmetamer.report.leaderboard.page import render
 from jmetamer.report.wording import fixed
 from jmetamer.results import open_run
 

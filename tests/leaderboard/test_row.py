@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from bounded_limits import bounded_limits
 
-from jmetamer.leaderboard.columns import _three
-from jmetamer.leaderboard.row import control_of, identity_row, make_row
+from jmetamer.report.leaderboard.columns import _three
+from jmetamer.report.leaderboard.row import control_of, identity_row, make_row
 from jmetamer.results import Variable, crossed_summary, seed_summary
 
 

@@ -12,7 +12,6 @@ from scipy.stats import wasserstein_distance
 import jmetamer as jm
 from jmetamer.graphs.colors import joint_colors
 from jmetamer.graphs.isomorphism import isomorphic
-from jmetamer.graphs.known_answers import cai_fuerer_immerman, circular_skip_links, cycles
 from jmetamer.measures import (
     MEASURES,
     EdgeSet,
@@ -25,6 +24,7 @@ from jmetamer.measures import (
     tree_movers_distance,
 )
 from jmetamer.measures.spectra import laplacian_spectrum_wasserstein
+from jmetamer.oracles.known_answers import cai_fuerer_immerman, circular_skip_links, cycles
 
 SEEDS = range(8)
 OF_PAIRS = ("triangles", "four_cycles", "four_cliques", "folklore_wl", "tree_mover",

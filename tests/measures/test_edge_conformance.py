@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jmetamer as jm
-from jmetamer.graphs.known_answers import cycles
 from jmetamer.measures import MEASURES, Facts, edge_deviations, edge_set
 from jmetamer.measures.table import EDGE_KINDS
+from jmetamer.oracles.known_answers import cycles
 
 OF_EDGES = {name: m for name, m in MEASURES.items() if m.reads == "edges"}
 CASES = [

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.graphs.known_answers import cycles
 from jmetamer.measures import EdgeSet, edge_set
 from jmetamer.measures.assortativity import assortativity_change, degree_assortativity
 from jmetamer.measures.clustering import clustering_coefficients, clustering_deviation
@@ -18,6 +17,7 @@ from jmetamer.measures.spectra import (
 )
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.measures.weisfeiler_leman import wl_distance
+from jmetamer.oracles.known_answers import cycles
 
 NUM_NODES = 17
 

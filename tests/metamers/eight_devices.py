@@ -10,11 +10,11 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 import jmetamer as jm
-from jmetamer.metamers import lanes as engine
-from jmetamer.metamers.devices import LaneDevices, local_devices
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
+from jmetamer.metamers.methods.optimize.synthesis import Synthesis
+from jmetamer.metamers.methods.optimize.tasks import Task
 from jmetamer.metamers.solver import default_solver
-from jmetamer.metamers.synthesis import Synthesis
-from jmetamer.metamers.tasks import Task
 
 SEEDS = range(3, 24)
 

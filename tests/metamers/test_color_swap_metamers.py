@@ -12,9 +12,9 @@ import pytest
 import jmetamer as jm
 from jmetamer.graphs.double_edge_swaps import count_swaps
 from jmetamer.graphs.flips import flips_between
-from jmetamer.graphs.known_answers import random_regular
 from jmetamer.graphs.pairs import pairs_of_graph
-from jmetamer.metamers.exact.color_swaps import hidden_colors
+from jmetamer.metamers.methods.exact.color_swaps import hidden_colors
+from jmetamer.oracles.known_answers import random_regular
 
 SMALL = {"hidden": 4, "layers": 3, "num_outputs": 2}
 MODELS = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.devices import LaneDevices
 
 SCRIPT = Path(__file__).with_name("eight_devices.py")
 COLLECTIVE = re.compile(

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.exact import METHODS, NullSpace, Point, Reflect, Replace
-from jmetamer.metamers.exact.propagation import (
+from jmetamer.metamers.methods.exact import METHODS, NullSpace, Point, Reflect, Replace
+from jmetamer.metamers.methods.exact.propagation import (
     decompose,
     propagation_matrix,
     require_propagation,

@@ -6,18 +6,18 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.metamers.check import rebuild
-from jmetamer.metamers.coordinates import OwnCoordinates
-from jmetamer.metamers.exact import (
+from jmetamer.metamers.methods.exact import (
     METHODS,
     ExactSynthesis,
     GaussNewton,
     Walk,
 )
-from jmetamer.metamers.exact.methods import method_named
+from jmetamer.metamers.methods.exact.methods import method_named
+from jmetamer.metamers.methods.optimize.coordinates import OwnCoordinates
+from jmetamer.metamers.methods.optimize.synthesis import thinned
+from jmetamer.metamers.methods.optimize.tasks import Task
 from jmetamer.metamers.renamed import Renaming
 from jmetamer.metamers.result import result_of
-from jmetamer.metamers.synthesis import thinned
-from jmetamer.metamers.tasks import Task
 
 
 def row_of(synthesis, finished, keep_theta):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.exact import GaussNewton, MaxDistance, Point, Walk
-from jmetamer.metamers.exact.dense_steps import GramSteps, SingularSteps
-from jmetamer.metamers.exact.equations import Search
-from jmetamer.metamers.exact.gauss_newton import retract
-from jmetamer.metamers.exact.iterative_steps import IterativeSteps
-from jmetamer.metamers.exact.preconditioner import choose_preconditioner
-from jmetamer.metamers.exact.residual import ResidualMap
+from jmetamer.metamers.methods.exact import GaussNewton, MaxDistance, Point, Walk
+from jmetamer.metamers.methods.exact.dense_steps import GramSteps, SingularSteps
+from jmetamer.metamers.methods.exact.equations import Search
+from jmetamer.metamers.methods.exact.gauss_newton import retract
+from jmetamer.metamers.methods.exact.iterative_steps import IterativeSteps
+from jmetamer.metamers.methods.exact.preconditioner import choose_preconditioner
+from jmetamer.metamers.methods.exact.residual import ResidualMap
 
 DEEP = {"hidden": 8, "layers": 3, "num_outputs": 3}
 

@@ -6,8 +6,8 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.solver import default_solver
-from jmetamer.metamers.synthesis import Synthesis
 
 
 @pytest.fixture(scope="module")

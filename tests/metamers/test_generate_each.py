@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers import lanes as engine
-from jmetamer.metamers import memory as memory_module
-from jmetamer.metamers.by_task import ByTask, joined, of_task
-from jmetamer.metamers.memory import memory_of
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize import memory as memory_module
+from jmetamer.metamers.methods.optimize.by_task import ByTask, joined, of_task
+from jmetamer.metamers.methods.optimize.memory import memory_of
+from jmetamer.metamers.methods.optimize.synthesis import Synthesis
+from jmetamer.metamers.methods.optimize.tasks import Task, shared_program
 from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.synthesis import Synthesis
-from jmetamer.metamers.tasks import Task, shared_program
 
 SEEDS = [3, 0, 8, 5, 1]
 RATES = (0.1, 0.03, 0.2)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.evaluation.control_graphs import ControlGraphs
+from jmetamer.evaluation.harm_reading import HarmReading
+from jmetamer.evaluation.starts import Starts
 from jmetamer.graphs.block_model import class_posterior
 from jmetamer.measures import bayes_labels
-from jmetamer.metamers.control_graphs import ControlGraphs
-from jmetamer.metamers.harm_reading import HarmReading
-from jmetamer.metamers.starts import Starts
 
 DATA = {
     "csbm": jm.load_dataset("csbm", num_nodes=40, num_features=5, signal=0.7),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.initialization import GlobalNoise, PerFeatureNoise
+from jmetamer.metamers.vary.initialization import GlobalNoise, PerFeatureNoise
 
 KEY = jax.random.key(0)
 

@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 from jmetamer.metamers import OPTIMIZERS
-from jmetamer.metamers.lane_lbfgs import lane_lbfgs
+from jmetamer.metamers.methods.optimize.lane_lbfgs import lane_lbfgs
 
 
 def minimize(loss, start, steps):

@@ -10,10 +10,10 @@ import pytest
 
 import jmetamer as jm
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
-from jmetamer.metamers import lanes as engine
-from jmetamer.metamers import memory as memory_module
-from jmetamer.metamers.memory import Memory, choose_lanes, fit, memory_of
-from jmetamer.metamers.program import limits_of, program_of
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize import memory as memory_module
+from jmetamer.metamers.methods.optimize.memory import Memory, choose_lanes, fit, memory_of
+from jmetamer.metamers.methods.optimize.program import limits_of, program_of
 from jmetamer.metamers.solver import Solver
 
 ADAM = Solver(jm.Optimizer("adam", 0.1), coordinates="features")

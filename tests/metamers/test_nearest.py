@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import KDTree
 
-from jmetamer.metamers.nearest import nearest_rows
+from jmetamer.evaluation.nearest import nearest_rows
 
 
 def test_is_the_nearest_of_all_others():

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.evaluation.other_targets import matched_vector, other_targets
 from jmetamer.graphs import make_graph
 from jmetamer.measures.null_test import match_values, null_test_of
-from jmetamer.metamers.other_targets import matched_vector, other_targets
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.panel import Panel
+from jmetamer.evaluation.panel import Panel
 
 DATA = jm.load_dataset("karate")
 UNTRAINED = jm.TrainSettings(epochs=0)

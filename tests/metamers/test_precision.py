@@ -7,9 +7,9 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.precision import loop_precision
 from jmetamer._base.provenance import provenance
-from jmetamer.metamers import lanes as engine
 from jmetamer.metamers.check import traced_check
-from jmetamer.metamers.program import limits_of, program_of
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize.program import limits_of, program_of
 from jmetamer.metamers.solver import Solver
 
 

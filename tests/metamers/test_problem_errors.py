@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.initialization import GlobalNoise, PermutedRows
+from jmetamer.metamers.vary.initialization import GlobalNoise, PermutedRows
 
 
 def message(call):

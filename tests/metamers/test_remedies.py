@@ -9,7 +9,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer import Status
-from jmetamer.graphs.known_answers import random_regular
+from jmetamer.oracles.known_answers import random_regular
 
 UNTRAINED = jm.TrainSettings(epochs=0)
 

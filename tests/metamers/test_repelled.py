@@ -12,16 +12,16 @@ import jmetamer as jm
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
+from jmetamer.evaluation.examination import Examination
 from jmetamer.measures import MEASURES, feature_diversity
-from jmetamer.metamers import lanes as engine
-from jmetamer.metamers import memory
-from jmetamer.metamers.block import Blocks, can_join
-from jmetamer.metamers.examination import Examination
 from jmetamer.metamers.matching_loss import matching_loss
-from jmetamer.metamers.program import limits_of
-from jmetamer.metamers.repelled import RepelledSynthesis, fit_group, group_bytes
-from jmetamer.metamers.repelled_program import advance, pressure_of, program_of_group
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize import memory
+from jmetamer.metamers.methods.optimize.program import limits_of
+from jmetamer.metamers.methods.repel.repelled import RepelledSynthesis, fit_group, group_bytes
+from jmetamer.metamers.methods.repel.repelled_program import advance, pressure_of, program_of_group
 from jmetamer.metamers.solver import ONE_GROUP, Solver
+from jmetamer.sweep.block import Blocks, can_join
 
 SGD = jm.Optimizer("sgd", 0.3)
 SEEDS = [9, 2, 5]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jmetamer.measures import MEASURES
-from jmetamer.metamers.repulsion import repulsion
+from jmetamer.metamers.methods.repel.repulsion import repulsion
 
 COUNT, SHAPE = 5, (4, 3)
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.edges import programs
-from jmetamer.metamers.edges.hard_graph import edges_theta, graph_of_theta
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
-from jmetamer.metamers.starts import Starts
+from jmetamer.evaluation.starts import Starts
+from jmetamer.metamers.methods.relax_edges import programs
+from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
 DATA = jm.load_dataset("karate")
 TRAINED = jm.train(jm.GCN(hidden=4), DATA, settings=jm.TrainSettings(epochs=20))

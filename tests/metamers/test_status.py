@@ -10,7 +10,7 @@ import pytest
 import jmetamer as jm
 from jmetamer import Status
 from jmetamer._base.precision import usual_types
-from jmetamer.metamers.program import aim_of
+from jmetamer.metamers.methods.optimize.program import aim_of
 
 
 def run(problem, optimizer, **settings):

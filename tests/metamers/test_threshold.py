@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jmetamer.metamers.threshold import exact_top, kth_largest_threshold
+from jmetamer.metamers.vary.threshold import exact_top, kth_largest_threshold
 
 SIZE = 12  # one shape, so one compilation
 # Compiled code treats subnormal numbers as zero, so they are no inputs here.

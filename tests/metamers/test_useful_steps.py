@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.initialization import GlobalNoise
+from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.synthesis import Synthesis
+from jmetamer.metamers.vary.initialization import GlobalNoise
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,8 @@ import pytest
 import zarr
 
 from jmetamer._base.errors import JmetamerError, StoreError, StoreWarning
-from jmetamer.leaderboard.stored_cell import read_cells
-from jmetamer.progress import Terminal
 from jmetamer.report import write_report
+from jmetamer.report.leaderboard.stored_cell import read_cells
 from jmetamer.results import RunStore, Variable, make_reference, open_run
 from jmetamer.results import manifest as manifest_module
 from jmetamer.results import run as run_module
@@ -20,6 +19,7 @@ from jmetamer.results.manifest import MANIFEST, read_manifest, write_manifest
 from jmetamer.results.record import hash_settings
 from jmetamer.results.verification import parameters_digest, read_network, record_digest
 from jmetamer.results.zarr_group import checksum, read_group
+from jmetamer.sweep.progress import Terminal
 
 
 @pytest.fixture

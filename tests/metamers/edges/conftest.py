@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.edges import programs
-from jmetamer.metamers.edges.planted import planted_metamers
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.methods.relax_edges import programs
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
+from jmetamer.oracles.planted import planted_metamers
 
 NUM_FEATURES = 6
 SMALL = {"hidden": 8, "num_outputs": 3, "activation": "tanh"}
@@ -90,7 +90,7 @@ def six_problem(draw, six):
 @pytest.fixture(scope="session")
 def six_losses(six_problem):
     """(architecture, name of the graph, layer) -> losses of all 32,768 graphs, enumerated once."""
-    from jmetamer.metamers.edges.enumeration import enumerate_losses
+    from jmetamer.oracles.enumeration import enumerate_losses
 
     known = {}
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.edges.plan import numbers_of, plan_of
-from jmetamer.metamers.edges.programs import begin
+from jmetamer.metamers.methods.relax_edges.plan import numbers_of, plan_of
+from jmetamer.metamers.methods.relax_edges.programs import begin
 
 NUM_PAIRS = 15
 SEEDS = np.arange(1600, dtype=np.int32)

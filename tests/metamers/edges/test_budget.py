@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jmetamer._base.precision import float64_on_host
-from jmetamer.metamers.edges.budget import within_budget
+from jmetamer.metamers.methods.relax_edges.budget import within_budget
 
 SIZE = 12  # one shape, so one compilation
 FLOATS = st.floats(-3, 4, width=32, allow_subnormal=False)

@@ -9,8 +9,8 @@ import pytest
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.annealing import Annealing, annealed
-from jmetamer.metamers.edges.swap_search import SwapSearch, swap_search
+from jmetamer.metamers.methods.relax_edges.annealing import Annealing, annealed
+from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch, swap_search
 
 NODES = 8
 COST = np.random.default_rng(0).normal(size=(NODES, NODES)).astype(np.float32)

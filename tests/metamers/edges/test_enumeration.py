@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jmetamer as jm
-from jmetamer.metamers.edges.enumeration import (
+from jmetamer.oracles.enumeration import (
     all_pairs,
     enumerate_losses,
     exact_set,

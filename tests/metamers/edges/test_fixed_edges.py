@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import jmetamer as jm
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.edges import programs
-from jmetamer.metamers.edges.annealing import Annealing
-from jmetamer.metamers.edges.hard_graph import EdgesTheta, host_graph
-from jmetamer.metamers.edges.swap_search import SwapSearch
-from jmetamer.metamers.edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.methods.relax_edges import programs
+from jmetamer.metamers.methods.relax_edges.annealing import Annealing
+from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, host_graph
+from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
 NUM_NODES, NUM_EDGES = 12, 26
 # Of this size in every drawn graph, so that one compiled program serves all examples.

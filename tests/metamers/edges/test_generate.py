@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.edges.annealing import Annealing
-from jmetamer.metamers.edges.swap_search import SwapSearch
+from jmetamer.metamers.methods.relax_edges.annealing import Annealing
+from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
 
 COMPILED: list[str] = []
 
@@ -179,7 +179,7 @@ def test_a_patience_ends_seeds_early(problem):
 
 def test_seeds_at_once_are_those_one_by_one_up_to_rounding(problem, is_legal):
     # What accelerators do, on a processor: same starts, same losses in the beginning.
-    from jmetamer.metamers.edges.synthesis import EdgeSynthesis
+    from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
     solver = jm.default_solver(problem).replace(steps=20, lanes=2)
     curves = []
@@ -224,7 +224,7 @@ def test_without_theta_graphs_come_only_as_they_end(problem):
 
 
 def test_seeds_that_do_not_fit_the_memory_are_refused(problem, monkeypatch):
-    from jmetamer.metamers.edges import seeds_at_once
+    from jmetamer.metamers.methods.relax_edges import seeds_at_once
 
     monkeypatch.setattr(seeds_at_once, "available_bytes", lambda: 10_000)
     text = message(lambda: jm.generate(problem, count=1, steps=5))

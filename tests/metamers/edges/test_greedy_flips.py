@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer.metamers.edges.greedy_flips import greedy_flips
+from jmetamer.metamers.methods.relax_edges.greedy_flips import greedy_flips
 
 SIZE = 14
 IS_PAIR = np.arange(SIZE) < SIZE - 2

@@ -8,9 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer.metamers.edges.flip_sketch import sketched
-from jmetamer.metamers.edges.joint_flips import joint_flips
-from jmetamer.metamers.edges.moves_by_target import Allowance, moves_by_target, without_limit
+from jmetamer.metamers.methods.relax_edges.flip_sketch import sketched
+from jmetamer.metamers.methods.relax_edges.joint_flips import joint_flips
+from jmetamer.metamers.methods.relax_edges.moves_by_target import (
+    Allowance,
+    moves_by_target,
+    without_limit,
+)
 
 TARGETS, COLUMNS, SIZE = 4, 3, 24
 IS_PAIR = np.arange(SIZE) < SIZE - 2

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer.metamers.edges.greedy_flips import greedy_flips
-from jmetamer.metamers.edges.kicked_flips import kicked_flips
+from jmetamer.metamers.methods.relax_edges.greedy_flips import greedy_flips
+from jmetamer.metamers.methods.relax_edges.kicked_flips import kicked_flips
 
 SIZE = 10
 IS_PAIR = np.arange(SIZE) < SIZE - 1

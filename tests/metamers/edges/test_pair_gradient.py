@@ -11,7 +11,7 @@ import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
 from jmetamer.graphs.graph import Edges
 from jmetamer.graphs.pairs import Pairs, graph_of_pairs_and_loops, loops_of_graph
-from jmetamer.metamers.edges.pair_gradient import (
+from jmetamer.metamers.methods.relax_edges.pair_gradient import (
     PairFactors,
     best_pairs,
     pair_factors,

@@ -6,9 +6,9 @@ import pytest
 from dense_networks import LAYERS, adjacency, dense_activations
 
 import jmetamer as jm
-from jmetamer.metamers.edges.enumeration import exact_set, graph_code
-from jmetamer.metamers.edges.planted import circular_skip_links, planted_metamers
-from jmetamer.metamers.edges.symmetry_classes import metamer_classes, recall
+from jmetamer.oracles.enumeration import exact_set, graph_code
+from jmetamer.oracles.planted import circular_skip_links, planted_metamers
+from jmetamer.oracles.symmetry_classes import metamer_classes, recall
 
 NAMES = [case.name for case in planted_metamers(np.eye(5))]
 SIX = [name for name in NAMES if name.endswith("_6")]

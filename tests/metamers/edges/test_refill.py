@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.refill import all_other_pairs, refilled, uniform_pairs, unseen
+from jmetamer.metamers.methods.relax_edges.refill import (
+    all_other_pairs,
+    refilled,
+    uniform_pairs,
+    unseen,
+)
 
 NODES, BLOCK, FRESH, BASE = 6, 8, 10, 4
 refill = jax.jit(refilled)

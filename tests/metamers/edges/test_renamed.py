@@ -11,10 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jmetamer as jm
-from jmetamer.graphs.known_answers import cycles, random_regular
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.edges.enumeration import graph_code, graph_of_code
-from jmetamer.metamers.edges.symmetry_classes import canonical_codes, problem_symmetries
 from jmetamer.metamers.renamed import (
     NO,
     UNDECIDED,
@@ -23,6 +20,9 @@ from jmetamer.metamers.renamed import (
     class_of_each,
     exchangeable_rows,
 )
+from jmetamer.oracles.enumeration import graph_code, graph_of_code
+from jmetamer.oracles.known_answers import cycles, random_regular
+from jmetamer.oracles.symmetry_classes import canonical_codes, problem_symmetries
 
 
 def drawn(graph, model=jm.GIN):

@@ -12,7 +12,7 @@ import scipy.stats
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.edges.rewired import random_pairs, rewired_pairs
+from jmetamer.metamers.methods.relax_edges.rewired import random_pairs, rewired_pairs
 
 DIRECTED = pytest.mark.parametrize("directed", [False, True])
 

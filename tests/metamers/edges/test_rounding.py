@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer.metamers.edges.rounding import best_rounding
+from jmetamer.metamers.methods.relax_edges.rounding import best_rounding
 
 WEIGHT = np.array([0.9, 0.5, 0.49, 0.0, 1.0, 0.3, 0.3, 0.2, 0.9, 0.05], np.float32)
 IS_PAIR = np.arange(10) != 8

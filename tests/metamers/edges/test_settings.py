@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.edges.settings import is_directed
+from jmetamer.metamers.vary.edges import is_directed
 
 
 def message(call):

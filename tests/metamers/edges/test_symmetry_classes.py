@@ -9,8 +9,8 @@ import pytest
 from dense_networks import LAYERS
 
 import jmetamer as jm
-from jmetamer.metamers.edges.enumeration import all_pairs, exact_set, graph_code, graph_of_code
-from jmetamer.metamers.edges.symmetry_classes import (
+from jmetamer.oracles.enumeration import all_pairs, exact_set, graph_code, graph_of_code
+from jmetamer.oracles.symmetry_classes import (
     canonical_codes,
     metamer_classes,
     problem_symmetries,

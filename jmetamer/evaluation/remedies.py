@@ -1,0 +1,132 @@
+"""`remedy`: what helps where a search for metamers ends short, asked of the problem itself."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from jmetamer._base.arguments import checked
+from jmetamer._base.errors import InputError
+from jmetamer.graphs import num_nodes
+from jmetamer.metamers.generate import generate
+from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
+from jmetamer.metamers.methods.exact.methods import METHODS
+from jmetamer.metamers.methods.optimize.coordinates import is_free
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import default_solver
+from jmetamer.metamers.status import ENDED_SHORT, Status
+from jmetamer.metamers.vary import ContinuousFeatures
+from jmetamer.metamers.vary.edges import BinaryEdges
+from jmetamer.metamers.what_varies import edges_that_vary
+
+_DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
+
+
+@checked
+def remedy(
+    problem: Problem, status: Iterable[int] | None = None, *, tolerance: float | None = None
+) -> str:
+    """Say what helps where a search ends short: exact methods that apply, and an inner layer.
+
+    Every exact method is tried with one seed, and named where its metamer, judged as any other,
+    is within the tolerance. Keys are those of a configuration: `metamers.method` is the argument
+    `method` of `generate`, `metamers.layer` the `layer` of a `Problem`.
+
+    Args:
+      problem: what the search was for.
+      status: of its metamers; None takes them as having ended short.
+      tolerance: L_act at which a metamer counts; None takes that of `default_solver`.
+
+    Returns:
+      Text; empty where no metamer ended short, or nothing is known to help.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GIN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> print(remedy(jm.Problem(trained, data.graph, layer="conv1")))
+      `metamers.method: replace` or `metamers.method: reflect` (one metamer), exact by
+      construction: loss at most ... here; or `metamers.layer: conv1.mlp`, the first layer behind an
+      activation, which decides `conv1`
+    """
+    ends = set() if status is None else {int(code) for code in status}
+    if status is not None and not ends & set(ENDED_SHORT):
+        return ""
+    limit = default_solver(problem).tolerance if tolerance is None else tolerance
+    found = [text for text in (_exact(problem, limit), _inner(problem)) if text]
+    if Status.STEPS_EXHAUSTED in ends:
+        found.append("a larger `metamers.steps`, as the loss had not stalled")
+    return "; or ".join(found)
+
+
+def _exact(problem: Problem, tolerance: float) -> str:
+    """Name the exact methods that apply, and the loss that they reach."""
+    vary, key = problem.vary, ""
+    if isinstance(vary, ContinuousFeatures) and not is_free(vary):
+        problem = dataclasses.replace(
+            problem, vary=ContinuousFeatures(initialization=vary.initialization)
+        )
+        key = "`metamers.domain: free` with "
+    losses = {name: loss for name, loss in _losses(problem) if loss <= tolerance}
+    if not losses:
+        return ""
+    names = [f"`metamers.method: {name}`" + " (one metamer)" * _repeats(name) for name in losses]
+    # The power of ten above it, so that cells of other seeds say the same.
+    power = math.ceil(math.log10(max(*losses.values(), 1e-30)))
+    return f"{key}{' or '.join(names)}, exact by construction: loss at most 1e{power} here"
+
+
+def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
+    """Yield exact methods that apply, those first that make another metamer of every seed."""
+    if isinstance(problem.vary, BinaryEdges):
+        problem = dataclasses.replace(problem, vary=BinaryEdges(directed=problem.vary.directed))
+        with contextlib.suppress(InputError):
+            if ColorSwaps().prepare(problem).available:
+                yield from _loss(problem, "color_swaps", ColorSwaps(swaps=1))
+        return
+    closed = [name for name, method in METHODS.items() if method.steps == 1]
+    dense = [name for name in closed if name == "null_space"]
+    applied = False
+    for name in sorted(set(closed) - set(dense), key=_repeats):
+        for one in _loss(problem, name, name):
+            applied = True
+            yield one
+    if not applied and num_nodes(problem.graph) <= _DENSE:
+        for name in dense:
+            yield from _loss(problem, name, name)
+
+
+def _loss(problem: Problem, name: str, method: Any) -> Iterator[tuple[str, float]]:
+    try:
+        made = generate(problem, seeds=[0], method=method)
+    except InputError:  # it does not apply, and says so itself
+        return
+    if made.status[0] != Status.UNCHANGED:
+        yield name, float(np.nan_to_num(made.loss_hardened[0], nan=np.inf))
+
+
+def _repeats(name: str) -> bool:
+    return name in METHODS and METHODS[name].repeats
+
+
+def _inner(problem: Problem) -> str:
+    """Name the first layer behind an activation, where it decides the matched layers."""
+    model = problem.trained.model
+    names, hops = model.layer_names, model.num_hops
+    before = names[: min(names.index(layer) for layer in problem.layers)]
+    # A skip connection passes beside the layers inside a block, which then decide nothing.
+    skipped = getattr(model, "residual", False)
+    decisive = [name for name in before if not (skipped and "." in name)]
+    inner = next((name for name in decisive if model.nonlinearity(name)), None)
+    if inner is None or problem.target is not None:
+        return ""
+    elsewhere = problem.nodes is not None or edges_that_vary(problem.vary) is not None
+    if elsewhere and any(hops(layer) > hops(inner) for layer in problem.layers):
+        return ""  # what follows reads other nodes than the targets, or over other edges
+    decided = " and ".join(f"`{layer}`" for layer in problem.layers)
+    return (
+        f"`metamers.layer: {inner}`, the first layer behind an activation, which decides {decided}"
+    )

@@ -1,0 +1,287 @@
+"""Where the dimension of a problem's metamer set comes from: its ledger over the layers."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer._base.arguments import checked
+from jmetamer._base.errors import InputError
+from jmetamer.geometry import Spectrum, compress_rows, log_derivative, spectrum_of, stack_spectra
+from jmetamer.geometry.batched_spectra import spectra_after
+from jmetamer.geometry.ledger import (
+    EntrySplit,
+    RankLedger,
+    VolumeLedger,
+    rank_ledger,
+    volume_ledger,
+)
+from jmetamer.geometry.of_problem.light_cone import LightCone, aggregation_rank, light_cones
+from jmetamer.geometry.of_problem.local_geometry import Inputs
+from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_nodes
+from jmetamer.geometry.tolerance import tolerance_dimensions
+from jmetamer.metamers.problem import Problem
+from jmetamer.models.gcn import GCN
+from jmetamer.models.network import Network
+
+LARGEST_LEDGER = 2048  # outputs of a layer that are looked at together; the time grows cubically
+_MEMORY = 2 * 2**30  # bytes that the Jacobians of one target may take
+_AGREEMENT = 1e-8  # relative difference to the whole graph that round-off explains
+_ADVICE = "Take nodes with fewer neighbors, an earlier layer, or a narrower network."
+
+
+class LayerLedger(NamedTuple):
+    """Ledger of a problem's layer: L layers, their 2 L activations, b targets.
+
+    Attributes:
+      nodes: [b] int32 target nodes, or None for all nodes as one target.
+      layers: L names of layers, in order; the last one is the problem's.
+      nonlinearities: L names, None where a layer has none.
+      spectra: 2 L `Spectrum`s of the cumulative Jacobians, before and after each nonlinearity; a
+        layer without one has the same twice.
+      ranks: dimensions that each step hides; they sum to `num_inputs - rank` of the last.
+      entry: the first step in two: what the weights hide, and what the propagation hides.
+      volumes: change of the log-volume in each step.
+      ceiling: [2 L, b] int64, largest rank that the structure allows.
+      tolerance_dimension: [2 L, b, t] int64, at 1e-2, 1e-3 and 1e-6.
+    """
+
+    nodes: np.ndarray | None
+    layers: tuple[str, ...]
+    nonlinearities: tuple[str | None, ...]
+    spectra: tuple[Spectrum, ...]
+    ranks: RankLedger
+    entry: EntrySplit
+    volumes: VolumeLedger
+    ceiling: np.ndarray
+    tolerance_dimension: np.ndarray
+
+
+class _Target(NamedTuple):
+    """One target: spectra of all steps, and the first step's split."""
+
+    spectra: list[Spectrum]
+    ceiling: list[int]
+    tolerance_dimension: list[np.ndarray]
+    hidden_by_entry: int
+
+
+@checked
+def rank_ledger_of(
+    problem: Problem,
+    nodes: int | Sequence[int] | None = None,
+    inputs: Inputs = "ball",
+    *,
+    largest: int = LARGEST_LEDGER,
+) -> LayerLedger:
+    """Account for the dimension of the metamer set layer by layer, at nodes or the whole graph.
+
+    At a node v and a layer K, the Jacobian J_k of the step k is that of layer k at every node that
+    `h_K(v)` depends on there: the targets shrink from v's neighborhood to v itself. Each step is a
+    function of the one before, so with J_0 the identity of p inputs the ranks can only fall, and
+
+        sum_k [rank J_h(k-1) - rank J_z(k)] + [rank J_z(k) - rank J_h(k)] = p - rank J_h(K)
+
+    is the local dimension at v that `jacobian_spectrum` gives. Log-volumes telescope the same way.
+    The first step is split: the k varied nodes lose `k (d - rank W)` dimensions to the first
+    weights W, and the rest to the propagation.
+
+    Args:
+      problem: network, reference and one layer.
+      nodes: a node, or several with a ledger each; None takes all nodes of the graph as a single
+        target, for small graphs.
+      inputs: what varies: features of all nodes that the layer can see ("ball"), of the whole
+        graph ("all"), or of the node itself ("node").
+      largest: outputs of one step, nodes times width, beyond which no dense Jacobian is taken.
+
+    Raises:
+      InputError: unknown node or inputs; several layers at once; a target too large; a network
+        that is no chain, or that sees more than its `num_hops`.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> from jmetamer.geometry.of_problem.ledger import rank_ledger_of
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> found = rank_ledger_of(jm.Problem(trained, data.graph, layer="logits"), nodes=11)
+      >>> found.layers, found.entry.entry  # 17 nodes in sight, 34 features, 4 units
+      (('conv1', 'logits'), array([510]))
+      >>> found.ranks.dimension == 17 * 34 - found.spectra[-1].rank
+      array([ True])
+    """
+    layers = _chain(problem)
+    if nodes is None and inputs == "node":
+        raise InputError(
+            "`inputs` is 'node', but `nodes` is None, all nodes as one target; name nodes, or vary "
+            "'all' features."
+        )
+    point, chosen = ReferencePoint(problem, layers), None
+    if nodes is not None:
+        chosen = target_nodes(problem, [nodes] if isinstance(nodes, int | np.integer) else nodes)
+    cones = light_cones(point.model, point.graph, layers, chosen)
+    _require_size(point, cones, largest)
+    return _joined(point, chosen, [_ledger_at(point, cone, inputs) for cone in cones])
+
+
+def ledger_size(problem: Problem, node: int) -> int:
+    """Return the outputs of the largest step of a node's ledger, nodes times width.
+
+    Args:
+      problem: network, reference and one layer.
+      node: target node.
+
+    Raises:
+      InputError: several layers at once.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> from jmetamer.geometry.of_problem.ledger import ledger_size
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> ledger_size(jm.Problem(trained, data.graph, layer="logits"), 11)  # two nodes of 4 units
+      8
+    """
+    layers = _chain(problem)
+    point = ReferencePoint(problem, layers)
+    (cone,) = light_cones(point.model, point.graph, layers, np.array([node]))
+    return _outputs(point, cone)
+
+
+def _chain(problem: Problem) -> tuple[str, ...]:
+    """Return the layers up to the problem's, each a function of the one before."""
+    if len(problem.layers) != 1:
+        raise InputError(
+            f"the problem matches {len(problem.layers)} layers, {', '.join(problem.layers)}; a "
+            "ledger follows one chain of layers, so give a problem with one of them."
+        )
+    model: Any = problem.trained.model
+    (last,) = problem.layers
+    names = model.layer_names[: model.layer_names.index(last) + 1]
+    # The skip connection passes beside the inner network of a layer.
+    beside = isinstance(model, Network) and model.residual
+    return tuple(
+        name
+        for name in names
+        if name == last or not (name.endswith(".pre") or (beside and ".mlp" in name))
+    )
+
+
+def _outputs(point: ReferencePoint, cone: LightCone) -> int:
+    sizes = zip(point.names, cone.seen, strict=True)
+    return max(len(seen) * _width(point, name) for name, seen in sizes)
+
+
+def _width(point: ReferencePoint, name: str) -> int:
+    return int(point.activations[name].shape[-1])
+
+
+def _require_size(point: ReferencePoint, cones: Sequence[LightCone], largest: int) -> None:
+    for cone in cones:
+        outputs, columns = _outputs(point, cone), len(cone.node_ids) * point.x.width
+        target = "the whole graph" if cone.center is None else f"node {cone.center}"
+        if outputs > largest:
+            raise InputError(
+                f"the ledger of {target} looks at {outputs} units of one layer together; allowed "
+                f"are `largest` = {largest}, for time grows with the cube. {_ADVICE}"
+            )
+        total = sum(
+            len(at) * _width(point, name) for name, at in zip(point.names, cone.places, strict=True)
+        )
+        needed = 8 * total * columns
+        if needed > _MEMORY:
+            raise InputError(
+                f"the ledger of {target} needs Jacobians of {needed / 2**30:.1f} GiB; allowed are "
+                f"{_MEMORY / 2**30:.0f} GiB. {_ADVICE}"
+            )
+
+
+def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Target:
+    """Return the spectra of all steps at one target."""
+    varied = cone.varied(inputs)
+    total = len(point.graph.nodes) if inputs == "all" else len(varied)
+    num_inputs = total * point.num_features
+    energy = point.x.energy if inputs == "all" else point.x.energy[cone.node_ids[varied]]
+    input_norm = float(np.sqrt(energy.sum()))
+    steps = _Target([], [], [], total * (point.num_features - point.entry_rank))
+    bound = min(num_inputs, len(varied) * point.entry_rank)
+    if isinstance(point.model, GCN) and not point.model.residual:
+        ends = cone.node_ids[cone.seen[0]], cone.node_ids[varied]
+        bound = min(bound, aggregation_rank(point.graph, *ends) * point.entry_rank)
+
+    def add(found: Spectrum, name: str, seen: np.ndarray) -> None:
+        steps.spectra.append(found)
+        steps.ceiling.append(bound)
+        output_norm = np.linalg.norm(point.activations[name][seen])
+        steps.tolerance_dimension.append(
+            tolerance_dimensions(found, input_norm=input_norm, output_norm=output_norm)
+        )
+
+    for place, jacobian in enumerate(_jacobians(point, cone, varied)):
+        seen, sigma = cone.node_ids[cone.seen[place]], point.sigmas[place]
+        name, small = point.names[place], compress_rows(jacobian)
+        saturation = float(point.attenuation([name])[:, cone.node_ids].max(axis=1).sum())
+        bound = min(bound, len(jacobian))
+        before = spectrum_of(
+            small,
+            output_norm=float(np.linalg.norm(point.activations[name][seen])),
+            input_norm=input_norm,
+            structural_bound=bound,
+            num_inputs=num_inputs,
+            saturation=saturation,
+        )
+        add(before, name, seen)
+        if sigma is None:
+            add(before, name, seen)
+            continue
+        logs = log_derivative(sigma)(point.activations[name][seen]).reshape(1, -1)
+        bound = min(bound, int(np.sum(logs > -np.inf)))
+        add(spectra_after([small], before, logs, saturation=saturation), point.layers[place], seen)
+    return steps
+
+
+def _jacobians(point: ReferencePoint, cone: LightCone, varied: np.ndarray) -> list[np.ndarray]:
+    """Return the Jacobian [q, p] of each layer before its nonlinearity."""
+    rows = point.x.base[cone.node_ids_padded]
+    found = point.linearize(rows, None, cone.places, cone.graph)
+    jacobian = found.jacobian.reshape(len(found.value), len(rows), point.x.width)
+    jacobians, start = [], 0
+    for name, places, seen in zip(point.names, cone.places, cone.seen, strict=True):
+        width = _width(point, name)
+        kept = slice(start, start + len(seen) * width)
+        _require_local(found.value[kept], point.activations[name][cone.node_ids[seen]], name)
+        jacobians.append(jacobian[kept][:, varied].reshape(kept.stop - start, -1))
+        start += len(places) * width
+    return jacobians
+
+
+def _require_local(value: np.ndarray, expected: np.ndarray, name: str) -> None:
+    """Refuse a network that sees something else near the target than in the whole graph."""
+    size = max(float(np.abs(expected).max(initial=0.0)), float(np.finfo(np.float64).tiny))
+    worst = float(np.abs(value - expected.reshape(-1)).max(initial=0.0)) / size
+    if not worst <= _AGREEMENT:
+        raise InputError(
+            f"{name} differs by {worst:.2g} (relative, allowed {_AGREEMENT:g}) between the whole "
+            "graph and the neighborhood of the node, so the network sees more than its `num_hops` "
+            "say, and a ledger at single nodes does not exist; take `nodes`=None."
+        )
+
+
+def _joined(
+    point: ReferencePoint, nodes: np.ndarray | None, targets: Sequence[_Target]
+) -> LayerLedger:
+    columns = zip(*(one.spectra for one in targets), strict=True)
+    spectra = tuple(stack_spectra(column) for column in columns)
+    ranks = rank_ledger(spectra)
+    entry = np.array([one.hidden_by_entry for one in targets], np.int64)
+    dimensions = np.array([one.tolerance_dimension for one in targets])  # [b, 2 L, 1, t]
+    return LayerLedger(
+        nodes,
+        point.layers,
+        point.sigmas,
+        spectra,
+        ranks,
+        EntrySplit(entry, ranks.linear[0] - entry),
+        volume_ledger(spectra),
+        np.array([one.ceiling for one in targets], np.int64).T,
+        dimensions[:, :, 0].transpose(1, 0, 2),
+    )

@@ -1,0 +1,168 @@
+"""Upper bounds of a Jacobian's rank that need no Jacobian: active units, widths, propagation."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.arguments import checked
+from jmetamer._base.precision import float64_on_host
+from jmetamer.geometry.of_problem.reference_point import raised_leaf
+from jmetamer.geometry.of_problem.representation import Inputs, Of, Representation, representation
+from jmetamer.geometry.spectrum import largest_rank
+from jmetamer.graphs import ego_graph, num_nodes
+from jmetamer.graphs.message_passing import symmetric_propagation
+from jmetamer.metamers.problem import Problem
+from jmetamer.models.gcn import GCN
+from jmetamer.models.network import Network
+from jmetamer.models.trained_model import compiled_activations
+
+LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
+
+
+@checked
+def structural_bound(
+    problem: Problem,
+    of: Of = "targets",
+    inputs: Inputs = "ball",
+    *,
+    before: bool = False,
+    pairs: Sequence[tuple[int, int]] | np.ndarray | None = None,
+) -> int:
+    """Return the largest rank that the Jacobian of a representation can have.
+
+    The least of: outputs q and inputs p; units that a ReLU lets pass at the layer itself, and for
+    features in the built-in networks at every earlier layer that it can see; `k rank(W_e)` for the
+    k varied nodes in sight; and for GCN without residual `rank(S) rank(W_1)`, where S is the
+    symmetric propagation between the nodes in sight and the varied ones.
+
+    Args:
+      problem: network, reference and layer.
+      of: what is looked at, as in `representation`.
+      inputs: what varies.
+      before: take the pre-activation.
+      pairs: candidates of "edges".
+
+    Returns:
+      The bound, at least 0.
+
+    Raises:
+      InputError: see `representation`.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="conv1")
+      >>> structural_bound(problem, of="all", before=True)
+      136
+      >>> structural_bound(problem, of="all") < 136  # a ReLU switches units off
+      True
+    """
+    found = representation(problem, of, inputs, before=before, pairs=pairs)
+    return bound_of(problem, found)
+
+
+def bound_of(problem: Problem, found: Representation) -> int:
+    """Return the bound of a representation that was built already.
+
+    Args:
+      problem: what `found` was built from.
+      found: the representation.
+    """
+    values = _activations(problem)
+    sight = _Sight(problem, found.nodes)
+    by_layer = [_layer_bound(sight, name, values, found) for name in found.names]
+    bounds = [found.num_inputs, sum(by_layer)]
+    if found.coordinates in ("features", "row_space"):
+        bounds += _entry_bounds(problem, sight, found.places)
+    return int(min(bounds))
+
+
+class _Sight:
+    """Which nodes can be seen from the targets in so many hops."""
+
+    def __init__(self, problem: Problem, nodes: np.ndarray | None) -> None:
+        self.model: Any = problem.trained.model
+        self.graph = problem.graph._replace(nodes=np.zeros((num_nodes(problem.graph), 0)))
+        self.total = num_nodes(problem.graph)
+        self.nodes = np.arange(self.total) if nodes is None else nodes
+
+    @functools.lru_cache(maxsize=32)  # noqa: B019 - lives as long as one bound is computed
+    def __call__(self, hops: int) -> np.ndarray:
+        if hops <= 0 or len(self.nodes) == self.total:
+            return self.nodes
+        return np.asarray(ego_graph(self.graph, self.nodes, hops)[1])
+
+
+def _layer_bound(sight: _Sight, name: str, values: Mapping[str, Any], found: Representation) -> int:
+    """Return the bound of one layer by its own units and those before it."""
+    value = values[name]
+    if value.ndim != 2 or value.shape[0] != sight.total:  # a readout of the model's own
+        return int(value.size)
+    width = value.shape[1]
+    passing = np.ones((len(sight.nodes), width), bool)
+    if sight.model.nonlinearity(name) == "relu":
+        passing = values[f"{name}.pre"][sight.nodes] > 0
+    own = int(passing.any(axis=0).sum() if found.pool else passing.sum())
+    if found.coordinates == "edge_weights" or not isinstance(sight.model, Network):
+        return own
+    return min([own, *_bottlenecks(sight, name, values)])
+
+
+def _bottlenecks(sight: _Sight, name: str, values: Mapping[str, Any]) -> list[int]:
+    """Return how many units of each earlier layer of a built-in network can be passed through."""
+    model, counts = sight.model, []
+    for earlier in model.layer_names[: model.layer_names.index(name)]:
+        around_inner = model.residual and ".mlp" in earlier  # the skip passes beside it
+        if earlier.endswith(".pre") or earlier == name or around_inner:
+            continue
+        seen = sight(model.num_hops(name) - model.num_hops(earlier))
+        if model.nonlinearity(earlier) == "relu":
+            counts.append(int((values[f"{earlier}.pre"][seen] > 0).sum()))
+        else:
+            counts.append(len(seen) * values[earlier].shape[1])
+    return counts
+
+
+def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[int]:
+    """Return bounds by the first linear map, over the varied nodes that are in sight."""
+    model, params = sight.model, problem.trained.params
+    weights = model.entry_weights(params)
+    hops = max(model.num_hops(name) for name in problem.layers)
+    varied = np.intersect1d(places, sight(hops))
+    if weights is None:
+        return [len(varied) * np.shape(problem.graph.nodes)[1]]
+    rank = largest_rank(weights)
+    bounds = [len(varied) * rank]
+    linear = isinstance(model, GCN) and not model.residual
+    if linear and sight.total <= LARGEST_PROPAGATION and len(varied):
+        part = _propagation(problem.graph)[np.ix_(sight(hops - 1), varied)]
+        bounds.append(largest_rank(part) * rank)
+    return bounds
+
+
+def _propagation(graph: jraph.GraphsTuple) -> np.ndarray:
+    """Return S = D^-1/2 (A + I) D^-1/2 of a small graph."""
+    with float64_on_host():
+        weight = jnp.asarray(np.asarray(graph.edges.weight, np.float64))
+        ends = jnp.asarray(graph.senders), jnp.asarray(graph.receivers)
+        return np.asarray(symmetric_propagation(jnp.eye(num_nodes(graph)), *ends, weight))
+
+
+def _activations(problem: Problem) -> Mapping[str, Any]:
+    """Return every activation in float64, where units switch exactly as in the Jacobian.
+
+    Where no unit switches off, shapes are all that is needed.
+    """
+    model: Any = problem.trained.model
+    switched = any(model.nonlinearity(name) == "relu" for name in model.layer_names)
+    with float64_on_host():
+        raised = jax.tree.map(raised_leaf, (problem.trained.params, problem.graph))
+        if not switched:
+            return jax.eval_shape(model.activations, *raised)
+        return jax.tree.map(np.asarray, compiled_activations(model, *raised))

@@ -1,6 +1,0 @@
-"""Boards that compare stored runs: who reads whose metamers, and what each model is blind to."""
-
-from jmetamer.leaderboard.boards import Board, make_boards
-from jmetamer.leaderboard.document import document, write_leaderboard
-
-__all__ = ["Board", "document", "make_boards", "write_leaderboard"]

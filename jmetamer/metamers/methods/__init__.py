@@ -1,0 +1,1 @@
+"""Ways of finding metamers, one file or folder each."""

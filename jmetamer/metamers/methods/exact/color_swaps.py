@@ -1,0 +1,192 @@
+"""`ColorSwaps`: structure metamers by double-edge swaps that the matched layer does not see."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jraph
+import numpy as np
+
+from jmetamer._base.arguments import Count, Key, checked
+from jmetamer._base.errors import InputError
+from jmetamer.graphs.colors import refined_colors
+from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
+from jmetamer.graphs.graph import num_nodes
+from jmetamer.graphs.pairs import Pairs, pairs_of_graph, simple_graph
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary.edges import Structure, is_directed
+from jmetamer.models.gat import GAT
+from jmetamer.models.gin import GIN
+from jmetamer.models.graphsage import GraphSAGE
+from jmetamer.models.protocol import Model
+
+# Their messages depend on the values at both ends of an edge and on nothing else.
+_BLIND_TO_DEGREE = (GIN, GraphSAGE, GAT)
+
+
+class SwapSpace(NamedTuple):
+    """What all seeds share.
+
+    Attributes:
+      reference: the problem's graph.
+      pairs: [m] its edges.
+      colors: [n] int64.
+      available: number of graphs one swap away from the reference; 0: this construction has no
+        metamer of it.
+      directed: whether the pair (i, j) differs from (j, i).
+    """
+
+    reference: jraph.GraphsTuple
+    pairs: Pairs
+    colors: np.ndarray
+    available: int
+    directed: bool
+
+
+class Swapped(NamedTuple):
+    """The metamer of one seed.
+
+    Attributes:
+      graph: simple graph of host arrays.
+      pairs: [m] its edges, sorted; those of the reference where no swap was made.
+      accepted: number of swaps made.
+      proposed: number of swaps tried.
+      available: as in `SwapSpace`.
+    """
+
+    graph: jraph.GraphsTuple
+    pairs: Pairs
+    accepted: int
+    proposed: int
+    available: int
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class ColorSwaps:
+    """Exchange the ends of edges, (a, u), (b, v) -> (a, v), (b, u), between nodes of one color.
+
+    To match a layer that K rounds of messages lead to, color the nodes by K - 1 rounds of
+    Weisfeiler-Leman refinement, started from the features. The first round of messages brings to
+    every node the same features as before, the second the same activations, and so on: the
+    activations after K rounds are those of the reference at every node, in exact arithmetic, for
+    every network whose messages depend on the values at both ends of an edge. Swaps keep these
+    colors and so compose: a seed's metamer is the end of a random walk of many (`swap_walk`).
+
+    Layers that divide by the degrees of both ends of an edge (GCN) need the degree in the initial
+    color too. With it the construction is exact for every network of the built-in kinds; without
+    it there are more swaps. Whether edges have a direction is said by the problem's `vary`, as in
+    `BinaryEdges(directed=True)`; else they have it where the reference is not symmetric.
+
+    Args:
+      swaps: accepted swaps a walk; None makes 10 for each edge of the reference.
+      degree: whether the degree is part of the initial color; None leaves it out for `GIN`,
+        `GraphSAGE` and `GAT`, and takes it in for all other models, known or not, subclasses
+        included.
+      max_proposals: proposals after which a walk ends early; None allows 100 a swap.
+
+    Raises:
+      InputError: a number below 1.
+
+    Example:
+      >>> import types
+      >>> import jmetamer as jm
+      >>> from jmetamer.oracles.known_answers import random_regular
+      >>> graph = random_regular(20, 3, num_labels=2)
+      >>> model = jm.GCN(hidden=4, num_outputs=2)
+      >>> params = model.init(jax.random.key(0), graph)
+      >>> trained = types.SimpleNamespace(model=model, params=params)
+      >>> method = ColorSwaps()
+      >>> space = method.prepare(jm.Problem(trained, graph, layer="conv1"))
+      >>> made = method.make(space, jax.random.key(0))
+      >>> made.accepted, made.available, made.graph.senders.size
+      (300, 182, 60)
+    """
+
+    swaps: Count | None = None
+    degree: bool | None = None
+    max_proposals: Count | None = None
+
+    def prepare(self, problem: Problem) -> SwapSpace:
+        """Return the colors and the edges of a problem's reference.
+
+        Args:
+          problem: what to match; of several layers, the one that most rounds lead to decides.
+
+        Raises:
+          InputError: the reference is not a simple graph, or the problem has a target of its own.
+        """
+        if problem.target is not None:
+            raise InputError(
+                "swaps keep the reference's own activations, but this problem has a `target` of "
+                "its own; leave `target` out, or search for the edges by gradients"
+            )
+        model, reference = problem.trained.model, problem.graph
+        asked = problem.vary.edges.directed if isinstance(problem.vary, Structure) else None
+        directed = is_directed(reference, asked)
+        pairs = pairs_of_graph(reference, directed=directed)
+        hops = max(model.num_hops(layer) for layer in problem.layers)
+        colors = hidden_colors(reference, hops, with_degree=self.takes_degree(model))
+        available = count_swaps(pairs, colors, directed=directed)
+        return SwapSpace(reference, pairs, colors, available, directed)
+
+    def make(self, space: SwapSpace, key: Key) -> Swapped:
+        """Return the metamer of one seed.
+
+        A walk that ends on the reference takes one swap more, so that where a swap is available
+        and was found the metamer differs from the reference.
+
+        Args:
+          space: from `prepare` of the same settings.
+          key: typed random key of the seed; the metamer depends on no other.
+        """
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        pairs, accepted, proposed = space.pairs, 0, 0
+        wanted = 10 * pairs.senders.size if self.swaps is None else self.swaps
+        while wanted and space.available:
+            walked = swap_walk(
+                pairs,
+                space.colors,
+                rng,
+                wanted,
+                directed=space.directed,
+                max_proposals=self.max_proposals,
+            )
+            pairs, accepted = walked.pairs, accepted + walked.accepted
+            proposed += walked.proposed
+            back = walked.accepted and all(map(np.array_equal, pairs, space.pairs))
+            wanted = 1 if back else 0
+        present = np.ones(pairs.senders.size, bool)
+        graph = simple_graph(space.reference, pairs, present, directed=space.directed)
+        return Swapped(graph, pairs, accepted, proposed, space.available)
+
+    def takes_degree(self, model: Model) -> bool:
+        """Return whether the degree is part of the initial color.
+
+        Example:
+          >>> import jmetamer as jm
+          >>> ColorSwaps().takes_degree(jm.GCN()), ColorSwaps().takes_degree(jm.GIN())
+          (True, False)
+        """
+        return type(model) not in _BLIND_TO_DEGREE if self.degree is None else self.degree
+
+
+def hidden_colors(graph: jraph.GraphsTuple, hops: int, *, with_degree: bool) -> np.ndarray:
+    """Return colors whose swaps leave the activations after some rounds of messages as they are.
+
+    Args:
+      graph: simple graph.
+      hops: K, the number of rounds of messages; without any, all nodes have one color.
+      with_degree: whether the degree is part of the initial color.
+
+    Returns:
+      [n] int64 colors after K - 1 rounds, started from the features.
+
+    Example:
+      >>> from jmetamer.oracles.known_answers import cycles
+      >>> hidden_colors(cycles([3], labels=[0, 1, 1]), 1, with_degree=False).tolist()
+      [1, 0, 0]
+    """
+    if hops == 0:
+        return np.zeros(num_nodes(graph), np.int64)
+    return refined_colors(graph, hops - 1, initial="features", with_degree=with_degree)

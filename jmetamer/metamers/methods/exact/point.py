@@ -1,0 +1,176 @@
+"""`Point`: the reference of a problem in float64 on the host, with what its entry can see."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.errors import InputError
+from jmetamer._base.precision import float64_on_host
+from jmetamer.metamers.methods.optimize.coordinates import is_free
+from jmetamer.metamers.problem import Problem
+
+
+class Point:
+    """The problem in float64: features, targets, and the row space of the entry weights.
+
+    Where a network sees its features only through `Y = X W_e`, the component of X in the kernel
+    of `W_e^T` is invisible to every layer. `P = Q Q^T` projects on the rest, with Q an orthonormal
+    basis of the column space of W_e.
+
+    Args:
+      problem: free continuous features; what is to be matched.
+      coordinates: "auto" lets search methods move in the row space wherever it is exact,
+        "row_space" insists on it, "features" moves all entries.
+
+    Raises:
+      InputError: the features are not free and continuous, or the model computes in less than
+        float64 when it is given float64.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> point = Point(jm.Problem(trained, data.graph, layer="conv1"))
+      >>> point.basis.shape, point.loss(point.features)
+      ((34, 4), 0.0)
+    """
+
+    def __init__(self, problem: Problem, coordinates: str = "auto") -> None:
+        if not is_free(problem.vary):
+            raise InputError(
+                "exact metamers leave the range of the data, so they need free continuous "
+                f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or the method "
+                "'optimize'"
+            )
+        self.problem, self.model = problem, problem.trained.model
+        self.params = _float64(problem.trained.params)
+        self.graph = _float64(problem.graph)
+        self.features = np.asarray(self.graph.nodes)
+        weights = self.model.entry_weights(self.params)
+        self.weights = None if weights is None else np.asarray(weights, np.float64)
+        self.basis = None if self.weights is None else _column_space(self.weights)
+        if coordinates in ("row_space", "entry") and self.basis is None:
+            raise InputError(
+                f"coordinates {coordinates!r} need a network that begins with a linear map; "
+                "use 'features' or 'auto'"
+            )
+        # A basis as wide as the features hides nothing and would only cost products.
+        narrow = self.basis is not None and self.basis.shape[1] < self.features.shape[1]
+        self.by_row_space = coordinates != "features" and narrow
+        self.nodes = None if problem.nodes is None else np.asarray(problem.nodes)
+
+    @functools.cached_property
+    def reference(self) -> dict[str, np.ndarray]:
+        """Activations [n, c] of the reference."""
+        return self.activations(self.features)
+
+    @functools.cached_property
+    def targets(self) -> dict[str, np.ndarray]:
+        """Layer -> [t, c] activation to match; the reference's own is recomputed in float64."""
+        if self.problem.target is not None:
+            given = self.problem.arrays.targets
+            return {name: np.asarray(value, np.float64) for name, value in given.items()}
+        return {name: self.select(self.reference[name]) for name in self.problem.layers}
+
+    @functools.cached_property
+    def scales(self) -> dict[str, float]:
+        """Layer -> |target|^2, or 1 where the target is all zero."""
+        return {name: float(np.sum(h**2)) or 1.0 for name, h in self.targets.items()}
+
+    def select(self, activation: np.ndarray) -> np.ndarray:
+        """Return the rows of the target nodes."""
+        return activation if self.nodes is None else activation[self.nodes]
+
+    def activations(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """Return every named activation [n, c] of features [n, d]."""
+        with float64_on_host():
+            moved = self.graph._replace(nodes=np.asarray(features, np.float64))
+            found = jax.device_get(_activations(self.model, self.params, moved))
+        for name, value in found.items():
+            if value.dtype != np.float64:
+                raise InputError(
+                    f"the model returns {value.dtype} at layer {name!r} for float64 features; "
+                    "exact metamers need float64 throughout. Remove the cast, or use 'optimize'"
+                )
+        return dict(found)
+
+    def matches(self, features: np.ndarray) -> dict[str, float]:
+        """Return L_act of the target nodes at every layer, against the reference."""
+        found = self.activations(features)
+        truth = {name: self.select(value) for name, value in self.reference.items()}
+        return {
+            name: float(np.sum((self.select(found[name]) - h) ** 2) / (np.sum(h**2) or 1.0))
+            for name, h in truth.items()
+        }
+
+    def loss(self, features: np.ndarray) -> float:
+        """Return the largest L_act of the matched layers; |h'|^2 where a target is all zero."""
+        found = self.activations(features)
+        return max(
+            float(np.sum((self.select(found[name]) - h) ** 2) / self.scales[name])
+            for name, h in self.targets.items()
+        )
+
+    def require_reference(self, method: str) -> None:
+        """Raise `InputError` where a target was given: the reference's features do not make it."""
+        if self.problem.target is not None:
+            raise InputError(
+                f"method {method!r} changes the reference's own features, but this problem has a "
+                "`target` of its own; leave `target` out, or use 'gauss_newton' or 'optimize'"
+            )
+
+    def require_blind_directions(self, method: str) -> np.ndarray:
+        """Return the basis Q [d, r] of what the entry sees; r < d.
+
+        Raises:
+          InputError: the entry is not linear, or sees all features.
+        """
+        self.require_reference(method)
+        width = self.features.shape[1]
+        if self.basis is None:
+            raise InputError(
+                f"method {method!r} needs a network that sees its features only through a matrix, "
+                f"but `entry_weights` of {self.model!r} is None: raw features are used as they "
+                "are. Use 'gauss_newton', 'walk' or 'optimize'"
+            )
+        if self.basis.shape[1] >= width:
+            raise InputError(
+                f"method {method!r} needs features that the first layer cannot see, but its "
+                f"matrix has rank {self.basis.shape[1]} of {width} features; use a narrower first "
+                "layer, or 'gauss_newton', 'walk' or 'optimize'"
+            )
+        return self.basis
+
+
+def _float64(tree: Any) -> Any:
+    """Return host arrays, the floating ones in float64."""
+
+    def convert(leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
+
+    return jax.tree.map(convert, tree)
+
+
+def _column_space(weights: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis [d, r] of the columns, by the usual float64 rank rule."""
+    if not np.isfinite(weights).all():
+        raise InputError(
+            "the parameters of the network hold NaN or infinite values in its first layer, so no "
+            "activation is finite; train the network again"
+        )
+    u, s, _ = np.linalg.svd(weights, full_matrices=False)
+    largest = s[0] if s.size else 0.0
+    rank = int(np.sum(s > np.finfo(np.float64).eps * max(weights.shape) * largest))
+    return u[:, :rank]
+
+
+@compile_function(static=1)
+def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+    found = model.activations(params, graph)
+    return {name: jnp.asarray(value) for name, value in found.items()}

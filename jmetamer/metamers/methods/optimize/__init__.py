@@ -1,0 +1,1 @@
+"""Gradient descent in lanes that take the next seed when one ends."""

@@ -1,0 +1,390 @@
+"""`Synthesis`: seeds of one task or of several handed to lanes, until the queue is empty.
+
+Each seed is judged as it ends, and its lane takes the next one, whichever task that belongs to.
+"""
+
+import collections
+import concurrent.futures
+import functools
+import itertools
+import os
+import queue as queue_module
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base import undefined
+from jmetamer.metamers.check import Ended, Judge, JudgeOfEach, Verdict, finish
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize.by_task import joined
+from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
+from jmetamer.metamers.methods.optimize.tasks import Task, shared_program
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.status import Status
+
+TRACE_POINTS = 200
+
+# (task, seed id): what a lane works on.
+Item = tuple[int, int]
+
+
+class Finished(NamedTuple):
+    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it.
+
+    `details` are numbers by name that only this way of making metamers has to tell.
+    """
+
+    lane: engine.Lane
+    curve: np.ndarray
+    graph: jraph.GraphsTuple
+    verdict: Verdict
+    details: Mapping[str, Any] = MappingProxyType({})
+
+
+class SeedQueue:
+    """The seeds that no lane has taken yet; safe to share between threads.
+
+    Args:
+      items: (task, seed id) in the order in which lanes take them.
+    """
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._waiting = collections.deque(items)
+        self.total, self.finished, self.closed = len(items), 0, False
+        self.executed = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> Item | None:
+        """Return the next task and seed, or None where there is none."""
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
+
+    def done(self) -> None:
+        """Count one seed as finished."""
+        with self._lock:
+            self.finished += 1
+
+    def stepped(self, number: int) -> None:
+        """Count steps of lanes, those of lanes that had ended included."""
+        with self._lock:
+            self.executed += number
+
+    def close(self) -> None:
+        """Give out no more seeds, and let lanes stop at their next look."""
+        with self._lock:
+            self._waiting.clear()
+            self.closed = True
+
+
+class Progress(NamedTuple):
+    """How far a call of `generate` or `generate_each` has come.
+
+    Attributes:
+      done: metamers finished.
+      total: metamers asked for.
+      loss: median L_act over the lanes that reported.
+      executed: steps of lanes so far, those of lanes that had ended included.
+    """
+
+    done: int
+    total: int
+    loss: float
+    executed: int = 0
+
+
+class _Under(NamedTuple):
+    """A group of ended lanes that the devices still judge."""
+
+    taken: engine.Lane
+    verdicts: Verdict
+    graphs: list[jraph.GraphsTuple]
+    rows: list[int]
+    curves: list[np.ndarray]
+
+
+class Synthesis:
+    """The setting of one call: program, data and limits, ready to run seeds.
+
+    Args:
+      problem: what to match.
+      seed: base seed; metamer i uses `fold_in(key(seed), i)`.
+      solver: optimizer, number of steps, tolerance, stop rules, coordinates.
+      trace_points: number of points of each loss curve.
+      devices: where lanes live; None takes all devices of this process.
+      others: tasks that share the lanes; the first three arguments are task 0, these come next.
+      together: whether lanes step together; None asks the devices.
+
+    Raises:
+      InputError: tasks that cannot share lanes.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        solver: Solver,
+        trace_points: int,
+        devices: LaneDevices | None = None,
+        *,
+        others: Sequence[Task] = (),
+        together: bool | None = None,
+    ) -> None:
+        self.devices = devices = devices or local_devices()
+        self.problem, self.seed, self.solver = problem, int(seed), solver
+        self.tasks = (Task(problem, int(seed), solver), *others)
+        self.program, self.data = shared_program(self.tasks, devices=devices, together=together)
+        self.arrays, self.basis, self.limits = self._whole()
+        self.trace_steps = [steps_of_trace(task.solver.steps, trace_points) for task in self.tasks]
+        self.judges = [Judge(task.problem) for task in self.tasks]
+
+    @functools.cached_property
+    def judge_each(self) -> JudgeOfEach:
+        """Judges lanes that step together."""
+        data = self.arrays, self.basis, self.limits
+        return JudgeOfEach(self.judges, self.devices, self.program.coordinates, data)
+
+    def finished(
+        self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None
+    ) -> Iterator[Finished]:
+        """Yield every seed of every task as it ends, in no particular order."""
+        talking = threading.Lock()  # lanes of several threads report
+
+        def told(seen: Progress) -> None:
+            with talking:
+                if progress is not None:
+                    progress(seen._replace(done=queue.finished))
+
+        # Tasks take turns: the seeds that are under way at the end are of all of them.
+        queue = SeedQueue([(task, seed) for seed in seed_ids for task in range(len(self.tasks))])
+        if self.program.together:
+            width = self.devices.padded(min(self.solver.lanes or queue.total, queue.total))
+            return self._crew(queue, width, told)
+        return self._on_cores(queue, told)
+
+    def _whole(self) -> tuple[Any, Any, Any]:
+        """Return the data that lanes which step together read; of one task, as it is."""
+        if not self.program.together:  # every lane is given the data of its task
+            return self.data[0]
+        return self.devices.replicated(
+            tuple(joined(trees) for trees in zip(*self.data, strict=True))
+        )
+
+    def _on_cores(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
+        """Run one lane a processor core, each in a thread of its own.
+
+        A thread keeps the start of its seed: drawing it again would cost as much as many steps.
+        """
+        ended: queue_module.Queue[Finished | BaseException | None] = queue_module.Queue()
+        self._compile()
+
+        def work() -> None:
+            try:
+                for finished in self._alone(queue, told):
+                    ended.put(finished)
+                ended.put(None)
+            except BaseException as error:  # handed to the caller's thread
+                ended.put(error)
+
+        cores = os.cpu_count() or 1
+        workers = min(cores, self.solver.lanes or cores, queue.total)
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        try:
+            while workers:
+                found = ended.get()
+                if isinstance(found, BaseException):
+                    raise found
+                if found is None:
+                    workers -= 1
+                else:
+                    yield found
+        finally:
+            queue.close()
+            for thread in threads:
+                thread.join()
+
+    def _compile(self) -> None:
+        """Compile before threads start, so that they do not compile the same program twice.
+
+        The check of finished graphs is compiled beside the loop: compiling takes one core.
+        """
+        drawn, state = self._begin(0, 0)
+        start = jax.device_get(_picked((state.best_theta, state.constants), 0))
+        # An array from NumPy has a type for sure; of a number it would be "weak", and the loop
+        # compiled for that is another one.
+        ended = state._replace(status=jnp.asarray(np.full(1, Status.CONVERGED, np.int32)))
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            check = beside.submit(
+                lambda: self.judges[0](self._finish(0, start[0], start[1], drawn))
+            )
+            jax.block_until_ready(self._advance(ended, *self.data[0]))
+            check.result()
+
+    def _begin(self, task: int, seed_id: int) -> tuple[Any, engine.Lane]:
+        arrays, basis, limits = self.data[task]
+        seed = jnp.int32(seed_id)
+        drawn = engine.draw(self.program, seed, arrays, limits)
+        return drawn, engine.begin(self.program, drawn, seed, arrays, basis, limits)
+
+    def _finish(self, task: int, theta: Any, constants: Any, drawn: Any) -> jraph.GraphsTuple:
+        problem, basis = self.tasks[task].problem, self.data[task][1]
+        return finish(problem, self.program.coordinates, basis, theta, constants, drawn)
+
+    def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
+        """Run one lane from seed to seed."""
+        while (item := queue.take()) is not None:
+            task, _ = item
+            drawn, state = self._begin(*item)
+            curves, running = [], True
+            while running and not queue.closed:
+                state, losses = self._advance(state, *self.data[task])
+                running = np.asarray(state.status)[0] == Status.RUNNING
+                curves.append(undefined.to_host(losses)[0])
+                queue.stepped(int(np.isfinite(curves[-1]).sum()))
+                told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
+            if queue.closed:
+                return
+            taken = engine.take(self.program, state, np.zeros(1, np.int32))
+            lane = _picked(jax.device_get(taken), 0)._replace(task=np.int32(task))
+            graph = self._finish(task, lane.best_theta, _picked(state.constants, 0), drawn)
+            verdict = jax.device_get(self.judges[task](graph))
+            yield Finished(lane, np.concatenate(curves), graph, verdict)
+            queue.done()
+            told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
+
+    def _advance(self, state: engine.Lane, *data: Any) -> tuple[engine.Lane, jax.Array]:
+        return engine.advance(self.program, state, *data)
+
+    def _crew(
+        self, queue: SeedQueue, width: int, told: Callable[[Progress], None]
+    ) -> Iterator[Finished]:
+        """Run `width` lanes; one that ends is judged and takes the next item of the queue.
+
+        What the devices do next is always asked for before finished metamers are handed out, so
+        that they compute while the caller measures and writes.
+        """
+        occupants = [queue.take() for _ in range(width)]
+        if all(occupant is None for occupant in occupants):
+            return
+        data = self.arrays, self.basis, self.limits
+        seeds, tasks = _columns(occupants)
+        going = self._advance(engine.fill(self.program, seeds, *data, tasks), *data)
+        history: list[list[np.ndarray]] = [[] for _ in range(width)]
+        while not queue.closed and any(occupant is not None for occupant in occupants):
+            state, losses = going
+            status, curve = np.asarray(state.status), undefined.to_host(losses)
+            # Lanes that step together step on after their end.
+            queue.stepped(curve.size)
+            working = [place for place in range(width) if occupants[place] is not None]
+            for place in working:
+                history[place].append(curve[place])
+            ended = [place for place in working if status[place] != Status.RUNNING]
+            under: _Under | None = None
+            for group in self.devices.groups(ended, width, self.judge_each.size):
+                before, under = under, self._judged(state, group, occupants, history)
+                for place in itertools.chain(*group):
+                    history[place], occupants[place] = [], queue.take()
+                state = self._refill(state, group, occupants)
+                yield from self._handed_out(before, queue)
+            if any(occupant is not None for occupant in occupants):
+                going = self._advance(state, *data)
+            yield from self._handed_out(under, queue)
+            told(Progress(queue.finished, queue.total, _median(curve[working]), queue.executed))
+
+    def _refill(
+        self, state: engine.Lane, group: list[list[int]], occupants: Sequence[Item | None]
+    ) -> engine.Lane:
+        """Start the next items in lanes of a group."""
+        filled = [[place for place in mine if occupants[place] is not None] for mine in group]
+        if not any(filled):
+            return state
+        size = self.judge_each.size
+        items: list[Item | None] = []
+        for mine in filled:
+            items += [*(occupants[place] for place in mine), *[None] * (size - len(mine))]
+        seeds, tasks = _columns(items)
+        places = self.devices.local(filled, len(occupants), size)
+        data = self.arrays, self.basis, self.limits
+        return engine.refill(self.program, state, places, seeds, *data, tasks)
+
+    def _judged(
+        self,
+        state: engine.Lane,
+        group: list[list[int]],
+        occupants: Sequence[Item | None],
+        history: Sequence[list[np.ndarray]],
+    ) -> _Under:
+        """Ask the devices to judge a group, without waiting for them."""
+        size = self.judge_each.size
+        taken = engine.take(self.program, state, self.devices.local(group, len(history), size))
+        count = np.array([len(mine) for mine in group], np.int32)
+        ended = Ended(taken.best_theta, taken.seed_id, taken.task, count)
+        found, verdicts = self.judge_each(ended)
+        items = [[item for place in mine if (item := occupants[place])] for mine in group]
+        graphs = self.judge_each.graphs(found, [[task for task, _ in mine] for mine in items])
+        rows = [d * size + row for d, mine in enumerate(group) for row in range(len(mine))]
+        curves = [np.concatenate(history[place]) for place in itertools.chain(*group)]
+        return _Under(taken, verdicts, graphs, rows, curves)
+
+    def _handed_out(self, under: _Under | None, queue: SeedQueue) -> Iterator[Finished]:
+        """Wait for the verdicts on a group and yield its metamers."""
+        if under is None:
+            return
+        lanes, verdicts = jax.device_get((under.taken, under.verdicts))
+        for row, curve, graph in zip(under.rows, under.curves, under.graphs, strict=True):
+            yield Finished(_picked(lanes, row), curve, graph, _picked(verdicts, row))
+            queue.done()
+
+
+def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
+    """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
+
+    Args:
+      steps: largest number of steps.
+      trace_points: largest number of points.
+
+    Example:
+      >>> steps_of_trace(8, 3).tolist()
+      [0, 4, 8]
+    """
+    points = np.linspace(0, steps, min(trace_points, steps + 1))
+    return np.unique(points.astype(np.int32))
+
+
+def thinned(curve: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return a loss curve at some steps, rising from 0; NaN after its end.
+
+    Example:
+      >>> thinned(np.array([3.0, 2.0]), steps_of_trace(4, 3))
+      array([ 3., nan, nan], dtype=float32)
+    """
+    inside = steps[steps < curve.size]
+    thin = np.full(steps.shape, np.nan, np.float32)
+    thin[: inside.size] = curve[inside]
+    return thin
+
+
+def _columns(items: Sequence[Item | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Return seed ids, negative where there is no item, and tasks."""
+    tasks, seeds = zip(*((0, -1) if item is None else item for item in items), strict=True)
+    return np.array(seeds, np.int32), np.array(tasks, np.int32)
+
+
+def _median(losses: np.ndarray) -> float:
+    """Return the median over lanes of the last loss that each reported, NaN where none did."""
+    last = [lane[np.isfinite(lane)][-1:] for lane in np.atleast_2d(losses)]
+    seen = np.concatenate([*last, np.zeros(0)])
+    return float(np.median(seen)) if seen.size else float("nan")
+
+
+def _picked(tree: Any, index: int) -> Any:
+    """Return entry `index` of the leading axis of every array."""
+    return jax.tree.map(lambda array: array[index], tree)

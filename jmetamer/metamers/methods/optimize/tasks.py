@@ -1,0 +1,123 @@
+"""Tasks that share lanes: one program and data of equal shapes, or a message that says why not."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from jmetamer._base.errors import InputError
+from jmetamer.metamers.methods.optimize.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.lanes import Program
+from jmetamer.metamers.methods.optimize.program import limits_of, program_of
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver
+
+_SHARED = {
+    "model": "the network",
+    "layers": "the matched layers",
+    "vary": "what may vary",
+    "loss": "the loss",
+    "identity_backward": "the layers that gradients pass unchanged",
+    "share": "the share of target nodes at which the error of a node is judged",
+    "coordinates": "the coordinates of the loop",
+    "optimizer": "the optimizer (its learning rate may differ)",
+    "chunk": "the steps between two looks of the host",
+    "precision": "the precision of the loop",
+}
+_REMEDY = (
+    "problems of one call must have one network (its parameters may differ), the same layers, loss "
+    "and parameterization, one solver but for learning rate, steps and stop rules, and as many "
+    "nodes, features, edges and target nodes; pad the graphs to equal numbers, or call `generate` "
+    "for each"
+)
+
+
+class Task(NamedTuple):
+    """What a seed belongs to.
+
+    Attributes:
+      problem: what to match.
+      seed: base seed; metamer i uses `fold_in(key(seed), i)`.
+      solver: how; lanes are the first task's affair.
+    """
+
+    problem: Problem
+    seed: int
+    solver: Solver
+
+
+def shared_program(
+    tasks: Sequence[Task], *, devices: LaneDevices | None = None, together: bool | None = None
+) -> tuple[Program, list[tuple[Any, Any, Any]]]:
+    """Return the program of all tasks, and (arrays, basis, limits) of each.
+
+    Args:
+      tasks: at least one.
+      devices: where lanes live; None takes all devices of this process.
+      together: whether lanes step together; None asks the devices.
+
+    Raises:
+      InputError: they need different programs or shapes; the first difference is named.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> first, last = (jm.Problem(trained, data.graph, layer=n) for n in ("conv1", "logits"))
+      >>> shared_program([Task(each, 0, jm.default_solver(each)) for each in (first, last)])
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.InputError: `problems` 0 and 1 cannot share lanes: the matched layers
+      are ('conv1',) and ('logits',); problems of one call must have ...
+    """
+    first, program = None, None
+    data = []
+    for number, (problem, seed, solver) in enumerate(tasks):
+        own, basis = program_of(problem, solver, devices=devices, together=together)
+        mine = problem.arrays, basis, limits_of(solver, seed)
+        if program is None:
+            program, first = own, mine
+        difference = next(_differences(program, own, first, mine), None)
+        if difference is not None:
+            raise InputError(
+                f"`problems` 0 and {number} cannot share lanes: {difference}; {_REMEDY}"
+            )
+        data.append(mine)
+    assert program is not None
+    return program, data
+
+
+def _differences(one: Program, other: Program, first: Any, second: Any) -> Iterator[str]:
+    for name, words in _SHARED.items():
+        homes = (one.matching, other.matching) if hasattr(one.matching, name) else (one, other)
+        values = [getattr(home, name) for home in homes]
+        if values[0] != values[1]:
+            yield f"{words} {_verb(name)} {values[0]!r} and {values[1]!r}"
+    found = [jax.tree_util.tree_flatten_with_path(_named(data))[0] for data in (first, second)]
+    for (path, array), (path_of_other, other_array) in zip(*found, strict=False):
+        if path != path_of_other:
+            break
+        shapes = [(leaf.shape, leaf.dtype.name) for leaf in (array, other_array)]
+        if shapes[0] != shapes[1]:
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            yield " and ".join(
+                [
+                    f"{name} has shape {shapes[0][0]} {shapes[0][1]}",
+                    f"{shapes[1][0]} {shapes[1][1]}",
+                ]
+            )
+    structures: list[Any] = [jax.tree.structure(data) for data in (first, second)]
+    if structures[0] != structures[1]:
+        names = [
+            {jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in f} for f in found
+        ]
+        apart = ", ".join(sorted(names[0] ^ names[1])) or "in its structure"
+        yield f"one of them has data that the other lacks or has otherwise: {apart}"
+
+
+def _named(data: tuple[Any, Any, Any]) -> dict[str, Any]:
+    return {"data": data[0], "basis": data[1], "limits": data[2]}
+
+
+def _verb(name: str) -> str:
+    return "are" if name in ("layers", "coordinates", "identity_backward", "chunk") else "is"

@@ -1,0 +1,1 @@
+"""Metamers of one call that push each other apart."""

@@ -1,0 +1,217 @@
+"""The compiled part of metamers that repel each other: one step of a whole group."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.undefined import UNDEFINED
+from jmetamer.metamers.methods.optimize import lanes as engine
+from jmetamer.metamers.methods.optimize.coordinates import OwnCoordinates
+from jmetamer.metamers.methods.optimize.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.program import program_of
+from jmetamer.metamers.methods.repel.repulsion import repulsion
+from jmetamer.metamers.problem import Arrays, Matching, Problem
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.status import Status
+
+# While metamers push each other, none is given up.
+_NEVER = 2**31 - 1
+
+
+@jax.custom_vjp
+def _pushed(features: jax.Array, push: jax.Array) -> jax.Array:
+    """Return the features; backward, the push is added to their gradient."""
+    return features
+
+
+def _forward(features: jax.Array, push: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return features, push
+
+
+def _backward(push: jax.Array, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return gradient + push, jnp.zeros_like(push)
+
+
+_pushed.defvjp(_forward, _backward)
+
+
+@dataclasses.dataclass(frozen=True)
+class PushedCoordinates(OwnCoordinates):
+    """The parameterization's own theta; constants are the gradient of the repulsion, [n, d].
+
+    By the chain rule, the gradient by theta of the matching loss is then that of loss and
+    repulsion together, also through a straight-through estimator.
+
+    Example:
+      >>> PushedCoordinates().name
+      'features'
+    """
+
+    def activations(
+        self, theta: Any, constants: Any, matching: Matching, arrays: Arrays, basis: Any
+    ) -> Mapping[str, jax.Array]:
+        """Return the activations of the decoded graph."""
+        graph = matching.vary.decode(theta, arrays.graph)
+        graph = graph._replace(nodes=_pushed(graph.nodes, constants))
+        return matching.model.activations(
+            arrays.params, graph, identity_backward=matching.identity_backward
+        )
+
+
+class Pressure(NamedTuple):
+    """How strongly and how long metamers push each other.
+
+    Attributes:
+      weight: [] of the repulsion beside the matching loss.
+      until: [] int32 step at which it is switched off.
+    """
+
+    weight: jax.Array
+    until: jax.Array
+
+
+def last_push(steps: int) -> int:
+    """Return at which step the repulsion is switched off: at two thirds of the steps.
+
+    Example:
+      >>> last_push(300), last_push(1)
+      (200, 1)
+    """
+    return -(-2 * steps // 3)
+
+
+def program_of_group(problem: Problem, solver: Solver) -> engine.Program:
+    """Return the program of a group: on one device, because each step looks at all seeds.
+
+    Args:
+      problem: what is to be matched.
+      solver: optimizer, precision, and steps between two looks of the host.
+    """
+    solver = solver.replace(coordinates="features")
+    program, _ = program_of(problem, solver, devices=LaneDevices(), together=False)
+    return program._replace(coordinates=PushedCoordinates())
+
+
+def pressure_of(solver: Solver) -> Pressure:
+    """Return how strongly and how long the metamers of a group push each other.
+
+    Args:
+      solver: its repulsion and its steps.
+
+    Example:
+      >>> from jmetamer.metamers.methods.optimize.optimizers import Optimizer
+      >>> solver = Solver(Optimizer("adam", 0.1), steps=30, repulsion=0.5)
+      >>> float(pressure_of(solver).weight), int(pressure_of(solver).until)
+      (0.5, 20)
+    """
+    return Pressure(jnp.float32(solver.repulsion), jnp.int32(last_push(solver.steps)))
+
+
+@compile_function(static=1, donate=(1,))
+def advance(
+    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+) -> tuple[engine.Lane, jax.Array]:
+    """Take `program.chunk` steps of a whole group, or fewer if all have ended.
+
+    Args:
+      program: from `program_of_group`.
+      lanes: all seeds of the group; given away.
+      arrays: of the problem.
+      limits: tolerance, steps and stop rules; only the steps count while metamers push each other.
+      pressure: from `pressure_of`.
+
+    Returns:
+      The lanes, and L_act before every step [b, chunk], `UNDEFINED` in those that had ended.
+    """
+
+    def unfinished(carry: tuple[jax.Array, engine.Lane, jax.Array]) -> jax.Array:
+        return (carry[0] < program.chunk) & jnp.any(carry[1].status == Status.RUNNING)
+
+    def body(
+        carry: tuple[jax.Array, engine.Lane, jax.Array],
+    ) -> tuple[jax.Array, engine.Lane, jax.Array]:
+        index, state, curves = carry
+        state, losses = _step_of_all(program, state, arrays, limits, pressure)
+        return index + 1, state, curves.at[:, index].set(losses)
+
+    empty = jnp.full((lanes.status.shape[0], program.chunk), UNDEFINED)
+    _, lanes, curves = jax.lax.while_loop(unfinished, body, (jnp.int32(0), lanes, empty))
+    return lanes, curves
+
+
+def _step_of_all(
+    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+) -> tuple[engine.Lane, jax.Array]:
+    """Take one step of every seed: one after the other, so that only one's activations are kept."""
+    pushing = jnp.max(lanes.step) < pressure.until  # all that run have taken as many steps
+    before = jnp.where(pushing, 0, pressure.until)
+    limits = limits._replace(
+        steps=jnp.where(pushing, pressure.until, limits.steps - pressure.until),
+        tolerance=jnp.where(pushing, -1, limits.tolerance),
+        patience=jnp.where(pushing, _NEVER, limits.patience),
+    )
+    shape = jax.eval_shape(lambda: _features(program, lanes, arrays))
+    pushes = jax.lax.cond(
+        pushing,
+        lambda: pressure.weight * _pushes(program, lanes, arrays),
+        lambda: jnp.zeros(shape.shape, shape.dtype),
+    )
+
+    def stepped(lane: engine.Lane, push: jax.Array) -> tuple[engine.Lane, jax.Array]:
+        lane = _begun_anew(program, lane, limits, lane.step == pressure.until)
+        # Steps are counted from the beginning of a part: its schedule ends with it.
+        inside = lane._replace(constants=push, step=lane.step - before)
+        moved, loss = engine.take_step(inside, program, arrays, (), limits)
+        start = jnp.where(pushing, moved.initial_loss, lane.initial_loss)
+        return moved._replace(constants=(), step=moved.step + before, initial_loss=start), loss
+
+    def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
+        lane = jax.tree.map(lambda array: array[place], carry[0])
+        running = lane.status == Status.RUNNING
+        nothing = jnp.float32(UNDEFINED)
+        ended = jax.lax.cond(running, stepped, lambda lane, _: (lane, nothing), lane, pushes[place])
+        # Where they stand: a second copy of the whole group would be the largest array of all.
+        return jax.tree.map(lambda all_, new: all_.at[place].set(new), carry, ended)
+
+    losses = jnp.full(lanes.status.shape, UNDEFINED)
+    moved: tuple[engine.Lane, jax.Array]
+    moved = jax.lax.fori_loop(0, lanes.status.shape[0], one, (lanes, losses))
+    return moved
+
+
+def _begun_anew(
+    program: engine.Program, lane: engine.Lane, limits: Any, now: jax.Array
+) -> engine.Lane:
+    """Return a lane that was pushed as one that starts where it stands, with nothing remembered.
+
+    What an optimizer has learned of gradients with the repulsion would mislead it without.
+    """
+    infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+    anew = {
+        "optimizer_state": program.optimizer.build(limits.rate, limits.steps).init(lane.theta),
+        "best_loss": infinity,
+        "mark_loss": infinity,
+        "mark_step": zero,
+    }
+    chosen = {
+        name: jax.tree.map(lambda new, old: jnp.where(now, new, old), new, getattr(lane, name))
+        for name, new in anew.items()
+    }
+    return lane._replace(**chosen)
+
+
+def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+    """Return the features [b, n, d] as the network sees them: 0 or 1 where they are binary."""
+
+    def one(theta: Any) -> jax.Array:
+        return program.matching.vary.decode(theta, arrays.graph).nodes
+
+    return jax.vmap(one)(lanes.theta)
+
+
+def _pushes(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+    return repulsion(_features(program, lanes, arrays), lanes.status == Status.RUNNING)[1]

@@ -1,0 +1,67 @@
+"""A target without a reference: features that nobody gave are drawn from standard statistics."""
+
+import dataclasses
+from typing import Any
+
+import jraph
+import numpy as np
+
+from jmetamer._base.errors import InputError
+from jmetamer.graphs import num_nodes
+from jmetamer.metamers.vary import ContinuousFeatures, Parameterization
+from jmetamer.metamers.vary.initialization import GlobalNoise
+from jmetamer.models.protocol import Model, Params
+
+
+def has_features(graph: jraph.GraphsTuple) -> bool:
+    """Return whether nodes carry at least one feature.
+
+    Example:
+      >>> from jmetamer.graphs import make_graph
+      >>> has_features(make_graph(np.zeros((2, 0)), senders=[0], receivers=[1]))
+      False
+    """
+    return np.shape(graph.nodes)[1:] != (0,)
+
+
+def stand_in(
+    model: Model, params: Params, graph: jraph.GraphsTuple, vary: Any
+) -> tuple[jraph.GraphsTuple, Parameterization]:
+    """Give a graph without features as many as the network reads, and a start of its own to match.
+
+    Args:
+      model: the network; the number of features is that of its first linear operation.
+      params: its parameters.
+      graph: nodes [n, 0].
+      vary: what may vary; its start must not ask the reference for statistics.
+
+    Returns:
+      The graph with zeros [n, d], and `vary` with `GlobalNoise()` replaced by
+      `GlobalNoise(mean=0, std=1)`.
+
+    Raises:
+      InputError: the parameterization or its start needs a reference's features, or the network
+        does not say how many features it reads.
+    """
+    if not isinstance(vary, ContinuousFeatures):
+        raise InputError(
+            f"`vary` is {vary!r}, which is defined by a reference's features, but the graph has "
+            "none; give features, or use `ContinuousFeatures`"
+        )
+    start = vary.initialization
+    if isinstance(start, GlobalNoise) and start.mean is None:
+        vary = dataclasses.replace(vary, initialization=GlobalNoise(mean=0.0, std=1.0))
+    elif not isinstance(start, GlobalNoise):
+        raise InputError(
+            f"`initialization` is {start!r}, which needs a reference's features, but the graph "
+            "has none; use `GlobalNoise(mean=..., std=...)`"
+        )
+    weights = model.entry_weights(params)
+    if weights is None:
+        raise InputError(
+            f"`graph` has no features, and {type(model).__name__} does not say how many it reads "
+            "(`entry_weights` is None); pass `nodes` of shape [n, d], which may all be zero, and "
+            "`GlobalNoise(mean=..., std=...)`"
+        )
+    nodes = np.zeros((num_nodes(graph), weights.shape[0]), np.float32)
+    return graph._replace(nodes=nodes), vary

@@ -1,0 +1,1 @@
+"""Things whose answer is known: planted metamers, complete enumerations, pairs of graphs."""

@@ -1,0 +1,121 @@
+"""Planted problems searched as another problem is: how much of what exists does the search find?"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jmetamer.metamers.generate import generate
+from jmetamer.metamers.methods.relax_edges.plan import plan_of
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
+from jmetamer.oracles.planted import joined_copies, ring_or_triangles
+
+# Apart from the seeds of metamers.
+_DRAWS = 0x91A7
+_MOST_DRAWS = 1000
+
+
+class PlantedSearches(NamedTuple):
+    """Searches of planted problems, each with the budget of one search.
+
+    Attributes:
+      names: of the planted problems.
+      converged: [problem] seeds of each that ended with a metamer: a graph that matches within the
+        tolerance and is not the reference renamed.
+      seeds: seeds of each.
+    """
+
+    names: tuple[str, ...]
+    converged: tuple[int, ...]
+    seeds: int
+
+    @property
+    def solved(self) -> int:
+        """Number of problems in which some seed ended with a metamer."""
+        return sum(count > 0 for count in self.converged)
+
+
+def search_planted(
+    problem: Problem, solver: Solver, *, problems: int, count: int, seed: int = 0
+) -> PlantedSearches:
+    """Search planted problems with the network, layers, tolerance and budget of another problem.
+
+    A ring of six equal nodes, which may be two triangles, and two triangles of three unlike nodes,
+    which may be a ring, in turns, with features of the problem's own graph. So what is found of
+    them says how good the search is on six nodes; in larger graphs it may find less.
+
+    Args:
+      problem: its edges come and go (`vary` is one of the `Structure` settings).
+      solver: of its search.
+      problems: number of planted problems; every two have features drawn anew.
+      count: seeds of each, as many as the problem's search has.
+      seed: draws features; base seed of the first search, the others follow.
+
+    Returns:
+      `PlantedSearches`; fewer problems where the network's activations are all zero in the others.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> problem = jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges())
+      >>> solver = jm.default_solver(problem).replace(method="color_swaps")
+      >>> found = search_planted(problem, solver, problems=2, count=24)
+      >>> found.names, found.solved
+      (('ring_6', 'copies_6'), 2)
+    """
+    vary = _with_kicks_of(problem, solver)
+    searched = itertools.islice(_planted(problem, vary, seed), problems)
+    names, converged = [], []
+    # Another base seed each: the same draws on graphs alike would be one trial, counted often.
+    for place, (name, planted) in enumerate(searched):
+        made = generate(
+            planted, count, seed=seed + place, solver=solver.replace(lanes=None), keep_theta=False
+        )
+        names.append(name)
+        converged.append(int(np.sum(np.asarray(made.status) == Status.CONVERGED)))
+    return PlantedSearches(tuple(names), tuple(converged), count)
+
+
+def _planted(problem: Problem, vary: Any, seed: int) -> Iterator[tuple[str, Problem]]:
+    """Yield planted problems of six nodes and six edges, so that one program serves them all."""
+    rng = np.random.default_rng([seed, _DRAWS])
+    nodes = np.asarray(problem.graph.nodes)
+    triangle = [(0, 1), (1, 2), (0, 2)]
+    for _ in range(_MOST_DRAWS):
+        rows = _different(nodes[rng.permutation(len(nodes))], len(triangle))
+        cases = [ring_or_triangles(rows[0])]
+        cases += [joined_copies(triangle, rows)] if len(rows) == len(triangle) else []
+        for case in cases:
+            planted = dataclasses.replace(
+                problem, graph=case.reference, vary=vary, nodes=case.nodes, target=None
+            )
+            if all(bool(np.any(target)) for target in planted.arrays.targets.values()):
+                yield case.name, planted
+
+
+def _different(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return the first rows that differ, `count` of them where there are as many."""
+    found: dict[bytes, np.ndarray] = {}
+    for row in rows:
+        found.setdefault(row.tobytes(), row)
+        if len(found) == count:
+            break
+    return np.stack(list(found.values()))
+
+
+def _with_kicks_of(problem: Problem, solver: Solver) -> Any:
+    """Return what varies, with the kicks that the problem's own size gives it."""
+    vary: Any = problem.vary
+    relaxed = isinstance(problem.vary, BinaryEdges | FeaturesAndEdges)
+    if solver.method != "optimize" or not relaxed:
+        return vary
+    if vary.edges.kicks is not None or plan_of(problem, solver, together=False)[0].holds_all:
+        return vary
+    edges = dataclasses.replace(vary.edges, kicks=0)
+    return edges if vary is vary.edges else dataclasses.replace(vary, edges=edges)

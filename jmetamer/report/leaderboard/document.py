@@ -1,0 +1,127 @@
+"""The leaderboard as a JSON document (layout: `schema.json`), and the files on disk."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jmetamer._base.arguments import checked
+from jmetamer._base.errors import StoreError
+from jmetamer._base.paths import user_path, write_text
+from jmetamer.report.leaderboard.boards import Board, make_boards
+from jmetamer.report.leaderboard.row import Row
+from jmetamer.report.leaderboard.stored_cell import read_cells
+from jmetamer.results import Run, open_run
+
+SCHEMA_VERSION = 3
+
+
+@checked
+def document(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the leaderboard of some runs, JSON-able; `schema.json` describes it.
+
+    Args:
+      runs: opened runs; a cell that several hold counts once.
+
+    Raises:
+      StoreError: a cell cannot be read.
+    """
+    cells = [cell for run in runs for cell in read_cells(run)]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "level": 0.95,
+        "runs": [
+            {
+                "name": run.folder.resolve().name,
+                "cells": len(run.cells),
+                "failures": len(run.failures),
+                "unfinished": len(run.unfinished),
+                "unreadable": run.readable()[1],
+            }
+            for run in runs
+        ],
+        "boards": [_board(board) for board in make_boards(cells)],
+    }
+
+
+@checked
+def write_leaderboard(
+    folders: Sequence[str | os.PathLike[str]],
+    page: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+) -> tuple[Path, Path]:
+    """Read run folders and write their leaderboard, as a page and as JSON.
+
+    Args:
+      folders: run folders.
+      page: HTML file to write; it loads nothing from elsewhere.
+      data: JSON file to write.
+
+    Returns:
+      Paths of both.
+
+    Raises:
+      StoreError: a folder is no run, or a file cannot be written.
+    """
+    from jmetamer.report.leaderboard.page import render
+
+    found = document([open_run(folder) for folder in folders])
+    text = json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _write(page, render(found)), _write(data, text)
+
+
+def _board(board: Board) -> dict[str, Any]:
+    return {
+        "dataset": board.dataset,
+        "recipe": board.recipe,
+        "dataset_settings": _plain(board.dataset_settings),
+        "recipe_settings": _plain(board.recipe_settings),
+        "notes": list(board.notes),
+        "rows": [_row(row) for row in board.rows],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    """Return a row with what `SuccessRates` and `Recognized` hold beside the rest."""
+    flat = _fields(row)
+    success, found = _fields(flat.pop("rates")), _fields(flat.pop("recognized"))
+    panel = found.pop("panel")
+    parts = {
+        "success": success["success"],
+        "success_by_seed": success["by_seed"],
+        "success_corrected": success["corrected"],
+        "success_corrected_by_seed": success["corrected_by_seed"],
+        **{key: value for key, value in found.items() if key != "notes"},
+        "judges": panel.names if panel else (),
+        "judge_settings": panel.settings if panel else {},
+    }
+    cells = [{"run": run, "cell": cell} for run, cell in flat.pop("cells")]
+    return _plain({**flat, **parts, "cells": cells})
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, as they are."""
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
+
+
+def _plain(value: Any) -> Any:
+    """Return dataclasses as mappings and tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _write(path: str | os.PathLike[str], text: str) -> Path:
+    target = user_path(path)
+    try:
+        write_text(target, text)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write `{target}` ({error}); give a file in a folder that exists, is writable "
+            "and has space left"
+        ) from error
+    return target

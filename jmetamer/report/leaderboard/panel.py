@@ -1,0 +1,143 @@
+"""Which judges read a row's metamers, and which cells one row may put together."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jmetamer.report.cells import setting
+from jmetamer.report.leaderboard.stored_cell import StoredCell
+from jmetamer.report.reading import grouped
+from jmetamer.report.wording import listing
+from jmetamer.results import StoredJudge
+
+_ASKED = {"judge_hidden": "recognition.hidden", "judge_epochs": "recognition.epochs"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Judges with what is known of how they were built and trained.
+
+    Attributes:
+      judges: names, seeds and, in newer records, their settings.
+      asked: what the cell's settings say of them: width, epochs and number of layers.
+    """
+
+    judges: tuple[StoredJudge, ...]
+    asked: tuple[tuple[str, Any], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the judges, "architecture/seed"."""
+        return tuple(f"{judge.architecture}/{judge.seed}" for judge in self.judges)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Judge architecture -> settings of model and training; None where they are not stored."""
+        return {
+            judge.architecture: json.loads(judge.settings) if judge.settings else None
+            for judge in self.judges
+        }
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What tells the panel from others, by words for a label."""
+        return {**dict(self.asked), "judges": " ".join(self.names)}
+
+    def agrees(self, other: "Panel") -> bool:
+        """Return whether some judge is in both, and judges of one name are the same.
+
+        Args:
+          other: of another cell.
+        """
+        theirs = dict(zip(other.names, other.judges, strict=True))
+        shared = [(judge, theirs[name]) for name, judge in self._named if name in theirs]
+        known = [(one.settings, two.settings) for one, two in shared]
+        alike = all(one == two for one, two in known if one and two)
+        return bool(shared) and self.asked == other.asked and alike
+
+    def equals(self, other: "Panel") -> bool:
+        """Return whether both have the same judges.
+
+        Args:
+          other: of another row.
+        """
+        return set(self.names) == set(other.names) and self.agrees(other)
+
+    @property
+    def _named(self) -> list[tuple[str, StoredJudge]]:
+        return list(zip(self.names, self.judges, strict=True))
+
+
+def panel_of(cell: StoredCell) -> Panel | None:
+    """Return the judges of a cell, or None where nobody read its metamers.
+
+    Args:
+      cell: of a run.
+    """
+    if cell.kappa is None:
+        return None
+    asked = {word: setting(cell.settings, key) for word, key in _ASKED.items()}
+    asked["judge_layers"] = setting(cell.settings, "model.layers")
+    words = tuple((key, "default" if v is None else v) for key, v in asked.items())
+    return Panel(cell.judges, words)
+
+
+def by_panel(cells: Sequence[StoredCell]) -> list[list[StoredCell]]:
+    """Part cells that one row must not put together, as judges of one name are not the same.
+
+    A cell that nobody judged goes with the first part.
+
+    Args:
+      cells: at least one; equal but for seeds and judges.
+    """
+    parts: list[list[StoredCell]] = []
+    for cell in cells:
+        own = panel_of(cell)
+        fitting = (part for part in parts if own is None or _fits(own, part))
+        part = next(fitting, None)
+        if part is None:
+            parts.append([cell])
+        else:
+            part.append(cell)
+    return parts
+
+
+def each_once(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], tuple[str, ...]]:
+    """Leave out cells whose metamers another cell holds too, and say which.
+
+    In one row, cells of the same seeds made the same metamers: they differ in what was measured on
+    them or in their number. The cell with most judges is kept; of several, one with maps over
+    nodes, and of these the one with most metamers.
+
+    Args:
+      cells: of one row.
+
+    Returns:
+      Those that are kept, in their order, and notes.
+    """
+    groups = grouped((_made_by(cell), cell) for cell in cells)
+    best = [max(group, key=_worth) for group in groups.values()]
+    left = [cell for cell in cells if not any(cell is one for one in best)]
+    names = listing([f"{cell.run} {cell.cell}" for cell in left])
+    note = f"left out, as other cells hold the same metamers: {names}"
+    return best, (note,) if left else ()
+
+
+def _made_by(cell: StoredCell) -> tuple[Any, ...]:
+    """Return the settings by which the metamers of cells of one row may differ."""
+    seeds = ("dataset.seed", "training.seed", "metamers.seed")
+    found = tuple(setting(cell.settings, key) for key in seeds)
+    # Metamers that push each other apart depend on how many they are.
+    apart = setting(cell.settings, "metamers.repulsion")
+    return (*found, cell.num_metamers if apart else None)
+
+
+def _worth(cell: StoredCell) -> tuple[float, ...]:
+    judges = 0 if cell.kappa is None else len(cell.judges)
+    return judges, cell.success is not None, cell.nu == cell.nu, cell.num_metamers
+
+
+def _fits(panel: Panel, part: Sequence[StoredCell]) -> bool:
+    there = [other for other in map(panel_of, part) if other is not None]
+    return all(panel.agrees(other) for other in there)

@@ -1,0 +1,264 @@
+"""Blocks of finished, measured metamers as plain arrays, ready for a shelf."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jraph
+import numpy as np
+
+from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.errors import InputError
+from jmetamer._base.to_host import ToHost
+from jmetamer.evaluation.edge_columns import DETAIL, EdgeColumns, EdgeReference
+from jmetamer.evaluation.examination import Examination
+from jmetamer.evaluation.starts import Starts
+from jmetamer.measures import Measure
+from jmetamer.metamers.generate import Metamers, generate_each
+from jmetamer.metamers.methods.optimize.devices import local_devices
+from jmetamer.metamers.methods.optimize.memory import FEW_LANES, REFILLS, fit
+from jmetamer.metamers.methods.optimize.program import steps_together
+from jmetamer.metamers.methods.optimize.synthesis import Progress
+from jmetamer.metamers.methods.optimize.tasks import Task
+from jmetamer.metamers.methods.relax_edges.seeds_at_once import wanted_at_once
+from jmetamer.metamers.methods.repel.repelled import fit_group
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.vary import BinaryFeatures
+from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
+
+Block = dict[str, np.ndarray]
+
+# Lanes are filled this often within a block, so that late seeds find company; but a long cell is
+# saved in at least as many blocks, so that an interruption costs little.
+_LEAST_BLOCKS = 4
+# Where lanes are few, as on a processor: every block starts and ends with idle lanes.
+_SMALL_BLOCK = 64
+
+
+class Blocks:
+    """Makes metamers of one problem in blocks of seeds and keeps what the record needs.
+
+    Args:
+      problem: what to match.
+      solver: how.
+      seed: base seed.
+      measures: deviations to take of every metamer; those that need facts know them.
+      count: number of metamers in all; decides the size of a block. Metamers that repel each other
+        are one block, because each depends on all others: it is made as a whole or not at all.
+      keep: features and edges that vary are kept of seeds below this number.
+      examination: what else every metamer is asked.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        solver: Solver,
+        seed: int,
+        measures: tuple[Measure, ...],
+        *,
+        count: int,
+        keep: int,
+        examination: Examination,
+    ) -> None:
+        self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
+        if solver.repulsion:
+            self.solver, self.size = fit_group(problem, solver, count), count
+        else:
+            self.solver = fit(problem, solver, count, keep_theta=False)
+            self.size = block_size(
+                self.solver.lanes or _seeds_at_once(problem, solver, count), count
+            )
+        self.measures, self.keep, self.examination = measures, keep, examination
+        self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
+        self.reference = problem.arrays.graph.nodes
+        self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
+        self.starts = Starts(problem, seed, solver.method)
+
+    @property
+    def task(self) -> Task:
+        """What the lanes work on, with the lanes that were asked for."""
+        solver = dataclasses.replace(self.solver, lanes=self.wanted_lanes)
+        return Task(self.problem, self.seed, solver)
+
+    def make(self, seeds: Iterable[int], progress: Callable[[Progress], None] | None) -> Block:
+        """Return the arrays of one block, one row a seed (`trace_step` and features apart)."""
+        return make_blocks([self], seeds, progress)[0]
+
+    @staticmethod
+    def bytes_of_metamer(problem: Problem) -> int:
+        """Return the bytes of what is kept of one metamer, about."""
+        n, d = problem.arrays.graph.nodes.shape
+        features = features_that_vary(problem.vary)
+        row = -(-d // 8) if isinstance(features, BinaryFeatures) else 4 * d
+        edges = EdgeReference(problem).bytes_of_metamer if edges_that_vary(problem.vary) else 0
+        activations = sum(target.nbytes for target in problem.arrays.targets.values())
+        return (0 if features is None else n * row) + edges + activations
+
+    def _packed(self, features: np.ndarray) -> np.ndarray:
+        return np.packbits(features > 0.5, axis=-1) if self.binary else features
+
+
+class _Measured:
+    """What is measured of the metamers of one block, asked of the device and not waited for."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        of_features = [m for m in blocks.measures if m.reads == "features"]
+        of_edges = [m for m in blocks.measures if m.reads == "edges"]
+        # Their arrays travel apart from the compiled program, which serves other cells, too.
+        self.functions = tuple(m.as_tree for m in of_features)
+        # Columns of both kinds, one after the other, in the order of the measures.
+        names = [measure.name for measure in (*of_features, *of_edges)]
+        self.order = [names.index(measure.name) for measure in blocks.measures]
+        self.keeps_features = features_that_vary(blocks.problem.vary) is not None
+        edges = blocks.edges
+        self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
+        self.examined = blocks.examination.started()
+        self.has_start = bool(blocks.measures) and not blocks.starts.reason
+        self.deviation: dict[int, jax.Array] = {}
+        self.of_start: dict[int, tuple[jax.Array, Sequence[float]]] = {}
+        self.features = ToHost(blocks._packed)
+
+    def add(self, seed_id: int, graph: jraph.GraphsTuple) -> None:
+        self.deviation[seed_id] = _deviations(self.functions, self.blocks.reference, graph.nodes)
+        if self.edges is not None:
+            self.edges.add(seed_id, graph)
+        if self.has_start:
+            self._add_start(seed_id)
+        kept = seed_id < self.blocks.keep
+        self.examined.add(seed_id, graph, kept=kept)
+        if self.keeps_features and kept:
+            self.features.add(seed_id, graph.nodes)
+
+    def _add_start(self, seed_id: int) -> None:
+        """Measure the start as the metamer is; the program is the same, and the start not kept."""
+        graph = self.blocks.starts.of(seed_id)
+        of_edges = () if self.edges is None else self.edges.deviations(graph)
+        of_features = _deviations(self.functions, self.blocks.reference, graph.nodes)
+        self.of_start[seed_id] = of_features, of_edges
+
+    def block(self, made: Metamers) -> Block:
+        block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
+        block |= {f"{DETAIL}{name}": np.asarray(rows) for name, rows in made.details.items()}
+        seeds = [int(seed) for seed in made.seed_id]
+        deviation = np.stack(jax.device_get([self.deviation[seed] for seed in seeds]))
+        if self.edges is not None:
+            of_edges = [self.edges.deviation[seed] for seed in seeds]
+            deviation = np.concatenate([deviation, np.array(of_edges, np.float32)], axis=1)
+            block |= self.edges.block(seeds)
+        block |= self.examined.columns(seeds)
+        block["deviation"] = deviation[:, self.order]
+        if self.has_start:
+            rows = jax.device_get([self.of_start[seed] for seed in seeds])
+            of_start = np.array([np.concatenate(row) for row in rows], np.float32)
+            block["deviation_start"] = of_start.reshape(deviation.shape)[:, self.order]
+        stored = [seed for seed in seeds if seed < self.blocks.keep]
+        block["stored_seed_id"] = np.array(stored, np.int64)
+        if self.keeps_features:
+            block["features"] = self.features.of(stored, self.blocks.reference.shape)
+        return block
+
+
+def make_blocks(
+    cells: Sequence[Blocks],
+    seeds: Iterable[int],
+    progress: Callable[[Progress], None] | None,
+    *,
+    together: bool | None = None,
+) -> list[Block]:
+    """Return the arrays of one block of each, made in one set of lanes.
+
+    Args:
+      cells: whose problems share a program; see `generate_each`.
+      seeds: seed ids of the block.
+      progress: counts the metamers of all.
+      together: whether lanes step together; None asks the devices.
+
+    Raises:
+      InputError: they cannot share lanes, or do not fit the memory.
+    """
+    measured = [_Measured(blocks) for blocks in cells]
+    alone = len(cells) == 1
+    made = generate_each(
+        [blocks.problem for blocks in cells],
+        seeds=seeds,
+        seed=[blocks.seed for blocks in cells],
+        # Lanes of one problem are chosen for all of its metamers, those of several for the block.
+        solver=[blocks.solver if alone else blocks.task.solver for blocks in cells],
+        keep_theta=False,
+        on_metamer=lambda task, seed_id, graph: measured[task].add(seed_id, graph),
+        progress=progress,
+        together=together,
+    )
+    return [one.block(found) for one, found in zip(measured, made, strict=True)]
+
+
+def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None = None) -> bool:
+    """Return whether one more problem is welcome in a set of lanes.
+
+    It is not where blocks are of another size, where the lanes of the group are filled four times
+    already, where metamers of one problem repel each other, where programs or shapes differ, or
+    where the memory does not allow it.
+
+    Args:
+      group: those that share lanes.
+      newcomer: would be next.
+      together: whether lanes step together; None asks the devices.
+    """
+    first, num_seeds = group[0], newcomer.size * len(group)
+    if newcomer.size != first.size:
+        return False
+    if num_seeds >= REFILLS * (first.wanted_lanes or FEW_LANES):
+        return False
+    problem, _, solver = first.task
+    if solver.method != "optimize" or edges_that_vary(problem.vary) == "simple_edges":
+        return False  # their seeds need no lanes
+    if solver.repulsion or newcomer.solver.repulsion:
+        return False  # their seeds are a group of their own
+    others: list[Any] = [blocks.task for blocks in (*group[1:], newcomer)]
+    count = num_seeds + newcomer.size
+    try:
+        fit(problem, solver, count, keep_theta=False, others=others, together=together)
+    except InputError:
+        return False
+    return True
+
+
+def block_size(lanes: int, count: int) -> int:
+    """Return how many seeds are made before they are saved.
+
+    Args:
+      lanes: metamers optimized at once.
+      count: number of metamers in all.
+
+    Example:
+      >>> block_size(2, 1000), block_size(2048, 10_000), block_size(1, 6)
+      (64, 2500, 4)
+    """
+    share = -(-count // _LEAST_BLOCKS)
+    return min(max(REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, REFILLS))
+
+
+def _seeds_at_once(problem: Problem, solver: Solver, count: int) -> int:
+    """Return how many seeds run together where none has a lane."""
+    if edges_that_vary(problem.vary) != "simple_edges":
+        return 1
+    return wanted_at_once(solver, count, together=steps_together(local_devices()))
+
+
+def _kept(name: str) -> bool:
+    of_the_whole = ("base_seed", "coordinates", "method", "problem_digest")
+    return name not in (*of_the_whole, "theta", "details")
+
+
+@compile_function()
+def _deviations(
+    functions: tuple[Callable[[jax.Array, jax.Array], jax.Array], ...],
+    reference: jax.Array,
+    features: jax.Array,
+) -> jax.Array:
+    values = [function(reference, features).astype(jnp.float32) for function in functions]
+    return jnp.stack(values) if values else jnp.zeros(0, jnp.float32)
