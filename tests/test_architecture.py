@@ -24,7 +24,7 @@ ROOMS = {
     "jinja2": ("report",),
     "jsonargparse": ("config", "sweep"),
     "matplotlib": ("report",),
-    "networkx": ("graphs", "report"),
+    "networkx": ("graphs", "oracles", "report"),
     "orbax": ("models",),
     "pooch": ("graphs",),
     "rich": ("sweep",),

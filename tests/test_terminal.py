@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jmetamer.report.leaderboard.__main__ import main as leaderboard
 from rich.console import Console
 
 from jmetamer._base import terminal as terminal_module
@@ -16,6 +15,7 @@ from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer._base.terminal import exit_code, say
 from jmetamer.config import cells, read_config
+from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.results import open_run
 from jmetamer.results.summary import summary_row

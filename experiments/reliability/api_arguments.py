@@ -42,8 +42,8 @@ MODULES = (
     *(
         f"jmetamer.{name}"
         for name in (
-            "graphs", "models", "geometry", "measures", "metamers", "jacobians", "results",
-            "report", "leaderboard",
+            "graphs", "models", "geometry", "measures", "metamers", "geometry.of_problem", "results",
+            "report", "report.leaderboard", "evaluation",
         )
     ),
 )  # fmt: skip

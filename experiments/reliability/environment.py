@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import kills
-from jmetamer.report.leaderboard.__main__ import main as leaderboard
 from processes import ended, keep_programs, started
 
 from jmetamer._base.terminal import exit_code
+from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.sweep import main as sweep
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jmetamer.report.leaderboard.__main__ import main as leaderboard
 from processes import ended, keep_programs, started
 
 from jmetamer._base.terminal import exit_code
+from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.results import open_run
 from jmetamer.sweep import main as sweep

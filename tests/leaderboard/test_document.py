@@ -6,8 +6,8 @@ import json
 import jsonschema
 import numpy as np
 import pytest
-from jmetamer.report.leaderboard.__main__ import main
 
+from jmetamer.leaderboard import main
 from jmetamer.report.leaderboard import document
 from jmetamer.results import RunStore, open_run
 
