@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 import jmetamer as jm
-from jmetamer import sweep
+from jmetamer.sweep import command as sweep
 
 DATA = jm.load_dataset("karate")
 MODELS = {"gcn": jm.GCN(hidden=4), "gat": jm.GAT(hidden=4, heads=2)}

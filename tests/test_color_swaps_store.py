@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer import sweep
 from jmetamer.config import build_dataset, build_model, build_train_settings, cells, read_config
 from jmetamer.graphs.flips import edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
@@ -14,6 +13,7 @@ from jmetamer.measures import relative_squared_error
 from jmetamer.metamers.problem import reference_activations
 from jmetamer.oracles.known_answers import random_regular
 from jmetamer.results import open_run
+from jmetamer.sweep import command as sweep
 from jmetamer.sweep import pipeline
 
 COUNT, STORED = 5, 4

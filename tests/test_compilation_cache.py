@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jmetamer import sweep
 from jmetamer._base.compilation_cache import (
     VARIABLE,
     CompilationCache,
     keep_compiled_programs,
     user_cache_folder,
 )
+from jmetamer.sweep import command as sweep
 
 # Compiles one program and prints how often the folder had it already.
 PROCESS = """

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jmetamer import sweep
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import cells, read_config
 from jmetamer.results import RunStore, open_run
+from jmetamer.sweep import command as sweep
 from jmetamer.sweep.distributed import Company, Meeting, MeetingError, meeting_of
 
 CONFIG = """
@@ -34,7 +34,7 @@ import os, sys, time
 from pathlib import Path
 import numpy as np
 from jmetamer.results import Record, Variable, make_reference
-from jmetamer import sweep
+from jmetamer.sweep import command as sweep
 
 def run_cell(cell, *, models, partial, progress):
     with open("log", "a") as log:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer import sweep
 from jmetamer._base.errors import StoreError
 from jmetamer.models import load_model
+from jmetamer.sweep import command as sweep
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "recheck" / "recheck.py"
 CONFIG = """

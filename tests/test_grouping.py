@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jmetamer import sweep
 from jmetamer.config import cells, read_config
 from jmetamer.metamers.methods.optimize import program
 from jmetamer.results import open_run
+from jmetamer.sweep import command as sweep
 from jmetamer.sweep import grouping, pipeline, surveying
 
 COUNT = 8

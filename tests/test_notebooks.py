@@ -81,7 +81,7 @@ def sweep_command(notebook):
 
 def make_run(command, folder):
     """Run a sweep as the command says, in small."""
-    from jmetamer import sweep
+    from jmetamer.sweep import command as sweep
 
     folder_at = command.index("--out")
     arguments = [*command[:folder_at], *command[folder_at + 2 :]]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer import sweep
 from jmetamer._base.errors import ConfigError
 from jmetamer.config import cells, read_config
 from jmetamer.metamers.status import Status
@@ -17,6 +16,7 @@ from jmetamer.report import write_report
 from jmetamer.report.leaderboard import write_leaderboard
 from jmetamer.results import clopper_pearson_interval, open_run
 from jmetamer.results.absence import planted_scalars, planted_words
+from jmetamer.sweep import command as sweep
 
 COUNT, PROBLEMS = 24, 3
 # Karate's features tell all nodes apart, so that no two edges can be exchanged: 0 of N.

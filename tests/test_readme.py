@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jmetamer import sweep
 from jmetamer.config import Settings, cells, find_config, packaged_configs, read_config, take_shard
+from jmetamer.sweep import command as sweep
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()

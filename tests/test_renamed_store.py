@@ -4,12 +4,12 @@ import networkx
 import numpy as np
 import pytest
 
-from jmetamer import sweep
 from jmetamer.oracles.known_answers import cycles
 from jmetamer.report import write_report
 from jmetamer.report.leaderboard.stored_cell import read_cells
 from jmetamer.report.leaderboard.success import success_rates
 from jmetamer.results import open_run
+from jmetamer.sweep import command as sweep
 
 CONFIG = """
 name: ring

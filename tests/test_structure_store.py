@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer import sweep
 from jmetamer.config import build_dataset, build_model, build_train_settings, cells, read_config
 from jmetamer.graphs.flips import edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.measures import MEASURES, Facts, edge_set, relative_squared_error
 from jmetamer.metamers.problem import reference_activations, select
 from jmetamer.results import PartialCell, open_run
+from jmetamer.sweep import command as sweep
 from jmetamer.sweep import pipeline
 
 COUNT, STORED = 6, 5

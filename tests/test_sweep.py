@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from jmetamer import sweep
 from jmetamer._base.errors import StoreError
 from jmetamer.config import cells, packaged_configs, read_config
 from jmetamer.results import Progress, open_run
 from jmetamer.results import store as store_module
 from jmetamer.results.summary import summary_row
+from jmetamer.sweep import command as sweep
 from jmetamer.sweep.progress import Terminal, greeting, summary_texts
 
 CONFIG = """
@@ -35,7 +35,7 @@ FAKE = """
 import os, sys, time
 import numpy as np
 from jmetamer.results import Progress, Record, Variable, make_reference
-from jmetamer import sweep
+from jmetamer.sweep import command as sweep
 
 def run_cell(cell, *, models, partial, progress):
     with open(os.environ["CELL_LOG"], "a") as log:
@@ -268,7 +268,7 @@ class TestAProcessThatIsKilled:
             """
             import os, pathlib, signal, sys
             import fake
-            from jmetamer import sweep
+            from jmetamer.sweep import command as sweep
             from jmetamer.results import store
             def die(*_):
                 os.kill(os.getpid(), signal.SIGKILL)
