@@ -63,7 +63,7 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "tiny.yaml").write_text(CONFIG)
     (tmp_path / "fake.py").write_text(FAKE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(sweep.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(sweep.__file__).parents[2]))
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     return tmp_path
 

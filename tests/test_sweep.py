@@ -70,7 +70,7 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "fake.py").write_text(FAKE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CELL_LOG", str(tmp_path / "log"))
-    root = str(Path(sweep.__file__).parents[1])
+    root = str(Path(sweep.__file__).parents[2])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
     namespace = {"__name__": "fake"}
     exec(compile(FAKE, "fake.py", "exec"), namespace)

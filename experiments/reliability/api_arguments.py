@@ -42,8 +42,8 @@ MODULES = (
     *(
         f"jmetamer.{name}"
         for name in (
-            "graphs", "models", "geometry", "measures", "metamers", "geometry.of_problem", "results",
-            "report", "report.leaderboard", "evaluation",
+            "graphs", "models", "geometry", "geometry.of_problem", "measures", "metamers",
+            "results", "evaluation", "report", "report.leaderboard",
         )
     ),
 )  # fmt: skip

@@ -144,7 +144,7 @@ def test_further_numbers_are_folded_and_explained(write_run, cell):
     folded = Page(text[text.index("<details>") : text.index("</details>") + 10])
     row = dict(zip([column.title for column in DETAILS], folded.rows[1], strict=True))
     row = {title: words.split() for title, words in row.items()}
-    assert " ".join(row["Success, corrected"]) == "50% 2 of 4 15% to 85% over 2 seeds"
+    assert " ".join(row["Success, corrected"]) == "50% 2 of 4 9.5% to 90.5% over 2 seeds"
     assert row["R of same length"] == ["0.20", "−0.74", "to", "0.87"]  # equal
     assert row["Accuracy of judges"] == ["50%", "9.5%", "to", "90.5%"]  # equal
     assert row["Mean success of seeds"] == ["100%", "34.2%", "to", "100%"]
