@@ -59,6 +59,10 @@ def test_a_far_cutoff_is_named_and_a_near_one_is_drawn(cell, digits):
     data["rank_cutoff_pre"][:] = 0.02
     near = spectra.singular_values(data).axes[0]
     assert near.get_ylim()[0] < 0.02
+    data["rank_cutoff_pre"][:] = 1e-12
+    data["singular_values_post"][:, -1] = 1e-14  # both cutoffs are in view
+    both = spectra.singular_values(data).axes[0]
+    assert not any("below" in line.get_label() for line in both.get_lines())
 
 
 def test_ranks_are_drawn_below_their_ceiling(cell, digits):

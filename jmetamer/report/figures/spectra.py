@@ -33,7 +33,7 @@ def singular_values(data: xr.Dataset) -> Figure | None:
         return None
     figure = blank(WIDTH, 3.3, bottom=1.0)
     axes = figure.add_subplot()
-    lows, highs = [], []
+    lows, highs, cutoffs = [], [], []
     for where, when, color, _ in sides:
         label = when if len(sides) > 1 else "of one node"
         found = _positive(data, where)
@@ -42,12 +42,13 @@ def singular_values(data: xr.Dataset) -> Figure | None:
         visible = found[found >= cutoff] if (found >= cutoff).any() else found
         low, note = float(visible.min()), f"cutoff {when if len(sides) > 1 else ''}".strip()
         if cutoff > 0:
-            near = low < 1e3 * cutoff or (found < cutoff).any()
-            low = cutoff / 30 if near else low
-            note += "" if near else f" ({number(cutoff, 1)}, below)"
-            axes.axhline(cutoff, color=color, ls="--", lw=1, label=note)
+            low = cutoff / 30 if low < 1e3 * cutoff or (found < cutoff).any() else low
+            cutoffs.append((cutoff, color, note))
         lows.append(low)
         highs.append(float(found.max()))
+    for cutoff, color, note in cutoffs:
+        note += "" if cutoff >= min(lows) else f" ({number(cutoff, 1)}, below)"
+        axes.axhline(cutoff, color=color, ls="--", lw=1, label=note)
     log_axis(axes, min(lows), max(highs))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("index of the singular value")
