@@ -153,6 +153,8 @@ def _balls(arriving: _Arriving, nodes: np.ndarray, hops: int) -> Any:
     )
     for _ in range(hops):
         inner, ball = ball, ball + ball @ step
+        if ball.nnz == inner.nnz:
+            break  # all that there is, however many hops are allowed
     both = ball.astype(np.int8) + inner.astype(np.int8)
     both.sort_indices()
     return both

@@ -10,6 +10,8 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 
+_MOST_HOPS = 2**31 - 1  # distances are int32
+
 
 @checked
 def ego_graph(
@@ -85,15 +87,18 @@ def hop_distances(
       array([2, 1, 0, 2], dtype=int32)
     """
     total = num_nodes(graph)
-    if hops < 0:
-        raise InputError(f"`hops` is {hops}; allowed: 0 or more.")
+    if not 0 <= hops < _MOST_HOPS:
+        raise InputError(f"`hops` is {hops}; allowed: 0 to {_MOST_HOPS - 1:,}.")
     distance = np.full(total, hops + 1, np.int32)
     distance[_centers(nodes, total)] = 0
     present = np.asarray(graph.edges.weight) > 0
     senders, receivers = (np.asarray(ends)[present] for ends in (graph.senders, graph.receivers))
     for step in range(1, hops + 1):
         found = senders[distance[receivers] == step - 1]
-        distance[found] = np.minimum(distance[found], step)
+        found = found[distance[found] > step]
+        if not found.size:
+            break  # all that there is, however many steps are allowed
+        distance[found] = step
     return distance
 
 

@@ -1,18 +1,20 @@
 """Tree Mover's Distance: how far the trees that message passing unfolds have to be moved."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from jmetamer._base.arguments import Count, checked
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
+from jmetamer._base.ranges import Range
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.random_edges import edge_measure
 
 MAX_NODES = 200  # an assignment of neighbors for each of n^2 pairs of nodes, and each level
-_DEPTH, _DRAWS = 4, 8
+_DEPTH, _MOST_DEPTH, _DRAWS = 4, 100, 8
 
 
 @checked
@@ -20,7 +22,7 @@ def tree_movers_distance(
     reference: EdgeSet,
     metamer: EdgeSet,
     *,
-    depth: Count = _DEPTH,
+    depth: Annotated[int, Range(1, _MOST_DEPTH)] = _DEPTH,
     weights: float | Sequence[float] = 1.0,
 ) -> float:
     """Return the Tree Mover's Distance of two graphs, 0 or more, in the unit of the features.
@@ -41,7 +43,7 @@ def tree_movers_distance(
     Args:
       reference: its edges, with features.
       metamer: its edges, with as many features a node.
-      depth: levels L of the trees, 1 or more; 1 compares features alone.
+      depth: levels L of the trees, 1 to 100; 1 compares features alone.
       weights: w_2, ..., w_L, 0 or more, one number for all of them.
 
     Raises:

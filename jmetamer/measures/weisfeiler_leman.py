@@ -64,15 +64,20 @@ def wl_distance(
     if not first.size:
         return 0.0
     graphs = [_graph_of(reference, first), _graph_of(metamer, first)]
-    products = np.zeros(3, np.int64)
+    products, kinds = np.zeros(3), 0
     for number in range(iterations + 1):
         # Colors of one round are the features that the next one starts from.
         colors = joint_colors(graphs, min(number, 1))
         graphs = [g._replace(nodes=c[:, None]) for g, c in zip(graphs, colors, strict=True)]
         size = max(int(color.max()) for color in colors) + 1
         one, other = (np.bincount(color, minlength=size) for color in colors)
-        products += [one @ other, one @ one, other @ other]
-    cross, ours, theirs = products.astype(float)
+        # Where no color splits any more, all further rounds are as this one.
+        rounds = 1 if size > kinds or number < 2 else iterations + 1 - number
+        products += rounds * np.array([one @ other, one @ one, other @ other], float)
+        if rounds > 1:
+            break
+        kinds = size
+    cross, ours, theirs = products
     kernel = cross / np.sqrt(ours * theirs)
     return float(np.sqrt(max(2 - 2 * kernel, 0.0)))
 

@@ -1,5 +1,6 @@
 """Unions of balls, against ego graphs."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -93,3 +94,11 @@ def test_wrong_arguments_are_named(graph, nodes, hops, message):
     with pytest.raises(jm.InputError) as raised:
         list(ball_unions(graph, np.array(nodes), hops, 10))
     assert message in str(raised.value)
+
+
+def test_more_hops_than_the_graph_has_cost_nothing():
+    graph = jm.load_dataset("karate").graph
+    far, whole = (list(ball_unions(graph, np.arange(34), hops, 100_000)) for hops in (10**9, 8))
+    for one, other in zip(far, whole, strict=True):
+        for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(left, right)

@@ -57,7 +57,7 @@ def test_edges_of_weight_zero_lead_nowhere():
         ([0, -1], 1, "`nodes[1]` is -1; allowed: 0 to 2"),
         ([], 1, "`nodes` has shape (0,)"),
         (0.5, 1, "dtype float64; allowed: one node number"),
-        (0, -1, "`hops` is -1; allowed: 0 or more"),
+        (0, -1, "`hops` is -1; allowed: 0 to"),
     ],
 )
 def test_centers_and_hops_out_of_range_are_refused(nodes, hops, message):
@@ -75,3 +75,11 @@ def test_distances_are_those_of_networkx(graph, data, hops):
     found = networkx.multi_source_dijkstra_path_length(oracle, set(centers), weight=None)
     expected = [min(found.get(node, hops + 1), hops + 1) for node in range(total)]
     assert hop_distances(graph, centers, hops).tolist() == expected
+
+
+def test_more_steps_than_there_are_ways_cost_nothing():
+    path = make_graph(np.eye(4), [0, 1, 2], [1, 2, 3])
+    most = 2**31 - 2
+    assert hop_distances(path, 1, most).tolist() == [1, 0, most + 1, most + 1]
+    with pytest.raises(InputError, match="`hops` is 2147483647"):
+        hop_distances(path, 1, most + 1)

@@ -136,7 +136,7 @@ def wl_by_hand(one, other, iterations, labels):
 class TestWeisfeilerLeman:
     @pytest.mark.parametrize("directed", [False, True])
     @pytest.mark.parametrize("with_labels", [False, True])
-    @pytest.mark.parametrize("iterations", [0, 1, 3])
+    @pytest.mark.parametrize("iterations", [0, 1, 3, 6])
     def test_equals_colors_written_out(self, iterations, with_labels, directed):
         (one, ours), (other, theirs) = network(0, directed=directed), network(1, directed=directed)
         labels = [v % 3 for v in range(NUM_NODES)] if with_labels else [0] * NUM_NODES
@@ -171,6 +171,13 @@ class TestWeisfeilerLeman:
             wl_distance(edges, edges, labels=np.zeros(3, int))
         with pytest.raises(jm.InputError, match=r"`iterations` is -1"):
             wl_distance(edges, edges, iterations=-1)
+
+    def test_rounds_after_the_last_split_cost_nothing(self):
+        # Rounds that are all alike outweigh the few before them.
+        ours, theirs = network(0)[1], network(1)[1]
+        far, farther = (wl_distance(ours, theirs, iterations=r) for r in (10**12, 10**15))
+        assert far == pytest.approx(farther, abs=1e-9)
+        assert far > wl_distance(ours, theirs, iterations=5)
 
 
 def test_spectra_and_triangles_see_what_message_passing_cannot():
