@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import Numbers, SomeShare, checked
+from jmetamer._base.arguments import Matrix, Numbers, SomeShare, checked
+from jmetamer._base.errors import InputError
 from jmetamer.measures.success import num_needed
 
 
@@ -22,6 +23,7 @@ def relative_squared_error(reference: jax.Array, metamer: jax.Array) -> jax.Arra
       >>> relative_squared_error(jnp.array([3.0, 4.0]), jnp.array([3.0, 4.5]))
       Array(0.01, dtype=float32)
     """
+    _require_alike(reference, metamer)
     scale = jnp.abs(reference).max(initial=0.0)  # squares of large or tiny entries leave float32
     error = jnp.sum(jnp.square((metamer - reference) / scale))
     return error / jnp.sum(jnp.square(reference / scale))
@@ -45,7 +47,7 @@ def snr_db(relative_error: jax.Array) -> jax.Array:
 
 
 @checked
-def node_errors(reference: jax.Array, metamer: jax.Array) -> jax.Array:
+def node_errors(reference: Matrix, metamer: Matrix) -> jax.Array:
     """Return |h'_v - h_v| / max(|h_v|, median_u |h_u|) of every node v, pure jax.
 
     A mean over nodes can hide one node that does not match. The median keeps nodes with little
@@ -64,6 +66,7 @@ def node_errors(reference: jax.Array, metamer: jax.Array) -> jax.Array:
       >>> node_errors(h, h.at[1, 1].add(0.5))
       Array([0.  , 0.25, 0.  ], dtype=float32)
     """
+    _require_alike(reference, metamer)
     if reference.shape[0] == 0:
         return jnp.zeros(0, reference.dtype)
     scale = jnp.abs(reference).max(initial=0.0)
@@ -95,7 +98,7 @@ def error_of_share(errors: Numbers, share: SomeShare = 1.0) -> jax.Array:
 
 
 @checked
-def worst_node_error(reference: jax.Array, metamer: jax.Array, share: SomeShare = 1.0) -> jax.Array:
+def worst_node_error(reference: Matrix, metamer: Matrix, share: SomeShare = 1.0) -> jax.Array:
     """Return the largest of `node_errors`, or what a share of them does not exceed, pure jax.
 
     Args:
@@ -112,3 +115,12 @@ def worst_node_error(reference: jax.Array, metamer: jax.Array, share: SomeShare 
       (Array(0.25, dtype=float32), Array(0., dtype=float32))
     """
     return error_of_share(node_errors(reference, metamer), share)
+
+
+def _require_alike(reference: jax.Array, metamer: jax.Array) -> None:
+    """Refuse activations of another shape, which would be broadcast or end in an error of JAX."""
+    if jnp.shape(reference) != jnp.shape(metamer):
+        raise InputError(
+            f"`metamer` has shape {jnp.shape(metamer)}, but `reference` has "
+            f"{jnp.shape(reference)}; give activations of the same nodes and layer"
+        )

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jmetamer._base.errors import InputError
 from jmetamer.measures import (
     error_of_share,
     node_errors,
@@ -113,3 +114,15 @@ def test_a_node_that_is_not_finite_is_worse_than_any_other():
     assert np.isnan(worst_node_error(reference, metamer))
     assert float(worst_node_error(reference, metamer, 0.99)) == 0
     assert np.flatnonzero(np.isnan(node_errors(reference, metamer))).tolist() == [7]
+
+
+@pytest.mark.parametrize("function", [relative_squared_error, node_errors, worst_node_error])
+def test_activations_of_another_shape_are_refused(function):
+    with pytest.raises(InputError, match=r"`metamer` has shape \(6, 1\), .* \(6, 4\)"):
+        function(REFERENCE, METAMER[:, :1])
+
+
+@pytest.mark.parametrize("reference", [False, np.zeros(3)])
+def test_of_nodes_are_matrices(reference):
+    with pytest.raises(InputError, match="`reference` "):
+        worst_node_error(reference, METAMER)

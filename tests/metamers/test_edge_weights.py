@@ -75,6 +75,15 @@ class TestTheta:
 
 
 class TestRefused:
+    @pytest.mark.parametrize("what", ["decode", "project", "harden"])
+    @pytest.mark.parametrize("vary", [jm.EdgeWeights(), jm.ContinuousFeatures()], ids=repr)
+    def test_are_coordinates_of_another_graph(self, messy, vary, what):
+        if (what, vary) == ("project", jm.ContinuousFeatures()):
+            pytest.skip("any features are projected")
+        theta = jax.tree.map(lambda array: array[:-1], vary.encode(messy))
+        text = message(lambda: getattr(vary, what)(theta, messy))
+        assert f"`theta` has shape {theta.shape}" in text
+
     def test_is_a_network_that_takes_the_maximum(self, graph, make_trained):
         trained = make_trained(jm.GraphSAGE(hidden=4, num_outputs=3, aggregator="max"), graph)
         text = message(lambda: jm.Problem(trained, graph, "conv1", jm.EdgeWeights()))

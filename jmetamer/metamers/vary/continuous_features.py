@@ -10,6 +10,7 @@ import jraph
 from jmetamer._base.arguments import Key, Matrix, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
+from jmetamer.metamers.vary.protocol import require_shape
 
 
 class Domain(Protocol):
@@ -114,6 +115,7 @@ class ContinuousFeatures:
 
     def decode(self, theta: Matrix, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with features `theta` [n, d]."""
+        require_shape(theta, reference.nodes.shape)
         return reference._replace(nodes=theta)
 
     def project(self, theta: Matrix, reference: jraph.GraphsTuple) -> jax.Array:

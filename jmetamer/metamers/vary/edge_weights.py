@@ -14,6 +14,7 @@ from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.vary.continuous_features import Domain, Free, NonNegative
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
+from jmetamer.metamers.vary.protocol import require_shape
 
 
 class _Owners(NamedTuple):
@@ -117,6 +118,7 @@ class EdgeWeights:
     def decode(self, theta: Vector, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with weights `theta` [p], and the candidates behind its edges."""
         owners = self._owners(reference)
+        require_shape(theta, owners.is_owner.shape)
         own = jnp.where(owners.varies, theta[owners.owner], jnp.asarray(reference.edges.weight))
         graph = reference._replace(edges=reference.edges._replace(weight=own))
         return self._with_candidates(graph, theta) if self.candidates else graph
@@ -124,6 +126,7 @@ class EdgeWeights:
     def project(self, theta: Vector, reference: jraph.GraphsTuple) -> jax.Array:
         """Return `theta` clipped to the domain, [p]."""
         used = self._owners(reference).is_owner
+        require_shape(theta, used.shape)
         used = used.at[used.shape[0] - len(self.candidates or ()) :].set(True)
         return jnp.where(used, self.domain.project(theta), 0)
 

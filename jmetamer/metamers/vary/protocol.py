@@ -5,7 +5,18 @@ from typing import Any, Protocol
 import jax
 import jraph
 
+from jmetamer._base.errors import InputError
+
 Theta = Any  # a pytree of arrays
+
+
+def require_shape(theta: Any, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` where coordinates are of another shape than those of the reference."""
+    if theta.shape != shape:
+        raise InputError(
+            f"`theta` has shape {theta.shape}, but the coordinates of this `reference` have "
+            f"{shape}; give those of `init` or `encode` of the same reference"
+        )
 
 
 class Parameterization(Protocol):
