@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer import measures, results
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import ConfigError, InputError
 from jmetamer._base.kinds import Key, Matrix, NumberOrNaN
@@ -276,3 +277,24 @@ def test_options_of_datasets_and_layers_have_ranges_in_a_configuration(tmp_path,
     file.write_text(text + "\n")
     with pytest.raises(ConfigError, match=re.escape(path)):
         list(cells(read_config(file)))
+
+
+LIMITS = {"tolerance": 1.0, "worst_node_tolerance": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: measures.effective_number(0.5), "distances"),
+        (lambda: measures.harm.harm_of(3, [0]), "outcome"),
+        (
+            lambda: measures.success_bits(0.1, [0.1], [1.0], tolerance=1, worst_node_tolerance=1),
+            "squared_error",
+        ),
+        (lambda: results.make_reference(1.0, [0], [0], [1], [0], {}), "nodes"),
+        (lambda: results.make_reference(np.eye(1), 0, [0], [1], [0], {}), "senders"),
+    ],
+)
+def test_single_numbers_are_no_arrays(call, name):
+    with pytest.raises(InputError, match=f"`{name}` "):
+        call()

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import AnArray, Numbers, Seed, checked
+from jmetamer._base.arguments import Matrix, Numbers, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.features import feature_measure, unless_nonfinite
 from jmetamer.measures.pairs_of_rows import check_pairs, median_of_positive, squared_distances
@@ -72,7 +72,7 @@ def mmd_squared(reference: jax.Array, metamer: jax.Array) -> jax.Array:
 
 @checked
 def mmd_p_value(
-    reference: AnArray, metamer: Numbers, *, num_permutations: int = 999, seed: Seed = 0
+    reference: Matrix, metamer: Numbers, *, num_permutations: int = 999, seed: Seed = 0
 ) -> float:
     """Return the p-value of a permutation test of whether both have one distribution of rows.
 

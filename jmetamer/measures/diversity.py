@@ -68,7 +68,7 @@ def diversity(distances: Matrix) -> Diversity:
 
 
 @checked
-def effective_number(distances: np.ndarray) -> float:
+def effective_number(distances: Matrix) -> float:
     """Return the Vendi score `exp(-sum_i l_i log l_i)`, l the eigenvalues of `(1 - d) / b`.
 
     The effective number of different metamers (Friedman and Dieng, 2023): the exponential of the

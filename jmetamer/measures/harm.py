@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import AnArray, Numbers, checked
+from jmetamer._base.arguments import Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.bayes_labels import IMPOSSIBLE
 
@@ -96,7 +96,7 @@ def harm_outcomes(
 
 
 @checked
-def harm_of(outcome: AnArray, same_class: Numbers) -> Harm:
+def harm_of(outcome: Numbers, same_class: Numbers) -> Harm:
     """Return the shares of outcomes that are stored.
 
     Args:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import AnArray, checked
+from jmetamer._base.arguments import AnArray, Vector, checked
 from jmetamer._base.errors import InputError
 
 MIN_DISTANCE = 0.1  # of features or edges; a metamer nearer to its reference is called trivial
@@ -69,7 +69,7 @@ def num_needed(share: float, num_nodes: int) -> int:
 
 @checked
 def success_bits(
-    squared_error: AnArray,
+    squared_error: Vector,
     worst_node_error: AnArray,
     agreement: AnArray,
     *,

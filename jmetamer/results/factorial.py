@@ -158,6 +158,11 @@ def factor_tables(
         raise InputError("`factors` is empty; give at least one as name: (first, second level).")
     by_seed: dict[Any, dict[tuple[int, ...], list[float]]] = {}
     for row in rows:
+        if missing := [name for name in (seed, *factors) if name not in row]:
+            raise InputError(
+                f"a row has no {missing[0]!r}, but {', '.join(map(repr, row))}; name the keys of "
+                "the rows in `factors` and `seed`"
+            )
         cell = tuple(_place(row, name, levels) for name, levels in factors.items())
         cells = by_seed.setdefault(row[seed], {})
         if cell in cells:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import Numbers, Vector, checked
 
 
 class Reference(NamedTuple):
@@ -59,11 +59,11 @@ def arrays_digest(named_arrays: Iterable[tuple[str, Any]]) -> str:
 
 @checked
 def make_reference(
-    nodes: np.ndarray,
-    senders: np.ndarray,
-    receivers: np.ndarray,
-    weight: np.ndarray,
-    labels: np.ndarray,
+    nodes: Numbers,
+    senders: Vector,
+    receivers: Vector,
+    weight: Vector,
+    labels: Vector,
     attrs: Mapping[str, Any],
 ) -> Reference:
     """Return a `Reference` with its digest; two equal graphs give the same digest.

@@ -328,3 +328,11 @@ def test_what_is_below_the_round_off_of_the_range_is_no_effect(largest, is_effec
         rows, {"kind": ("a", "b")}, "difference", largest=largest, round_off=1e-6
     )
     assert (effect.mean != 0) is is_effect
+
+
+@pytest.mark.parametrize("missing", ["seed", "first"])
+def test_rows_without_a_key_are_refused_by_its_name(missing):
+    rows = [{"first": level, "seed": 0, "rank": 1.0} for level in (0, 1)]
+    del rows[1][missing]
+    with pytest.raises(InputError, match=f"a row has no '{missing}'"):
+        factorial_effects(rows, {"first": (0, 1)}, "rank")
