@@ -298,3 +298,14 @@ LIMITS = {"tolerance": 1.0, "worst_node_tolerance": 1.0}
 def test_single_numbers_are_no_arrays(call, name):
     with pytest.raises(InputError, match=f"`{name}` "):
         call()
+
+
+@pytest.mark.parametrize("values", [np.array(["a"]), np.array(["2"]), np.array([None])])
+def test_arrays_of_no_numbers_are_no_lists_of_numbers(values):
+    @checked
+    def largest(numbers: Sequence[float]) -> float:
+        return max(numbers)
+
+    with pytest.raises(InputError, match="`numbers` "):
+        largest(values)
+    assert largest(np.array([1.0, 2.0])) == 2

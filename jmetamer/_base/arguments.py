@@ -269,7 +269,8 @@ def _first_fits(kind: Kind, values: Any) -> bool:
     if getattr(values, "ndim", 1) > 1:
         ends = [values[0]]
     else:
-        ends = [np.min(values), np.max(values)] if hasattr(values, "dtype") else [values[0]]
+        ordered = hasattr(values, "dtype") and values.dtype.kind in "biuf"
+        ends = [np.min(values), np.max(values)] if ordered else [values[0]]
     return all(kind.take(end) is not MISFIT for end in ends)
 
 
