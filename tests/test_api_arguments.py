@@ -309,3 +309,13 @@ def test_arrays_of_no_numbers_are_no_lists_of_numbers(values):
     with pytest.raises(InputError, match="`numbers` "):
         largest(values)
     assert largest(np.array([1.0, 2.0])) == 2
+
+
+def test_a_class_is_no_function():
+    @checked
+    def called(function: Callable[[int], int]) -> int:
+        return function(1)
+
+    with pytest.raises(InputError, match="`function` "):
+        called(int)
+    assert called(abs) == 1

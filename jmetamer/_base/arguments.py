@@ -169,7 +169,7 @@ def _read(hint: Any) -> Kind:
     if not isinstance(whole, type):
         return ANYTHING
     if whole is Callable:
-        return Kind(lambda value: value if callable(value) else MISFIT, "a function")
+        return Kind(_function, "a function")
     if issubclass(whole, Mapping):
         return _mapping(*(get_args(hint) or (Any, Any)))
     if whole in (Sequence, Iterable, list):
@@ -212,6 +212,10 @@ def _union(options: list[Kind]) -> Kind:
 
     names = tuple(name for option in options for name in option.names)
     return Kind(take, " or ".join(dict.fromkeys(option.told for option in options)), names)
+
+
+def _function(value: Any) -> Any:
+    return value if callable(value) and not isinstance(value, type) else MISFIT
 
 
 def _literal(allowed: tuple[Any, ...]) -> Kind:

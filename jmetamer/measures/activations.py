@@ -23,7 +23,7 @@ def relative_squared_error(reference: jax.Array, metamer: jax.Array) -> jax.Arra
       >>> relative_squared_error(jnp.array([3.0, 4.0]), jnp.array([3.0, 4.5]))
       Array(0.01, dtype=float32)
     """
-    _require_alike(reference, metamer)
+    require_alike(reference, metamer)
     scale = jnp.abs(reference).max(initial=0.0)  # squares of large or tiny entries leave float32
     error = jnp.sum(jnp.square((metamer - reference) / scale))
     return error / jnp.sum(jnp.square(reference / scale))
@@ -66,7 +66,7 @@ def node_errors(reference: Matrix, metamer: Matrix) -> jax.Array:
       >>> node_errors(h, h.at[1, 1].add(0.5))
       Array([0.  , 0.25, 0.  ], dtype=float32)
     """
-    _require_alike(reference, metamer)
+    require_alike(reference, metamer)
     if reference.shape[0] == 0:
         return jnp.zeros(0, reference.dtype)
     scale = jnp.abs(reference).max(initial=0.0)
@@ -117,10 +117,10 @@ def worst_node_error(reference: Matrix, metamer: Matrix, share: SomeShare = 1.0)
     return error_of_share(node_errors(reference, metamer), share)
 
 
-def _require_alike(reference: jax.Array, metamer: jax.Array) -> None:
-    """Refuse activations of another shape, which would be broadcast or end in an error of JAX."""
+def require_alike(reference: jax.Array, metamer: jax.Array) -> None:
+    """Refuse arrays of another shape, which would be broadcast or end in an error of JAX."""
     if jnp.shape(reference) != jnp.shape(metamer):
         raise InputError(
             f"`metamer` has shape {jnp.shape(metamer)}, but `reference` has "
-            f"{jnp.shape(reference)}; give activations of the same nodes and layer"
+            f"{jnp.shape(reference)}; give those of the same nodes"
         )

@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
+from jmetamer._base.errors import InputError
 from jmetamer.measures import random_displacement, random_flips
 
 RNG = np.random.default_rng(0)
@@ -53,3 +55,9 @@ def test_flips_choose_every_entry_of_a_kind_equally_often():
     expected = np.array([1 / 3] * 3 + [2 / 5] * 5)
     error = 4 * np.sqrt(expected * (1 - expected) / len(KEYS))
     assert (np.abs(share - expected) < error).all()
+
+
+@pytest.mark.parametrize("control", [random_displacement, random_flips])
+def test_metamers_of_another_shape_are_refused(control):
+    with pytest.raises(InputError, match=r"`metamer` has shape \(4, 1\), .* \(4, 3\)"):
+        control(jax.random.key(0), np.zeros((4, 3)), np.zeros((4, 1)))
