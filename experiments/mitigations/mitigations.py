@@ -17,8 +17,8 @@ from jmetamer.report.effects_sentences import (
     without_sentence,
 )
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
-from jmetamer.report.makers import MadeCell
 from jmetamer.report.outcome_rows import grid_rows
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results.zarr_group import json_safe
 
 
@@ -48,7 +48,7 @@ def main() -> None:
 def effects_of(run: jm.Run, order: int = 3) -> Effects:
     """Return the effects of each factorial grid of a run, as its report shows them."""
     cells = [
-        MadeCell("", cell, number, run.settings(cell), run.dataset(cell))
+        StoredCell("", cell, number, run.settings(cell), run.dataset(cell))
         for number, cell in enumerate(run.cells, start=1)
     ]
     failed = [("", entry["settings"]) for entry in run.failures.values()]

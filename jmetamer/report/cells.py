@@ -115,6 +115,19 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
+def network_of(settings: Mapping[str, Any]) -> str:
+    """Return what is equal for cells of one trained network: its data, settings and seed.
+
+    Example:
+      >>> network_of({"model": {"hidden": 8}, "seed": 3, "metamers": {"layer": "conv1"}})
+      '{"model.hidden": 8, "seed": 3}'
+    """
+    flat = dict(flatten(settings))
+    seed = "training.seed" if flat.get("training.seed") is not None else "seed"
+    parts = ("dataset.", "model.", "training.")
+    return canonical({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
+
+
 def name_cells(
     all_settings: Mapping[str, Mapping[str, Any]], runs: Mapping[str, str] | None = None
 ) -> dict[str, CellName]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
-from jmetamer.report.makers import SEEDS, MadeCell, nested_without, without_seeds
+from jmetamer.report.makers import SEEDS, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
 from jmetamer.report.share import Share, over_networks
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing
@@ -68,7 +69,7 @@ class Comparison:
 def compare_runs(
     labels: Sequence[str],
     num_failed: Sequence[int],
-    cells: Sequence[MadeCell],
+    cells: Sequence[StoredCell],
     summaries: Mapping[str, CellSummary],
     readings: Sequence[Reading],
 ) -> Comparison:
@@ -88,7 +89,7 @@ def compare_runs(
     of_runs = {
         key for key, each in values.items() if all(len(found) <= 1 for found in each.values())
     }
-    groups: dict[str, dict[str, list[MadeCell]]] = {}
+    groups: dict[str, dict[str, list[StoredCell]]] = {}
     for made in cells:
         key = canonical({k: v for k, v in without_seeds(made.settings).items() if k not in of_runs})
         groups.setdefault(key, {}).setdefault(made.run, []).append(made)
@@ -114,7 +115,7 @@ def compare_runs(
     )
 
 
-def _values(labels: Sequence[str], cells: Iterable[MadeCell]) -> dict[str, dict[str, list[str]]]:
+def _values(labels: Sequence[str], cells: Iterable[StoredCell]) -> dict[str, dict[str, list[str]]]:
     """Return setting -> run -> its values in words, for settings that differ between the runs."""
     found: dict[str, dict[str, list[str]]] = {}
     for made in cells:
@@ -137,7 +138,7 @@ def _text(value: Any) -> str:
 def _row(
     what: str,
     label: str,
-    own: Sequence[MadeCell],
+    own: Sequence[StoredCell],
     alone: bool,
     summaries: Mapping[str, CellSummary],
     readings: Sequence[Reading],

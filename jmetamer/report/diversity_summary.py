@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.cells import setting
+from jmetamer.report.prose import said
 from jmetamer.report.reading import converged, median, scalar, values
-from jmetamer.report.wording import number, plural
 
 # Of what is compared, the measure that is the same distance from the reference.
 _SAME = {
@@ -67,28 +67,7 @@ def diversity_sentence(found: DiversitySummary) -> str:
       starts 0.6, by chance 0.75); by Vendi score they are as many as 2.5 wholly different
       ones.
     """
-    known = [
-        f"{name} {number(value)}"
-        for name, value in (
-            ("median distance from the reference", found.from_reference),
-            ("of the starts", found.start),
-            ("by chance", found.chance),
-        )
-        if not np.isnan(value)
-    ]
-    scale = "; ".join(["0: equal, 1: nothing in common", *([", ".join(known)] if known else [])])
-    classes = ""
-    if found.num_classes < found.num_compared:
-        classes = (
-            f" Up to renaming of nodes they are {plural(int(found.num_classes), 'graph')}; copies "
-            "of one are at distance 0."
-        )
-    return (
-        f"The {found.kind} of two of the {plural(found.num_compared, 'metamer')} that converged "
-        f"and are kept differ by {number(found.mean)} on average, by {number(found.minimum)} at "
-        f"least ({scale}); by Vendi score they are as many as {number(found.effective_number)} "
-        f"wholly different ones.{classes}"
-    )
+    return said("edge_sentences", "diversity", found)
 
 
 def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
@@ -99,13 +78,13 @@ def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
       data: variables of the cell.
     """
     start = "How different metamers are from each other was not measured"
-    kept = values(data, "stored_seed_id")
+    kept, stored = values(data, "stored_seed_id"), setting(settings, "store.metamers")
     if data.sizes.get("metamer", 0) < 2:
         return f"{start}: the cell has fewer than two; raise `metamers.count`."
     if kept.size < 2:
         return (
             f"{start}: it takes two that are kept, and `store.metamers` is "
-            f"{_told(settings, kept.size)}; set it to 2 or more, or to all."
+            f"{kept.size if stored is None else stored}; set it to 2 or more, or to all."
         )
     seeds = values(data, "seed_id")[converged(data)] if "seed_id" in data else kept
     if np.isin(kept, seeds).sum() < 2:
@@ -126,11 +105,6 @@ def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> Divers
         chance=chance,
         num_classes=scalar(data, "diversity_num_classes"),
     )
-
-
-def _told(settings: Mapping[str, Any], kept: int) -> Any:
-    given = setting(settings, "store.metamers")
-    return kept if given is None else given
 
 
 def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.wording import number
+from jmetamer.report.prose import paragraphs
 
 _ROWS = {
     "loss_relaxed": "loss with weights between 0 and 1",
@@ -91,47 +91,4 @@ def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
 
 def edge_sentences(edges: EdgeSummary) -> list[str]:
     """Say how the edges became hard, and how far they are from the reference's."""
-    return [text for text in (_hardening(edges), _distance(edges)) if text]
-
-
-def _hardening(edges: EdgeSummary) -> str:
-    if "loss_relaxed" in edges.numbers:
-        return (
-            f"From weights between 0 and 1 to edges (medians): loss "
-            f"{number(edges.median('loss_relaxed'))} relaxed, "
-            f"{number(edges.median('loss_rounded'))} after rounding, "
-            f"{number(edges.median('loss_flipped'))} after flips of single pairs "
-            f"({number(edges.median('num_flips'))} of them)."
-        )
-    if edges.by_swaps:
-        return _swaps(edges)
-    if "num_moves" in edges.numbers:
-        return f"The search over edges made {number(edges.median('num_moves'))} moves (median)."
-    return ""
-
-
-def _swaps(edges: EdgeSummary) -> str:
-    if edges.none_exists:
-        return (
-            "Swaps of edges that keep colors: 0 are available. So no structure metamer of the "
-            "matched layers exists by this construction; every graph of this cell is the reference "
-            "itself and counts as no success. Other graphs may still match: a search can tell."
-        )
-    moves, proposed = (number(edges.median(name)) for name in ("num_moves", "num_proposed"))
-    return (
-        f"Swaps of edges that keep colors: {round(edges.median('num_available')):,} graphs are one "
-        f"swap away from the reference. A metamer is the end of a random walk of {moves} swaps out "
-        f"of {proposed} proposed (medians)."
-    )
-
-
-def _distance(edges: EdgeSummary) -> str:
-    if "edge_jaccard" not in edges.numbers or edges.none_exists:
-        return ""
-    jaccard = edges.numbers["edge_jaccard"]
-    chance = "" if np.isnan(jaccard.chance) else f" (chance level {number(jaccard.chance)})"
-    return (
-        f"A metamer has {number(edges.median('edges_added'))} edges that the reference lacks, and "
-        f"lacks {number(edges.median('edges_removed'))} that the reference has (medians); the "
-        f"median Jaccard distance of the edge sets is {number(jaccard.median)}{chance}."
-    )
+    return paragraphs("edge_sentences", "edges", edges)

@@ -1,7 +1,7 @@
 """What the page shows of the effects of factors."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jmetamer.report.effects_sentences import (
@@ -27,14 +27,14 @@ class StudySection:
       study: its numbers.
       headline: what each factor changes.
       sentences: the rest in words.
-      picture: effects with intervals; None beyond the first 12 grids.
+      pictures: its figures; none beyond the first 12 grids.
       sources: names in the store of what the numbers are made from.
     """
 
     study: EffectStudy
     headline: str
     sentences: tuple[str, ...]
-    picture: Any
+    pictures: tuple[Any, ...]
     sources: tuple[str, ...]
 
 
@@ -73,14 +73,15 @@ def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]
         study=study,
         headline=main_sentence(study),
         sentences=tuple(text for text in sentences if text),
-        picture=_picture(place, study, cells),
+        pictures=_pictures(place, study, cells),
         sources=(*(f"settings.{key}" for key in keys), *OF_EFFECTS),
     )
 
 
-def _picture(place: int, study: EffectStudy, known: list[frozenset[str]]) -> Any:
+def _pictures(place: int, study: EffectStudy, known: Sequence[frozenset[str]]) -> tuple[Any, ...]:
     if place > _MAX_DRAWN:
-        return None
-    from jmetamer.report.effects_picture import effects_picture
+        return ()
+    from jmetamer.report.figures.page_figure import GridView
+    from jmetamer.report.pictures import draw_all
 
-    return effects_picture(f"effects{place}", study, known)
+    return draw_all(f"effects{place}", GridView(study, tuple(known)))[0]

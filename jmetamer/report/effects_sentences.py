@@ -15,7 +15,7 @@ from jmetamer.report.effects_summary import (
 from jmetamer.report.factor_settings import ACTIVATION, level_text
 from jmetamer.report.outcomes import ACCURACY
 from jmetamer.report.reading import grouped
-from jmetamer.report.wording import listing, number, percent, plural
+from jmetamer.report.wording import listing, number, percent, plural, signed
 from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect
 from jmetamer.results.factorial import Effect
 
@@ -30,16 +30,6 @@ _CAUTIONS = {
     "metamers.vary": "Where different parts of the graph vary, inputs and measures are not the "
     "same; only what all cells hold is compared, and ranks are of different inputs.",
 }
-
-
-def signed(value: float) -> str:
-    """Write an effect with its sign.
-
-    Example:
-      >>> print(signed(2.5), signed(-0.1), signed(0.0))
-      +2.5 -0.1 0
-    """
-    return f"+{number(value)}" if value > 0 else number(value)
 
 
 def interval(effect: Effect | AdjustedEffect) -> str:

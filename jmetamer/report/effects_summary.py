@@ -9,9 +9,9 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer.report.factor_grids import Grid, factor_grids
 from jmetamer.report.factor_settings import ACTIVATION, Factor
-from jmetamer.report.makers import MadeCell
 from jmetamer.report.outcome_rows import grid_rows, grid_widths
 from jmetamer.report.outcomes import LOG_VOLUME, RANK, WHY_ABSENT
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import plural
 from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect, adjusted_effect
 from jmetamer.results.factorial import Effect, factorial_effects
@@ -119,7 +119,7 @@ class Effects:
 
 
 def summarize_effects(
-    cells: Sequence[MadeCell],
+    cells: Sequence[StoredCell],
     failed: Sequence[tuple[str, Mapping[str, Any]]] = (),
     order: int = 3,
 ) -> Effects:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jmetamer.report.wording import plural
+
 MAX_METAMERS = 4
 MAX_PICTURES = 10
 MAX_ROWS = 8
@@ -70,6 +72,13 @@ def choose_examples(
         limits=_limits(rows, reference.attrs.get("feature_range")),
         num_stored=len(metamers),
     )
+
+
+def which_metamers(num_stored: int, num_shown: int) -> str:
+    """Say which of the stored metamers are shown."""
+    if num_stored == 1:
+        return "The one stored metamer"
+    return f"Of {plural(num_stored, 'stored metamer')} the {num_shown} with the lowest loss"
 
 
 def informative_columns(rows: np.ndarray, binary: bool) -> tuple[np.ndarray, str]:

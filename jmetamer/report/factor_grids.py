@@ -20,7 +20,8 @@ from jmetamer.report.factor_settings import (
     recipes,
     separated,
 )
-from jmetamer.report.makers import SEEDS, MadeCell, nested_without
+from jmetamer.report.makers import SEEDS, nested_without
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import listing, plural
 
 _SEED = "training.seed"
@@ -43,7 +44,7 @@ class Grid:
 
     where: str
     factors: tuple[Factor, ...]
-    cells: Mapping[tuple[tuple[Any, ...], Any], tuple[MadeCell, ...]]
+    cells: Mapping[tuple[tuple[Any, ...], Any], tuple[StoredCell, ...]]
     seeds: tuple[Any, ...]
     note: str
     about: frozenset[str]
@@ -111,7 +112,7 @@ class _Part:
 
 
 def factor_grids(
-    cells: Sequence[MadeCell], failed: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    cells: Sequence[StoredCell], failed: Sequence[tuple[str, Mapping[str, Any]]] = ()
 ) -> tuple[list[Grid], list[str]]:
     """Return the factorial grids of the cells, and why others are incomplete.
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jmetamer.report.cells import canonical, flatten, setting
-from jmetamer.report.makers import SEEDS, MadeCell
+from jmetamer.report.makers import SEEDS
+from jmetamer.report.stored_cell import StoredCell
 
 ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
 _KINDS = ("none", "random", "adversarial")
@@ -50,7 +51,7 @@ class Asked:
 
     run: str
     settings: Mapping[str, Any]
-    made: MadeCell | None = None
+    made: StoredCell | None = None
 
     def level(self, key: str) -> Any:
         """Return the value of a setting; a list as text, so that it can name a place."""

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.measures.harm import HARM_OUTCOMES, Harm, harm_of
-from jmetamer.report.control_summary import LABELS
-from jmetamer.report.makers import Maker, network_of
-from jmetamer.report.reading import grouped, mean
+from jmetamer.report.reading import mean
+from jmetamer.report.wording import CONTROLS
 from jmetamer.results.seed_interval import SeedSummary, seed_summary
 
 METAMERS = "metamers"
@@ -140,16 +139,6 @@ def summarize_harm(networks: Sequence[Sequence[StoredHarm]]) -> HarmSummary:
     return HarmSummary(lines, count, total, len(groups), first.no_start, "")
 
 
-def harm_of_maker(maker: Maker) -> HarmSummary:
-    """Return the harm of a maker's metamers over its networks, one of each seed of their training.
-
-    Args:
-      maker: cells that differ in seeds alone.
-    """
-    networks = grouped((network_of(one.settings), read_harm(one.data)) for one in maker.cells)
-    return summarize_harm(list(networks.values()))
-
-
 def _line(name: str, networks: Sequence[Sequence[Mapping[str, Harm]]]) -> HarmLine:
     codes = [harm[name].outcome for group in networks for harm in group]
 
@@ -165,7 +154,7 @@ def _line(name: str, networks: Sequence[Sequence[Mapping[str, Harm]]]) -> HarmLi
 
     return HarmLine(
         name=name,
-        label="metamers that succeed" if name == METAMERS else LABELS.get(name, name),
+        label="metamers that succeed" if name == METAMERS else CONTROLS.get(name, name),
         counts={
             outcome: sum(int((one == code).sum()) for one in codes)
             for outcome, code in _CODES.items()

@@ -1,10 +1,11 @@
 """Several runs read as one, so that one page can show them side by side."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
+from jmetamer.report.stored_cell import read_cells
 
 
 class JoinedRuns:
@@ -14,65 +15,34 @@ class JoinedRuns:
       runs: opened runs, at least one.
 
     Attributes:
+      labels: names of the runs.
+      cells: finished cells; identifiers of several runs begin with the name of the run.
       failures: cells without numbers: those that failed, with settings and traceback, and those
         that are damaged, with the reason as their traceback.
+      failed_settings: run and settings of each of these.
+      num_failed: number of these in each run.
       num_unfinished: cells that were asked for and have not ended.
     """
 
     def __init__(self, runs: Sequence[Any]) -> None:
-        self.runs = tuple(runs)
-        self.labels = run_labels([Path(run.folder) for run in self.runs])
-        alone = len(self.runs) == 1
-        self._place: dict[str, tuple[int, str]] = {}
+        self.labels = run_labels([Path(run.folder) for run in runs])
+        self.num_unfinished = sum(len(run.unfinished) for run in runs)
         self.failures: dict[str, Mapping[str, Any]] = {}
-        self.run_of: dict[str, str] = {}
+        self.failed_settings: list[tuple[str, Mapping[str, Any]]] = []
         self.num_failed: tuple[int, ...] = ()
-        self.num_unfinished = sum(len(run.unfinished) for run in self.runs)
-        for place, (label, run) in enumerate(zip(self.labels, self.runs, strict=True)):
+        cells = []
+        for label, run in zip(self.labels, runs, strict=True):
+            name, prefix = (label, f"{label}/") if len(runs) > 1 else ("", "")
             readable, unreadable = run.readable()
-            damaged = {cell: {"traceback": reason} for cell, reason in unreadable.items()}
-            for cell in readable:
-                self._place[cell if alone else f"{label}/{cell}"] = place, cell
+            cells += read_cells(run, name, prefix, readable)
+            damaged = {cell: {"traceback": why} for cell, why in unreadable.items()}
             failures = run.failures | damaged
-            for cell, entry in failures.items():
-                self.failures[cell if alone else f"{label}/{cell}"] = entry
-            if not alone:
-                cells = (*readable, *failures)
-                self.run_of |= {f"{label}/{cell}": label for cell in cells}
+            self.failures |= {prefix + cell: entry for cell, entry in failures.items()}
+            self.failed_settings += [(name, one.get("settings") or {}) for one in failures.values()]
             self.num_failed += (len(failures),)
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """Ids of all finished cells; those of several runs begin with the name of the run."""
-        return tuple(self._place)
-
-    def settings(self, cell: str) -> dict[str, Any]:
-        """Return the resolved settings of a cell."""
-        return self._read("settings", cell)
-
-    def dataset(self, cell: str) -> xr.Dataset:
-        """Return the variables of a cell."""
-        return self._read("dataset", cell)
-
-    def provenance(self, cell: str) -> dict[str, Any]:
-        """Return versions, device, precision and seconds of a cell."""
-        return self._read("provenance", cell)
-
-    def status_counts(self, cell: str) -> dict[str, int]:
-        """Return status name -> number of metamers."""
-        return self._read("status_counts", cell)
-
-    def reference_data(self, cell: str) -> Any:
-        """Return the reference of a cell as plain arrays."""
-        return self._read("reference_data", cell)
-
-    def metamers(self, cell: str) -> Any:
-        """Return the stored metamers of a cell, lazily."""
-        return self._read("metamers", cell)
-
-    def _read(self, what: str, cell: str) -> Any:
-        place, own = self._place[cell]
-        return getattr(self.runs[place], what)(own)
+        self.cells = [
+            dataclasses.replace(cell, number=number) for number, cell in enumerate(cells, start=1)
+        ]
 
 
 def run_labels(folders: Sequence[Path]) -> tuple[str, ...]:

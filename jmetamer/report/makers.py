@@ -1,34 +1,16 @@
 """Cells that differ in nothing but their seeds, taken together: one maker of metamers."""
 
 import dataclasses
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import xarray as xr
-
-from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
+from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells, network_of
+from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.reading import grouped
+from jmetamer.report.stored_cell import StoredCell
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class MadeCell:
-    """One cell of a run, as the comparison of cells needs it.
-
-    Attributes:
-      run: name of the run; empty where the page is of one run.
-      cell: identifier on the page.
-      number: place on the page, from 1.
-      settings: resolved settings.
-      data: variables.
-    """
-
-    run: str
-    cell: str
-    number: int
-    settings: Mapping[str, Any]
-    data: xr.Dataset
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +27,7 @@ class Maker:
     run: str
     title: str
     settings: Mapping[str, Any]
-    cells: tuple[MadeCell, ...]
+    cells: tuple[StoredCell, ...]
 
     @property
     def architecture(self) -> str:
@@ -56,6 +38,12 @@ class Maker:
     def numbers(self) -> tuple[int, ...]:
         """Places of its cells on the page."""
         return tuple(made.number for made in self.cells)
+
+    @functools.cached_property
+    def harm(self) -> HarmSummary:
+        """Harm of its metamers over its networks, one of each seed of their training."""
+        networks = grouped((network_of(one.settings), one.harm) for one in self.cells)
+        return summarize_harm(list(networks.values()))
 
 
 def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,20 +56,7 @@ def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flatten(settings) if key not in SEEDS}
 
 
-def network_of(settings: Mapping[str, Any]) -> str:
-    """Return what is equal for cells of one trained network: its data, settings and seed.
-
-    Example:
-      >>> network_of({"model": {"hidden": 8}, "seed": 3, "metamers": {"layer": "conv1"}})
-      '{"model.hidden": 8, "seed": 3}'
-    """
-    flat = dict(flatten(settings))
-    seed = "training.seed" if flat.get("training.seed") is not None else "seed"
-    parts = ("dataset.", "model.", "training.")
-    return canonical({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
-
-
-def makers(cells: Iterable[MadeCell]) -> list[Maker]:
+def makers(cells: Iterable[StoredCell]) -> list[Maker]:
     """Group the cells of each run by their settings without the seeds.
 
     Args:

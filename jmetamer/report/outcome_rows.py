@@ -8,9 +8,10 @@ import xarray as xr
 
 from jmetamer.report.cells import flatten
 from jmetamer.report.factor_grids import Grid
-from jmetamer.report.makers import SEEDS, MadeCell
+from jmetamer.report.makers import SEEDS
 from jmetamer.report.outcomes import LOG_VOLUME, RANK, cell_outcomes, outcome_widths
 from jmetamer.report.reading import mean, values
+from jmetamer.report.stored_cell import StoredCell
 
 # Where these differ, volumes have other units, or nodes are not the same.
 _UNITS = ("dataset.", "metamers.layer", "metamers.vary", "metamers.features", "geometry.inputs")
@@ -97,9 +98,9 @@ def _log_volumes(grid: Grid) -> tuple[dict[Any, float], str, str]:
     )
 
 
-def _same_seeds(grid: Grid) -> list[dict[Any, MadeCell]]:
+def _same_seeds(grid: Grid) -> list[dict[Any, StoredCell]]:
     """Return the cells of all seeds that choose random numbers, by place; whole crossings alone."""
-    groups: dict[tuple[Any, ...], dict[Any, MadeCell]] = {}
+    groups: dict[tuple[Any, ...], dict[Any, StoredCell]] = {}
     for place, cells in grid.cells.items():
         for one in cells:
             flat = dict(flatten(one.settings))
@@ -108,7 +109,7 @@ def _same_seeds(grid: Grid) -> list[dict[Any, MadeCell]]:
     return [group for group in groups.values() if len(group) == size]
 
 
-def _equal_ranks(cells: Mapping[Any, MadeCell]) -> list[int]:
+def _equal_ranks(cells: Mapping[Any, StoredCell]) -> list[int]:
     """Return the nodes with one rank, one number of inputs and a finite volume in all cells."""
     tables = [_by_node(one.data) for one in cells.values()]
     return [

@@ -17,20 +17,19 @@ from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.effects_section import MAX_OPEN, study_sections
-from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits, signed
+from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.harm_sentences import points
-from jmetamer.report.harm_summary import NOT_KNOWN, OUTCOMES, harm_of_maker
+from jmetamer.report.harm_summary import NOT_KNOWN, OUTCOMES
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
-from jmetamer.report.makers import MadeCell, makers
-from jmetamer.report.reading import finite, scalar, values
+from jmetamer.report.makers import makers
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import OF_HARM, OF_THE_RUN, those_known
-from jmetamer.report.success_sentences import short, too_few_pairs
-from jmetamer.report.success_summary import Correction, criteria_told
+from jmetamer.report.success_sentences import too_few_pairs
+from jmetamer.report.success_summary import criteria_told
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
 from jmetamer.report.transfer_summary import (
     judge_architectures,
@@ -39,7 +38,6 @@ from jmetamer.report.transfer_summary import (
     readings,
     unlike_told,
 )
-from jmetamer.results.holm_over_cells import holm_over_cells
 
 NUM_CELLS_OPEN = 4
 NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
@@ -85,37 +83,28 @@ def render(runs: Sequence[Any]) -> str:
       runs: opened runs, at least one.
     """
     run = JoinedRuns(runs)
-    settings = {cell: run.settings(cell) for cell in run.cells}
-    data = {cell: run.dataset(cell) for cell in run.cells}
-    names = name_cells(settings, run.run_of)
-    corrections = _corrections(data, run.run_of)
-    sections = [
-        cell_section(run, number, names[cell], settings[cell], data[cell], corrections[cell])
-        for number, cell in enumerate(settings, start=1)
-    ]
-    made = [
-        MadeCell(run.run_of.get(cell, ""), cell, number, settings[cell], data[cell])
-        for number, cell in enumerate(settings, start=1)
-    ]
-    by_maker = makers(made)
+    cells = run.cells
+    names = name_cells(
+        {one.cell: one.settings for one in cells}, {one.cell: one.run for one in cells}
+    )
+    sections = [cell_section(one, names[one.cell]) for one in cells]
+    by_maker = makers(cells)
     rows = readings(by_maker)
-    harms = [(maker, harm_of_maker(maker)) for maker in by_maker]
-    effects = summarize_effects(made, _failed_settings(run))
+    effects = summarize_effects(cells, run.failed_settings)
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
     summaries = [one.summary for one in sections]
     sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
-    provenances = [run.provenance(cell) for cell in list(settings)[:1]]
     comparison = None
-    if len(run.runs) > 1:
+    if len(runs) > 1:
         by_cell = {one.name.cell: one for one in summaries}
-        comparison = compare_runs(run.labels, run.num_failed, made, by_cell, rows)
+        comparison = compare_runs(run.labels, run.num_failed, cells, by_cell, rows)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             title=_title(summaries),
             folders=run.labels,
-            about=_about(provenances[0] if provenances else {}),
+            about=_about(cells[0].stored("provenance") if cells else {}),
             sentences=run_sentences(
                 summaries, len(failures), sizes, rows, num_unfinished=run.num_unfinished
             ),
@@ -130,8 +119,8 @@ def render(runs: Sequence[Any]) -> str:
             effects=effects,
             max_open=MAX_OPEN,
             effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
-            harms=harms,
-            show_harm=any(harm.reason != NOT_KNOWN for _, harm in harms),
+            makers=by_maker,
+            show_harm=any(maker.harm.reason != NOT_KNOWN for maker in by_maker),
             harm_outcomes=OUTCOMES,
             harm_sources=OF_HARM,
             rows=rows,
@@ -191,8 +180,8 @@ def _environment() -> jinja2.Environment:
         coded=wording.coded,
         what_chance_is=what_chance_is,
         listing=wording.listing,
-        kappa=short,
-        signed=signed,
+        kappa=wording.short,
+        signed=wording.signed,
         interval=interval,
         share_limits=share_limits,
         seeds_needed=seeds_needed,
@@ -213,34 +202,13 @@ def shade(kappa: float) -> int:
     return 0 if np.isnan(kappa) else round(10 * min(max(kappa, 0.0), 1.0))
 
 
-def _corrections(data: Mapping[str, Any], run_of: Mapping[str, str]) -> dict[str, Correction]:
-    """Return cell -> correction of its null test over the cells of its run."""
-    found = {}
-    for run in dict.fromkeys(run_of.get(cell, "") for cell in data):
-        cells = [cell for cell in data if run_of.get(cell, "") == run]
-        given = [np.asarray(values(data[cell], "null_p_value"), float).ravel() for cell in cells]
-        tested = sum(bool(np.isfinite(one).any()) for one in given)
-        pairs = finite([scalar(data[cell], "null_pairs") for cell in cells])
-        most = float(pairs.max()) if pairs.size else float("nan")
-        for cell, adjusted in zip(cells, holm_over_cells(given), strict=True):
-            found[cell] = Correction(adjusted, tested, most)
-    return found
-
-
-def _failed_settings(run: JoinedRuns) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the run and the settings of every cell that failed."""
-    return [
-        (run.run_of.get(cell, ""), entry.get("settings") or {})
-        for cell, entry in run.failures.items()
-    ]
-
-
-def _overview(summaries: list[CellSummary]) -> Any:
+def _overview(summaries: list[CellSummary]) -> tuple[Any, ...]:
     if len(summaries) < 2:
-        return None
-    from jmetamer.report.pictures import overview_picture
+        return ()
+    from jmetamer.report.figures.page_figure import RunView
+    from jmetamer.report.pictures import draw_all
 
-    return overview_picture(summaries)
+    return draw_all("all", RunView(summaries))[0]
 
 
 def _title(summaries: list[CellSummary]) -> str:

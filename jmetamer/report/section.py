@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jmetamer.report import wording
-from jmetamer.report.cells import CellName, name_cells, setting
+from jmetamer.report.cells import CellName, name_cells
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.sources import OF_A_CELL, OF_DIVERSITY, OF_NO_DIVERSITY
-from jmetamer.report.success_summary import Correction
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary, summarize
 
 MAX_CELLS_DRAWN = 48
@@ -36,7 +36,7 @@ class CellSection:
     summary: CellSummary
     sentences: list[str]
     sources: tuple[str, ...]
-    pictures: list[Any]
+    pictures: tuple[Any, ...]
     notes: list[str]
     command: str
     settings: str
@@ -60,34 +60,23 @@ class Failure:
     traceback: str
 
 
-def cell_section(
-    run: Any,
-    index: int,
-    name: CellName,
-    settings: Mapping[str, Any],
-    data: Any,
-    correction: Correction,
-) -> CellSection:
-    """Put together what the page says about a finished cell.
-
-    Args:
-      run: where provenance, reference and metamers are read.
-      index: place on the page, from 1.
-      name: what the cell is called.
-      settings: resolved settings.
-      data: variables.
-      correction: of the null test over the cells of the run.
-    """
-    provenance = run.provenance(name.cell)
-    summary = summarize(name, settings, data, run.status_counts(name.cell), correction)
-    pictures, size = [], ""
+def cell_section(cell: StoredCell, name: CellName) -> CellSection:
+    """Put together what the page says about a finished cell, which is called so."""
+    index, data, settings = cell.number, cell.data, cell.settings
+    provenance = cell.stored("provenance")
+    summary = summarize(name, settings, data, cell.counts, cell.correction)
+    size = ""
+    pictures: tuple[Any, ...] = ()
+    missing: tuple[str, ...] = ()
     if index <= MAX_CELLS_DRAWN:
-        from jmetamer.report.pictures import cell_pictures
+        from jmetamer.report.figures.page_figure import CellView
+        from jmetamer.report.pictures import draw_all
 
-        reference = run.reference_data(name.cell)
+        reference = cell.stored("reference_data")
         # A cell that keeps no metamers has no features to open.
-        metamers = run.metamers(name.cell) if data.sizes.get("stored", 0) else ()
-        pictures = cell_pictures(f"c{index}", summary, settings, data, reference, metamers)
+        metamers = cell.stored("metamers") if data.sizes.get("stored", 0) else ()
+        view = CellView(summary, settings, data, reference, metamers)
+        pictures, missing = draw_all(f"c{index}", view)
         size = (
             f"{wording.plural(len(reference.nodes), 'node')}, "
             f"{wording.plural(reference.nodes.shape[1], 'feature')} each"
@@ -99,11 +88,7 @@ def cell_section(
         sentences=cell_sentences(summary),
         sources=(*OF_A_CELL, *(OF_DIVERSITY if summary.diversity else OF_NO_DIVERSITY)),
         pictures=pictures,
-        notes=[
-            *([data.attrs["unverified"]] if "unverified" in data.attrs else []),
-            *([] if summary.diversity or not summary.count else [summary.no_diversity]),
-            *_notes(index, summary, {picture.title for picture in pictures}, settings),
-        ],
+        notes=list(_notes(index, summary, data, missing)),
         command=str(provenance.get("command", "")),
         settings=_json(settings),
         provenance=_json(provenance),
@@ -128,52 +113,20 @@ def failure_section(cell: str, entry: Mapping[str, Any]) -> Failure:
     )
 
 
-def _notes(
-    index: int, summary: CellSummary, drawn: set[str], settings: Mapping[str, Any]
-) -> list[str]:
+def _notes(index: int, summary: CellSummary, data: Any, missing: Sequence[str]) -> Iterator[str]:
+    """Yield what a reader should know of a cell: of its numbers, then why figures are missing."""
+    if "unverified" in data.attrs:
+        yield data.attrs["unverified"]
+    if summary.count and not summary.diversity:
+        yield summary.no_diversity
     if index > MAX_CELLS_DRAWN:
-        return [
+        yield (
             f"Figures are drawn for the first {MAX_CELLS_DRAWN} cells only; the numbers above and "
             "the stored arrays are complete."
-        ]
-    missing = {
-        "Loss during the optimization": "No loss curve: no finite loss was recorded.",
-        "Reference against metamers": "No examples: no metamers of this cell were stored.",
-        "Spectrum of the Jacobian": "No spectrum: "
-        + (
-            "`geometry.enabled` is false in this cell."
-            if setting(settings, "geometry.enabled") is False
-            else "this cell holds no singular value above zero."
-        ),
-        "Deviations from the reference": "No deviations: no finite deviation was recorded.",
-        "Layer-by-layer match": "No picture of the match layer by layer: every match is 0 or "
-        "undefined, and neither has a place on its log axis.",
-    }
-    if summary.count and summary.unchanged == summary.count:
-        same = "every graph is the reference itself, or the reference renamed"
-        missing["Deviations from the reference"] = f"No deviations: {same}."
-        missing["Layer-by-layer match"] = f"No match layer by layer: {same}."
-    if summary.edges is not None:
-        missing["Edges beside those of the reference"] = (
-            "No drawing of edges: no metamers of this cell were stored."
         )
-        if summary.edges.none_exists:
-            missing["Edges beside those of the reference"] = (
-                "No drawing of edges: every graph is the reference itself."
-            )
-        if summary.edges.features_stay:
-            del missing["Reference against metamers"]
-        if summary.edges.by_swaps:
-            missing["Loss during the optimization"] = (
-                "No loss curve: swaps are made at random and never look at the loss."
-            )
-    notes = [text for title, text in missing.items() if title not in drawn]
-    if any(status.name == "ZERO_TARGET" for status in summary.statuses):
-        notes.insert(
-            0,
-            "The target activation is all zero, so the relative loss is undefined for this cell.",
-        )
-    return notes
+    elif any(status.name == "ZERO_TARGET" for status in summary.statuses):
+        yield "The target activation is all zero, so the relative loss is undefined for this cell."
+    yield from missing
 
 
 def _json(value: Any) -> str:

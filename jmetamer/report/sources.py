@@ -65,51 +65,6 @@ OF_HARM = (
     "harm_outcome", "harm_same_class", "harm_control", "control_harm_outcome",
     "control_harm_same_class", "success", "settings.dataset.seed", "settings.training.seed",
 )  # fmt: skip
-_STORED = ("stored_seed_id", "seed_id", "loss_hardened")
-# Title of a figure -> what it reads where it is there.
-FIGURES: dict[str, tuple[str, ...]] = {
-    "Success of every cell": ("success",),
-    "Converged share of every cell": ("status_counts",),
-    "Loss during the optimization": (
-        "trace_step", "loss_trace", "settings.metamers.tolerance",
-    ),
-    "Reference against metamers": ("reference.nodes", "reference.labels", "features", *_STORED),
-    "Edges beside those of the reference": (
-        "reference.senders", "reference.receivers", "reference.weight", "flip_seed_id",
-        "flip_sender", "flip_receiver", "flip_added", "edge_sender", "edge_receiver",
-        "edge_weight", *_STORED, "settings.metamers.nodes",
-    ),
-    "Spectrum of the Jacobian": (
-        "singular_values_pre", "rank_cutoff_pre", "singular_values_post", "rank_cutoff_post",
-    ),
-    "Rank and volume": (
-        "geometry_node", "num_inputs", "num_outputs", "rank_pre", "rank_low_pre", "rank_high_pre",
-        "rank_post", "rank_low_post", "rank_high_post", "volume_change",
-    ),
-    "Spectra before and after each activation": (
-        "geometry_layer", "singular_values", "rank_cutoff",
-    ),
-    "Rank against its structural bound": (
-        "geometry_layer", "rank", "rank_ceiling", "layer_num_inputs", "tolerance_dimension",
-        "relative_tolerance",
-    ),
-    "Maps over all nodes": (
-        "map_layer", "map_nu", "map_log_volume", "map_rank", "map_degree", "map_homophily",
-        "map_name", "map_statistic", "map_correlation", "map_correlation_low",
-        "map_correlation_high", "map_class", "map_class_mean", "map_class_error",
-    ),
-    "Ledger of dimension and volume": (
-        "ledger_node", "ledger_step", "ledger_layer", "ledger_num_inputs", "ledger_hidden",
-        "ledger_dimension", "ledger_certified", "ledger_log_volume", "ledger_rank_loss",
-    ),
-    "Effects of the factors": OF_EFFECTS,
-    "Deviations from the reference": (
-        "measure", "deviation", "deviation_start", "deviation_chance",
-    ),
-    "Layer-by-layer match": (
-        "layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance",
-    ),
-}  # fmt: skip
 
 
 def known_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]:

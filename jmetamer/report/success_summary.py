@@ -4,16 +4,16 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import setting
+from jmetamer.report.cells import network_of, setting
 from jmetamer.report.harm_summary import HarmSummary, read_harm, summarize_harm
-from jmetamer.report.makers import network_of
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
+from jmetamer.report.stored_cell import Correction
 from jmetamer.report.wording import number, percent
 from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import (
@@ -80,20 +80,6 @@ class Statistic:
     high: float
     null_max: float
     share_above: float
-
-
-class Correction(NamedTuple):
-    """Correction of a cell's null test for the number of cells in its run.
-
-    Attributes:
-      p_values: [metamer] adjusted by Holm's method.
-      num_cells: number of cells that were adjusted together.
-      most_pairs: largest number of random pairs of any of them, NaN where unknown.
-    """
-
-    p_values: np.ndarray
-    num_cells: int
-    most_pairs: float = float("nan")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import CellName, setting
+from jmetamer.report.cells import CellName, network_of, setting
 from jmetamer.report.deviation_summary import Deviation, summarize_deviations
 from jmetamer.report.diversity_summary import (
     DiversitySummary,
@@ -23,11 +23,11 @@ from jmetamer.report.geometry_summary import (
     summarize_maps,
 )
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
-from jmetamer.report.makers import network_of
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import known_names
-from jmetamer.report.success_summary import Correction, Criterion, SuccessSummary, summarize_success
+from jmetamer.report.stored_cell import Correction
+from jmetamer.report.success_summary import Criterion, SuccessSummary, summarize_success
 from jmetamer.results.criteria import BEYOND_SWAPS
 from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 

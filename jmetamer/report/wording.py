@@ -8,6 +8,17 @@ from markupsafe import Markup, escape
 
 _ROUND_OFF = 1e-7  # of shares in float32
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# Graphs that are no metamers, by their names in the store.
+CONTROLS = {
+    "start": "start of the search",
+    "displacement": "random displacement as far as the metamer's",
+    "flips": "random flips, as many as the metamer's",
+    "edge_flips": "random changes of edges, as many as the metamer's",
+    "neighbor": "nearest neighbor in representation space",
+    "null_space": "null-space replacement",
+    "random_edges": "as many edges between random pairs",
+    "identity": "the reference itself",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -93,6 +104,26 @@ def percent(share: float | None) -> str:
     if _ROUND_OFF < gap < 5e-4:
         decimals = math.ceil(-math.log10(200 * gap))
     return f"{100 * share:.{decimals}f}".removesuffix(".0") + "%"
+
+
+def signed(value: float) -> str:
+    """Write an effect with its sign.
+
+    Example:
+      >>> print(signed(2.5), signed(-0.1), signed(0.0))
+      +2.5 -0.1 0
+    """
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def short(value: float) -> str:
+    """Write a kappa with two decimals, and no sign before what rounds to 0.
+
+    Example:
+      >>> short(-0.001), short(0.314)
+      ('0.00', '0.31')
+    """
+    return "undefined" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
 
 
 def plural(count: int, noun: str) -> str:

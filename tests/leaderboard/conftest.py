@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from jmetamer.report.leaderboard.stored_cell import read_cells
+from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
 
 SETTINGS = {

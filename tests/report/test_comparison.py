@@ -110,12 +110,16 @@ def test_cells_without_a_counterpart_are_kept_and_marked(build, tmp_path):
 
 def test_names_are_unique_and_cells_read_from_their_own_run(build):
     joined = JoinedRuns([build("a", "none", 1), build("b", "adversarial", 1)])
-    assert joined.cells == ("a/conv1-0", "a/logits-0", "b/conv1-0", "b/logits-0")
-    assert joined.settings("b/conv1-0")["training"]["perturbation"] == "adversarial"
-    assert joined.run_of["a/logits-0"] == "a"
+    assert [one.cell for one in joined.cells] == [
+        "a/conv1-0",
+        "a/logits-0",
+        "b/conv1-0",
+        "b/logits-0",
+    ]
+    assert joined.cells[2].settings["training"]["perturbation"] == "adversarial"
+    assert [one.run for one in joined.cells] == ["a", "a", "b", "b"]
     one = JoinedRuns([build("a", "none", 1)])
-    assert one.cells == ("conv1-0", "logits-0")
-    assert one.run_of == {}
+    assert [(cell.cell, cell.run) for cell in one.cells] == [("conv1-0", ""), ("logits-0", "")]
 
 
 def test_runs_without_criteria_and_judges_have_no_such_columns(tmp_path, run_of, cell, digits):

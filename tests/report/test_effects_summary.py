@@ -15,9 +15,9 @@ from jmetamer.report.effects_sentences import (
     without_sentence,
 )
 from jmetamer.report.effects_summary import EqualRank, summarize_effects
-from jmetamer.report.makers import MadeCell
 from jmetamer.report.outcome_rows import grid_rows
 from jmetamer.report.outcomes import cell_outcomes
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results import AdjustedEffect, Effect
 
 COMBINATIONS = list(itertools.product(("relu", "elu"), (False, True)))
@@ -43,7 +43,7 @@ def made(numbers, variables=lambda *place: {}):
         for (activation, residual), value in zip(COMBINATIONS, row, strict=True):
             data = xr.Dataset(variables(activation, residual, seed), attrs={"test_accuracy": value})
             settings = settings_of(activation, residual, seed)
-            found.append(MadeCell("", f"c{len(found)}", len(found) + 1, settings, data))
+            found.append(StoredCell("", f"c{len(found)}", len(found) + 1, settings, data))
     return found
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 
 from jmetamer.report.factor_grids import factor_grids
 from jmetamer.report.factor_settings import _short_name
-from jmetamer.report.makers import MadeCell
+from jmetamer.report.stored_cell import StoredCell
 
 TWO = {"model.activation": ["relu", "elu"], "model.residual": [False, True]}
 KINDS = {"training.perturbation": ["none", "adversarial", "random"]}
@@ -41,7 +41,7 @@ def crossed(*grids, run="", change=None):
     ]
     settings = [settings_of(point | (change(point) if change else {})) for point in points]
     return [
-        MadeCell(run, f"c{number}", number, one, xr.Dataset())
+        StoredCell(run, f"c{number}", number, one, xr.Dataset())
         for number, one in enumerate(settings, start=1)
     ]
 

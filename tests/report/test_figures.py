@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jmetamer.report.examples import choose_examples, informative_columns
-from jmetamer.report.figures import deviations, examples, layers, losses, spectra
+from jmetamer.report.figures import deviations, examples, layers, losses, ranks, spectra
 from jmetamer.report.figures.style import blank, log_axis
 
 TOLERANCE = 1e-4
@@ -67,12 +67,12 @@ def test_a_far_cutoff_is_named_and_a_near_one_is_drawn(cell, digits):
 
 def test_ranks_are_drawn_below_their_ceiling(cell, digits):
     data = cell(digits, activation="elu")["data"]
-    figure = spectra.ranks(data)
+    figure = ranks.ranks(data)
     after = lines(figure.axes[0], "rank after it")[0]
     np.testing.assert_array_equal(after.get_ydata(), data["rank_post"].values)
     assert lines(figure.axes[0], "ceiling")[0].get_ydata()[0] == 16
     assert len(figure.axes) == 2
-    assert len(spectra.ranks(cell(digits, activation="relu")["data"]).axes) == 1
+    assert len(ranks.ranks(cell(digits, activation="relu")["data"]).axes) == 1
 
 
 def test_pictures_are_the_rows_and_share_one_scale(cell, digits):
@@ -120,4 +120,4 @@ def test_what_is_missing_or_undefined_is_not_drawn(cell, digits, name, how):
 def test_no_geometry_draws_no_geometry(cell, digits):
     data = cell(digits, with_geometry=False)["data"]
     assert spectra.singular_values(data) is None
-    assert spectra.ranks(data) is None
+    assert ranks.ranks(data) is None

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from jmetamer.report.harm_sentences import harm_sentence
-from jmetamer.report.harm_summary import harm_of_maker, read_harm, summarize_harm
-from jmetamer.report.makers import MadeCell, makers
+from jmetamer.report.harm_summary import read_harm, summarize_harm
+from jmetamer.report.makers import makers
 from jmetamer.report.page import render
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results import t_interval
 
 NODES = 20
@@ -48,14 +49,16 @@ def made(cell, digits, judged):
 
 
 def maker_of(*found):
-    cells = [MadeCell("", f"c{i}", i, one["settings"], one["data"]) for i, one in enumerate(found)]
+    cells = [
+        StoredCell("", f"c{i}", i, one["settings"], one["data"]) for i, one in enumerate(found)
+    ]
     (maker,) = makers(cells)
     return maker
 
 
 def test_shares_and_differences_count_metamers_that_succeed_and_networks_are_the_unit(made):
     cells = [made(seed) for seed in range(3)]
-    found = harm_of_maker(maker_of(*cells))
+    found = maker_of(*cells).harm
     assert (found.count, found.total, found.num_networks) == (6, 12, 3)
     metamers, displaced, start = found.lines
     assert [line.name for line in found.lines] == ["metamers", "displacement", "start"]
@@ -80,11 +83,11 @@ def test_shares_and_differences_count_metamers_that_succeed_and_networks_are_the
 def test_cells_of_other_data_are_other_networks_even_of_one_training_seed(made):
     cells = [made(0), made(0)]
     cells[1]["settings"]["dataset"] = cells[1]["settings"]["dataset"] | {"seed": 5}
-    assert harm_of_maker(maker_of(*cells)).num_networks == 2
+    assert maker_of(*cells).harm.num_networks == 2
     # Cells that differ in the metamers' seed are one network.
     cells = [made(0), made(0)]
     cells[1]["settings"]["metamers"] = cells[1]["settings"]["metamers"] | {"seed": 5}
-    found = harm_of_maker(maker_of(*cells))
+    found = maker_of(*cells).harm
     assert (found.num_networks, found.count) == (1, 4)
 
 

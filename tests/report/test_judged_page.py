@@ -8,7 +8,8 @@ import pytest
 
 from jmetamer.report import section, write_report
 from jmetamer.report.cells import flatten, name_cells
-from jmetamer.report.pictures import cell_pictures
+from jmetamer.report.figures.page_figure import CellView
+from jmetamer.report.pictures import draw_all
 from jmetamer.report.summary import summarize
 from jmetamer.report.wording import number
 
@@ -91,7 +92,8 @@ def test_a_figure_needs_no_variable_that_it_does_not_name(cell, digits):
 
     def drawn(data):
         summary = summarize(name, made["settings"], data, made["status_counts"])
-        found = cell_pictures("c", summary, made["settings"], data, digits, made["metamers"])
+        view = CellView(summary, made["settings"], data, digits, made["metamers"])
+        found, _ = draw_all("c", view)
         return {picture.title: picture for picture in found}
 
     whole = drawn(made["data"])

@@ -5,8 +5,9 @@ import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.report.maker_tests import compare_makers
-from jmetamer.report.makers import MadeCell, makers
-from jmetamer.report.success_sentences import short, transfer_sentence
+from jmetamer.report.makers import makers
+from jmetamer.report.stored_cell import StoredCell
+from jmetamer.report.success_sentences import transfer_sentence
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,
@@ -14,6 +15,7 @@ from jmetamer.report.transfer_summary import (
     readings,
     unlike_told,
 )
+from jmetamer.report.wording import short
 from jmetamer.results import crossed_summary
 
 
@@ -31,7 +33,7 @@ def made(cell, digits, judged):
         found = judged(plain, seed=seed, passed=passed, **changes)
         if table is not None:
             found["data"]["recognition_kappa"][:] = np.asarray(table, float)
-        return MadeCell(run, f"c{number}", number, found["settings"], found["data"])
+        return StoredCell(run, f"c{number}", number, found["settings"], found["data"])
 
     return build
 
@@ -110,7 +112,7 @@ def test_without_criteria_those_that_converged_count(made):
     one = made(1, 0, [[0.2, 0.2], [0.8, 0.8]], judges=TWO)
     data = one.data.drop_vars("success")
     data["status"][:] = [2, 1]
-    (row,) = read(MadeCell("", "c", 1, one.settings, data))
+    (row,) = read(StoredCell("", "c", 1, one.settings, data))
     assert row.entries["gat"].mean == pytest.approx(0.8)
 
 
@@ -135,7 +137,7 @@ def test_cells_with_other_judges_are_a_row_of_their_own(made):
 def test_cells_without_judges_take_no_part(made):
     one = made(1)
     bare = one.data.drop_vars("recognition_kappa")
-    assert read(MadeCell("", "c", 1, one.settings, bare)) == []
+    assert read(StoredCell("", "c", 1, one.settings, bare)) == []
     assert transfer_sentence([]) == ""
 
 
@@ -189,7 +191,7 @@ def test_metamers_are_compared_with_their_own_controls(made):
         data["control_kappa"][1] = [[0.2, 0.3, far + 0.2], [0.2, 0.1, far]]
         data["control_seed_id"] = ("sample", [1, 0])
         data["seed_id"] = ("metamer", [0, 1, 2])
-        cells.append(MadeCell("", one.cell, one.number, one.settings, data))
+        cells.append(StoredCell("", one.cell, one.number, one.settings, data))
     (row,) = read(*cells)
     found = row.above_length
     # gat: 0.5 - 0.1 and 0.6 - 0.3; gin: 0.7 - far and 0.8 - far - 0.2.
@@ -204,7 +206,7 @@ def test_metamers_are_compared_with_their_own_controls(made):
 def test_metamers_without_controls_have_no_pairs_and_that_is_said(made):
     one = made(1, 0, [[0.2, 0.3, 0.4]] * 2, judges=THREE)
     bare = one.data.drop_vars([name for name in one.data if str(name).startswith("control_")])
-    (row,) = read(MadeCell("", "c", 1, one.settings, bare))
+    (row,) = read(StoredCell("", "c", 1, one.settings, bare))
     assert row.paired == {}
     assert "No control was read beside them" in transfer_sentence([row])
 
@@ -229,7 +231,7 @@ def test_accuracy_and_agreement_are_of_the_metamers_and_judges_of_kappa(made):
 def test_a_store_without_accuracy_has_kappa_alone(made):
     one = made(1, 0, judges=TWO)
     gone = [name for name in one.data if name.endswith(("_accuracy", "_agreement", "_chance"))]
-    (row,) = read(MadeCell("", "c", 1, one.settings, one.data.drop_vars(gone)))
+    (row,) = read(StoredCell("", "c", 1, one.settings, one.data.drop_vars(gone)))
     assert (row.beside, row.chance) == ({}, {})
     assert row.controls[0].beside == {}
 

@@ -11,7 +11,7 @@ import zarr
 
 from jmetamer._base.errors import JmetamerError, StoreError, StoreWarning
 from jmetamer.report import write_report
-from jmetamer.report.leaderboard.stored_cell import read_cells
+from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import RunStore, Variable, make_reference, open_run
 from jmetamer.results import manifest as manifest_module
 from jmetamer.results import run as run_module
@@ -313,7 +313,7 @@ def test_a_cell_that_lost_its_manifest_is_refused_and_an_old_one_is_unverified(w
     assert ["unverified" in row["unverified"] for row in run.summary()] == [True, False]
     Terminal().summary(run.summary())
     assert capsys.readouterr().out.count("unverified") == 1
-    assert "unverified" in read_cells(run)[0].unverified
+    assert "unverified" in read_cells(run)[0].data.attrs["unverified"]
     assert write_report(run).read_text().count("unverified: written by") == 1
 
 

@@ -7,6 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jmetamer.report.deviation_summary import what_chance_is
+from jmetamer.report.figures.page_figure import SAME_GRAPH, CellView, Drawing, PageFigure
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.figures.style import (
     BLUE,
@@ -18,6 +20,7 @@ from jmetamer.report.figures.style import (
     label_width,
     legend_below,
 )
+from jmetamer.report.wording import number
 
 _MAX_MEASURES = 16
 
@@ -89,3 +92,35 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(False, axis="y")
+
+
+def _draw(view: CellView) -> Drawing:
+    found = view.summary.deviations
+    medians = "; ".join(
+        f"{d.measure} median {number(d.median)}, start {number(d.start)}, chance {number(d.chance)}"
+        for d in found
+    )
+    starts = (
+        "Triangle and thin bar: the starts of the searches, median and middle half; a metamer is "
+        "to be compared with where its own search began. "
+    ) * any(d.paired for d in found)
+    return Drawing(
+        deviation_strips(view.others),
+        f"Deviation of the metamers from the reference, one strip per measure: {medians}.",
+        f"The reference itself lies at 0. Diamond: chance, {what_chance_is(found)}. "
+        f"{starts}Every strip has its own scale.",
+    )
+
+
+def _missing(view: CellView) -> str:
+    why = SAME_GRAPH if view.all_unchanged else "no finite deviation was recorded"
+    return f"No deviations: {why}."
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Deviations from the reference",
+    ("measure", "deviation", "deviation_start", "deviation_chance"),
+    _draw,
+    _missing,
+)

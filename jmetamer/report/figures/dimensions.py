@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import (
     BLUE,
     GREEN,
@@ -16,7 +17,7 @@ from jmetamer.report.figures.style import (
     blank,
     legend_below,
 )
-from jmetamer.report.wording import number
+from jmetamer.report.wording import listing, number
 
 _MAX_LAYERS = 24
 _TOLERANCE_COLORS = (ORANGE, GREEN, PURPLE)
@@ -80,3 +81,36 @@ def _dots(
     axes.plot(
         places, np.median(table, axis=0), marker=marker, ms=4.5, ls="none", color=color, label=label
     )
+
+
+def _draw(view: CellView) -> Drawing | None:
+    figure = seen_directions(view.data)
+    if figure is None:
+        return None
+    names = [str(name) for name in view.data["geometry_layer"].values.tolist()]
+    medians = [view.data[name].median("target").values for name in ("rank", "rank_ceiling")]
+    ranks = [
+        f"{name} {number(float(rank))} of at most {number(float(most))}"
+        for name, rank, most in zip(names, *medians, strict=True)
+    ]
+    return Drawing(
+        figure,
+        f"Input directions seen by each layer: {listing(ranks, limit=12)}.",
+        "To first order, the dimension of the metamer set is the number of inputs minus the "
+        "directions seen. "
+        "Marks and bars: medians over the nodes whose spectra were taken; thin lines: the range of "
+        "ranks. Bound: the most that the structure allows at a node (widths, active units, "
+        "neighbors). Above a tolerance: directions that move the representation by more than this "
+        "share of its size when the input moves by its own length.",
+    )
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Rank against its structural bound",
+    (
+        "geometry_layer", "rank", "rank_ceiling", "layer_num_inputs", "tolerance_dimension",
+        "relative_tolerance",
+    ),
+    _draw,
+)  # fmt: skip

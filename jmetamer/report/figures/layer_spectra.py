@@ -9,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import BLUE, ORANGE, blank, legend_below, log_axis
+from jmetamer.report.wording import listing, plural
 
-MAX_PANELS = 6
+_MAX_PANELS = 6
 _PANEL = 3.1  # inches
 
 
@@ -46,7 +48,7 @@ def layer_spectra(data: xr.Dataset) -> Figure | None:
     panels = {name: sides for name, sides in _panels(data) if sides}
     if len(panels) < 2:
         return None
-    shown = list(panels.items())[:MAX_PANELS]
+    shown = list(panels.items())[:_MAX_PANELS]
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     figure = blank(_PANEL * columns, 2.3 * rows + 0.75, bottom=0.85, top=0.3, hspace=0.45)
@@ -68,12 +70,16 @@ def layer_spectra(data: xr.Dataset) -> Figure | None:
     return figure
 
 
+def _layers(data: xr.Dataset) -> list[str]:
+    names = map(str, data["geometry_layer"].values.tolist())
+    return list(dict.fromkeys(name.removesuffix(".pre") for name in names))
+
+
 def _panels(data: xr.Dataset) -> Iterator[tuple[str, list[Side]]]:
     if "singular_values" not in data or "geometry_layer" not in data.coords:
         return
     names = [str(name) for name in data["geometry_layer"].values.tolist()]
-    layers = dict.fromkeys(name.removesuffix(".pre") for name in names)
-    for layer in layers:
+    for layer in _layers(data):
         both = f"{layer}.pre" in names
         known = [name for name in (f"{layer}.pre", layer) if name in names]
         sides = [_side(data, name, both) for name in known]
@@ -109,3 +115,28 @@ def _band(axes: Axes, side: Side) -> None:
     )
     dots = {"marker": "o", "ms": 2.6, "mew": 0.0} if index.size <= 40 else {}
     axes.plot(index, side.median, color=side.color, label=side.label, **dots)  # type: ignore[arg-type]
+
+
+def _draw(view: CellView) -> Drawing | None:
+    figure = layer_spectra(view.data)
+    if figure is None:
+        return None
+    layers = _layers(view.data)
+    more = len(layers) - _MAX_PANELS
+    rest = f" {plural(more, 'deeper layer')} not drawn." if more > 0 else ""
+    return Drawing(
+        figure,
+        f"Singular values of the Jacobian on a log axis, a panel each for {listing(layers)}.",
+        f"Median (line) and range (band) over the {plural(view.data.sizes['target'], 'node')} "
+        "whose spectra were taken, each layer by the features it can see. A value below the cutoff "
+        f"counts as 0 in the median; where that is 0, the line ends.{rest}",
+    )
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Spectra before and after each activation",
+    ("geometry_layer", "singular_values", "rank_cutoff"),
+    _draw,
+    wide=True,
+)

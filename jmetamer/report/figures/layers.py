@@ -7,8 +7,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from jmetamer.report.figures.page_figure import SAME_GRAPH, CellView, Drawing, PageFigure
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
+from jmetamer.report.layer_summary import matched_layers
 
 
 def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) -> Figure | None:
@@ -64,3 +66,32 @@ def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) ->
     axes.set_xlabel("layer, from the input to the output")
     legend_below(figure)
     return figure
+
+
+def _draw(view: CellView) -> Drawing:
+    named = view.summary.name.layer
+    return Drawing(
+        layer_match(view.others, matched_layers(named, view.others), view.summary.tolerance),
+        f"Squared relative difference at every layer; {named} was matched.",
+        "The same relative squared difference, at the target nodes of every layer; black bars "
+        "are medians. Orange: the layer that was optimized. Where it matches exactly at all "
+        "nodes, and edges stay, later layers match too; earlier ones may differ.",
+    )
+
+
+def _missing(view: CellView) -> str:
+    if view.all_unchanged:
+        return f"No match layer by layer: {SAME_GRAPH}."
+    return (
+        "No picture of the match layer by layer: every match is 0 or undefined, and neither has a "
+        "place on its log axis."
+    )
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Layer-by-layer match",
+    ("layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance"),
+    _draw,
+    _missing,
+)

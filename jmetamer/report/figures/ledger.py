@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import (
     BLUE,
     GREEN,
@@ -17,6 +18,7 @@ from jmetamer.report.figures.style import (
     legend_below,
     log_axis,
 )
+from jmetamer.report.geometry_sentences import ledger_sentence
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE)
 _MAX_STEPS = 24
@@ -105,3 +107,28 @@ def _ticks(axes: Axes, names: list[str]) -> None:
     texts = names if turned else [name.replace(" ", "\n", 1) for name in names]
     axes.set_xticks(range(len(names)), texts, rotation=90 if turned else 0)
     axes.set_xlim(-0.5, len(names) - 0.5)
+
+
+def _draw(view: CellView) -> Drawing | None:
+    if view.summary.ledger is None:
+        return None
+    return Drawing(
+        ledger_steps(view.data),
+        ledger_sentence(view.summary.ledger),
+        "Above: input directions of which a trace is left after each step, at every node that the "
+        "target depends on; what is missing at the end is the dimension of the metamer set to "
+        "first order. Below: "
+        "sum of log singular values of the same Jacobians; an open circle marks a step in which "
+        "the rank fell, so that the difference is no change of volume.",
+    )
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Ledger of dimension and volume",
+    (
+        "ledger_node", "ledger_step", "ledger_layer", "ledger_num_inputs", "ledger_hidden",
+        "ledger_dimension", "ledger_certified", "ledger_log_volume", "ledger_rank_loss",
+    ),
+    _draw,
+)  # fmt: skip

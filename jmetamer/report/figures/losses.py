@@ -5,7 +5,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, blank, legend_below, log_axis
+from jmetamer.report.wording import number, plural
 
 _NUM_INDIVIDUAL = 6
 _MAX_POINTS = 240
@@ -67,3 +69,36 @@ def _hold_last(trace: np.ndarray) -> np.ndarray:
     """Replace what follows the last finite loss of each row by that loss."""
     last = [row[np.isfinite(row)][-1] for row in trace]
     return np.where(np.isfinite(trace), trace, np.asarray(last)[:, None])
+
+
+def _by_swaps(view: CellView) -> bool:
+    return view.summary.edges is not None and view.summary.edges.by_swaps
+
+
+def _draw(view: CellView) -> Drawing | None:
+    if _by_swaps(view):
+        return None
+    summary = view.summary
+    return Drawing(
+        loss_curves(view.data, summary.tolerance),
+        f"Loss against optimization step for {plural(summary.count, 'metamer')} on a log axis; "
+        f"{summary.converged} reached the tolerance {number(summary.tolerance)}.",
+        "Loss: squared distance between the activations of metamer and reference at the target "
+        "nodes, divided by the squared size of the reference's there. A metamer that has stopped "
+        "keeps its last loss in the median and the band.",
+    )
+
+
+def _missing(view: CellView) -> str:
+    if _by_swaps(view):
+        return "No loss curve: swaps are made at random and never look at the loss."
+    return "No loss curve: no finite loss was recorded."
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Loss during the optimization",
+    ("trace_step", "loss_trace", "settings.metamers.tolerance"),
+    _draw,
+    _missing,
+)

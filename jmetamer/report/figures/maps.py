@@ -8,7 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import BLUE, ORANGE, blank, legend_below
+from jmetamer.report.geometry_sentences import map_sentence
+from jmetamer.report.geometry_summary import kind_of_intervals
 from jmetamer.report.wording import number
 
 MAX_BINS = 8
@@ -143,3 +146,33 @@ def _bars(axes: Axes, places: np.ndarray, low: np.ndarray, high: np.ndarray, col
     axes.plot(
         np.repeat(places, 3), np.stack([low, high, gaps], axis=1).ravel(), color=color, lw=1.2
     )
+
+
+def _draw(view: CellView) -> Drawing | None:
+    summary = view.summary.maps
+    if summary is None:
+        return None
+    left_out = "" if comparable(view.data, "log_volume") else (
+        " Log-volumes are not drawn where nodes have different ranks: they have different units."
+    )  # fmt: skip
+    return Drawing(
+        map_panels(view.data),
+        map_sentence(summary),
+        "Left and middle: nodes in groups of about equal size; mark and line: median and quartiles "
+        "of a group; ρ: Spearman's correlation over all nodes. Right: mean over the nodes of each "
+        "class and 2 standard errors to each side, "
+        f"{kind_of_intervals(view.data)}.{left_out}",
+    )
+
+
+FIGURE = PageFigure(
+    CellView,
+    "Maps over all nodes",
+    (
+        "map_layer", "map_nu", "map_log_volume", "map_rank", "map_degree", "map_homophily",
+        "map_name", "map_statistic", "map_correlation", "map_correlation_low",
+        "map_correlation_high", "map_class", "map_class_mean", "map_class_error",
+    ),
+    _draw,
+    wide=True,
+)  # fmt: skip

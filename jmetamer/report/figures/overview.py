@@ -5,7 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from jmetamer.report.cells import distinguishing
+from jmetamer.report.figures.page_figure import Drawing, PageFigure, RunView
 from jmetamer.report.figures.style import BLUE, WIDTH, blank, label_width
+from jmetamer.report.share import Share
+from jmetamer.report.wording import percent
 
 _MAX_CELLS = 40
 
@@ -42,3 +46,48 @@ def cell_shares(
     axes.set_xlim(-2, 102)
     axes.set_xlabel(f"metamers that {what} (%), 95% interval over metamers")
     return figure
+
+
+def _draw(view: RunView, shares: Sequence[Share], what: str) -> Drawing:
+    titles = distinguishing([cell.name.title for cell in view.cells])
+    titles = [title.replace("layer ", "") for title in titles]
+    alt = "; ".join(
+        f"{cell.name.title}: {percent(one.share)}"
+        for cell, one in zip(view.cells[:12], shares, strict=False)
+    )
+    return Drawing(
+        cell_shares(
+            [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)],
+            [one.share for one in shares],
+            [one.interval for one in shares],
+            what,
+        ),
+        f"Share of metamers per cell that {what}, with its interval. {alt}",
+        f"Dot: share of metamers that {what}. Line: 95% Wilson interval over the metamers of the "
+        "cell, which are of one network. The cells are numbered as in the table.",
+    )
+
+
+def _success(view: RunView) -> Drawing | None:
+    shares = [cell.succeeded or Share(0, 0) for cell in view.cells]
+    known = any(cell.succeeded is not None for cell in view.cells)
+    return _draw(view, shares, "fulfill every criterion") if known else None
+
+
+def _converged(view: RunView) -> Drawing | None:
+    """Draw which reached the tolerance, of runs that hold no success in any cell."""
+    if any(cell.succeeded is not None for cell in view.cells):
+        return None
+    return _draw(view, [cell.reached for cell in view.cells], "reached the tolerance")
+
+
+def _shortened(title: str, limit: int = 46) -> str:
+    """Leave out the middle of a long title, as its ends tell more."""
+    end = limit // 3
+    return title if len(title) <= limit else f"{title[: limit - 1 - end]}…{title[-end:]}"
+
+
+SUCCESS = PageFigure(RunView, "Success of every cell", ("success",), _success, wide=True)
+CONVERGED = PageFigure(
+    RunView, "Converged share of every cell", ("status_counts",), _converged, wide=True
+)

@@ -1,4 +1,4 @@
-"""The local geometry of one cell: singular values, ranks and log-volumes of its target nodes."""
+"""Singular values of the Jacobian at the target nodes of one cell."""
 
 from typing import Any
 
@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
+from jmetamer.report.cells import setting
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.style import BLUE, ORANGE, WIDTH, blank, legend_below, log_axis
+from jmetamer.report.reading import values
 from jmetamer.report.wording import number
 
-MAX_SPECTRA = 8
-_MAX_TARGETS = 40
-_SIDES = (("pre", "before the activation", BLUE, "o"), ("post", "after it", ORANGE, "s"))
+_MAX_SPECTRA = 8
+SIDES = (("pre", "before the activation", BLUE, "o"), ("post", "after it", ORANGE, "s"))
 
 
 def singular_values(data: xr.Dataset) -> Figure | None:
@@ -28,7 +30,7 @@ def singular_values(data: xr.Dataset) -> Figure | None:
     Returns:
       The figure, or None where there is no positive singular value.
     """
-    sides = [side for side in _SIDES if _positive(data, side[0]).size]
+    sides = [side for side in SIDES if _positive(data, side[0]).size]
     if not sides:
         return None
     figure = blank(WIDTH, 3.3, bottom=1.0)
@@ -59,7 +61,7 @@ def singular_values(data: xr.Dataset) -> Figure | None:
 
 def _lines(axes: Axes, data: xr.Dataset, where: str, label: str, color: str) -> None:
     spectra = np.asarray(data[f"singular_values_{where}"].transpose("target", "singular").values)
-    for row, spectrum in enumerate(spectra[:MAX_SPECTRA]):
+    for row, spectrum in enumerate(spectra[:_MAX_SPECTRA]):
         # Exact zeros and padding have no place on a log axis.
         shown = spectrum[np.isfinite(spectrum) & (spectrum > 0)]
         # What the activation leaves as it was lies exactly below: the first line is the thicker.
@@ -72,85 +74,40 @@ def _lines(axes: Axes, data: xr.Dataset, where: str, label: str, color: str) -> 
 
 
 def _positive(data: xr.Dataset, where: str) -> np.ndarray:
-    found = _of(data, f"singular_values_{where}")
+    found = values(data, f"singular_values_{where}")
     return found[np.isfinite(found) & (found > 0)]
 
 
 def _cutoff(data: xr.Dataset, where: str) -> float:
-    cutoffs = _of(data, f"rank_cutoff_{where}")
+    cutoffs = values(data, f"rank_cutoff_{where}")
     cutoffs = cutoffs[np.isfinite(cutoffs) & (cutoffs > 0)]
     return float(np.median(cutoffs)) if cutoffs.size else 0.0
 
 
-def ranks(data: xr.Dataset) -> Figure | None:
-    """Draw rank against its ceiling and the log-volume change, per target node.
-
-    Args:
-      data: variables of the cell; needs the ranks, `num_inputs` and `num_outputs`.
-
-    Returns:
-      The figure, without its lower panel where no node keeps its rank, or None where the geometry
-      was not computed.
-    """
-    needed = ("rank_post", "num_inputs", "num_outputs")
-    if any(name not in data or not data[name].size for name in needed):
-        return None
-    nodes = _of(data, "geometry_node")
-    count = min(data["rank_post"].size, _MAX_TARGETS)
-    change = _of(data, "volume_change")[:count]
-    both = bool(np.isfinite(change).any())
-    figure = blank(WIDTH, 4.0 if both else 3.3, bottom=0.95)
-    panels = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1]) if both else (
-        figure.subplots(1, 1, squeeze=False)[0]
-    )  # fmt: skip
-    top, last = panels[0], panels[-1]
-    ceiling = np.minimum(_of(data, "num_inputs"), _of(data, "num_outputs"))[:count]
-    for position, level in enumerate(ceiling):
-        label = None if position else "ceiling"
-        top.plot([position - 0.38, position + 0.38], [level] * 2, color=INK, lw=1.6, label=label)
-    for shift, side in zip((-0.14, 0.14), _SIDES, strict=True):
-        if f"rank_{side[0]}" in data:
-            _rank_dots(top, data, count, shift, *side)
-    top.set_ylabel("rank")
-    top.set_ylim(0, max(ceiling.max() * 1.08, 1))
-    top.yaxis.set_major_locator(MaxNLocator(integer=True))
-    if both:
-        _volume_dots(last, change)
-    last.set_xlim(-0.6, count - 0.4)
-    labels = [f"{int(node)}" for node in nodes[:count]] or [str(i) for i in range(count)]
-    last.set_xticks(range(count), labels, rotation=90 if count > 10 else 0)
-    last.set_xlabel("node")
-    legend_below(figure, 3)
-    return figure
-
-
-def _rank_dots(
-    axes: Axes, data: xr.Dataset, count: int, shift: float, where: str, label: str, color: str,
-    marker: str,
-) -> None:  # fmt: skip
-    rank = _of(data, f"rank_{where}")[:count]
-    position = np.arange(count) + shift
-    low, high = _of(data, f"rank_low_{where}")[:count], _of(data, f"rank_high_{where}")[:count]
-    if low.size == rank.size == high.size:
-        axes.vlines(position, np.minimum(low, rank), np.maximum(high, rank), color=color, lw=1.2)
-    axes.plot(
-        position,
-        rank,
-        marker=marker,
-        ms=5,
-        ls="none",
-        color=color,
-        label=f"rank {label}" if "rank_pre" in data else "rank",
+def _draw(view: CellView) -> Drawing:
+    return Drawing(
+        singular_values(view.data),
+        "Singular values of the Jacobian per node on a log axis, before and after the "
+        "activation, with the rank cutoff.",
+        "How strongly a node's representation answers to a change of the input, direction by "
+        "direction; one line for each node whose spectrum was taken, up to "
+        f"{_MAX_SPECTRA}. Directions below the dashed cutoff (median over nodes) count as "
+        "invisible. Exact zeros have no place on a log axis.",
     )
 
 
-def _volume_dots(axes: Axes, change: np.ndarray) -> None:
-    axes.axhline(0, color=INK, lw=0.7)
-    axes.plot(np.arange(len(change)), change, marker="o", ms=4, ls="none", color=INK)
-    for position in np.flatnonzero(~np.isfinite(change)):
-        axes.annotate("×", (position, 0.5), xycoords=("data", "axes fraction"), ha="center")
-    axes.set_ylabel("log-volume\nchange (nats)")
+def _missing(view: CellView) -> str:
+    off = setting(view.settings, "geometry.enabled") is False
+    why = "`geometry.enabled` is false in this cell" if off else (
+        "this cell holds no singular value above zero"
+    )  # fmt: skip
+    return f"No spectrum: {why}."
 
 
-def _of(data: xr.Dataset, name: str) -> np.ndarray:
-    return np.asarray(data[name].values, float) if name in data else np.zeros(0)
+FIGURE = PageFigure(
+    CellView,
+    "Spectrum of the Jacobian",
+    ("singular_values_pre", "rank_cutoff_pre", "singular_values_post", "rank_cutoff_post"),
+    _draw,
+    _missing,
+)

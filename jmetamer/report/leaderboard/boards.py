@@ -15,8 +15,8 @@ from jmetamer.report.leaderboard.recipe import (
     told_apart,
 )
 from jmetamer.report.leaderboard.row import Row, identity_row, make_row
-from jmetamer.report.leaderboard.stored_cell import StoredCell
 from jmetamer.report.reading import grouped
+from jmetamer.report.stored_cell import StoredCell
 
 
 @checked

@@ -1,4 +1,4 @@
-"""The columns of a board: what stands in each of them, and what it means."""
+"""The columns of a board: what stands in each of them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -30,13 +30,13 @@ class Column(NamedTuple):
     """One column of every board.
 
     Attributes:
+      key: by which `columns.html.j2` tells its meaning.
       title: head.
-      meaning: for the legend.
       shown: row of the document -> what stands there.
     """
 
+    key: str
     title: str
-    meaning: str
     shown: Callable[[Numbers], Shown]
 
 
@@ -214,178 +214,44 @@ def _judges(row: Numbers) -> Shown:
 
 
 COLUMNS = (
-    Column(
-        "Model",
-        "Architecture and activation, and what else tells rows apart. Controls are marked: "
-        "untrained networks, networks trained on shuffled labels or with random perturbations, "
-        "and the reference itself, which all models read as before.",
-        lambda row: Shown(row["model"], (), row["model"]),
-    ),
-    Column(
-        "Layer",
-        "At this layer the metamers have the activations of the reference.",
-        lambda row: Shown(row["layer"], (), row["layer"]),
-    ),
-    Column("Seeds", "Training seeds of the models that made the metamers.", _seeds),
-    Column(
-        "Success",
-        "Share of metamers that fulfill every criterion of the recipe. Below it their number, the "
-        "95% interval over training seeds: the seed is the unit, as metamers of one trained model "
-        "are not independent draws of models (where all seeds have the same share, each counts as "
-        "one trial). Of a single seed it is over its metamers, and says nothing about other seeds. "
-        "The p-value of the null-distribution "
-        "test is not corrected for the number of cells; for that see the further numbers. Only "
-        "metamers that succeed here count in R, I and harmful. Planted problems: graphs in which a "
-        "metamer is known by proof, searched as the row's own were.",
-        lambda row: _rate(row["success"]),
-    ),
-    Column(
-        "R − same length",
-        "R of metamers less R of graphs that are as far from the reference in random directions "
-        "(0/1 features and edges: with as many random flips): each metamer that succeeded with its "
-        "own control, of those for which controls were made. R alone is no evidence, since judges "
-        "read many graphs so. 0: to be a metamer changes nothing for the judges. Below it the 95% "
-        "interval that takes makers and judges as samples (two seeds and two architectures at "
-        "least), then seeds × judge architectures, and the number of pairs.",
-        lambda row: _difference(row["above_length"]),
-    ),
-    Column(
-        "R − null space",
-        "The same with graphs whose features are noise where the model's first matrix cannot see "
-        "it, and the reference's elsewhere.",
-        lambda row: _difference(row["above_null_space"]),
-    ),
-    Column(
-        "R",
-        "Shared recognition: how models of other architectures, each of the same weight, read the "
-        "metamers, at target nodes outside the training set. It is the mean of Cohen's kappa "
-        "between their reading of the metamer and of the reference: 1 where they read it as they "
-        "read the reference, 0 as by chance. Below it "
-        "the 95% interval over seeds of the maker alone, so for these judges and no others, and, "
-        "in brackets, the range of R with one judge architecture left out.",
-        _recognition,
-    ),
-    Column(
-        "I seed",
-        "1 − kappa of judges of the same architecture trained from other seeds: what is lost by "
-        "changing nothing but the seed. Known only where these judges have the model's settings, "
-        "of the network as of its training.",
-        lambda row: _number(row["seed_gap"], _two),
-    ),
-    Column(
-        "I arch",
-        "Kappa of judges of the same architecture − R: what is lost by changing the architecture. "
-        "Known only where these judges have the model's settings but for the seed.",
-        lambda row: _number(row["architecture_gap"], _two),
-    ),
-    Column(
-        "Rank",
-        "Rank of the layer's Jacobian by the features in a node's sight, mean over nodes: so many "
-        "directions of the input the layer sees to first order. Below it the ceiling, the layer's "
-        "units at a node, and the interval over seeds.",
-        _rank,
-    ),
-    Column(
-        "ν",
-        "Blind fraction: share of the features' squared length that the layer does not see to "
-        "first order, mean over nodes. No metamer, no judge.",
-        lambda row: _number(row["nu"], _three),
-    ),
-    Column(
-        "1 − rank/p",
-        "The blind fraction of a random direction, mean over nodes: compare ν with it. Below it "
-        "rank/p: rank of the layer's Jacobian by the number p of inputs in a node's sight.",
-        _random_direction,
-    ),
-    Column(
-        "Harmful",
-        "Share of target nodes at which the model was right on the reference and is wrong on the "
-        "metamer. Right is the most probable class of that graph given the other nodes' labels, "
-        "known where a block model made the graph. Below it the part of it at which the model kept "
-        "its class (unseen); this less the same of controls, metamer by metamer, in percentage "
-        "points: of the reference moved as far as the metamer at random, and of the start of its "
-        "search; and the share that was wrong and is right (repaired).",
-        _harmful,
-    ),
-    Column(
-        "Test accuracy",
-        "Of the models, mean over seeds.",
-        lambda row: _number(row["test_accuracy"], percent),
-    ),
-    Column(
-        "Time per metamer",
-        "Wall time of making metamers for each one that succeeded; the first cell of its shape in "
-        "a run compiles for all.",
-        _seconds_each,
-    ),
-    Column(
-        "Total time",
-        "Wall time of all cells of the row, and on what. What several share, as judges, counts "
-        "where it was needed first.",
-        _seconds,
-    ),
+    Column("model", "Model", lambda row: Shown(row["model"], (), row["model"])),
+    Column("layer", "Layer", lambda row: Shown(row["layer"], (), row["layer"])),
+    Column("seeds", "Seeds", _seeds),
+    Column("success", "Success", lambda row: _rate(row["success"])),
+    Column("r_less_same_length", "R − same length", lambda row: _difference(row["above_length"])),
+    Column("r_less_null_space", "R − null space", lambda row: _difference(row["above_null_space"])),
+    Column("r", "R", _recognition),
+    Column("i_seed", "I seed", lambda row: _number(row["seed_gap"], _two)),
+    Column("i_arch", "I arch", lambda row: _number(row["architecture_gap"], _two)),
+    Column("rank", "Rank", _rank),
+    Column("nu", "ν", lambda row: _number(row["nu"], _three)),
+    Column("1_less_rank_p", "1 − rank/p", _random_direction),
+    Column("harmful", "Harmful", _harmful),
+    Column("test_accuracy", "Test accuracy", lambda row: _number(row["test_accuracy"], percent)),
+    Column("time_per_metamer", "Time per metamer", _seconds_each),
+    Column("total_time", "Total time", _seconds),
 )
 
 DETAILS = (
     *COLUMNS[:2],
+    Column("r_of_same_length", "R of same length", _random_change),
+    Column("success_corrected", "Success, corrected", lambda row: _rate(row["success_corrected"])),
     Column(
-        "R of same length",
-        "R of all those graphs that are as far from the reference as a metamer, in random "
-        "directions.",
-        _random_change,
-    ),
-    Column(
-        "Success, corrected",
-        "The share of metamers that succeed if p-values are corrected by Holm's method for the "
-        "number of cells of their run, the i-th metamers of all cells being one family. Below it "
-        "the same lines as below success.",
-        lambda row: _rate(row["success_corrected"]),
-    ),
-    Column(
+        "mean_success_of_seeds",
         "Mean success of seeds",
-        "Mean over training seeds of each seed's share of metamers that succeed, uncorrected.",
         lambda row: _number(row["success_by_seed"], percent),
     ),
     Column(
-        "Accuracy of judges",
-        "Share of nodes that judges of other architectures read as their label in metamers that "
-        "succeeded; judges, architectures and seeds are averaged as in R.",
-        lambda row: _number(row["accuracy"], percent),
+        "accuracy_of_judges", "Accuracy of judges", lambda row: _number(row["accuracy"], percent)
     ),
+    Column("on_the_reference", "On the reference", _on_reference),
     Column(
-        "On the reference",
-        "The same judges' accuracy on the reference.",
-        _on_reference,
+        "agreement_of_judges", "Agreement of judges", lambda row: _number(row["agreement"], percent)
     ),
-    Column(
-        "Agreement of judges",
-        "Share of nodes that these judges read as on the reference. Of this agreement a and that "
-        "of chance c, R is the mean of (a − c) / (1 − c).",
-        lambda row: _number(row["agreement"], percent),
-    ),
-    Column(
-        "Harmful nodes",
-        "Right on the reference and wrong on the metamer, over the target nodes of metamers that "
-        "succeeded; below it their number, of all of them.",
-        _outcome("harmful", "harmful"),
-    ),
-    Column(
-        "Repaired",
-        "Wrong on the reference and right on the metamer.",
-        _outcome("repaired", "repaired"),
-    ),
-    Column("Still wrong", "Wrong on both.", _outcome("still_wrong", "still wrong")),
-    Column("Kept right", "Right on both.", _outcome("kept_right", "kept right")),
-    Column(
-        "Harmful of controls",
-        "The harmful share of the reference moved as far as each metamer at random, and of the "
-        "start of its search; the part of it at which the model kept its class (unseen); and the "
-        "harmful share of the metamers less it, in percentage points.",
-        _harmful_controls,
-    ),
-    Column(
-        "Judges",
-        "Architecture and training seed of the judges, and their width and epochs where stored.",
-        _judges,
-    ),
+    Column("harmful_nodes", "Harmful nodes", _outcome("harmful", "harmful")),
+    Column("repaired", "Repaired", _outcome("repaired", "repaired")),
+    Column("still_wrong", "Still wrong", _outcome("still_wrong", "still wrong")),
+    Column("kept_right", "Kept right", _outcome("kept_right", "kept right")),
+    Column("harmful_of_controls", "Harmful of controls", _harmful_controls),
+    Column("judges", "Judges", _judges),
 )

@@ -12,7 +12,7 @@ from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report.leaderboard.boards import Board, make_boards
 from jmetamer.report.leaderboard.row import Row
-from jmetamer.report.leaderboard.stored_cell import read_cells
+from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Run, open_run
 
 SCHEMA_VERSION = 3
@@ -28,7 +28,12 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
     Raises:
       StoreError: a cell cannot be read.
     """
-    cells = [cell for run in runs for cell in read_cells(run)]
+    sorted_cells = [run.readable() for run in runs]
+    cells = [
+        cell
+        for run, (readable, _) in zip(runs, sorted_cells, strict=True)
+        for cell in read_cells(run, readable=readable)
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
         "level": 0.95,
@@ -38,9 +43,9 @@ def document(runs: Sequence[Run]) -> dict[str, Any]:
                 "cells": len(run.cells),
                 "failures": len(run.failures),
                 "unfinished": len(run.unfinished),
-                "unreadable": run.readable()[1],
+                "unreadable": unreadable,
             }
-            for run in runs
+            for run, (_, unreadable) in zip(runs, sorted_cells, strict=True)
         ],
         "boards": [_board(board) for board in make_boards(cells)],
     }

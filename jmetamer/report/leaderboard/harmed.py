@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from jmetamer.report.harm_summary import LESS, METAMERS, OUTCOMES, summarize_harm
 from jmetamer.report.leaderboard.estimate import Estimate, estimated
-from jmetamer.report.leaderboard.stored_cell import StoredCell
 from jmetamer.report.reading import grouped
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results import SeedSummary
 
 

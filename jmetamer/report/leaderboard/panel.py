@@ -5,9 +5,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from jmetamer.report.cells import setting
-from jmetamer.report.leaderboard.stored_cell import StoredCell
+from jmetamer.report.leaderboard.node_means import node_means
 from jmetamer.report.reading import grouped
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import listing
 from jmetamer.results import StoredJudge
 
@@ -75,7 +78,7 @@ def panel_of(cell: StoredCell) -> Panel | None:
     Args:
       cell: of a run.
     """
-    if cell.kappa is None:
+    if not cell.judges:
         return None
     asked = {word: setting(cell.settings, key) for word, key in _ASKED.items()}
     asked["judge_layers"] = setting(cell.settings, "model.layers")
@@ -134,8 +137,8 @@ def _made_by(cell: StoredCell) -> tuple[Any, ...]:
 
 
 def _worth(cell: StoredCell) -> tuple[float, ...]:
-    judges = 0 if cell.kappa is None else len(cell.judges)
-    return judges, cell.success is not None, cell.nu == cell.nu, cell.num_metamers
+    has_maps = bool(np.isfinite(node_means(cell)["nu"]))
+    return len(cell.judges), cell.success is not None, has_maps, cell.num_metamers
 
 
 def _fits(panel: Panel, part: Sequence[StoredCell]) -> bool:

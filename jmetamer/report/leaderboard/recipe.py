@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from jmetamer.report.cells import differing_settings, flatten, name_cells, setting
-from jmetamer.report.leaderboard.stored_cell import StoredCell
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import number
 
 # Settings that say which set metamers are drawn from, and when one counts.
@@ -45,7 +45,7 @@ def dataset_of(cell: StoredCell) -> dict[str, Any]:
         "name": PurePath(name).stem if PurePath(name).name != name else name,
         "options": dict(setting(cell.settings, "dataset.options") or {}),
         "split": setting(cell.settings, "dataset.split"),
-        "reference": cell.reference,
+        "reference": cell.stored("reference_digest"),
     }
 
 
@@ -55,7 +55,7 @@ def recipe_of(cell: StoredCell) -> dict[str, Any]:
     recipe = {key: metamers.get(key) for key in _RECIPE}
     # Runs of older versions do not name it.
     recipe["repulsion"] = metamers.get("repulsion") or 0.0
-    return {"metamers": recipe, "success": cell.settings.get("success")}
+    return {"metamers": recipe, "success": cell.criteria}
 
 
 def row_settings(cell: StoredCell) -> dict[str, Any]:

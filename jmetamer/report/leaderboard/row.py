@@ -9,12 +9,13 @@ import numpy as np
 from jmetamer.report.cells import setting
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.report.leaderboard.harmed import Harmed, harmed, unharmed
+from jmetamer.report.leaderboard.node_means import node_means
 from jmetamer.report.leaderboard.panel import each_once
 from jmetamer.report.leaderboard.recipe import row_settings
 from jmetamer.report.leaderboard.recognized import Recognized, recognized, unrecognized
-from jmetamer.report.leaderboard.stored_cell import StoredCell
 from jmetamer.report.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
-from jmetamer.report.reading import grouped, mean
+from jmetamer.report.reading import finite, grouped, mean
+from jmetamer.report.stored_cell import StoredCell
 
 Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
@@ -95,11 +96,11 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
     cells, twice = each_once(cells)
     first, found, rates = cells[0], recognized(cells), success_rates(cells)
     settings = row_settings(first)
-    maps = {
-        name: _by_seed(cells, [getattr(cell, name) for cell in cells])
-        for name in ("rank", "num_units", "nu", "nu_centered", "rank_ratio")
-    }
-    unverified = dict.fromkeys(cell.unverified for cell in cells if cell.unverified)
+    means = [node_means(cell) for cell in cells]
+    maps = {name: _by_seed(cells, [one[name] for one in means]) for name in means[0]}
+    unverified = dict.fromkeys(
+        str(cell.data.attrs["unverified"]) for cell in cells if "unverified" in cell.data.attrs
+    )
     most = np.nanmax([*maps["num_units"], np.inf if np.isnan(maps["num_units"]).all() else 0])
     return Row(
         model=" ".join(
@@ -112,7 +113,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         seeds=tuple(sorted({cell.seed for cell in cells})),
         rates=rates,
         recognized=found,
-        map_layer=first.map_layer,
+        map_layer=str(first.data["map_layer"].values[-1]) if "map_layer" in first.data else "",
         # Seeds of one rank say so: all of them are equal.
         rank=over_seeds(
             maps["rank"], _NO_MAPS, bounds=(0, most if np.ptp(maps["rank"]) else np.inf)
@@ -124,7 +125,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rank_ratio=over_seeds(maps["rank_ratio"], _NO_MAPS),
         harm=harmed(cells),
         test_accuracy=over_seeds(
-            _by_seed(cells, [cell.test_accuracy for cell in cells]), "not stored"
+            _by_seed(cells, [cell.scalar("test_accuracy") for cell in cells]), "not stored"
         ),
         cost=_cost(cells),
         cells=tuple((cell.run, cell.cell) for cell in cells),
@@ -141,10 +142,10 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
     Args:
       cells: all cells of the board.
     """
-    stored = [cell for cell in cells if "identity" in cell.controls]
-    read = [kappa for cell in stored for kappa in cell.controls["identity"].ravel().tolist()]
-    known = [kappa for kappa in read if np.isfinite(kappa)]
-    shared = float(np.mean(known)) if known else 1.0
+    stored = [cell.controls("kappa") for cell in cells if cell.judges]
+    read = [held["identity"].ravel() for held in stored if "identity" in held]
+    known = finite(np.concatenate([np.zeros(0), *read]))
+    shared = float(np.mean(known)) if known.size else 1.0
     reason = "the reference is no metamer of itself"
     nothing = Estimate(reason=reason)
     blind = Estimate(value=0.0)
@@ -167,7 +168,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         test_accuracy=nothing,
         cost=Cost(None, None, (), reason),
         cells=(),
-        notes=("R is the mean kappa that is stored",) if known else ("R and ν by definition",),
+        notes=("R is the mean kappa that is stored",) if known.size else ("R and ν by definition",),
     )
 
 
@@ -197,9 +198,10 @@ def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float
 
 
 def _cost(cells: Sequence[StoredCell]) -> Cost:
-    devices = tuple(dict.fromkeys(cell.device for cell in cells if cell.device))
-    total = sum(cell.seconds_total for cell in cells)
-    making = sum(cell.seconds_metamers for cell in cells)
+    named = [str(cell.stored("provenance").get("device", "")) for cell in cells]
+    devices = tuple(dict.fromkeys(filter(None, named)))
+    total = sum(cell.scalar("seconds") for cell in cells)
+    making = sum(cell.scalar("seconds_metamers") for cell in cells)
     verified = sum(int(cell.success.sum()) for cell in cells if cell.success is not None)
     seconds = total if np.isfinite(total) else None
     if any(cell.success is None for cell in cells):

@@ -8,11 +8,11 @@ import numpy as np
 
 from jmetamer.report.cells import setting
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
-from jmetamer.report.leaderboard.stored_cell import StoredCell
-from jmetamer.report.reading import grouped
+from jmetamer.report.reading import grouped, mean
+from jmetamer.report.share import Share, over_networks
+from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.success_summary import ALPHA
 from jmetamer.report.wording import plural
-from jmetamer.results import rate_interval
 from jmetamer.results.absence import planted_words
 
 NO_SUCCESS = "which metamers succeeded is not stored"
@@ -122,15 +122,20 @@ def _rate(
         total = sum(cell.num_metamers for cell in cells)
         return Rate(total=total, reason=reason), Estimate(reason=reason)
     each = [np.concatenate(group) for group in seeds.values()]
-    shares = [float(found.mean()) if found.size else np.nan for found in each]
-    together = np.concatenate(each)
-    count, total = int(together.sum()), len(together)
-    low, high = rate_interval([int(bits.sum()) for bits in each], [len(bits) for bits in each])
-    why = "" if total else "no metamers"
-    share = count / total if total else None
-    networks = sum(len(bits) > 0 for bits in each)
-    planted = planted_words(count, *(cell.planted for cell in cells if cell.num_metamers))
-    return Rate(count, total, share, low, high, networks, why, planted), over_seeds(shares, why)
+    share = over_networks((str(n), Share(int(b.sum()), b.size)) for n, b in enumerate(each))
+    why = "" if share.total else "no metamers"
+    low, high = share.interval
+    rate = Rate(
+        share.count,
+        share.total,
+        share.share if share.total else None,
+        low,
+        high,
+        sum(bits.size > 0 for bits in each),
+        why,
+        planted_words(share.count, *(cell.data.attrs for cell in cells if cell.num_metamers)),
+    )
+    return rate, over_seeds([mean(bits) for bits in each], why)
 
 
 def _counted(cells: Sequence[StoredCell]) -> str:

@@ -1,0 +1,103 @@
+"""`PageFigure`: a figure as its own file declares it, and what figures may read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jmetamer.report.cells import setting
+from jmetamer.report.effects_summary import EffectStudy
+from jmetamer.report.summary import CellSummary
+from jmetamer.results.statuses import without_unchanged
+
+SAME_GRAPH = "every graph is the reference itself, or the reference renamed"
+View = TypeVar("View")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CellView:
+    """One finished cell: its numbers, settings, variables, reference and stored metamers."""
+
+    summary: CellSummary
+    settings: Mapping[str, Any]
+    data: xr.Dataset
+    reference: Any
+    metamers: Sequence[Any]
+
+    @property
+    def known(self) -> tuple[frozenset[str], ...]:
+        """Names of what the store holds."""
+        return (self.summary.sources,)
+
+    @property
+    def others(self) -> xr.Dataset:
+        """Variables without the metamers that are the reference itself."""
+        return without_unchanged(self.data)
+
+    @property
+    def targets(self) -> list[int]:
+        """Nodes whose activations must match; empty for all."""
+        return [int(node) for node in setting(self.settings, "metamers.nodes") or ()]
+
+    @property
+    def all_unchanged(self) -> bool:
+        """Whether no metamer is another graph than the reference."""
+        return bool(self.summary.count) and self.summary.unchanged == self.summary.count
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunView:
+    """All finished cells of the page."""
+
+    cells: Sequence[CellSummary]
+
+    @property
+    def known(self) -> tuple[frozenset[str], ...]:
+        """Names of what the store holds of each cell."""
+        return tuple(cell.sources for cell in self.cells)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GridView:
+    """Effects of the factors of one grid, and names of what the store holds of its cells."""
+
+    study: EffectStudy
+    known: tuple[frozenset[str], ...]
+
+
+class Drawing(NamedTuple):
+    """What was drawn.
+
+    Attributes:
+      figure: the drawing; None where there is nothing to draw.
+      alt: what it shows, for those who do not see it.
+      caption: how to read it, with units and formulas in words.
+    """
+
+    figure: Figure | None
+    alt: str
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PageFigure(Generic[View]):
+    """A figure of the page.
+
+    Attributes:
+      stands: where: `CellView` at every cell, `RunView` below the table of all cells, `GridView`
+        at every grid of factors; what is drawn is read from this.
+      title: a few words.
+      reads: names in the store of what is drawn, where they are there.
+      draw: what it reads -> the drawing; None or a drawing without figure where there is none.
+      missing: what it reads -> why there is no figure; empty where there need be none.
+      wide: whether it spans the page and scrolls on a narrow screen.
+    """
+
+    stands: type[View]
+    title: str
+    reads: tuple[str, ...]
+    draw: Callable[[View], Drawing | None]
+    missing: Callable[[View], str] = lambda view: ""
+    wide: bool = False

@@ -1,0 +1,147 @@
+"""`JudgeTable`: what judges read of a maker's metamers, arranged by seeds of both."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jmetamer.measures.transfer import Transfer, transfer
+from jmetamer.report.reading import grouped, mean
+from jmetamer.report.stored_cell import Judge, StoredCell
+from jmetamer.results.seed_interval import Bounds, SeedSummary, seed_summary
+
+Read = Callable[[StoredCell], np.ndarray | None]
+BySeed = dict[str, np.ndarray]  # judge architecture -> [seed]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class JudgeTable:
+    """Cells of one maker and the judges that all of them have.
+
+    Makers may have different numbers of metamers at their seeds, or in several cells: those of a
+    seed stand one after the other, and what is added to the shorter counts nowhere.
+
+    Attributes:
+      cells: at least one; equal but for seeds.
+      judges: those that are read.
+    """
+
+    cells: Sequence[StoredCell]
+    judges: tuple[Judge, ...]
+
+    @functools.cached_property
+    def by_seed(self) -> dict[int, list[StoredCell]]:
+        """Training seed of the maker -> its cells."""
+        return grouped((cell.seed, cell) for cell in self.cells)
+
+    @functools.cached_property
+    def columns(self) -> dict[str, list[int]]:
+        """Judge architecture -> places of its judges."""
+        return grouped((name, place) for place, (name, _) in enumerate(self.judges))
+
+    @functools.cached_property
+    def panel(self) -> dict[str, tuple[int, ...]]:
+        """Judge architecture -> training seeds of its judges."""
+        return {
+            name: tuple(self.judges[place][1] for place in places)
+            for name, places in self.columns.items()
+        }
+
+    @functools.cached_property
+    def foreign(self) -> np.ndarray:
+        """[seed, judge] bool: judges of another training seed than the maker's."""
+        judge_seeds = np.array([seed for _, seed in self.judges])
+        return np.array([*self.by_seed])[:, None] != judge_seeds
+
+    @functools.cached_property
+    def kappa(self) -> np.ndarray:
+        """[seed, judge, metamer]; NaN where a judge cannot read a metamer."""
+        return self.arranged(lambda cell: cell.readings("kappa"))
+
+    @functools.cached_property
+    def passed(self) -> np.ndarray:
+        """[seed, metamer] bool: metamers that passed."""
+        return self._one_after_the_other(lambda cell: cell.passed, False)
+
+    @functools.cached_property
+    def readable(self) -> np.ndarray:
+        """[seed, metamer] bool: metamers that all judges of other seeds can read."""
+        return (np.isfinite(self.kappa) | ~self.foreign[:, :, None]).all(1)
+
+    @property
+    def counted(self) -> np.ndarray:
+        """[seed, metamer] bool: metamers that passed and that all judges can read."""
+        return self.passed & self.readable
+
+    def column(self, name: str) -> np.ndarray:
+        """[seed, metamer] a stored number of each metamer."""
+        return self._one_after_the_other(lambda cell: cell.column(name), np.nan)
+
+    def arranged(self, read: Read) -> np.ndarray:
+        """Return [b, judge] tables of cells as [seed, judge, metamer]; NaN where one has none."""
+
+        def columns(cell: StoredCell) -> np.ndarray:
+            table = read(cell)
+            if table is None:
+                return np.full((len(self.judges), cell.passed.size), np.nan)
+            return cell.read_by(self.judges, table).T
+
+        return self._one_after_the_other(columns, np.nan)
+
+    def transfer(self, own: str, control: Read | None = None) -> Transfer:
+        """Return R and its parts; what metamers have above their controls, where these are read."""
+        return transfer(
+            self._by_architecture(self.kappa),
+            own,
+            list(self.by_seed),
+            self.panel,
+            passed=self.counted,
+            control=None if control is None else self._by_architecture(self.arranged(control)),
+        )
+
+    def averaged(self, table: np.ndarray) -> BySeed:
+        """Average [seed, judge, metamer] over judges of other seeds and metamers that count."""
+        counted = self.counted
+        return self.over_judges(
+            lambda row, judges: mean(table[row][judges][:, counted[row]]),
+        )
+
+    def over_judges(self, average: Callable[[int, list[int]], float]) -> BySeed:
+        """Return architecture -> [seed] of what is averaged over its judges of other seeds."""
+        return {
+            name: np.array(
+                [
+                    average(row, [place for place in places if foreign[place]])
+                    for row, foreign in enumerate(self.foreign)
+                ]
+            )
+            for name, places in self.columns.items()
+        }
+
+    def _by_architecture(self, table: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: table[:, places] for name, places in self.columns.items()}
+
+    def _one_after_the_other(
+        self, read: Callable[[StoredCell], np.ndarray], fill: float | bool
+    ) -> np.ndarray:
+        rows = [
+            np.concatenate([read(cell) for cell in cells], axis=-1)
+            for cells in self.by_seed.values()
+        ]
+        width = max(row.shape[-1] for row in rows)
+        return np.stack(
+            [
+                np.pad(
+                    row,
+                    [(0, 0)] * (row.ndim - 1) + [(0, width - row.shape[-1])],
+                    constant_values=fill,
+                )
+                for row in rows
+            ]
+        )
+
+
+def summaries(each: BySeed, bounds: Bounds) -> dict[str, SeedSummary]:
+    """Return architecture -> mean over the maker's seeds with its t-interval."""
+    return {name: seed_summary(values, bounds=bounds) for name, values in each.items()}
