@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.models import FirstLayer
 
 NUM_NODES, NUM_FEATURES, NUM_CLASSES, HIDDEN = 16, 10, 3, 4
 
@@ -32,8 +33,11 @@ class Product:
     def activations(self, params, graph, *, entry=None, identity_backward=()):
         return {"logits": jnp.tanh((graph.nodes @ params if entry is None else entry) / 2)}
 
-    def entry_weights(self, params):
-        return params
+    def first_layer(self, params):
+        return FirstLayer(params, "logits")
+
+    def layer_structure(self, layer):
+        return None
 
     def nonlinearity(self, layer):
         return None

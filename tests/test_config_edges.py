@@ -295,7 +295,7 @@ def test_every_setting_of_edges_belongs_to_something():
 def test_a_costly_measure_that_is_named_and_does_not_apply_is_told(read, caplog):
     ring = cycles([400])
     data = types.SimpleNamespace(name="ring", graph=ring, labels=None, train_mask=None)
-    network = types.SimpleNamespace(entry_weights=lambda params: None)
+    network = types.SimpleNamespace(first_layer=lambda params: None)
     trained = types.SimpleNamespace(model=network, params=None)
     names = ("structure/edge_f1", "structure/folklore_wl", "structure/edge_jaccard")
     (cell,) = read(f"{{vary: edges}}\nmeasures: [[{', '.join(names)}]]")

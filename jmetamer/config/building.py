@@ -359,8 +359,8 @@ def build_known_measures(
       trained: the cell's network with parameters.
       data: the cell's dataset.
     """
-    weights = trained.model.entry_weights(trained.params)
-    facts = Facts(data.labels, data.train_mask, weights)
+    first = trained.model.first_layer(trained.params)
+    facts = Facts(data.labels, data.train_mask, None if first is None else first.weights)
     asked = build_measures(cell)
     applying = ready(asked, data.graph, facts)
     # A costly one is there because somebody named it.

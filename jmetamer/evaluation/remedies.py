@@ -21,6 +21,7 @@ from jmetamer.metamers.status import ENDED_SHORT, Status
 from jmetamer.metamers.vary import ContinuousFeatures
 from jmetamer.metamers.vary.edges import BinaryEdges
 from jmetamer.metamers.what_varies import edges_that_vary
+from jmetamer.models.structure import passes_through
 
 _DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
 
@@ -115,12 +116,10 @@ def _repeats(name: str) -> bool:
 def _inner(problem: Problem) -> str:
     """Name the first layer behind an activation, where it decides the matched layers."""
     model = problem.trained.model
-    names, hops = model.layer_names, model.num_hops
-    before = names[: min(names.index(layer) for layer in problem.layers)]
-    # A skip connection passes beside the layers inside a block, which then decide nothing.
-    skipped = getattr(model, "residual", False)
-    decisive = [name for name in before if not (skipped and "." in name)]
-    inner = next((name for name in decisive if model.nonlinearity(name)), None)
+    hops = model.num_hops
+    decisive = [passes_through(model, layer) for layer in problem.layers]
+    shared = (name for name in decisive[0] if all(name in other for other in decisive))
+    inner = next((name for name in shared if model.nonlinearity(name)), None)
     if inner is None or problem.target is not None:
         return ""
     elsewhere = problem.nodes is not None or edges_that_vary(problem.vary) is not None

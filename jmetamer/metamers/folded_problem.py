@@ -21,7 +21,7 @@ from jmetamer.metamers.local_problem import edges_within
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary.edges import BinaryEdges, is_directed
 from jmetamer.metamers.vary.movable import are_inside
-from jmetamer.models.network import Network
+from jmetamer.models.structure import linear_aggregation
 
 
 @checked
@@ -119,7 +119,7 @@ def folded_problem(problem: Problem, *, radius: Natural = 1) -> FoldedProblem:
             "folded around target `nodes` for `BinaryEdges` alone; name targets, or use "
             "`local_problem`"
         )
-    aggregation = model.aggregation if isinstance(model, Network) else None
+    aggregation = linear_aggregation(model)
     if aggregation not in FOLDS:
         raise InputError(
             f"{type(model).__name__} does not add up its neighbors linearly, so that they cannot "

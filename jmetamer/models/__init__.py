@@ -7,7 +7,7 @@ from jmetamer.models.gcn import GCN
 from jmetamer.models.gin import GIN
 from jmetamer.models.graphsage import GraphSAGE
 from jmetamer.models.network import Convolution, Network
-from jmetamer.models.protocol import Model, Params
+from jmetamer.models.protocol import FirstLayer, LayerStructure, Model, Params
 from jmetamer.models.storage import load_model, model_folder, save_model
 from jmetamer.models.trained_model import TrainedModel
 from jmetamer.models.training import TrainSettings, default_settings, train
@@ -19,7 +19,9 @@ __all__ = [
     "GIN",
     "MODELS",
     "Convolution",
+    "FirstLayer",
     "GraphSAGE",
+    "LayerStructure",
     "Model",
     "Network",
     "Params",

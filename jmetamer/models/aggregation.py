@@ -13,7 +13,7 @@ import jax
 import jraph
 
 from jmetamer.models.network import Network
-from jmetamer.models.protocol import Params
+from jmetamer.models.protocol import Model, Params
 
 _VALUES, _PROBES = "aggregated_values", "aggregation_probes"
 
@@ -42,6 +42,11 @@ def tapped(module: nn.Module, values: jax.Array, aggregate: jax.Array) -> jax.Ar
         return aggregate
     module.sow(_VALUES, "values", values, init_fn=lambda: None, reduce_fn=lambda _, new: new)
     return module.perturb("probe", aggregate, _PROBES)
+
+
+def laid_open(model: Model) -> Network | None:
+    """Return a network whose aggregations can be laid open, or None."""
+    return model if isinstance(model, Network) else None
 
 
 def aggregations(

@@ -9,7 +9,7 @@ from jmetamer._base.arguments import Count, Rate, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import attention_coefficients, propagate, values_at
 from jmetamer.models.network import Activate, Convolution, Network
-from jmetamer.models.protocol import Params
+from jmetamer.models.protocol import LayerStructure, Params
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper
 
@@ -29,6 +29,11 @@ class GATConvolution(Convolution):
     heads: int
     concatenate: bool
     dropout: float
+
+    @nn.nowrap
+    def structure(self) -> LayerStructure:
+        """Return how it reads its neighbors."""
+        return LayerStructure(None, "attention", sees_degrees=False)
 
     @nn.compact
     def __call__(

@@ -1,5 +1,7 @@
 """GCN: graph convolution with symmetric normalization (Kipf and Welling 2017)."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jraph
@@ -7,10 +9,16 @@ import jraph
 from jmetamer.graphs.message_passing import symmetric_propagation
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network
+from jmetamer.models.protocol import LayerStructure, Params
 
 
 class GCNConvolution(Convolution):
     """`D^-1/2 (A + I) D^-1/2 X W + b`, where D counts edge weights as degrees."""
+
+    @nn.nowrap
+    def structure(self) -> LayerStructure:
+        """Return that it is S h W + b."""
+        return LayerStructure(None, "symmetric", True, _propagated, lambda params: params["kernel"])
 
     @nn.compact
     def __call__(
@@ -25,8 +33,7 @@ class GCNConvolution(Convolution):
         """Return [n, width]; see `Convolution`."""
 
         def propagated(values: jax.Array) -> jax.Array:
-            edges = graph.senders, graph.receivers, graph.edges.weight
-            return tapped(self, values, symmetric_propagation(values, *edges))
+            return tapped(self, values, _propagated({}, graph, values))
 
         if self.aggregates_first(x, product, self.width):
             (z,) = self.multiply(propagated(x), None, kernel=self.width)
@@ -34,6 +41,10 @@ class GCNConvolution(Convolution):
             (product,) = self.multiply(x, product, kernel=self.width)
             z = propagated(product)
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
+
+
+def _propagated(params: Params, graph: jraph.GraphsTuple, values: Any) -> jax.Array:
+    return symmetric_propagation(values, graph.senders, graph.receivers, graph.edges.weight)
 
 
 class GCN(Network):
@@ -45,11 +56,6 @@ class GCN(Network):
       >>> GCN(hidden=16, layers=3).layer_names
       ('conv1.pre', 'conv1', 'conv2.pre', 'conv2', 'logits')
     """
-
-    @property
-    def aggregation(self) -> str:
-        """Neighbors are summed with symmetric normalization."""
-        return "symmetric"
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:

@@ -1,6 +1,6 @@
 """GIN: sum of the neighbors followed by a small network (Xu et al. 2019)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -10,6 +10,7 @@ from jmetamer._base.arguments import Finite
 from jmetamer.graphs.message_passing import propagate
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network
+from jmetamer.models.protocol import LayerStructure, Params
 
 
 class GINConvolution(Convolution):
@@ -22,6 +23,16 @@ class GINConvolution(Convolution):
     eps: float
     train_eps: bool
 
+    @nn.nowrap
+    def structure(self) -> LayerStructure:
+        """Return that the inner layer is S h W + b."""
+        return LayerStructure(None, "sum", False, self._summed)
+
+    @nn.nowrap
+    def _summed(self, params: Params, graph: jraph.GraphsTuple, values: Any) -> jax.Array:
+        edges = graph.senders, graph.receivers, graph.edges.weight
+        return (1 + params.get("eps_value", self.eps)) * values + propagate(values, *edges)
+
     @nn.compact
     def __call__(
         self,
@@ -33,13 +44,12 @@ class GINConvolution(Convolution):
         activate: Activate,
     ) -> jax.Array:
         """Return [n, width]; see `Convolution`."""
-        eps: float | jax.Array = self.eps
+        eps: Params = {}
         if self.train_eps:
-            eps = self.param("eps_value", nn.initializers.constant(self.eps), ())
+            eps = {"eps_value": self.param("eps_value", nn.initializers.constant(self.eps), ())}
 
         def summed(values: jax.Array) -> jax.Array:
-            edges = graph.senders, graph.receivers, graph.edges.weight
-            return tapped(self, values, (1 + eps) * values + propagate(values, *edges))
+            return tapped(self, values, self._summed(eps, graph, values))
 
         if self.aggregates_first(x, product, self.inner):
             (z,) = self.multiply(summed(x), None, kernel=self.inner)
@@ -69,16 +79,6 @@ class GIN(Network):
     train_eps: bool = False
 
     inner_layers: ClassVar[tuple[str, ...]] = ("mlp",)
-
-    @property
-    def aggregation(self) -> str:
-        """Neighbors are summed."""
-        return "sum"
-
-    @nn.nowrap
-    def check_options(self) -> None:
-        """Raise `InputError` for an option that cannot be used."""
-        super().check_options()
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:

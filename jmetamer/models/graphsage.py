@@ -11,7 +11,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import max_messages, mean_propagation, values_at
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.network import Activate, Convolution, Network, require_name
-from jmetamer.models.protocol import Params
+from jmetamer.models.protocol import FirstLayer, LayerStructure, Params
 
 AGGREGATORS = ("mean", "max")
 
@@ -24,6 +24,11 @@ class GraphSAGEConvolution(Convolution):
     """
 
     aggregator: str
+
+    @nn.nowrap
+    def structure(self) -> LayerStructure:
+        """Return how it reads its neighbors."""
+        return LayerStructure(None, self.aggregator, sees_degrees=False)
 
     @nn.compact
     def __call__(
@@ -72,11 +77,6 @@ class GraphSAGE(Network):
 
     entry_kernels: ClassVar[tuple[str, ...]] = ("kernel_self", "kernel_neighbor")
 
-    @property
-    def aggregation(self) -> str | None:
-        """Neighbors are averaged, or None for the maximum, which is not linear."""
-        return "mean" if self.aggregator == "mean" else None
-
     @nn.nowrap
     def check_options(self) -> None:
         """Raise `InputError` for an option that cannot be used."""
@@ -85,9 +85,9 @@ class GraphSAGE(Network):
 
     @nn.nowrap
     @checked
-    def entry_weights(self, params: Params) -> jax.Array | None:
+    def first_layer(self, params: Params) -> FirstLayer | None:
         """Return [W_self | W_neighbor] (and the skip matrix); None with the max aggregator."""
-        return None if self.aggregator == "max" else super().entry_weights(params)
+        return None if self.aggregator == "max" else super().first_layer(params)
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:

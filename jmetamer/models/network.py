@@ -1,6 +1,7 @@
 """`Network`: what all built-in architectures share; an architecture adds its convolution."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeGuard, cast
@@ -14,10 +15,12 @@ import numpy as np
 from jmetamer._base.arguments import Count, Key, Layers, Rate, check_fields, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.models.activations import ACTIVATIONS, with_identity_backward
-from jmetamer.models.protocol import Params
+from jmetamer.models.protocol import FEATURES, FirstLayer, LayerStructure, Params
 
 NORMALIZATIONS = ("none", "layer", "batch")
 Activate = Callable[[jax.Array], jax.Array]
+# What makes the activations of a `Network`; a subclass with another one is no such stack.
+_FORWARD = ("activations", "__call__", "_layer", "_normalize")
 
 
 class Convolution(nn.Module):
@@ -35,9 +38,23 @@ class Convolution(nn.Module):
 
     width: int
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls) and "structure" not in vars(cls):
+            cls.structure = Convolution.structure  # type: ignore[method-assign]
+
     def __post_init__(self) -> None:
         check_fields(self, without=("parent",))
         super().__post_init__()
+
+    @nn.nowrap
+    def structure(self) -> LayerStructure:
+        """Return what is known of it, with this convolution's own parameters as `params`.
+
+        Where it names "sum", "mean" or "symmetric", it passes what it combines through
+        `aggregation.tapped`. A subclass that computes otherwise and says nothing is unknown.
+        """
+        return LayerStructure()
 
     @nn.nowrap
     @staticmethod
@@ -133,14 +150,6 @@ class Network(nn.Module):
         return {field: getattr(self, field) for field in fields}
 
     @property
-    def aggregation(self) -> str | None:
-        """How every convolution combines neighbors linearly ("sum", "mean", "symmetric"), or None.
-
-        Where it says so, the convolution passes what it combines through `aggregation.tapped`.
-        """
-        return None
-
-    @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of all activations in the order in which they are computed."""
         names = []
@@ -191,6 +200,49 @@ class Network(nn.Module):
 
     @nn.nowrap
     @checked
+    def layer_structure(self, layer: str) -> LayerStructure | None:
+        """Return what is known of how a layer is made, from what its convolution says.
+
+        None in a subclass that computes its activations otherwise and does not say how.
+
+        Args:
+          layer: one of `layer_names`.
+
+        Raises:
+          InputError: there is no such layer.
+
+        Example:
+          >>> Network().layer_structure("conv1").sources
+          ('conv1.pre',)
+        """
+        own = self.nonlinearity(layer)
+        if any(getattr(type(self), name) is not getattr(Network, name) for name in _FORWARD):
+            return None
+        if own:
+            return LayerStructure((f"{layer}.pre",), "none", sees_degrees=False)
+        index, name = self.num_hops(layer), f"conv{self.num_hops(layer)}"
+        before = FEATURES if index == 1 else f"conv{index - 1}"
+        if self.inner_layers and ".mlp" not in layer:
+            sources = (f"{name}.{self.inner_layers[-1]}", *([before] if self.residual else []))
+            return LayerStructure(sources, "none", sees_degrees=False)
+        last = index == self.layers
+        made = self.convolution(self.hidden, last=last, name=name).structure()
+        operator, weights = made.operator, made.weights
+        beside = self.residual and not self.inner_layers
+        exact = not beside and (last or self.normalization == "none" or ".mlp" in layer)
+        return dataclasses.replace(
+            made,
+            sources=(before,),
+            operator=None
+            if operator is None or beside
+            else lambda params, graph, x: operator(params["params"][name], graph, x),
+            weights=None
+            if weights is None or not exact
+            else lambda params: weights(params["params"][name]),
+        )
+
+    @nn.nowrap
+    @checked
     def init(self, key: Key, graph: jraph.GraphsTuple) -> Params:  # type: ignore[override]
         """Return freshly initialized parameters, float32.
 
@@ -221,8 +273,8 @@ class Network(nn.Module):
         Args:
           params: from `init` or training.
           graph: nodes [n, d]; edge weights gate messages (see `graphs.message_passing`).
-          entry: [n, m] or None. Where given, it replaces the product `graph.nodes @ W_e` with
-            `W_e = entry_weights(params)`, and `graph.nodes` is not read.
+          entry: [n, m] or None. Where given, it replaces the product `graph.nodes @ W` with
+            `W = first_layer(params).weights`, and `graph.nodes` is not read.
           identity_backward: layers whose nonlinearity has derivative one in the backward pass.
 
         Returns:
@@ -245,18 +297,28 @@ class Network(nn.Module):
 
     @nn.nowrap
     @checked
-    def entry_weights(self, params: Params) -> jax.Array | None:
-        """Return W_e [d, m], all matrices applied directly to the features side by side.
+    def first_layer(self, params: Params) -> FirstLayer | None:
+        """Return all matrices applied directly to the features side by side, and what is before.
 
         None where the raw features are also used as they are: a skip connection without a
         matrix, or an aggregation that is not linear.
+
+        Args:
+          params: from `init` or training.
         """
         weights = params["params"]
         if self.residual and "skip1" not in weights:
             return None
         kernels = [weights["conv1"][name] for name in self.entry_kernels]
         skip = [weights["skip1"]["kernel"]] if self.residual else []
-        return jnp.concatenate(kernels + skip, axis=1)
+        layer = self.layer_names[0]
+        structure = self.layer_structure(layer)
+        operator = None if self.residual or structure is None else structure.operator
+        return FirstLayer(
+            jnp.concatenate(kernels + skip, axis=1),
+            layer,
+            None if operator is None else functools.partial(operator, params),
+        )
 
     @nn.nowrap
     def _check_features(self, params: Params, graph: jraph.GraphsTuple) -> None:
@@ -270,16 +332,16 @@ class Network(nn.Module):
 
     @nn.nowrap
     def _check_entry(self, params: Params, entry: jax.Array) -> None:
-        kernels = self.entry_weights(params)
-        if kernels is None:
+        first = self.first_layer(params)
+        if first is None:
             raise InputError(
                 f"`entry` cannot be used with {self!r}: its first layer reads the raw features, "
                 "not only their product with a matrix. Pass the features in `graph.nodes`."
             )
-        if entry.ndim != 2 or entry.shape[1] != kernels.shape[1]:
+        if entry.ndim != 2 or entry.shape[1] != first.weights.shape[1]:
             raise InputError(
-                f"`entry` has shape {entry.shape}, but `entry_weights(params)` has "
-                f"{kernels.shape[1]} columns. Pass `graph.nodes @ entry_weights(params)`."
+                f"`entry` has shape {entry.shape}, but `first_layer(params).weights` has "
+                f"{first.weights.shape[1]} columns. Pass `graph.nodes @` these weights."
             )
 
     @nn.compact

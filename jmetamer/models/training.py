@@ -159,7 +159,7 @@ def _fit(
         return params
     split = _Split(
         graph,
-        sparse_features(graph.nodes) if model.entry_weights(params) is not None else None,
+        sparse_features(graph.nodes) if model.first_layer(params) is not None else None,
         jnp.asarray(_labels_to_fit(data, seed, settings), jnp.int32),
         jnp.asarray(data.train_mask, jnp.float32),
         jnp.asarray(data.val_mask, jnp.float32),
@@ -310,13 +310,13 @@ def _entry(
     model: Network, params: Params, split: _Split, key: jax.Array | None = None
 ) -> jax.Array | None:
     """Return the first layer's product from the nonzero features, dropped out given a key."""
-    matrix = model.entry_weights(params)
-    if split.features is None or matrix is None:
+    first = model.first_layer(params)
+    if split.features is None or first is None:
         return None
     features = split.features
     if key is not None:
         features = drop_entries(features, model.dropout, key)
-    return multiply_sparse(features, matrix, split.labels.shape[0])
+    return multiply_sparse(features, first.weights, split.labels.shape[0])
 
 
 def _cross_entropy(logits: jax.Array, labels: jax.Array, mask: jax.Array) -> jax.Array:

@@ -8,7 +8,6 @@ from jmetamer._base.errors import InputError
 from jmetamer.geometry.ledger import entry_split
 from jmetamer.geometry.of_problem import jacobian_spectrum, joint_spectrum
 from jmetamer.geometry.of_problem.ledger import ledger_size, rank_ledger_of
-from jmetamer.geometry.of_problem.light_cone import aggregation_rank
 
 NODES = [0, 5]
 MODELS = {
@@ -116,12 +115,6 @@ class TestALedgerOfTheWholeGraph:
         found = rank_ledger_of(jm.Problem(make_trained(model, pair), pair, layer="conv1"))
         assert found.entry.aggregation.tolist() == [4]  # rank 1 of 3, two units
         assert found.ranks.dimension.tolist() == [4]
-
-
-def test_the_rank_of_a_propagation_is_that_of_its_matrix(graph):
-    rows, columns = np.arange(5), np.arange(2, 12)
-    expected = np.linalg.matrix_rank(propagation(graph)[np.ix_(rows, columns)])
-    assert aggregation_rank(graph, rows, columns) == expected
 
 
 def test_the_size_is_that_of_the_widest_step(problem):

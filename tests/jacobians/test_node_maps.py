@@ -223,7 +223,10 @@ class TooShortSighted:
     def activations(self, params, graph, *, entry=None, identity_backward=()):
         return {"logits": graph.nodes @ params + jnp.sum(graph.nodes)}
 
-    def entry_weights(self, params):
+    def first_layer(self, params):
+        return None
+
+    def layer_structure(self, layer):
         return None
 
     def nonlinearity(self, layer):

@@ -166,7 +166,10 @@ class WithoutEntry:
     def __getattr__(self, name):
         return getattr(self.inner, name)
 
-    def entry_weights(self, params):
+    def first_layer(self, params):
+        return None
+
+    def layer_structure(self, layer):
         return None
 
 
@@ -463,7 +466,10 @@ class Shapes:
         squared = jnp.sum((places[:, None] - places[None]) ** 2, axis=-1)
         return {"logits": jnp.tanh(squared[:, :, None] * params).sum(axis=1)}
 
-    def entry_weights(self, params):
+    def first_layer(self, params):
+        return None
+
+    def layer_structure(self, layer):
         return None
 
     def nonlinearity(self, layer):
@@ -604,7 +610,10 @@ class Careless:
             return {"logits": spoiled + jax.lax.stop_gradient(z)}
         return {"logits": spoiled}
 
-    def entry_weights(self, params):
+    def first_layer(self, params):
+        return None
+
+    def layer_structure(self, layer):
         return None
 
     def nonlinearity(self, layer):

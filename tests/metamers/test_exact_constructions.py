@@ -182,7 +182,7 @@ class TestWhatDoesNotApply:
         model = jm.GCN(hidden=10, residual=True, num_outputs=3)
         point = Point(jm.Problem(make_trained(model, graph), graph, layer="logits"))
         for name in ("reflect", "replace"):
-            with pytest.raises(jm.InputError, match=r"(?s)`entry_weights` of .* is None"):
+            with pytest.raises(jm.InputError, match=r"(?s)`first_layer` of .* is None"):
                 METHODS[name].prepare(point)
 
     def test_a_first_layer_as_wide_as_the_features_is_refused(self, graph, make_trained):

@@ -14,6 +14,7 @@ from jmetamer.metamers.methods.exact.gauss_newton import retract
 from jmetamer.metamers.methods.exact.iterative_steps import IterativeSteps
 from jmetamer.metamers.methods.exact.preconditioner import choose_preconditioner
 from jmetamer.metamers.methods.exact.residual import ResidualMap
+from jmetamer.models import FirstLayer
 
 DEEP = {"hidden": 8, "layers": 3, "num_outputs": 3}
 
@@ -23,13 +24,15 @@ class Linear:
     """logits = X W: all that is known of it is known in closed form."""
 
     layer_names = ("logits",)
-    normalization, residual = "none", False
 
     def activations(self, params, graph, *, entry=None, identity_backward=()):
         return {"logits": graph.nodes @ params if entry is None else entry}
 
-    def entry_weights(self, params):
-        return params
+    def first_layer(self, params):
+        return FirstLayer(params, "logits")
+
+    def layer_structure(self, layer):
+        return None
 
     def nonlinearity(self, layer):
         return None

@@ -123,12 +123,12 @@ def test_edges_of_weight_zero_equal_no_edges_at_all(name, options, graph):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_entry_stands_for_the_product_of_features_and_entry_weights(name, options, graph):
+def test_entry_stands_for_the_product_of_features_and_first_weights(name, options, graph):
     model, params = build(name, graph, **options)
-    weights = model.entry_weights(params)
-    if weights is None:
+    first = model.first_layer(params)
+    if first is None:
         pytest.skip("the first layer reads the raw features")
-    entry = graph.nodes @ weights
+    entry = graph.nodes @ first.weights
     without = graph._replace(nodes=None)
     assert_close(model.activations(params, without, entry=entry), model.activations(params, graph))
 

@@ -75,7 +75,7 @@ def test_features_of_the_wrong_width_are_refused_with_both_numbers(graph):
 )
 def test_layers_that_read_raw_features_have_no_entry(model, graph):
     params = model.init(jax.random.key(0), graph)
-    assert model.entry_weights(params) is None
+    assert model.first_layer(params) is None
     with pytest.raises(InputError, match="first layer reads the raw features"):
         model.activations(params, graph, entry=jnp.ones((7, 5)))
 
@@ -92,6 +92,6 @@ def test_layers_that_read_raw_features_have_no_entry(model, graph):
         (GAT(layers=1, output_heads=2, num_outputs=3), 6),
     ],
 )
-def test_entry_weights_hold_every_matrix_applied_to_the_features(model, columns, graph):
+def test_the_first_layer_holds_every_matrix_applied_to_the_features(model, columns, graph):
     params = model.init(jax.random.key(0), graph)
-    assert model.entry_weights(params).shape == (5, columns)
+    assert model.first_layer(params).weights.shape == (5, columns)

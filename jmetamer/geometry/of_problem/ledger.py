@@ -16,13 +16,13 @@ from jmetamer.geometry.ledger import (
     rank_ledger,
     volume_ledger,
 )
-from jmetamer.geometry.of_problem.light_cone import LightCone, aggregation_rank, light_cones
+from jmetamer.geometry.of_problem.light_cone import LightCone, light_cones
 from jmetamer.geometry.of_problem.local_geometry import Inputs
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_nodes
+from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.geometry.tolerance import tolerance_dimensions
 from jmetamer.metamers.problem import Problem
-from jmetamer.models.gcn import GCN
-from jmetamer.models.network import Network
+from jmetamer.models.structure import linear_aggregation, operator_matrix, passes_through
 
 LARGEST_LEDGER = 2048  # outputs of a layer that are looked at together; the time grows cubically
 _MEMORY = 2 * 2**30  # bytes that the Jacobians of one target may take
@@ -156,14 +156,8 @@ def _chain(problem: Problem) -> tuple[str, ...]:
         )
     model: Any = problem.trained.model
     (last,) = problem.layers
-    names = model.layer_names[: model.layer_names.index(last) + 1]
-    # The skip connection passes beside the inner network of a layer.
-    beside = isinstance(model, Network) and model.residual
-    return tuple(
-        name
-        for name in names
-        if name == last or not (name.endswith(".pre") or (beside and ".mlp" in name))
-    )
+    before = passes_through(model, last)
+    return (*(name for name in before if not name.endswith(".pre")), last)
 
 
 def _outputs(point: ReferencePoint, cone: LightCone) -> int:
@@ -204,9 +198,11 @@ def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Targe
     input_norm = float(np.sqrt(energy.sum()))
     steps = _Target([], [], [], total * (point.num_features - point.entry_rank))
     bound = min(num_inputs, len(varied) * point.entry_rank)
-    if isinstance(point.model, GCN) and not point.model.residual:
-        ends = cone.node_ids[cone.seen[0]], cone.node_ids[varied]
-        bound = min(bound, aggregation_rank(point.graph, *ends) * point.entry_rank)
+    first, hops = point.first, point.model.num_hops
+    near = first and hops(first.layer) == hops(point.layers[0])
+    if first and first.operator and near and linear_aggregation(point.model) == "symmetric":
+        part = operator_matrix(first.operator, cone.graph, varied)[cone.seen[0]]
+        bound = min(bound, largest_rank(part) * point.entry_rank)
 
     def add(found: Spectrum, name: str, seen: np.ndarray) -> None:
         steps.spectra.append(found)

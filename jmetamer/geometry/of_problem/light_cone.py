@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import jraph
 import numpy as np
 
-from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.graphs.ball_union import BallUnion, ball_unions
 from jmetamer.graphs.graph import Edges
@@ -89,38 +88,6 @@ def light_cones(
         )
         for node, union, own in zip(nodes, unions, seen, strict=True)
     ]
-
-
-def aggregation_rank(graph: jraph.GraphsTuple, receivers: np.ndarray, senders: np.ndarray) -> int:
-    """Return the largest rank of the symmetric propagation from some nodes to others.
-
-    `S = D^-1/2 (A + I) D^-1/2` has the rank of `A + I` on the same rows and columns, as D is
-    positive. A self loop in the edge list takes the place of the added one.
-
-    Args:
-      graph: host arrays.
-      receivers, senders: node numbers, each once: rows and columns.
-
-    Example:
-      >>> import jmetamer as jm
-      >>> pair = jm.make_graph(np.eye(2), [0, 1], [1, 0])
-      >>> aggregation_rank(pair, np.arange(2), np.arange(2))  # two nodes with equal neighborhoods
-      1
-    """
-    total = num_nodes(graph)
-    row, column = np.full(total, -1), np.full(total, -1)
-    row[receivers], column[senders] = np.arange(len(receivers)), np.arange(len(senders))
-    weight = np.asarray(graph.edges.weight, np.float64)
-    starts, ends = np.asarray(graph.senders), np.asarray(graph.receivers)
-    loops = np.zeros(total)
-    own = starts == ends
-    np.maximum.at(loops, ends[own], weight[own])
-    matrix = np.zeros((len(receivers), len(senders)))
-    inside = ~own & (row[ends] >= 0) & (column[starts] >= 0)
-    np.add.at(matrix, (row[ends[inside]], column[starts[inside]]), weight[inside])
-    both = np.intersect1d(receivers, senders)
-    matrix[row[both], column[both]] += np.where(loops[both] > 0, loops[both], 1.0)
-    return largest_rank(matrix)
 
 
 def _reached(graph: jraph.GraphsTuple, node: int, steps: int) -> np.ndarray:

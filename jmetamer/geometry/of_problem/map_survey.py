@@ -119,9 +119,9 @@ def map_entries(problem: Problem) -> int:
     balls = np.ones(total)
     for _ in range(max(model.num_hops(name) for name in problem.layers)):
         balls = np.minimum(1.0 + np.bincount(receivers, balls[senders], total), total)
-    weights = model.entry_weights(problem.trained.params)
+    first = model.first_layer(problem.trained.params)
     width = int(np.shape(graph.nodes)[1])
-    width = width if weights is None else min(width, int(np.shape(weights)[1]))
+    width = width if first is None else min(width, int(np.shape(first.weights)[1]))
     outputs = sum(int(np.shape(problem.arrays.targets[name])[-1]) for name in problem.layers)
     return int(balls.sum()) * width * outputs
 

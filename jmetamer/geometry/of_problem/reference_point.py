@@ -20,6 +20,7 @@ from jmetamer.geometry.of_problem.row_coordinates import (
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.protocol import FirstLayer
 
 
 class ReferencePoint:
@@ -76,8 +77,14 @@ class ReferencePoint:
     @functools.cached_property
     def entry_rank(self) -> int:
         """Largest rank of the first linear map; the number of features where there is none."""
-        weights = self.model.entry_weights(self.params)
-        return self.num_features if weights is None else largest_rank(weights)
+        first = self.first
+        return self.num_features if first is None else largest_rank(first.weights)
+
+    @functools.cached_property
+    def first(self) -> FirstLayer | None:
+        """How the features enter, float64."""
+        found: FirstLayer | None = self.model.first_layer(jax.tree.map(raised_leaf, self.params))
+        return found
 
     @property
     def _entered(self) -> tuple[jraph.GraphsTuple, bool]:

@@ -18,6 +18,7 @@ from jmetamer.geometry.of_problem.row_coordinates import row_coordinates
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.structure import neighborhoods
 
 Inputs = Literal["node", "ball", "all", "edges", "positions"]
 # Readouts over the first axis, the nodes.
@@ -325,14 +326,15 @@ def _features(problem: Problem, places: np.ndarray) -> _Chart:
 
 def _edges(problem: Problem, pairs: Any) -> _Chart:
     model = problem.trained.model
-    if getattr(model, "aggregator", None) == "max":
+    ways = neighborhoods(model)
+    if "max" in ways:
         raise InputError(
             f"`inputs`='edges' is not defined for {model!r}: the maximum over neighbors jumps when "
             "an edge appears, so weight 0 is not its absence. Use a model that sums, averages or "
             "attends."
         )
     chart = edge_chart(_host(problem.graph), pairs)
-    if getattr(model, "aggregator", None) == "mean":
+    if "mean" in ways:
         _require_neighbors(chart)
     size, norm = len(chart.weights), float(np.linalg.norm(chart.weights))
     data = (chart.entries, chart.owner)

@@ -61,11 +61,11 @@ def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinat
     """
     x = np.asarray(features, np.float64)
     centered = x - x.mean(axis=0) if len(x) else x
-    weights = model.entry_weights(params)
+    first = model.first_layer(params)
     energies = np.sum(x**2, axis=1), np.sum(centered**2, axis=1)
-    if weights is None or weights.shape[1] >= x.shape[1]:
+    if first is None or first.weights.shape[1] >= x.shape[1]:
         return RowCoordinates(x, None, x, centered, *energies)
-    exact = np.asarray(weights, np.float64)
+    exact = np.asarray(first.weights, np.float64)
     if not np.isfinite(exact).all():
         raise InputError(
             "the parameters of the network hold NaN or infinite values in its first layer, so no "

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import jraph
 import numpy as np
 
 from jmetamer._base.arguments import checked
@@ -15,10 +13,8 @@ from jmetamer.geometry.of_problem.reference_point import raised_leaf
 from jmetamer.geometry.of_problem.representation import Inputs, Of, Representation, representation
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.graphs.message_passing import symmetric_propagation
 from jmetamer.metamers.problem import Problem
-from jmetamer.models.gcn import GCN
-from jmetamer.models.network import Network
+from jmetamer.models.structure import linear_aggregation, operator_matrix, passes_through
 from jmetamer.models.trained_model import compiled_activations
 
 LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
@@ -36,9 +32,9 @@ def structural_bound(
     """Return the largest rank that the Jacobian of a representation can have.
 
     The least of: outputs q and inputs p; units that a ReLU lets pass at the layer itself, and for
-    features in the built-in networks at every earlier layer that it can see; `k rank(W_e)` for the
-    k varied nodes in sight; and for GCN without residual `rank(S) rank(W_1)`, where S is the
-    symmetric propagation between the nodes in sight and the varied ones.
+    features at every earlier layer that all passes through, as the network says; `k rank(W)` for
+    the k varied nodes in sight and the first matrices W; and where one operator S over nodes is
+    before them `rank(S) rank(W)`, between the nodes in sight and the varied ones.
 
     Args:
       problem: network, reference and layer.
@@ -109,17 +105,16 @@ def _layer_bound(sight: _Sight, name: str, values: Mapping[str, Any], found: Rep
     if sight.model.nonlinearity(name) == "relu":
         passing = values[f"{name}.pre"][sight.nodes] > 0
     own = int(passing.any(axis=0).sum() if found.pool else passing.sum())
-    if found.coordinates == "edge_weights" or not isinstance(sight.model, Network):
+    if found.coordinates == "edge_weights":
         return own
     return min([own, *_bottlenecks(sight, name, values)])
 
 
 def _bottlenecks(sight: _Sight, name: str, values: Mapping[str, Any]) -> list[int]:
-    """Return how many units of each earlier layer of a built-in network can be passed through."""
+    """Return how many units of each earlier layer that all passes through can be passed."""
     model, counts = sight.model, []
-    for earlier in model.layer_names[: model.layer_names.index(name)]:
-        around_inner = model.residual and ".mlp" in earlier  # the skip passes beside it
-        if earlier.endswith(".pre") or earlier == name or around_inner:
+    for earlier in passes_through(model, name):
+        if earlier.endswith(".pre"):
             continue
         seen = sight(model.num_hops(name) - model.num_hops(earlier))
         if model.nonlinearity(earlier) == "relu":
@@ -131,27 +126,20 @@ def _bottlenecks(sight: _Sight, name: str, values: Mapping[str, Any]) -> list[in
 
 def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[int]:
     """Return bounds by the first linear map, over the varied nodes that are in sight."""
-    model, params = sight.model, problem.trained.params
-    weights = model.entry_weights(params)
+    model, params = sight.model, jax.tree.map(raised_leaf, problem.trained.params)
+    first = model.first_layer(params)
     hops = max(model.num_hops(name) for name in problem.layers)
     varied = np.intersect1d(places, sight(hops))
-    if weights is None:
+    if first is None:
         return [len(varied) * np.shape(problem.graph.nodes)[1]]
-    rank = largest_rank(weights)
+    rank = largest_rank(first.weights)
     bounds = [len(varied) * rank]
-    linear = isinstance(model, GCN) and not model.residual
-    if linear and sight.total <= LARGEST_PROPAGATION and len(varied):
-        part = _propagation(problem.graph)[np.ix_(sight(hops - 1), varied)]
+    known = first.operator and linear_aggregation(model) == "symmetric"
+    if known and sight.total <= LARGEST_PROPAGATION and len(varied):
+        rows = sight(hops - model.num_hops(first.layer))
+        part = operator_matrix(first.operator, problem.graph, varied)[rows]
         bounds.append(largest_rank(part) * rank)
     return bounds
-
-
-def _propagation(graph: jraph.GraphsTuple) -> np.ndarray:
-    """Return S = D^-1/2 (A + I) D^-1/2 of a small graph."""
-    with float64_on_host():
-        weight = jnp.asarray(np.asarray(graph.edges.weight, np.float64))
-        ends = jnp.asarray(graph.senders), jnp.asarray(graph.receivers)
-        return np.asarray(symmetric_propagation(jnp.eye(num_nodes(graph)), *ends, weight))
 
 
 def _activations(problem: Problem) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from jmetamer._base.errors import InputError
 from jmetamer.models.protocol import Model
+from jmetamer.models.structure import neighborhoods
 
 
 def require_edge_gradient(model: Model, vary: Any) -> None:
@@ -23,7 +24,7 @@ def require_edge_gradient(model: Model, vary: Any) -> None:
       >>> from jmetamer.models import GraphSAGE
       >>> require_edge_gradient(GraphSAGE(aggregator="mean"), None)
     """
-    if getattr(model, "aggregator", None) == "max":
+    if "max" in neighborhoods(model):
         raise InputError(
             f"`vary` is {vary!r}, whose weights are moved by gradients, but the maximum over "
             f"neighbors of {type(model).__name__} jumps when an edge appears and has none; use a "

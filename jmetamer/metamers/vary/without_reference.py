@@ -56,12 +56,12 @@ def stand_in(
             f"`initialization` is {start!r}, which needs a reference's features, but the graph "
             "has none; use `GlobalNoise(mean=..., std=...)`"
         )
-    weights = model.entry_weights(params)
-    if weights is None:
+    first = model.first_layer(params)
+    if first is None:
         raise InputError(
             f"`graph` has no features, and {type(model).__name__} does not say how many it reads "
-            "(`entry_weights` is None); pass `nodes` of shape [n, d], which may all be zero, and "
+            "(`first_layer` is None); pass `nodes` of shape [n, d], which may all be zero, and "
             "`GlobalNoise(mean=..., std=...)`"
         )
-    nodes = np.zeros((num_nodes(graph), weights.shape[0]), np.float32)
+    nodes = np.zeros((num_nodes(graph), first.weights.shape[0]), np.float32)
     return graph._replace(nodes=nodes), vary

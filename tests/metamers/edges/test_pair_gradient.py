@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +18,9 @@ from jmetamer.metamers.methods.relax_edges.pair_gradient import (
     pair_factors,
     sampled_gradient,
 )
+from jmetamer.models import LayerStructure
 from jmetamer.models.aggregation import aggregations
+from jmetamer.models.gat import GATConvolution
 
 NODES = 9
 FACTORED = {
@@ -188,10 +191,16 @@ def test_networks_without_a_linear_aggregation_have_no_factors(name, make_traine
 
 
 def test_a_convolution_that_does_not_show_its_values_has_no_factors(make_trained):
+    class SilentConvolution(GATConvolution):
+        @nn.nowrap
+        def structure(self):
+            return LayerStructure(neighborhood="sum")
+
     class Silent(jm.GAT):
-        @property
-        def aggregation(self):
-            return "sum"
+        @nn.nowrap
+        def convolution(self, width, *, last, name):
+            heads = self.output_heads if last else self.heads
+            return SilentConvolution(width, heads, not last, self.dropout, name=name)
 
     model, (nodes, a) = Silent(hidden=4, heads=2, num_outputs=3), dense_problem()
     params = params_of(model, make_trained, np.float32)

@@ -15,13 +15,7 @@ from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Pairs, pairs_of_graph, simple_graph
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary.edges import Structure, is_directed
-from jmetamer.models.gat import GAT
-from jmetamer.models.gin import GIN
-from jmetamer.models.graphsage import GraphSAGE
 from jmetamer.models.protocol import Model
-
-# Their messages depend on the values at both ends of an edge and on nothing else.
-_BLIND_TO_DEGREE = (GIN, GraphSAGE, GAT)
 
 
 class SwapSpace(NamedTuple):
@@ -80,9 +74,8 @@ class ColorSwaps:
 
     Args:
       swaps: accepted swaps a walk; None makes 10 for each edge of the reference.
-      degree: whether the degree is part of the initial color; None leaves it out for `GIN`,
-        `GraphSAGE` and `GAT`, and takes it in for all other models, known or not, subclasses
-        included.
+      degree: whether the degree is part of the initial color; None leaves it out where every layer
+        of the network says that it sees no degrees (`GIN`, `GraphSAGE`, `GAT`).
       max_proposals: proposals after which a walk ends early; None allows 100 a swap.
 
     Raises:
@@ -168,7 +161,10 @@ class ColorSwaps:
           >>> ColorSwaps().takes_degree(jm.GCN()), ColorSwaps().takes_degree(jm.GIN())
           (True, False)
         """
-        return type(model) not in _BLIND_TO_DEGREE if self.degree is None else self.degree
+        if self.degree is not None:
+            return self.degree
+        structures = [model.layer_structure(name) for name in model.layer_names]
+        return any(known is None or known.sees_degrees is not False for known in structures)
 
 
 def hidden_colors(graph: jraph.GraphsTuple, hops: int, *, with_degree: bool) -> np.ndarray:

@@ -51,8 +51,8 @@ class Point:
         self.params = _float64(problem.trained.params)
         self.graph = _float64(problem.graph)
         self.features = np.asarray(self.graph.nodes)
-        weights = self.model.entry_weights(self.params)
-        self.weights = None if weights is None else np.asarray(weights, np.float64)
+        self.first = self.model.first_layer(self.params)
+        self.weights = None if self.first is None else np.asarray(self.first.weights, np.float64)
         self.basis = None if self.weights is None else _column_space(self.weights)
         if coordinates in ("row_space", "entry") and self.basis is None:
             raise InputError(
@@ -135,7 +135,7 @@ class Point:
         if self.basis is None:
             raise InputError(
                 f"method {method!r} needs a network that sees its features only through a matrix, "
-                f"but `entry_weights` of {self.model!r} is None: raw features are used as they "
+                f"but `first_layer` of {self.model!r} is None: raw features are used as they "
                 "are. Use 'gauss_newton', 'walk' or 'optimize'"
             )
         if self.basis.shape[1] >= width:

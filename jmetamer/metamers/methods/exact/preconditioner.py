@@ -1,6 +1,7 @@
-"""Nearly the inverse of `J J^T` for all nodes of a GCN: blocks over the eigenvectors of S."""
+"""Nearly the inverse of `J J^T` for all nodes: blocks over the eigenvectors of an operator S."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,9 +11,11 @@ import numpy as np
 
 from jmetamer.geometry import LOG_DERIVATIVES
 from jmetamer.metamers.losses import Complementarity
+from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import LARGEST, decompose, propagation_matrix
 from jmetamer.metamers.methods.exact.residual import ResidualMap
-from jmetamer.models.gcn import GCN
+from jmetamer.models.protocol import FEATURES, LayerStructure
+from jmetamer.models.structure import operator_matrix
 
 
 class Blocks(NamedTuple):
@@ -69,6 +72,21 @@ class UndampedBlocks:
         return Blocks(self.vectors, inverse, self.rows)
 
 
+class Path(NamedTuple):
+    """Layers `S X W_1` and perhaps `S sigma(.) W_2` that lead to a target.
+
+    Attributes:
+      first: [d, h] W_1.
+      second: [h, c] W_2, or None where the target is the first layer.
+      inner: name of the layer between, and its `nonlinearity`.
+    """
+
+    first: np.ndarray
+    second: np.ndarray | None = None
+    inner: str | None = None
+    nonlinearity: str | None = None
+
+
 class Preconditioner:
     """Blocks of mean and covariance for one or two layers.
 
@@ -79,33 +97,35 @@ class Preconditioner:
     and without the outer `l^2`; exact where D = I.
 
     Args:
-      residual_map: all-node target of a GCN.
+      residual_map: all-node target.
+      path: the layers from the features to the target.
       values: [n] eigenvalues of S.
       vectors: [n, n] eigenvectors, in columns.
     """
 
-    def __init__(self, residual_map: ResidualMap, values: np.ndarray, vectors: np.ndarray) -> None:
-        self._map, self._values, self._vectors = residual_map, values, vectors
+    def __init__(
+        self, residual_map: ResidualMap, path: Path, values: np.ndarray, vectors: np.ndarray
+    ) -> None:
+        self._map, self._path = residual_map, path
+        self._values, self._vectors = values, vectors
         self._layer = residual_map.kind.layers[0]
-        weights = residual_map.point.weights
-        assert weights is not None
-        self._gram = weights.T @ weights
+        self._gram = path.first.T @ path.first
         self._scale = residual_map.data.scales[self._layer]
 
     def at(self, x: np.ndarray, base: np.ndarray) -> UndampedBlocks:
         """Return the blocks at coordinates x."""
-        point, layer = self._map.point, self._layer
         found = self._map.activations(x, base)
         squared = self._values**2
         spread = float(np.mean(squared))  # trace(S^2) / n
         slope = self._slope(found)
-        if point.model.num_hops(layer) == 1:
+        path = self._path
+        if path.second is None:
             mean, covariance = self._split(slope)
             matrices = squared[:, None, None] * mean + spread * covariance
         else:
-            sigma = LOG_DERIVATIVES[str(point.model.nonlinearity("conv1"))]
-            mean, covariance = self._split(np.exp(sigma(found["conv1.pre"])))
-            w2 = point.params["params"]["conv2"]["kernel"]
+            sigma = LOG_DERIVATIVES[str(path.nonlinearity)]
+            mean, covariance = self._split(np.exp(sigma(found[f"{path.inner}.pre"])))
+            w2 = path.second
             mean, covariance = w2.T @ mean @ w2, w2.T @ covariance @ w2
             inner = squared[:, None, None] * mean + spread * covariance
             matrices = squared[:, None, None] * inner
@@ -130,26 +150,44 @@ class Preconditioner:
 
 
 def choose_preconditioner(residual_map: ResidualMap) -> Preconditioner | None:
-    """Return a preconditioner where one is known: all nodes, the first two layers of a plain GCN.
+    """Return a preconditioner where one is known: all nodes, one or two layers `S h W + b`.
 
     Args:
       residual_map: of the problem.
     """
     point, kind = residual_map.point, residual_map.kind
-    model = point.model
-    known = (
-        isinstance(model, GCN)
-        and model.normalization == "none"
-        and not model.residual
-        and point.nodes is None
-        and len(kind.layers) == 1
-        and residual_map.turn is not None
-        and len(point.features) <= LARGEST
-    )
-    if not known or model.num_hops(kind.layers[0]) > 2:
+    known = point.nodes is None and len(kind.layers) == 1 and residual_map.turn is not None
+    if not known or len(point.features) > LARGEST:
         return None
-    matrix = propagation_matrix(point)
-    if matrix is None or not np.allclose(matrix, matrix.T, rtol=1e-13, atol=0):
+    path = _path(point, kind.layers[0])
+    matrix = propagation_matrix(point) if path else None
+    if path is None or matrix is None or not np.allclose(matrix, matrix.T, rtol=1e-13, atol=0):
         return None
     found = decompose(matrix)
-    return Preconditioner(residual_map, found.values, found.right)
+    return Preconditioner(residual_map, path, found.values, found.right)
+
+
+def _path(point: Point, layer: str) -> Path | None:
+    """Return the layers that lead to a target, or None where they are others."""
+    last = _linear_part(point, layer)
+    if last is None or last.weights is None or last.sources is None or last.operator is None:
+        return None
+    weights, (source,) = np.asarray(last.weights(point.params)), last.sources
+    if source == FEATURES:
+        return Path(weights)
+    first, sigma = _linear_part(point, source), point.model.nonlinearity(source)
+    if first is None or first.weights is None or first.sources != (FEATURES,):
+        return None
+    if first.operator is None or sigma not in LOG_DERIVATIVES:
+        return None
+    both = (functools.partial(of, point.params) for of in (first.operator, last.operator))
+    one, other = (operator_matrix(operator, point.graph) for operator in both)
+    if not np.array_equal(one, other):
+        return None
+    return Path(np.asarray(first.weights(point.params)), weights, source, sigma)
+
+
+def _linear_part(point: Point, layer: str) -> LayerStructure | None:
+    """Return the structure of a layer before its nonlinearity."""
+    name = f"{layer}.pre" if point.model.nonlinearity(layer) else layer
+    return point.model.layer_structure(name)

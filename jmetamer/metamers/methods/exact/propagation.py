@@ -5,15 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
-from jmetamer._base.precision import float64_on_host
-from jmetamer.graphs.message_passing import propagate, symmetric_propagation
 from jmetamer.metamers.methods.exact.point import Point
-from jmetamer.models.gcn import GCN
-from jmetamer.models.gin import GIN
+from jmetamer.models.structure import operator_matrix
 
-_symmetric, _plain = map(compile_function(), (symmetric_propagation, propagate))
 # A dense decomposition of n x n numbers takes about a minute here.
 LARGEST = 5_000
 
@@ -47,8 +42,8 @@ class Propagation(NamedTuple):
 def propagation_matrix(point: Point) -> np.ndarray | None:
     """Return S [n, n] of a first layer `S X W + b`, or None where the network has no such layer.
 
-    GCN: `D^-1/2 (A + I) D^-1/2`; GIN: `A + (1 + eps) I`. A skip connection adds the features
-    past S, and other architectures use two matrices or weights that depend on the features.
+    As GCN, `D^-1/2 (A + I) D^-1/2`, and GIN, `A + (1 + eps) I`. A skip connection adds the
+    features past S, and others use two matrices or weights that depend on the features.
 
     Args:
       point: the problem in float64.
@@ -56,20 +51,15 @@ def propagation_matrix(point: Point) -> np.ndarray | None:
     Raises:
       InputError: the graph is too large for a dense matrix.
     """
-    model, graph, n = point.model, point.graph, len(point.features)
-    if not isinstance(model, GCN | GIN) or model.residual:
+    n = len(point.features)
+    if point.first is None or point.first.operator is None:
         return None
     if n > LARGEST:
         raise InputError(
             f"the null space of the propagation is decomposed densely, up to {LARGEST} nodes; "
             f"this graph has {n}. Use `ego_graph`, or a method that does not need it"
         )
-    ends = graph.senders, graph.receivers, graph.edges.weight
-    with float64_on_host():
-        if isinstance(model, GCN):
-            return np.asarray(_symmetric(np.eye(n), *ends))
-        eps = point.params["params"]["conv1"].get("eps_value", model.eps)
-        return np.asarray(_plain(np.eye(n), *ends)) + (1 + float(eps)) * np.eye(n)
+    return operator_matrix(point.first.operator, point.graph)
 
 
 def require_propagation(point: Point, method: str) -> Propagation:

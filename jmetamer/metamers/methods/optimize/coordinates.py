@@ -231,16 +231,17 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Coordinate
     """
     if name == "features":
         return OwnCoordinates(), ()
-    weights = None
+    first = None
     if is_free(problem.vary):
-        weights = problem.trained.model.entry_weights(problem.arrays.params)
-    if weights is None:
+        first = problem.trained.model.first_layer(problem.arrays.params)
+    if first is None:
         if name == "auto":
             return OwnCoordinates(), ()
         raise InputError(
             f"coordinates {name!r} need free continuous features and a network that begins with a "
             f"linear map; got {problem.vary!r}. Use 'features' or 'auto'"
         )
+    weights = first.weights
     if not np.isfinite(np.asarray(weights)).all():
         raise InputError(
             "the parameters of the network hold NaN or infinite values in its first layer, so no "

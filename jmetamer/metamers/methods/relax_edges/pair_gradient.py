@@ -20,9 +20,9 @@ from jmetamer.graphs.message_passing import (
     symmetric_propagation,
 )
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.models.aggregation import aggregations
-from jmetamer.models.network import Network
+from jmetamer.models.aggregation import aggregations, laid_open
 from jmetamer.models.protocol import Model, Params
+from jmetamer.models.structure import linear_aggregation
 
 
 def sampled_gradient(
@@ -117,20 +117,21 @@ def pair_factors(
       >>> pair_factors(GAT(num_outputs=2), None, graph, None) is None
       True
     """
-    if not isinstance(model, Network) or model.aggregation is None:
+    aggregation, network = linear_aggregation(model), laid_open(model)
+    if aggregation is None or network is None:
         return None
-    of_layer = _BY_AGGREGATION[model.aggregation]
+    of_layer = _BY_AGGREGATION[aggregation]
 
     def forward(
         probes: Mapping[str, jax.Array] | None,
     ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
         found = aggregations(
-            model, params, graph, probes, entry=entry, identity_backward=identity_backward
+            network, params, graph, probes, entry=entry, identity_backward=identity_backward
         )
         return loss(found.activations), found.values
 
     shapes = jax.eval_shape(lambda: forward(None)[1])
-    if len(shapes) != model.layers:
+    if len(shapes) != network.layers:
         return None  # a convolution of its own that does not pass its values on
     probes = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
     cotangents, values = jax.grad(forward, has_aux=True)(probes)

@@ -45,7 +45,7 @@ def _found(
     pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
 ) -> Mapping[str, jax.Array]:
     matching = plan.matching
-    # A network of the user's own has no entry to give.
+    # A network that reads its features otherwise has no entry to give.
     given = {} if data.entry is None else {"entry": data.entry}
     return matching.model.activations(
         data.arrays.params,

@@ -17,7 +17,6 @@ from jmetamer.metamers.problem import Arrays, Matching, Problem
 from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges, is_directed, most_pairs
 from jmetamer.metamers.vary.movable import movable_edges, named
-from jmetamer.models.network import Network
 
 # The block by default, in edges of the reference, and at least.
 _BLOCK_SHARE, _LEAST_BLOCK = 4, 1000
@@ -174,12 +173,11 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
 
 def _entry(problem: Problem) -> jax.Array | None:
     model, arrays = problem.trained.model, problem.arrays
-    fixed = isinstance(problem.vary, BinaryEdges) and isinstance(model, Network)
-    weights = model.entry_weights(arrays.params) if fixed else None
-    if weights is None or weights.shape[1] > arrays.graph.nodes.shape[1]:
+    first = model.first_layer(arrays.params) if isinstance(problem.vary, BinaryEdges) else None
+    if first is None or first.weights.shape[1] > arrays.graph.nodes.shape[1]:
         return None  # wider than the features: messages would be longer
     with highest_precision():
-        return arrays.graph.nodes @ weights
+        return arrays.graph.nodes @ first.weights
 
 
 def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbers:
