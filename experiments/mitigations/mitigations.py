@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jmetamer as jm
-from jmetamer.report.effects_sentences import (
-    interval,
-    seeds_needed,
-    share_limits,
-    without_sentence,
-)
+from jmetamer.report.effects_sentences import without_sentence
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
 from jmetamer.report.outcome_rows import grid_rows
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.report.wording import interval, seeds_needed, share_limits
 from jmetamer.results.zarr_group import json_safe
 
 

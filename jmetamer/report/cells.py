@@ -44,7 +44,7 @@ class CellName:
         parts = [self.run, self.dataset, self.model, layer, self.vary]
         for key, value in self.differences.items():
             if not is_in_title(key):
-                parts.append(f"{key.rsplit('.', 1)[-1]} {_text(value)}")
+                parts.append(f"{key.rsplit('.', 1)[-1]} {value_text(value)}")
         return " · ".join(part for part in parts if part)
 
 
@@ -177,10 +177,11 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
     return [text or title for text, title in zip(short, titles, strict=True)]
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any, null: str = "default") -> str:
+    """Return a value of a setting as text, lists in brackets."""
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return "default" if value is None else str(value)
+        return "[" + ", ".join(value_text(one, null) for one in value) + "]"
+    return null if value is None else str(value)
 
 
 def _words(settings: Mapping[str, Any], *keys: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells
+from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells, value_text
 from jmetamer.report.makers import SEEDS, nested_without, without_seeds
 from jmetamer.report.reading import mean, median
 from jmetamer.report.share import Share, over_networks
@@ -121,18 +120,12 @@ def _values(labels: Sequence[str], cells: Iterable[StoredCell]) -> dict[str, dic
     for made in cells:
         for key, value in flatten(made.settings):
             told = found.setdefault(key, {label: [] for label in labels})[made.run]
-            text = _text(value)
+            text = value_text(value, "none")
             if text not in told:
                 told.append(text)
     return {
         key: each for key, each in found.items() if len({frozenset(v) for v in each.values()}) > 1
     }
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    return "none" if value is None else str(value)
 
 
 def _row(

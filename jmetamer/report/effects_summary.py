@@ -93,6 +93,14 @@ class EffectStudy:
         """Whether more than one activation is compared with the first."""
         return len({one.plain.levels for one in self.at_equal_rank}) > 1
 
+    def alone(self, outcome: str, name: str, second: object) -> Effect:
+        """Effect of one factor's level by itself."""
+        return next(
+            one
+            for one in self.effects[outcome]
+            if one.factors == (name,) and one.levels[0][1] == second
+        )
+
     def label(self, effect: Effect) -> str:
         """What an effect is of, with the level where a factor has more than two.
 

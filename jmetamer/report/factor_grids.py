@@ -16,13 +16,12 @@ from jmetamer.report.factor_settings import (
     is_cause,
     is_place,
     is_setting,
-    level_text,
     recipes,
     separated,
 )
 from jmetamer.report.makers import SEEDS, nested_without
 from jmetamer.report.stored_cell import StoredCell
-from jmetamer.report.wording import listing, plural
+from jmetamer.report.wording import level_text, listing, plural
 
 _SEED = "training.seed"
 _MIN_SEEDS = 2

@@ -9,6 +9,7 @@ from typing import Any
 from jmetamer.report.cells import canonical, flatten, setting
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.report.wording import level_text
 
 ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
 _KINDS = ("none", "random", "adversarial")
@@ -58,18 +59,6 @@ class Asked:
         value = setting(self.settings, key)
         scalar = value is None or isinstance(value, bool | int | float | str)
         return value if scalar else json.dumps(value, default=str)
-
-
-def level_text(level: Any) -> str:
-    """Write a level as the configuration has it.
-
-    Example:
-      >>> level_text(True), level_text("elu"), level_text(None)
-      ('true', 'elu', 'null')
-    """
-    if level is None:
-        return "null"
-    return str(level).lower() if isinstance(level, bool) else str(level)
 
 
 def is_setting(key: str) -> bool:

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jmetamer.measures.harm import harm_of
 from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, mean, median, scalar, values
+from jmetamer.results import paired_controls
 from jmetamer.results.statuses import is_unchanged
 
 ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
@@ -19,7 +21,6 @@ _CONTROLS = {
     "null_space": "a null-space replacement's",
     "start": "the start's",
 }
-_CODE_OF_HARM = 1  # right before, wrong now
 # Outcome -> why a run may hold none of it.
 WHY_ABSENT = {
     RANK: "no geometry of the matched layer",
@@ -105,23 +106,15 @@ def _harm(data: xr.Dataset, succeeds: np.ndarray) -> _Numbers:
     if "harm_outcome" not in data:
         return
     codes = data["harm_outcome"].transpose("metamer", ...).values[succeeds]
-    own = _harmful(codes)
+    own = harm_of(codes, np.zeros(codes.shape, bool)).harmful
     yield _HARMFUL, mean(own), 1.0
     if "control_harm_outcome" not in data:
         return
     controls = data["control_harm_outcome"].transpose("harm_control", "metamer", ...)
     for name, rows in zip(data["harm_control"].values.tolist(), controls.values, strict=True):
-        words = _CONTROLS.get(name, f"{name}'s")
-        yield f"{_HARMFUL} less {words}", mean(own - _harmful(rows[succeeds])), 2.0
-
-
-def _harmful(codes: np.ndarray) -> np.ndarray:
-    """Return the share of harmful nodes of [..., targets] codes among those that are known."""
-    known = np.where(codes >= 0, codes == _CODE_OF_HARM, np.nan)
-    counts = np.isfinite(known).sum(-1)
-    return np.divide(
-        np.nansum(known, -1), counts, out=np.full(counts.shape, np.nan), where=counts > 0
-    )
+        beside = harm_of(rows[succeeds], np.zeros(codes.shape, bool)).harmful
+        label = _CONTROLS.get(name, f"{name}'s")
+        yield f"{_HARMFUL} less {label}", mean(own - beside), 2.0
 
 
 def _recognition(
@@ -137,17 +130,11 @@ def _recognition(
     ]
     kappa = data["recognition_kappa"].transpose("metamer", "judge").values[:, strangers]
     yield _KAPPA, mean(kappa[matches]), 2.0  # from -1 to 1
-    if "control_kappa" not in data or "control_seed_id" not in data:
-        return
-    place = {seed: row for row, seed in enumerate(values(data, "seed_id").tolist())}
-    rows = [place.get(seed, -1) for seed in values(data, "control_seed_id").tolist()]
-    paired = [sample for sample, row in enumerate(rows) if row >= 0 and matches[row]]
-    table = data["control_kappa"].transpose("control", "sample", "judge").values
-    read = kappa[[rows[sample] for sample in paired]]
-    for control, beside in zip(data["control"].values.tolist(), table, strict=True):
-        if control in ("displacement", "null_space"):
-            differences = read - beside[np.ix_(paired, strangers)]
-            yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), 4.0
+    if "control_seed_id" in data:
+        for control, beside in paired_controls(data).items():
+            if control in ("displacement", "null_space"):
+                differences = (kappa - beside[:, strangers])[matches]
+                yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), 4.0
 
 
 def _deviations(data: xr.Dataset, matches: np.ndarray) -> _Numbers:

@@ -17,7 +17,6 @@ from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.effects_section import MAX_OPEN, study_sections
-from jmetamer.report.effects_sentences import interval, seeds_needed, share_limits
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.harm_sentences import points
@@ -27,7 +26,7 @@ from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
-from jmetamer.report.sources import OF_HARM, OF_THE_RUN, those_known
+from jmetamer.report.sources import those_known
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import criteria_told
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
@@ -110,7 +109,6 @@ def render(runs: Sequence[Any]) -> str:
             ),
             overview=_overview(summaries),
             sections=sections,
-            summary_sources=OF_THE_RUN,
             known=[one.sources for one in summaries],
             checked=[one for one in sections if one.summary.success is not None],
             short_titles=_short_titles(summaries),
@@ -122,7 +120,6 @@ def render(runs: Sequence[Any]) -> str:
             makers=by_maker,
             show_harm=any(maker.harm.reason != NOT_KNOWN for maker in by_maker),
             harm_outcomes=OUTCOMES,
-            harm_sources=OF_HARM,
             rows=rows,
             judges=judge_architectures(rows),
             read_beside=MEASURES,
@@ -172,22 +169,7 @@ def _usual_target(runs: Sequence[Any]) -> Path:
 
 def _environment() -> jinja2.Environment:
     environment = page_environment("jmetamer.report")
-    environment.filters.update(
-        number=wording.number,
-        percent=wording.percent,
-        duration=wording.duration,
-        plural=wording.plural,
-        coded=wording.coded,
-        what_chance_is=what_chance_is,
-        listing=wording.listing,
-        kappa=wording.short,
-        signed=wording.signed,
-        interval=interval,
-        share_limits=share_limits,
-        seeds_needed=seeds_needed,
-        points=points,
-        shade=shade,
-    )
+    environment.filters.update(what_chance_is=what_chance_is, points=points, shade=shade)
     environment.globals.update(those_known=those_known, nan=float("nan"), inf=float("inf"))
     return environment
 

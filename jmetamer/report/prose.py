@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from jmetamer.report.environment import page_environment
-from jmetamer.report.wording import listing, number, percent, plural, short, signed, span
+from jmetamer.report.wording import number, percent, short, span
 
 
 def is_known(value: float | None) -> bool:
@@ -48,9 +48,6 @@ def _module(template: str) -> Any:
     environment.autoescape = False  # text, which the page escapes; its white space is collapsed
     environment.trim_blocks = environment.lstrip_blocks = False
     environment.tests.update(known=is_known, finite=math.isfinite)
-    environment.filters.update(
-        {form.__name__: form for form in (number, percent, plural, listing, short, signed)}
-    )
     environment.filters["span"] = lambda numbers, form=number: span(list(numbers), form)
     environment.globals.update(percent=percent, short=short, count="{:,}".format)
     return environment.get_template(f"{template}.j2").module

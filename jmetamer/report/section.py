@@ -8,7 +8,6 @@ from typing import Any
 from jmetamer.report import wording
 from jmetamer.report.cells import CellName, name_cells
 from jmetamer.report.sentences import cell_sentences
-from jmetamer.report.sources import OF_A_CELL, OF_DIVERSITY, OF_NO_DIVERSITY
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary, summarize
 
@@ -24,7 +23,6 @@ class CellSection:
       size: size of the reference in words, empty where it was not read.
       summary: numbers of the cell.
       sentences: the numbers in words.
-      sources: names in the store of what the words are made from.
       pictures: figures; empty where nothing was drawn.
       notes: why a figure is missing.
       command: shell command that makes this cell again.
@@ -35,7 +33,6 @@ class CellSection:
     size: str
     summary: CellSummary
     sentences: list[str]
-    sources: tuple[str, ...]
     pictures: tuple[Any, ...]
     notes: list[str]
     command: str
@@ -86,7 +83,6 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
         size=size,
         summary=summary,
         sentences=cell_sentences(summary),
-        sources=(*OF_A_CELL, *(OF_DIVERSITY if summary.diversity else OF_NO_DIVERSITY)),
         pictures=pictures,
         notes=list(_notes(index, summary, data, missing)),
         command=str(provenance.get("command", "")),

@@ -3,8 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
+
+from jmetamer.results.adjusted_effect import AdjustedEffect
+from jmetamer.results.factorial import Effect
 
 _ROUND_OFF = 1e-7  # of shares in float32
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -149,6 +153,59 @@ def listing(items: Sequence[str], limit: int = 6) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def interval(effect: Effect | AdjustedEffect) -> str:
+    """Write the limits of an effect.
+
+    Example:
+      >>> print(interval(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6)))
+      -0.2 to +0.4
+      >>> print(interval(AdjustedEffect(0.0, 0.0, 0.0, 1.0, 0.3, 3)))
+      all 3 equal
+    """
+    if effect.num_seeds == 1:
+        return "one seed"
+    if effect.all_equal:
+        return f"all {effect.num_seeds} equal"
+    return f"{signed(effect.low)} to {signed(effect.high)}"
+
+
+def share_limits(fit: AdjustedEffect) -> str:
+    """Write the limits of the direct part as a share of the effect.
+
+    Example:
+      >>> share_limits(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6, 0.3, -0.2, 0.9))
+      '-20% to 90%'
+    """
+    if math.isinf(fit.share_low):
+        return "no limits"
+    if fit.all_equal:
+        return f"all {fit.num_seeds} equal"
+    return f"{percent(fit.share_low)} to {percent(fit.share_high)}"
+
+
+def seeds_needed(fit: AdjustedEffect) -> str:
+    """Write how many seeds would be enough.
+
+    Example:
+      >>> seeds_needed(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6))
+      'more than 10,000'
+    """
+    needed = fit.seeds_needed
+    return f"{needed:,.0f}" if math.isfinite(needed) else "more than 10,000"
+
+
+def level_text(level: Any) -> str:
+    """Write a level as the configuration has it.
+
+    Example:
+      >>> level_text(True), level_text("elu"), level_text(None)
+      ('true', 'elu', 'null')
+    """
+    if level is None:
+        return "null"
+    return str(level).lower() if isinstance(level, bool) else str(level)
 
 
 def coded(text: str) -> Markup:

@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.effects_sentences import interval
 from jmetamer.report.figures.page_figure import Drawing, GridView, PageFigure
 from jmetamer.report.figures.style import BLUE, GREEN, INK, ORANGE, blank, label_width, legend_below
 from jmetamer.report.sources import OF_EFFECTS
-from jmetamer.report.wording import signed
+from jmetamer.report.wording import interval, signed
 from jmetamer.results.factorial import Effect
 
 _COLORS = (BLUE, ORANGE, GREEN)

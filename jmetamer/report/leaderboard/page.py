@@ -5,7 +5,7 @@ from typing import Any
 
 from jmetamer.report.environment import page_environment
 from jmetamer.report.leaderboard.columns import COLUMNS, DETAILS, Column, Numbers
-from jmetamer.report.wording import coded, plural
+from jmetamer.report.wording import plural
 
 
 def render(found: Mapping[str, Any]) -> str:
@@ -20,7 +20,6 @@ def render(found: Mapping[str, Any]) -> str:
       True
     """
     environment = page_environment("jmetamer.report.leaderboard", "jmetamer.report")
-    environment.filters["coded"] = coded
     boards = found["boards"]
     return environment.get_template("leaderboard.html.j2").render(
         runs=[_run_text(run) for run in found["runs"]],
