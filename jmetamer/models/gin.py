@@ -26,7 +26,7 @@ class GINConvolution(Convolution):
     @nn.nowrap
     def structure(self) -> LayerStructure:
         """Return that the inner layer is S h W + b."""
-        return LayerStructure(None, "sum", False, self._summed)
+        return LayerStructure(None, "sum", False, self._summed, lambda params: params["kernel"])
 
     @nn.nowrap
     def _summed(self, params: Params, graph: jraph.GraphsTuple, values: Any) -> jax.Array:

@@ -22,7 +22,7 @@ from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.geometry.tolerance import tolerance_dimensions
 from jmetamer.metamers.problem import Problem
-from jmetamer.models.structure import linear_aggregation, operator_matrix, passes_through
+from jmetamer.models.structure import operator_matrix, passes_through
 
 LARGEST_LEDGER = 2048  # outputs of a layer that are looked at together; the time grows cubically
 _MEMORY = 2 * 2**30  # bytes that the Jacobians of one target may take
@@ -200,7 +200,7 @@ def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Targe
     bound = min(num_inputs, len(varied) * point.entry_rank)
     first, hops = point.first, point.model.num_hops
     near = first and hops(first.layer) == hops(point.layers[0])
-    if first and first.operator and near and linear_aggregation(point.model) == "symmetric":
+    if first and first.operator and near:
         part = operator_matrix(first.operator, cone.graph, varied)[cone.seen[0]]
         bound = min(bound, largest_rank(part) * point.entry_rank)
 

@@ -14,7 +14,7 @@ from jmetamer.geometry.of_problem.representation import Inputs, Of, Representati
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.problem import Problem
-from jmetamer.models.structure import linear_aggregation, operator_matrix, passes_through
+from jmetamer.models.structure import operator_matrix, passes_through
 from jmetamer.models.trained_model import compiled_activations
 
 LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
@@ -134,8 +134,7 @@ def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[i
         return [len(varied) * np.shape(problem.graph.nodes)[1]]
     rank = largest_rank(first.weights)
     bounds = [len(varied) * rank]
-    known = first.operator and linear_aggregation(model) == "symmetric"
-    if known and sight.total <= LARGEST_PROPAGATION and len(varied):
+    if first.operator and sight.total <= LARGEST_PROPAGATION and len(varied):
         rows = sight(hops - model.num_hops(first.layer))
         part = operator_matrix(first.operator, problem.graph, varied)[rows]
         bounds.append(largest_rank(part) * rank)
