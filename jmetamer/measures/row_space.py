@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
+from jmetamer.geometry import row_space as geometry
 from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import (
     feature_measure,
@@ -86,35 +86,8 @@ def row_space(reference: Any, facts: Facts) -> jax.Array | None:
     weights = None if facts.entry_weights is None else np.asarray(facts.entry_weights)
     if weights is None or weights.shape[0] != width or not np.isfinite(weights).all():
         return None
-    basis = row_space_basis(weights)
+    basis = geometry.row_space(weights).basis
     return jnp.asarray(basis, jnp.float32) if 0 < basis.shape[1] < width else None
-
-
-def row_space_basis(weights: Any) -> np.ndarray:
-    """Return an orthonormal basis Q [d, r] of what `X W` depends on: `X W = (X Q) (Q^T W)`.
-
-    Singular values below `max(d, m) eps` of the largest, eps that of the given type, count as 0.
-
-    Args:
-      weights: W [d, m].
-
-    Raises:
-      InputError: not a matrix of finite numbers.
-
-    Example:
-      >>> abs(row_space_basis(np.array([[2.0, 4.0], [0.0, 0.0]]))).tolist()
-      [[1.0], [0.0]]
-    """
-    given = np.asarray(weights)
-    if given.ndim != 2 or not np.isfinite(given).all():
-        raise InputError(
-            f"`weights` has shape {given.shape}; a matrix [features, outputs] of finite numbers is "
-            "needed"
-        )
-    eps = np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps
-    left, values, _ = np.linalg.svd(given.astype(np.float64), full_matrices=False)
-    rank = int(np.sum(values > max(given.shape) * eps * values.max(initial=0.0)))
-    return left[:, :rank]
 
 
 def _split(rows: Any, basis: Any) -> tuple[Any, Any]:

@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 import jmetamer as jm
+from jmetamer.geometry.row_space import row_space
 from jmetamer.measures import (
     EdgeSet,
     Facts,
@@ -14,7 +15,6 @@ from jmetamer.measures import (
     homophily,
 )
 from jmetamer.measures.probe import RidgeProbe, fitted_probe, probe_change
-from jmetamer.measures.row_space import row_space_basis
 
 rng = np.random.default_rng(0)
 NAME = "features/normalized_euclidean"
@@ -90,7 +90,7 @@ class TestRowSpace:
     INSIDE, OUTSIDE = "features/inside_row_space", "features/outside_row_space"
 
     def test_a_metamer_from_the_null_space_deviates_outside_only(self):
-        basis = row_space_basis(self.WEIGHTS)
+        basis = row_space(self.WEIGHTS).basis
         blind = np.eye(6) - basis @ basis.T
         reflected = self.ROWS - 2 * self.ROWS @ blind
         assert np.allclose(reflected @ self.WEIGHTS, self.ROWS @ self.WEIGHTS, atol=1e-13)
@@ -111,7 +111,7 @@ class TestRowSpace:
             assert found[name][1] == pytest.approx(expected.chance[0], rel=1e-5)
 
     def test_what_rounding_leaves_outside_is_nothing(self):
-        basis = np.float32(row_space_basis(self.WEIGHTS))
+        basis = np.float32(row_space(self.WEIGHTS).basis)
         inside = np.float32(self.ROWS @ basis @ basis.T)
         found = changes(inside, inside[None, ::-1], Facts(entry_weights=self.WEIGHTS))
         assert found[self.OUTSIDE][0] == 0
@@ -123,15 +123,6 @@ class TestRowSpace:
         for weights in (None, wide, none, other, self.WEIGHTS * np.nan):
             found = changes(self.ROWS, self.ROWS[None], Facts(entry_weights=weights))
             assert not {self.INSIDE, self.OUTSIDE} & set(found)
-
-    def test_dependent_columns_count_once_also_in_float32(self):
-        wide = np.float32(self.WEIGHTS @ rng.normal(size=(2, 5)))
-        assert row_space_basis(wide).shape == (6, 2)
-        assert row_space_basis(np.zeros((6, 3))).shape == (6, 0)
-
-    def test_misuse_is_refused_by_name(self):
-        with pytest.raises(jm.InputError, match=r"a matrix \[features, outputs\] of finite"):
-            row_space_basis(self.WEIGHTS * np.nan)
 
 
 class TestHomophily:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +19,11 @@ from jmetamer.geometry.of_problem.row_coordinates import (
 )
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import num_nodes
+from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
-from jmetamer.models.protocol import FirstLayer
 
 
-class ReferencePoint:
+class ReferencePoint(Float64View):
     """Network, reference graph and its activations, on the host.
 
     Args:
@@ -31,7 +31,6 @@ class ReferencePoint:
       layers: names to look at in place of the problem's.
 
     Attributes:
-      model, params, graph: the network and the reference.
       layers: names that are looked at, side by side.
       sigmas: the nonlinearity of each, or None.
       names: the layers before their nonlinearities, where they have one.
@@ -46,8 +45,8 @@ class ReferencePoint:
     """
 
     def __init__(self, problem: Problem, layers: tuple[str, ...] | None = None) -> None:
-        self.model: Any = problem.trained.model
-        self.params, self.graph = jax.tree.map(np.asarray, (problem.trained.params, problem.graph))
+        super().__init__(problem)
+        self.model: Any
         self.layers = problem.layers if layers is None else layers
         self.sigmas = tuple(map(self.model.nonlinearity, self.layers))
         self.names = tuple(
@@ -58,7 +57,7 @@ class ReferencePoint:
     @functools.cached_property
     def x(self) -> RowCoordinates:
         """Features in coordinates, float64."""
-        return row_coordinates(self.model, self.params, self.graph.nodes)
+        return row_coordinates(self)
 
     @property
     def num_features(self) -> int:
@@ -70,21 +69,13 @@ class ReferencePoint:
         """Every named activation [n, c], float64."""
         graph, by_entry = self._entered
         with float64_on_host():
-            raised = jax.tree.map(raised_leaf, (self.params, graph))
-            found = _forward(cast(Any, self.model), by_entry)(*raised)
+            found = _forward(self.model, by_entry)(self.params, graph)
             return {name: np.asarray(value) for name, value in found.items()}
 
     @functools.cached_property
     def entry_rank(self) -> int:
         """Largest rank of the first linear map; the number of features where there is none."""
-        first = self.first
-        return self.num_features if first is None else largest_rank(first.weights)
-
-    @functools.cached_property
-    def first(self) -> FirstLayer | None:
-        """How the features enter, float64."""
-        found: FirstLayer | None = self.model.first_layer(jax.tree.map(raised_leaf, self.params))
-        return found
+        return self.num_features if self.weights is None else largest_rank(self.weights)
 
     @property
     def _entered(self) -> tuple[jraph.GraphsTuple, bool]:
@@ -140,9 +131,8 @@ class ReferencePoint:
             return {}
         graph, by_entry = self._entered
         with float64_on_host():
-            params, raised = jax.tree.map(raised_leaf, (self.params, graph))
-            entry = {"entry": raised.nodes} if by_entry else {}
-            return {name: np.asarray(v) for name, v in least(params, raised, **entry).items()}
+            entry = {"entry": graph.nodes} if by_entry else {}
+            return {name: np.asarray(v) for name, v in least(self.params, graph, **entry).items()}
 
     def output(self, names: Sequence[str], nodes: Any) -> np.ndarray:
         """Return activations side by side, [b, q], at nodes [b]."""
@@ -219,9 +209,3 @@ def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
         )
 
     return linearizer(layers_at)
-
-
-def raised_leaf(leaf: Any) -> np.ndarray:
-    """Return floating numbers in float64, others as they are."""
-    array = np.asarray(leaf)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array

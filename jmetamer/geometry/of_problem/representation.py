@@ -17,6 +17,7 @@ from jmetamer.geometry.of_problem.edge_chart import EdgeChart, edge_chart
 from jmetamer.geometry.of_problem.row_coordinates import row_coordinates
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
+from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.structure import neighborhoods
 
@@ -314,7 +315,7 @@ def _features(problem: Problem, places: np.ndarray) -> _Chart:
             f"`graph.nodes` is a mapping of {', '.join(graph.nodes)}, so it has no features [n, d] "
             "to vary; use `inputs`='positions' or 'edges'."
         )
-    x = row_coordinates(problem.trained.model, problem.trained.params, graph.nodes)
+    x = row_coordinates(Float64View(problem))
     size = len(places) * graph.nodes.shape[1]
     point, norm = x.coordinates[places], float(np.sqrt(x.energy[places].sum()))
     if x.turn is None:

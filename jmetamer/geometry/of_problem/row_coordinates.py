@@ -6,19 +6,20 @@ import jax
 import jraph
 import numpy as np
 
-from jmetamer._base.errors import InputError
+from jmetamer.metamers.float64_view import Float64View
 from jmetamer.models.protocol import Model, Params
 
 
 class RowCoordinates(NamedTuple):
     """Node features X and what the network sees of them.
 
-    With `W_e = Q R`, columns of Q [d, r] orthonormal, a change `C Q^T` of the features changes the
-    entry `X W_e` by `C R`, and the Jacobian by C has the nonzero singular values of the Jacobian
-    by X. Without a linear entry Q is the identity, and the features are their own coordinates.
+    With `W = Q R` of rank r, columns of Q [d, r] orthonormal, a change `C Q^T` of the features
+    changes the entry `X W` by `C R`, and the Jacobian by C has the nonzero singular values of the
+    Jacobian by X. Without a linear entry Q is the identity, and the features are their own
+    coordinates.
 
     Attributes:
-      base: [n, m] `X W_e`, or X itself.
+      base: [n, m] `X W`, or X itself.
       turn: [r, m] R, or None without a linear entry.
       coordinates: [n, r] `X Q`.
       centered: [n, r] `(X - mean of each feature) Q`.
@@ -41,13 +42,11 @@ class RowCoordinates(NamedTuple):
         return self.coordinates.shape[1]
 
 
-def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinates:
-    """Return the coordinates of features before a network.
+def row_coordinates(view: Float64View) -> RowCoordinates:
+    """Return the coordinates of the reference's features before a network.
 
     Args:
-      model: the network.
-      params: its parameters.
-      features: [n, d].
+      view: of a problem.
 
     Raises:
       InputError: parameters of the first layer that are not finite.
@@ -56,23 +55,17 @@ def row_coordinates(model: Model, params: Params, features: Any) -> RowCoordinat
       >>> import jmetamer as jm
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> row_coordinates(trained.model, trained.params, data.graph.nodes).width
+      >>> row_coordinates(Float64View(jm.Problem(trained, data.graph, layer="conv1"))).width
       4
     """
-    x = np.asarray(features, np.float64)
+    x, weights = view.features, view.weights
     centered = x - x.mean(axis=0) if len(x) else x
-    first = model.first_layer(params)
     energies = np.sum(x**2, axis=1), np.sum(centered**2, axis=1)
-    if first is None or first.weights.shape[1] >= x.shape[1]:
+    if weights is None or view.seen is None or weights.shape[1] >= x.shape[1]:
         return RowCoordinates(x, None, x, centered, *energies)
-    exact = np.asarray(first.weights, np.float64)
-    if not np.isfinite(exact).all():
-        raise InputError(
-            "the parameters of the network hold NaN or infinite values in its first layer, so no "
-            "Jacobian is finite; train the network again"
-        )
-    basis, turn = np.linalg.qr(exact)
-    return RowCoordinates(x @ exact, turn, x @ basis, centered @ basis, *energies, basis)
+    basis = view.seen.basis
+    turn = basis.T @ weights
+    return RowCoordinates(x @ weights, turn, x @ basis, centered @ basis, *energies, basis)
 
 
 def activations_at(

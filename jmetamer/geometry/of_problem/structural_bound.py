@@ -9,10 +9,10 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.precision import float64_on_host
-from jmetamer.geometry.of_problem.reference_point import raised_leaf
 from jmetamer.geometry.of_problem.representation import Inputs, Of, Representation, representation
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
+from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.structure import operator_matrix, passes_through
 from jmetamer.models.trained_model import compiled_activations
@@ -126,13 +126,13 @@ def _bottlenecks(sight: _Sight, name: str, values: Mapping[str, Any]) -> list[in
 
 def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[int]:
     """Return bounds by the first linear map, over the varied nodes that are in sight."""
-    model, params = sight.model, jax.tree.map(raised_leaf, problem.trained.params)
-    first = model.first_layer(params)
+    model, view = sight.model, Float64View(problem)
+    first = view.first
     hops = max(model.num_hops(name) for name in problem.layers)
     varied = np.intersect1d(places, sight(hops))
     if first is None:
         return [len(varied) * np.shape(problem.graph.nodes)[1]]
-    rank = largest_rank(first.weights)
+    rank = largest_rank(view.weights)
     bounds = [len(varied) * rank]
     if first.operator and sight.total <= LARGEST_PROPAGATION and len(varied):
         rows = sight(hops - model.num_hops(first.layer))
@@ -149,7 +149,8 @@ def _activations(problem: Problem) -> Mapping[str, Any]:
     model: Any = problem.trained.model
     switched = any(model.nonlinearity(name) == "relu" for name in model.layer_names)
     with float64_on_host():
-        raised = jax.tree.map(raised_leaf, (problem.trained.params, problem.graph))
+        view = Float64View(problem)
+        raised = view.params, view.graph
         if not switched:
             return jax.eval_shape(model.activations, *raised)
         return jax.tree.map(np.asarray, compiled_activations(model, *raised))

@@ -11,12 +11,13 @@ import numpy as np
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
+from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem
 
 
-class Point:
-    """The problem in float64: features, targets, and the row space of the entry weights.
+class Point(Float64View):
+    """The problem in float64: features, targets, and the row space of the first matrices.
 
     Where a network sees its features only through `Y = X W_e`, the component of X in the kernel
     of `W_e^T` is invisible to every layer. `P = Q Q^T` projects on the rest, with Q an orthonormal
@@ -47,13 +48,8 @@ class Point:
                 f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or the method "
                 "'optimize'"
             )
-        self.problem, self.model = problem, problem.trained.model
-        self.params = _float64(problem.trained.params)
-        self.graph = _float64(problem.graph)
-        self.features = np.asarray(self.graph.nodes)
-        self.first = self.model.first_layer(self.params)
-        self.weights = None if self.first is None else np.asarray(self.first.weights, np.float64)
-        self.basis = None if self.weights is None else _column_space(self.weights)
+        super().__init__(problem)
+        self.basis = None if self.seen is None else self.seen.basis
         if coordinates in ("row_space", "entry") and self.basis is None:
             raise InputError(
                 f"coordinates {coordinates!r} need a network that begins with a linear map; "
@@ -145,29 +141,6 @@ class Point:
                 "layer, or 'gauss_newton', 'walk' or 'optimize'"
             )
         return self.basis
-
-
-def _float64(tree: Any) -> Any:
-    """Return host arrays, the floating ones in float64."""
-
-    def convert(leaf: Any) -> np.ndarray:
-        array = np.asarray(leaf)
-        return array.astype(np.float64) if np.issubdtype(array.dtype, np.floating) else array
-
-    return jax.tree.map(convert, tree)
-
-
-def _column_space(weights: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis [d, r] of the columns, by the usual float64 rank rule."""
-    if not np.isfinite(weights).all():
-        raise InputError(
-            "the parameters of the network hold NaN or infinite values in its first layer, so no "
-            "activation is finite; train the network again"
-        )
-    u, s, _ = np.linalg.svd(weights, full_matrices=False)
-    largest = s[0] if s.size else 0.0
-    rank = int(np.sum(s > np.finfo(np.float64).eps * max(weights.shape) * largest))
-    return u[:, :rank]
 
 
 @compile_function(static=1)

@@ -16,11 +16,10 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
+from jmetamer.geometry.row_space import row_space
 from jmetamer.metamers.problem import Arrays, Matching, Problem
 from jmetamer.metamers.vary import ContinuousFeatures, Free, Theta
 
-# Singular values of W_e below this share of the largest are round-off of float32 training.
-_RANK_CUTOFF = 1e-5
 # Beyond this condition number one entry of Y would be bought with huge features.
 _CONDITION_LIMIT = 1e3
 
@@ -242,16 +241,10 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Coordinate
             f"linear map; got {problem.vary!r}. Use 'features' or 'auto'"
         )
     weights = first.weights
-    if not np.isfinite(np.asarray(weights)).all():
-        raise InputError(
-            "the parameters of the network hold NaN or infinite values in its first layer, so no "
-            "activation is finite; train the network again"
-        )
-    u, s, vt = np.linalg.svd(np.asarray(weights, np.float64), full_matrices=False)
-    rank = int(np.sum(s > _RANK_CUTOFF * s[0])) if s.size and s[0] > 0 else 0
+    u, s, vt = row_space(weights)
+    rank = s.size
     if name == "auto" and (rank == 0 or rank >= weights.shape[0]):
         return OwnCoordinates(), ()
-    u, s, vt = u[:, :rank], s[:rank], vt[:rank]
     if name == "row_space":
         return EntryCoordinates("row_space"), _basis(weights, u.T, s[:, None] * vt)
     if rank == weights.shape[1] and s[0] <= _CONDITION_LIMIT * s[-1]:
