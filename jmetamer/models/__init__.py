@@ -2,11 +2,12 @@
 
 from jmetamer.models.activations import ACTIVATIONS
 from jmetamer.models.architectures import MODELS
+from jmetamer.models.convolution import Convolution
 from jmetamer.models.gat import GAT
 from jmetamer.models.gcn import GCN
 from jmetamer.models.gin import GIN
 from jmetamer.models.graphsage import GraphSAGE
-from jmetamer.models.network import Convolution, Network
+from jmetamer.models.network import Network
 from jmetamer.models.protocol import FirstLayer, LayerStructure, Model, Params
 from jmetamer.models.storage import load_model, model_folder, save_model
 from jmetamer.models.trained_model import TrainedModel

@@ -8,7 +8,8 @@ import jraph
 from jmetamer._base.arguments import Count, Rate, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import attention_coefficients, propagate, values_at
-from jmetamer.models.network import Activate, Convolution, Network
+from jmetamer.models.convolution import Activate, Convolution
+from jmetamer.models.network import Network
 from jmetamer.models.protocol import LayerStructure, Params
 
 _SLOPE = 0.2  # of the leaky ReLU on the scores, as in the paper

@@ -8,7 +8,8 @@ import jraph
 
 from jmetamer.graphs.message_passing import symmetric_propagation
 from jmetamer.models.aggregation import tapped
-from jmetamer.models.network import Activate, Convolution, Network
+from jmetamer.models.convolution import Activate, Convolution
+from jmetamer.models.network import Network
 from jmetamer.models.protocol import LayerStructure, Params
 
 

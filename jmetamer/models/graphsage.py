@@ -10,7 +10,8 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import max_messages, mean_propagation, values_at
 from jmetamer.models.aggregation import tapped
-from jmetamer.models.network import Activate, Convolution, Network, require_name
+from jmetamer.models.convolution import Activate, Convolution
+from jmetamer.models.network import Network, require_name
 from jmetamer.models.protocol import FirstLayer, LayerStructure, Params
 
 AGGREGATORS = ("mean", "max")
