@@ -24,11 +24,11 @@ _HOMES = {  # module -> names
     "jmetamer.geometry": "Spectrum VolumeChange",
     "jmetamer.measures": "MEASURES Measure deviations edge_deviations",
     "jmetamer.metamers": (
-        "BinaryEdges BinaryFeatures Box ColorSwaps Complementarity ContinuousFeatures EdgeWeights "
-        "FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GlobalNoise LOSSES LocalProblem "
-        "Metamers NonNegative OPTIMIZERS Optimizer PARAMETERIZATIONS PerFeatureNoise PermutedRows "
-        "Problem RelativeSquared STRUCTURES Status default_solver folded_problem generate "
-        "generate_each local_problem metamer_graph"
+        "BinaryEdges BinaryFeatures Box ColorSwaps Complementarity ContinuousFeatures Cosine "
+        "EdgeWeights FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GlobalNoise LOSSES "
+        "LocalProblem Metamers NonNegative OPTIMIZERS Optimizer PARAMETERIZATIONS PerFeatureNoise "
+        "PermutedRows Problem RelativeSquared STRUCTURES Status Weighted default_solver "
+        "folded_problem generate generate_each local_problem metamer_graph"
     ),
     "jmetamer.evaluation": "remedy",
     "jmetamer.geometry.of_problem": (

@@ -306,8 +306,7 @@ def build_loss(cell: CellSettings) -> Loss:
       >>> build_loss(CellSettings(metamers=MetamerSettings(loss="relative_squared")))
       RelativeSquared()
     """
-    kind: Callable[[], Loss] = LOSSES[cell.metamers.loss]  # type: ignore[assignment]
-    return kind()
+    return LOSSES[cell.metamers.loss]()
 
 
 def build_problem(cell: CellSettings, trained: TrainedModel, data: Dataset) -> Problem:

@@ -14,6 +14,7 @@ from jmetamer._base.precision import PRECISIONS
 from jmetamer.config.building import (
     build_edges,
     build_layers,
+    build_loss,
     build_model,
     build_train_settings,
     loader_of,
@@ -332,11 +333,11 @@ def _check_layers(cell: CellSettings) -> None:
             f"`metamers.identity_backward` is true, but the layer {cell.metamers.layer!r} has no "
             f"nonlinearity; {APART}"
         )
-    if cell.metamers.loss == "complementarity":
+    if build_loss(cell).skips_nonlinearity:
         raise ConfigError(
-            "`metamers.identity_backward` is true, but `metamers.loss` is 'complementarity', which "
-            "reads the values before the nonlinearity, so that there is nothing to pass; "
-            "write `loss: relative_squared`"
+            "`metamers.identity_backward` is true, but `metamers.loss` is "
+            f"{cell.metamers.loss!r}, which reads the values before the nonlinearity, so that "
+            "there is nothing to pass; write `loss: relative_squared`"
         )
 
 

@@ -3,7 +3,7 @@
 from jmetamer.metamers.folded_problem import FoldedProblem, folded_problem
 from jmetamer.metamers.generate import generate, generate_each, metamer_graph
 from jmetamer.metamers.local_problem import LocalProblem, local_problem
-from jmetamer.metamers.losses import LOSSES, Complementarity, RelativeSquared
+from jmetamer.metamers.losses import LOSSES, Complementarity, Cosine, RelativeSquared, Weighted
 from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
 from jmetamer.metamers.methods.optimize.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 from jmetamer.metamers.methods.relax_edges import (
@@ -47,6 +47,7 @@ __all__ = [
     "ColorSwaps",
     "Complementarity",
     "ContinuousFeatures",
+    "Cosine",
     "EdgeWeights",
     "FeaturesAndEdges",
     "FeaturesGivenEdges",
@@ -63,6 +64,7 @@ __all__ = [
     "RelativeSquared",
     "Solver",
     "Status",
+    "Weighted",
     "default_solver",
     "folded_problem",
     "generate",

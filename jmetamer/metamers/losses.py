@@ -1,60 +1,102 @@
 """What the optimizer minimizes so that activations match.
 
-Reported is always the relative squared error `L_act = |h' - h|^2 / |h|^2`; a loss says which
-residual is driven to zero to get there.
+A loss steers the search and nothing else: tolerance, status and verdict are always those of the
+relative squared error `L_act = |h' - h|^2 / |h|^2`.
 """
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import checked
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import NonNegative, checked
+from jmetamer._base.errors import InputError, unknown_name
+
+
+class MatchedLayer(NamedTuple):
+    """One layer to be matched, at the target nodes.
+
+    Attributes:
+      name: of the layer.
+      pre: [t, c] input of the layer's nonlinearity, or None where it has none.
+      post: [t, c] activation.
+      target: [t, c] activation to be matched.
+      nonlinearity: name of the nonlinearity between `pre` and `post`, or None.
+      scale: [] |target|^2, or 1 where that is zero.
+    """
+
+    name: str
+    pre: jax.Array | None
+    post: jax.Array
+    target: jax.Array
+    nonlinearity: str | None = None
+    scale: Any = 1.0
 
 
 class Loss(Protocol):
-    """Residual of one layer; hashable, because it is a static argument of compiled functions."""
+    """From activations to the number that a search minimizes.
 
-    def residual(
-        self, pre: jax.Array | None, post: jax.Array, target: jax.Array, nonlinearity: str | None
-    ) -> jax.Array:
-        """Return the residual [t, c], zero exactly where the activation matches.
+    Hashable and equal by value, because it is a static argument of compiled functions. A class that
+    inherits from it needs `residual` alone, or `has_residual = False` and `objective`.
 
-        Args:
-          pre: [t, c] input of the layer's nonlinearity, or None where it has none.
-          post: [t, c] activation.
-          target: [t, c] activation to be matched.
-          nonlinearity: name of the nonlinearity between `pre` and `post`, or None.
+    Attributes:
+      has_residual: whether there is a residual, zero exactly where the activation matches, whose
+        squares add up to the objective; without, methods that solve equations refuse the loss.
+      skips_nonlinearity: whether its residual reads what enters a nonlinearity, so that no
+        gradient has to pass it.
+    """
+
+    has_residual: ClassVar[bool] = True
+    skips_nonlinearity: ClassVar[bool] = False
+
+    def residual(self, layer: MatchedLayer) -> jax.Array:
+        """Return the residual [t, c] of one layer, in units of its activation.
+
+        Raises:
+          InputError: there is none.
         """
-        ...
+        raise InputError(
+            f"the loss {self!r} has no residual, which this method drives to zero; take "
+            "`Complementarity()` or `RelativeSquared()`, or the method 'optimize'"
+        )
+
+    def objective(self, layers: Sequence[MatchedLayer]) -> jax.Array:
+        """Return the scalar to minimize: the mean over layers of `|residual|^2 / |target|^2`."""
+        total = jnp.zeros(())
+        for layer in layers:
+            total += jnp.sum(jnp.square(self.residual(layer))) / layer.scale / len(layers)
+        return total
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Raise `InputError` where the loss does not fit the names of the matched layers."""
+        return
 
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class RelativeSquared:
+class RelativeSquared(Loss):
     """The plain residual `h' - h` of the paper.
 
     At a ReLU output its gradient is zero for a unit that should be active and is not, so synthesis
     can stall there; `Complementarity` has no such dead zone.
 
     Example:
-      >>> RelativeSquared().residual(None, jnp.array([[2.0]]), jnp.array([[3.0]]), None)
+      >>> layer = MatchedLayer("logits", None, jnp.array([[2.0]]), jnp.array([[3.0]]))
+      >>> RelativeSquared().residual(layer)
       Array([[-1.]], dtype=float32)
     """
 
-    def residual(
-        self, pre: jax.Array | None, post: jax.Array, target: jax.Array, nonlinearity: str | None
-    ) -> jax.Array:
+    def residual(self, layer: MatchedLayer) -> jax.Array:
         """Return `post - target`, [t, c]."""
-        _require_alike(post, target=target)
-        return post - target
+        _require_alike(layer)
+        return layer.post - layer.target
 
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class Complementarity:
+class Complementarity(Loss):
     """The residual without a dead zone at a ReLU output; elsewhere the plain one.
 
     With pre-activation z and target h: `r = z - h` where `h > 0`, and `r = max(z, 0)` where
@@ -62,30 +104,135 @@ class Complementarity:
     loss is a small `L_act`.
 
     Example:
-      >>> pre = jnp.array([[-1.0, -1.0]])
-      >>> target = jnp.array([[3.0, 0.0]])
-      >>> Complementarity().residual(pre, jax.nn.relu(pre), target, "relu")
+      >>> z, target = jnp.array([[-1.0, -1.0]]), jnp.array([[3.0, 0.0]])
+      >>> Complementarity().residual(MatchedLayer("conv1", z, jax.nn.relu(z), target, "relu"))
       Array([[-4.,  0.]], dtype=float32)
     """
 
-    def residual(
-        self, pre: jax.Array | None, post: jax.Array, target: jax.Array, nonlinearity: str | None
-    ) -> jax.Array:
+    skips_nonlinearity: ClassVar[bool] = True
+
+    def residual(self, layer: MatchedLayer) -> jax.Array:
         """Return the residual [t, c]."""
-        _require_alike(post, target=target, pre=post if pre is None else pre)
-        if nonlinearity != "relu" or pre is None:
-            return post - target
-        return jnp.where(target > 0, pre - target, jnp.maximum(pre, 0))
+        _require_alike(layer)
+        if layer.nonlinearity != "relu" or layer.pre is None:
+            return layer.post - layer.target
+        return jnp.where(layer.target > 0, layer.pre - layer.target, jnp.maximum(layer.pre, 0))
 
 
-def _require_alike(post: jax.Array, **others: jax.Array) -> None:
+@checked
+@dataclasses.dataclass(frozen=True)
+class Cosine(Loss):
+    """Direction and norm apart: the mean over nodes of `1 - cos(h', h) + norm (|h'| / |h| - 1)^2`.
+
+    Every node counts alike, whatever its norm. With `norm` 0 the loss is blind to scale and ends
+    at `L_act` 0 only by chance. Where a target is zero at a node, its term is `|h'|^2` in units of
+    the mean squared norm. It has no residual, and the dead zone of `RelativeSquared` at a ReLU.
+
+    Attributes:
+      norm: weight of the norm beside the direction.
+
+    Raises:
+      InputError: a negative weight.
+
+    Example:
+      >>> layer = MatchedLayer("logits", None, jnp.array([[0.0, 2.0]]), jnp.array([[1.0, 0.0]]))
+      >>> Cosine().objective([layer]), Cosine(norm=0.0).objective([layer])
+      (Array(2., dtype=float32), Array(1., dtype=float32))
+    """
+
+    norm: NonNegative = 1.0
+    has_residual: ClassVar[bool] = False
+
+    def objective(self, layers: Sequence[MatchedLayer]) -> jax.Array:
+        """Return the scalar to minimize."""
+        total = jnp.zeros(())
+        for layer in layers:
+            _require_alike(layer)
+            post, target = (rows.reshape(len(rows), -1) for rows in (layer.post, layer.target))
+            length, wanted = _norms(post), _norms(target)
+            aimed = jnp.where(wanted > 0, wanted, 1.0)
+            cosine = jnp.sum(post * target, axis=1) / (jnp.where(length > 0, length, 1.0) * aimed)
+            term = 1 - cosine + self.norm * jnp.square(length / aimed - 1)
+            at_zero = jnp.sum(jnp.square(post), axis=1) / (layer.scale / len(target))
+            total += jnp.mean(jnp.where(wanted > 0, term, at_zero)) / len(layers)
+        return total
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class Weighted(Loss):
+    """Another loss with a factor for each layer, so that some are matched before others.
+
+    The error that is reported and judged is of the worst layer, unweighted. A layer of weight 0
+    steers nothing and is judged all the same.
+
+    Attributes:
+      layers: factor of each layer; 1 for those that are not named.
+      loss: what is weighted.
+
+    Raises:
+      InputError: a negative factor; in a `Problem`, a layer that it does not match.
+
+    Example:
+      >>> loss = Weighted({"logits": 4.0}, RelativeSquared())
+      >>> loss.residual(MatchedLayer("logits", None, jnp.array([[2.0]]), jnp.array([[3.0]])))
+      Array([[-2.]], dtype=float32)
+    """
+
+    layers: Mapping[str, NonNegative] = dataclasses.field(default_factory=dict)
+    loss: Loss = Complementarity()
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.layers.items()), self.loss))
+
+    @property
+    def has_residual(self) -> bool:  # type: ignore[override]
+        """As the loss that is weighted."""
+        return self.loss.has_residual
+
+    @property
+    def skips_nonlinearity(self) -> bool:  # type: ignore[override]
+        """As the loss that is weighted."""
+        return self.loss.skips_nonlinearity
+
+    def residual(self, layer: MatchedLayer) -> jax.Array:
+        """Return the residual [t, c] times the root of the layer's factor."""
+        return self.layers.get(layer.name, 1.0) ** 0.5 * self.loss.residual(layer)
+
+    def objective(self, layers: Sequence[MatchedLayer]) -> jax.Array:
+        """Return the mean over layers of their objectives times their factors."""
+        factors = [self.layers.get(layer.name, 1.0) / len(layers) for layer in layers]
+        parts = [self.loss.objective([layer]) for layer in layers]
+        return sum((f * part for f, part in zip(factors, parts, strict=True)), jnp.zeros(()))
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Refuse factors of layers that are not matched."""
+        for name in self.layers:
+            if name not in layers:
+                raise unknown_name("matched layer in the weights of the loss", name, layers)
+        self.loss.check(layers)
+
+
+def _norms(rows: jax.Array) -> jax.Array:
+    """Return the norm of each row, whose gradient at zero is zero."""
+    squared = jnp.sum(jnp.square(rows), axis=1)
+    return jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
+
+
+def _require_alike(layer: MatchedLayer) -> None:
     """Refuse activations of another shape, which would be broadcast or end in an error of JAX."""
-    for name, array in others.items():
-        if jnp.shape(array) != jnp.shape(post):
+    for name, array in (("target", layer.target), ("pre", layer.pre)):
+        if array is not None and jnp.shape(array) != jnp.shape(layer.post):
             raise InputError(
-                f"`{name}` has shape {jnp.shape(array)}, but `post` has {jnp.shape(post)}; give "
-                "activations of the same nodes and layer"
+                f"`{name}` has shape {jnp.shape(array)}, but `post` has {jnp.shape(layer.post)}; "
+                "give activations of the same nodes and layer"
             )
 
 
-LOSSES = {"relative_squared": RelativeSquared, "complementarity": Complementarity}
+# A new loss is added here; what `LOSSES` makes without arguments its conformance tests cover.
+LOSSES: dict[str, Callable[[], Loss]] = {
+    "relative_squared": RelativeSquared,
+    "complementarity": Complementarity,
+    "cosine": Cosine,
+    "weighted": Weighted,
+}

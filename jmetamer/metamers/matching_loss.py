@@ -1,11 +1,11 @@
 """How far activations are from their targets: the number to minimize, and the one to report."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 
+from jmetamer.metamers.losses import MatchedLayer
 from jmetamer.metamers.problem import Arrays, Matching, select
 
 
@@ -14,8 +14,8 @@ def matching_loss(
 ) -> tuple[jax.Array, jax.Array]:
     """Return the objective and L_act; differentiable.
 
-    The objective is the mean over the matched layers of `|residual|^2 / |h|^2` with the problem's
-    residual; reported is `L_act = |h' - h|^2 / |h|^2` of the layer where it is largest.
+    The objective is that of the problem's loss; reported is `L_act = |h' - h|^2 / |h|^2` of the
+    layer where it is largest.
 
     Args:
       found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
@@ -34,11 +34,11 @@ def matching_loss(
       >>> [round(float(x), 5) for x in matching_loss(found, problem.matching, problem.arrays)]
       [1.0, 1.0]
     """
-    objective, match = jnp.zeros(()), jnp.zeros(())
-    for seen in _layers(found, matching, arrays):
-        objective += jnp.sum(jnp.square(seen.residual)) / seen.scale / len(matching.layers)
-        match = jnp.maximum(match, jnp.sum(jnp.square(seen.difference)) / seen.scale)
-    return objective, match
+    layers, match = _layers(found, matching, arrays), jnp.zeros(())
+    for layer in layers:
+        difference = layer.post - layer.target
+        match = jnp.maximum(match, jnp.sum(jnp.square(difference)) / layer.scale)
+    return matching.loss.objective(layers), match
 
 
 def matching_residual(
@@ -46,7 +46,7 @@ def matching_residual(
 ) -> jax.Array:
     """Return the residuals of all matched layers side by side, [t, c], in units of their targets.
 
-    The sum of their squares is the objective of `matching_loss`.
+    The sum of their squares is the objective of `matching_loss`, where the loss has a residual.
 
     Args:
       found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
@@ -63,26 +63,22 @@ def matching_residual(
       >>> residual.shape, round(float(jnp.sum(residual**2)), 5)
       ((34, 2), 1.0)
     """
-    number = len(matching.layers)
+    layers = _layers(found, matching, arrays)
     residuals = [
-        seen.residual / jnp.sqrt(seen.scale * number) for seen in _layers(found, matching, arrays)
+        matching.loss.residual(layer) / jnp.sqrt(layer.scale * len(layers)) for layer in layers
     ]
     return jnp.concatenate(residuals, axis=1)
 
 
-class _Seen(NamedTuple):
-    """One matched layer: the loss's residual, `h' - h` [t, c] each, and `|h|^2` []."""
-
-    residual: jax.Array
-    difference: jax.Array
-    scale: jax.Array
-
-
-def _layers(found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays) -> Iterator[_Seen]:
-    for layer in matching.layers:
-        target = arrays.targets[layer]
-        nonlinearity = matching.model.nonlinearity(layer)
-        post = select(found[layer], arrays.nodes)
-        pre = select(found[f"{layer}.pre"], arrays.nodes) if nonlinearity else None
-        residual = matching.loss.residual(pre, post, target, nonlinearity)
-        yield _Seen(residual, post - target, arrays.scales[layer])
+def _layers(
+    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+) -> list[MatchedLayer]:
+    layers = []
+    for name in matching.layers:
+        sigma = matching.model.nonlinearity(name)
+        post = select(found[name], arrays.nodes)
+        pre = select(found[f"{name}.pre"], arrays.nodes) if sigma else None
+        layers.append(
+            MatchedLayer(name, pre, post, arrays.targets[name], sigma, arrays.scales[name])
+        )
+    return layers

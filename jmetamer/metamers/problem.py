@@ -45,7 +45,7 @@ class Matching:
       model: the network, without arrays.
       layers: names of the layers to match.
       vary: what of the graph varies; of a `Structure`, how its features do.
-      loss: residual that is driven to zero.
+      loss: what the search minimizes.
       identity_backward: layers whose nonlinearity has derivative one in the backward pass.
       share: of the target nodes, at which the error of a node is judged.
     """
@@ -94,7 +94,7 @@ class Problem:
       vary: parameterization of what may change, continuous features by default; or the setting of
         edges that come and go, such as `BinaryEdges()`.
       nodes: target nodes; all by default.
-      loss: residual to minimize; by default `Complementarity()`, or `RelativeSquared()` with
+      loss: what the search minimizes; by default `Complementarity()`, or `RelativeSquared()` with
         `identity_backward`, which changes nothing in a residual that skips the nonlinearity.
       target: activation [t, c] to match in place of the reference's own, or a mapping from
         layer to activation.
@@ -176,11 +176,13 @@ class Problem:
                     f"`identity_backward` has no effect at {', '.join(self.layers)}: no "
                     "nonlinearity makes these layers; leave it out or match one that has it"
                 )
-            if isinstance(self.loss, Complementarity):
+            if self.loss is not None and self.loss.skips_nonlinearity:
                 raise InputError(
-                    "`identity_backward` has no effect with `Complementarity()`, whose residual "
-                    "does not pass the nonlinearity; leave one of them out"
+                    f"`identity_backward` has no effect with `{self.loss!r}`, whose residual does "
+                    "not pass the nonlinearity; leave one of them out"
                 )
+        if self.loss is not None:
+            self.loss.check(self.layers)
         default = RelativeSquared() if self.identity_backward else Complementarity()
         vary = self.vary.features if isinstance(self.vary, Structure) else self.vary
         return Matching(model, self.layers, vary, self.loss or default, through, self.judged_share)

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmetamer.geometry import LOG_DERIVATIVES
-from jmetamer.metamers.losses import Complementarity
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import LARGEST, decompose, propagation_matrix
 from jmetamer.metamers.methods.exact.residual import ResidualMap
@@ -144,7 +143,7 @@ class Preconditioner:
         if name is None or layer in kind.before:
             return np.ones_like(found[layer])
         slope = np.exp(LOG_DERIVATIVES[name](found[f"{layer}.pre"]))
-        if name == "relu" and isinstance(kind.loss, Complementarity):
+        if name == "relu" and kind.loss.skips_nonlinearity:
             slope = np.where(self._map.data.targets[layer] > 0, 1.0, slope)
         return slope
 

@@ -13,7 +13,7 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import linearizer
 from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.metamers.losses import Complementarity, Loss
+from jmetamer.metamers.losses import Loss, MatchedLayer
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.models.trained_model import compiled_activations
 
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
       model: the network.
       layers: to match.
       before: those of them that are compared before their nonlinearity.
-      loss: residual of the others.
+      loss: with the residual, of the others after it.
     """
 
     model: Any
@@ -77,11 +77,11 @@ def residual(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> tuple
         post, scale = found[layer][data.nodes], data.scales[layer]
         nonlinearity = kind.model.nonlinearity(layer)
         pre = found[f"{layer}.pre"][data.nodes] if nonlinearity else None
-        if layer in kind.before:
-            part = pre - data.targets[layer]
-        else:
-            part = kind.loss.residual(pre, post, jnp.asarray(data.targets[layer]), nonlinearity)
-        parts.append(part.reshape(-1) / jnp.sqrt(scale))
+        target = jnp.asarray(data.targets[layer])
+        seen = MatchedLayer(layer, pre, post, target, nonlinearity)
+        if layer in kind.before and pre is not None:
+            seen = MatchedLayer(layer, None, pre, target)
+        parts.append(kind.loss.residual(seen).reshape(-1) / jnp.sqrt(scale))
         match = jnp.maximum(match, jnp.sum(jnp.square(post - data.posts[layer])) / scale)
     return jnp.concatenate(parts), match
 
@@ -98,17 +98,16 @@ class ResidualMap:
     """The residual of one problem in the coordinates that search methods move in.
 
     `X = X_base + C Q^T` at the nodes that the target depends on, or `X = X_base + C` where the
-    network does not begin with a matrix. At a ReLU the residual is that of `Complementarity`; of
-    strictly monotone nonlinearities it is taken before them; a problem with another loss keeps
-    the residual of that loss.
+    network does not begin with a matrix. The residual is that of the problem's loss; where that
+    skips nonlinearities, as `Complementarity`, it is taken before strictly monotone ones.
 
     Args:
       point: the problem in float64.
       strict: compare before every nonlinearity, a ReLU too.
 
     Raises:
-      InputError: `identity_backward`, with which the derivative is not that of the residual, or a
-        model that computes in less than float64.
+      InputError: `identity_backward`, with which the derivative is not that of the residual, a
+        loss that has none, or a model that computes in less than float64.
     """
 
     def __init__(self, point: Point, *, strict: bool = False) -> None:
@@ -120,8 +119,14 @@ class ResidualMap:
         self.point = point
         model, layers = point.model, point.problem.layers
         loss = point.problem.matching.loss
+        if not loss.has_residual:
+            raise InputError(
+                f"the loss {loss!r} has no residual, which Gauss-Newton steps, walks and the most "
+                "distant metamer drive to zero; take `Complementarity()` or `RelativeSquared()`, "
+                "or the method 'optimize'"
+            )
         before: tuple[str, ...] = ()
-        if point.problem.target is None and isinstance(loss, Complementarity):
+        if point.problem.target is None and loss.skips_nonlinearity:
             made_by = {name: model.nonlinearity(name) for name in layers}
             before = tuple(
                 n for n, sigma in made_by.items() if sigma in INJECTIVE or (strict and sigma)
