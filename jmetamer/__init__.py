@@ -25,10 +25,13 @@ _HOMES = {  # module -> names
     "jmetamer.measures": "MEASURES Measure deviations edge_deviations",
     "jmetamer.metamers": (
         "BinaryEdges BinaryFeatures Box ColorSwaps Complementarity ContinuousFeatures Cosine "
-        "EdgeWeights FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GlobalNoise LOSSES "
-        "LocalProblem Metamers NonNegative OPTIMIZERS Optimizer PARAMETERIZATIONS PerFeatureNoise "
-        "PermutedRows Problem RelativeSquared STRUCTURES Status Weighted default_solver "
-        "folded_problem generate generate_each local_problem metamer_graph"
+        "EdgeWeights FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GaussNewton "
+        "GlobalNoise LOSSES "
+        "LocalProblem METHODS MaxDistance Metamers Method NonNegative NullSpace OPTIMIZERS "
+        "Optimize Optimizer PARAMETERIZATIONS PerFeatureNoise PermutedRows Problem Reflect "
+        "RelativeSquared RelaxEdges Repel Replace STRUCTURES Status SwapSearch Walk "
+        "Weighted default_method "
+        "folded_problem generate local_problem metamer_graph"
     ),
     "jmetamer.evaluation": "remedy",
     "jmetamer.geometry.of_problem": (
@@ -37,6 +40,12 @@ _HOMES = {  # module -> names
         "whole_graph_volume"
     ),
     "jmetamer.results": "Run open_run",
+}
+# Names that are gone -> what took their place.
+_SUCCESSORS = {
+    "Solver": "a method, as `jm.Optimize(...)`, and `tolerance` and `lanes` of `generate`",
+    "default_solver": "`jm.default_method`",
+    "generate_each": "`jm.generate` with a list of problems",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -57,6 +66,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUCCESSORS:
+        raise AttributeError(f"`jmetamer.{name}` is gone; use {_SUCCESSORS[name]}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'jmetamer' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -27,7 +27,7 @@ SEARCHES = {
     "edge weights": {"vary": jm.EdgeWeights(), "nodes": [0, 33]},
     "both": {"vary": jm.FeaturesAndEdges(), "nodes": [0, 33]},
     "target": {"target": np.ones((34, 4))},
-    "repelled": {"repulsion": 0.5},
+    "repelled": {"method": jm.Repel(0.5, jm.Optimize(steps=10))},
     "gauss_newton": {"method": "gauss_newton"},
     "replace": {"method": "replace"},
 }

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Task
 
 FOLDER = pathlib.Path(__file__).parents[1] / "experiments" / "benchmark"
 QUICK = [
@@ -126,12 +127,13 @@ def test_the_long_job_counts_verified_metamers(run):
 
 
 def test_bytes_of_a_step_grow_with_what_it_touches(script):
-    traffic, solvers = script("traffic"), script("jmetamer.metamers.solver")
+    traffic = script("traffic")
     trained, data = karate()
 
     def size(layer, **changes):
         problem = jm.Problem(trained, data.graph, layer=layer)
-        return traffic.bytes_per_step(problem, solvers.default_solver(problem).replace(**changes))
+        method = jm.Optimize(**changes).for_problem(problem)
+        return traffic.bytes_per_step(Task(problem, 0, method, 1e-4))
 
     # 34 nodes, 8 columns, 156 directed edges, float32; the state of gradient descent is
     # theta, its best value, the step counter and ten scalars of the lane (see `Lane`).

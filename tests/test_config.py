@@ -617,9 +617,9 @@ class TestBuilders:
         )
         data = build_dataset(cell)
         trained = jmetamer.train(build_model(cell), data, settings=build_train_settings(cell))
-        solver = config.build_solver(cell, config.build_problem(cell, trained, data))
-        assert solver.optimizer == Optimizer("adam", 0.05, "cosine", "bfloat16")
-        assert solver.precision == "high"
+        method = config.build_method(cell, config.build_problem(cell, trained, data))
+        assert method.optimizer == Optimizer("adam", 0.05, "cosine", "bfloat16")
+        assert method.precision == "high"
         plain = [read(f"metamers: {{optimizer: {name}}}")[0].metamers for name in ("adam", "sgd")]
         assert [given.moments for given in plain] == ["float32", None]
 
@@ -627,7 +627,7 @@ class TestBuilders:
         (cell,) = read("dataset: {name: sbm, seed: 3, options: {num_nodes: 24}}")
         assert build_dataset(cell).graph.nodes.shape[0] == 24
 
-    def test_make_the_solver_and_the_problem(self, read):
+    def test_make_the_method_and_the_problem(self, read):
         (cell,) = read(
             "dataset: {name: karate}\nmodel: {hidden: 4}\ntraining: {epochs: 0}\n"
             "metamers: {layer: conv1+logits, nodes: [0, 33], steps: 7, lanes: 2, optimizer: sgd}"
@@ -637,10 +637,11 @@ class TestBuilders:
         problem = config.build_problem(cell, trained, data)
         assert problem.layers == ("conv1", "logits")
         assert problem.arrays.targets["conv1"].shape == (2, 4)
-        solver = config.build_solver(cell, problem)
-        assert (solver.steps, solver.lanes, solver.tolerance) == (7, 2, 1e-4)
-        assert solver.optimizer == Optimizer("sgd", 0.05, "cosine")
-        assert solver.optimizer.learning_rate == 0.05
+        method = config.build_method(cell, problem)
+        assert (method.name, method.steps, method.patience) == ("optimize", 7, 200)
+        assert (cell.metamers.lanes, cell.metamers.tolerance) == (2, 1e-4)
+        assert method.optimizer == Optimizer("sgd", 0.05, "cosine")
+        assert method.optimizer.learning_rate == 0.05
 
 
 def test_every_setting_is_described_where_it_is_defined():

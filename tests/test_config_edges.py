@@ -120,12 +120,12 @@ class TestWhatVaries:
         )
         trained = jm.train(build_model(cell), karate, settings=build_train_settings(cell))
         problem = config.build_problem(cell, trained, karate)
-        solver = config.build_solver(cell, problem)
-        assert (solver.steps, solver.tolerance) == (7, 1e-2)
-        assert solver.optimizer == Optimizer("adam", 0.05, "constant")
-        for method in ("swap_search", "color_swaps"):
-            searched = read(f"{{vary: edges, method: {method}}}")[0]
-            assert config.build_solver(searched, problem).method == method
+        method = config.build_method(cell, problem)
+        assert (method.name, method.steps, cell.metamers.tolerance) == ("relax_edges", 7, 1e-2)
+        assert method.optimizer == Optimizer("adam", 0.05, "constant")
+        for name, search in (("swap_search", jm.SwapSearch()), ("color_swaps", jm.ColorSwaps())):
+            searched = read(f"{{vary: edges, method: {name}}}")[0]
+            assert config.build_method(searched, problem) == search
 
     def test_of_exact_swaps_has_directions_alone(self, read, karate):
         (cell,) = read("{vary: edges, method: color_swaps, edges: {directed: true}}")
@@ -215,13 +215,20 @@ BAD = [
         "{vary: features_and_edges, features: binary_features, domain: box}",
         "but `metamers.features` is 'binary_features', which has no domain",
     ),
-    ("{vary: features_and_edges, method: annealing}", "searches over edges alone, but `metamers.v"),
+    (
+        "{vary: features_and_edges, method: swap_search}",
+        "searches over edges alone, but `metamers.",
+    ),
     ("{vary: features_and_edges, method: walk}", "needs `metamers.vary` continuous_features"),
     ("{vary: edges, method: walk}", "needs `metamers.vary` continuous_features"),
     ("{vary: edges, method: swap_serch}", "unknown `metamers.method` 'swap_serch'; did you mean"),
     (
-        "{vary: edges, method: annealing, steps: 3}",
+        "{vary: edges, method: swap_search, steps: 3}",
         "but `metamers.steps` is 3: it would be ignored",
+    ),
+    *(
+        (f"{{vary: edges, method: {name}}}", f"unknown `metamers.method` '{name}'")
+        for name in ("annealing", "relax_edges", "repel")
     ),
     ("{vary: edges, method: color_swaps, steps: 3}", "`metamers.steps` is 3: it would be ignored"),
     (
@@ -231,8 +238,8 @@ BAD = [
     ("{vary: edges, method: color_swaps, edges: {budget: 3}}", "`metamers.edges.budget` is 3, but"),
     ("{vary: features_and_edges, method: color_swaps}", "searches over edges alone, but `metamers"),
     ("{method: color_swaps}", "searches over edges alone, but `metamers.vary` is 'continuous_feat"),
-    ("{vary: edges, method: annealing, optimizer: adam}", "`metamers.optimizer` is 'adam': it wo"),
-    ("{vary: edges, method: annealing, edges: {flips: 3}}", "which relaxes nothing: it would be"),
+    ("{vary: edges, method: swap_search, optimizer: adam}", "`metamers.optimizer` is 'adam': it w"),
+    ("{vary: edges, method: swap_search, edges: {flips: 3}}", "which relaxes nothing: it would be"),
     (
         "{vary: edges, method: swap_search, edges: {start: reference}}",
         "'reference', but with swap_",

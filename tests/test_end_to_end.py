@@ -175,10 +175,12 @@ class TestASweepThatIsLeftAlone:
             problem,
             seeds=[17],
             seed=settings["seed"],
-            optimizer=jm.Optimizer("adam", settings["learning_rate"], settings["schedule"]),
-            steps=settings["steps"],
+            method=jm.Optimize(
+                jm.Optimizer("adam", settings["learning_rate"], settings["schedule"]),
+                steps=settings["steps"],
+                patience=settings["patience"],
+            ),
             tolerance=settings["tolerance"],
-            patience=settings["patience"],
         )
         made = jm.metamer_graph(problem, again, 0)
         # Other tests of this process compile the same program with fewer optimizations, which

@@ -167,7 +167,7 @@ class TestAFailure:
 
         def sometimes(blocks, seeds, *rest, **named):
             seeds = list(seeds)
-            if seeds[0] > 0 and any(one.seed == 1 for one in blocks):
+            if seeds[0] > 0 and any(one.task.seed == 1 for one in blocks):
                 raise ValueError("out of ink")
             return make(blocks, seeds, *rest, **named)
 

@@ -9,6 +9,7 @@ from jmetamer._base.errors import StoreError
 from jmetamer.config import (
     build_dataset,
     build_known_measures,
+    build_method,
     build_model,
     build_problem,
     build_train_settings,
@@ -17,7 +18,6 @@ from jmetamer.config import (
     packaged_configs,
     read_config,
 )
-from jmetamer.evaluation.starts import Starts
 from jmetamer.measures import MEASURES, Facts
 from jmetamer.models import train
 from jmetamer.results import PartialCell
@@ -54,6 +54,7 @@ CELLS = {
     "exact": (
         "metamers.domain=free",
         "metamers.method=replace",
+        "metamers.steps=null",
         "metamers.optimizer=null",
         "metamers.learning_rate=null",
     ),
@@ -149,13 +150,14 @@ class TestARecord:
         cell, record, reference = finished
         data = build_dataset(cell)
         trained = train(build_model(cell), data, 0, build_train_settings(cell))
-        starts = Starts(build_problem(cell, trained, data), cell.metamers.seed or 0)
+        problem = build_problem(cell, trained, data)
+        start_of = build_method(cell, problem).starts(problem, cell.metamers.seed or 0)
         measures = measures_of(cell, values(record, "measure").tolist())
         found = record.variables["deviation_start"]
         assert (found.values.shape, found.attrs["reason"]) == ((COUNT, len(measures)), "")
         original = np.asarray(reference.nodes, np.float32)
         for row in (0, COUNT - 1):
-            start = np.asarray(starts.of(row).nodes)
+            start = np.asarray(start_of(row).nodes)
             expected = [float(measure.function(original, start)) for measure in measures]
             np.testing.assert_allclose(found.values[row], expected, rtol=1e-4, atol=1e-6)
 

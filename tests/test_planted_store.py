@@ -9,6 +9,7 @@ import pytest
 import jmetamer as jm
 from jmetamer._base.errors import ConfigError
 from jmetamer.config import cells, read_config
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.status import Status
 from jmetamer.oracles import planted_search
 from jmetamer.oracles.planted_search import search_planted
@@ -49,6 +50,10 @@ def problem():
     data = jm.load_dataset("karate")
     trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
     return jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges(), nodes=[0, 33])
+
+
+def task_of(problem, method=None, tolerance=1e-2, seed=0):
+    return Task(problem, seed, method or jm.default_method(problem), tolerance)
 
 
 def test_a_record_holds_what_was_planted_what_was_solved_and_the_bound(swept):
@@ -108,37 +113,37 @@ class TestSearches:
     def test_have_network_layer_tolerance_and_budget_of_the_problem(self, problem, monkeypatch):
         asked = []
 
-        def generate(planted, count, *, seed, solver, keep_theta):
-            asked.append((planted, count, seed, solver))
-            return jm.generate(planted, count, seed=seed, solver=solver, keep_theta=keep_theta)
+        def generate(planted, count, *, seed, method, tolerance, keep_theta):
+            asked.append((planted, count, seed, method, tolerance))
+            given = {"seed": seed, "method": method, "tolerance": tolerance}
+            return jm.generate(planted, count, **given, keep_theta=keep_theta)
 
         monkeypatch.setattr(planted_search, "generate", generate)
-        solver = jm.default_solver(problem).replace(method="color_swaps", tolerance=1e-3, lanes=2)
-        found = search_planted(problem, solver, problems=4, count=6, seed=3)
+        task = task_of(problem, jm.ColorSwaps(swaps=40), tolerance=1e-3, seed=3)
+        found = search_planted(task, problems=4, count=6)
         assert found.names == ("ring_6", "copies_6") * 2
         assert found.seeds == 6
         rows = {row.tobytes() for row in np.asarray(problem.graph.nodes)}
-        for place, (planted, count, seed, used) in enumerate(asked):
+        for place, (planted, count, *used) in enumerate(asked):
             assert (planted.trained, planted.layers) == (problem.trained, problem.layers)
             assert planted.vary == problem.vary.__class__(kicks=planted.vary.kicks)
-            assert (count, seed, used) == (6, 3 + place, solver.replace(lanes=None))
+            assert (count, used) == (6, [3 + place, task.method, 1e-3])
             assert {row.tobytes() for row in np.asarray(planted.graph.nodes)} <= rows
         first, third = (np.asarray(asked[place][0].graph.nodes) for place in (0, 2))
         assert not np.array_equal(first, third), "features are drawn anew"
 
     def test_count_graphs_that_are_not_the_reference_renamed(self, problem):
-        solver = jm.default_solver(problem).replace(method="color_swaps")
         (_, ring), = planted_search.itertools.islice(
             planted_search._planted(problem, problem.vary, 0), 1
         )  # fmt: skip
         graphs = {}
-        jm.generate(ring, 20, solver=solver, on_metamer=graphs.__setitem__)
+        jm.generate(ring, 20, method="color_swaps", on_metamer=graphs.__setitem__)
         pieces = []
         for graph in graphs.values():
             kept = np.asarray(graph.edges.weight) > 0
             ends = (np.asarray(side)[kept].tolist() for side in (graph.senders, graph.receivers))
             pieces.append(nx.number_connected_components(nx.Graph(zip(*ends, strict=True))))
-        found = search_planted(problem, solver, problems=1, count=20)
+        found = search_planted(task_of(problem, jm.ColorSwaps()), problems=1, count=20)
         assert found.converged == (pieces.count(2),)
         assert 0 < pieces.count(2) < 20
 
@@ -149,25 +154,25 @@ class TestSearches:
             "generate",
             lambda *_, **__: type("Made", (), {"status": np.array(next(ends))}),
         )
-        found = search_planted(problem, jm.default_solver(problem), problems=2, count=2)
+        found = search_planted(task_of(problem), problems=2, count=2)
         assert (found.converged, found.solved) == ((0, 1), 1)
 
     def test_of_one_feature_row_are_those_of_equal_nodes(self, problem):
         alike = problem.graph._replace(nodes=np.ones_like(problem.graph.nodes))
         alike = jm.Problem(problem.trained, alike, layer="conv1", vary=jm.BinaryEdges())
-        solver = jm.default_solver(alike).replace(method="color_swaps")
-        assert search_planted(alike, solver, problems=2, count=2).names == ("ring_6", "ring_6")
+        found = search_planted(task_of(alike, jm.ColorSwaps()), problems=2, count=2)
+        assert found.names == ("ring_6", "ring_6")
 
     def test_get_no_kicks_where_the_problem_has_none(self, problem):
-        solver = jm.default_solver(problem)
-        small = planted_search._with_kicks_of(problem, solver)
+        small = planted_search._with_kicks_of(task_of(problem))
         assert small.kicks is None, "the block holds all of 561 pairs"
         few = jm.Problem(problem.trained, problem.graph, "conv1", jm.BinaryEdges(block=100))
         joint = jm.Problem(
             problem.trained, problem.graph, "conv1", jm.FeaturesAndEdges(edges=few.vary)
         )
-        assert planted_search._with_kicks_of(few, solver).kicks == 0
-        assert planted_search._with_kicks_of(joint, jm.default_solver(joint)).edges.kicks == 0
+        assert planted_search._with_kicks_of(task_of(few)).kicks == 0
+        assert planted_search._with_kicks_of(task_of(joint)).edges.kicks == 0
+        assert planted_search._with_kicks_of(task_of(few, jm.SwapSearch())).kicks is None
 
     def test_leave_out_what_the_network_maps_to_zero(self, problem, monkeypatch):
         import jax
@@ -176,7 +181,7 @@ class TestSearches:
         zero = jax.tree.map(np.zeros_like, problem.trained.params)
         dead = type("Dead", (), {"model": problem.trained.model, "params": zero})()
         nothing = jm.Problem(dead, problem.graph, layer="conv1", vary=jm.BinaryEdges())
-        assert search_planted(nothing, jm.default_solver(nothing), problems=2, count=1).names == ()
+        assert search_planted(task_of(nothing), problems=2, count=1).names == ()
 
 
 @pytest.mark.parametrize("vary", ["continuous_features", "binary_features", "edge_weights"])

@@ -5,14 +5,13 @@ import pytest
 
 import jmetamer as jm
 from jmetamer._base.errors import ConfigError
-from jmetamer.config import build_solver, cells, find_config, packaged_configs, read_config
+from jmetamer.config import build_method, cells, find_config, packaged_configs, read_config
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.solver import ONE_GROUP
 from jmetamer.report.cells import name_cells
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.summary import summarize
 from jmetamer.results import PartialCell, RunStore, open_run
-from jmetamer.sweep.pipeline import estimate, prepare, run_cell
+from jmetamer.sweep.pipeline import ONE_GROUP, estimate, prepare, run_cell
 
 SETTINGS = [
     "dataset.name=karate",
@@ -70,7 +69,8 @@ def test_its_losses_are_those_of_the_stored_bytes(made):
 def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):
     cell, record, run, _ = made
     solver = run.provenance(cell.id)["solver"]
-    assert (solver["repulsion"], solver["seeds"]) == (0.5, ONE_GROUP)
+    assert (solver["method"], solver["settings"]["weight"]) == ("repel", 0.5)
+    assert (solver["tolerance"], solver["lanes"], solver["seeds"]) == (1e-2, COUNT, ONE_GROUP)
     settings = run.settings(cell.id)
     assert settings["metamers"]["repulsion"] == 0.5
     name = name_cells({cell.id: settings})[cell.id]
@@ -97,12 +97,13 @@ def test_what_cannot_repel_is_refused_before_anything_is_made(metamers, words):
     assert words in str(caught.value)
 
 
-def test_a_solver_is_chosen_that_asks_for_gradients_alone(make_random_graph, make_trained):
+def test_a_method_is_chosen_that_asks_for_gradients_alone(make_random_graph, make_trained):
     graph = make_random_graph(0)
     problem = jm.Problem(make_trained(jm.GCN(hidden=4, num_outputs=3), graph), graph, "conv1")
     cells_of = [cell_of(f"layer: conv1, domain: free, repulsion: {w}") for w in (0, 0.5)]
-    solvers = [build_solver(cell, problem) for cell in cells_of]
-    assert [solver.optimizer.name for solver in solvers] == ["lane_lbfgs", "adam"]
-    assert [solver.repulsion for solver in solvers] == [0, 0.5]
+    alone, repelled = (build_method(cell, problem) for cell in cells_of)
+    assert (alone.name, alone.optimizer.name) == ("optimize", "lane_lbfgs")
+    assert (repelled.name, repelled.weight) == ("repel", 0.5)
+    assert repelled.method.optimizer.name == "adam"
     assert cells_of[0].id != cells_of[1].id
-    assert solvers[0] == build_solver(cell_of("layer: conv1, domain: free"), problem)
+    assert alone == build_method(cell_of("layer: conv1, domain: free"), problem)

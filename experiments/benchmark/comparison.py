@@ -11,7 +11,8 @@ import numpy as np
 from machine import seconds_of_others
 
 import jmetamer as jm
-from jmetamer.metamers.solver import default_solver
+from jmetamer.metamers.methods import Task
+from jmetamer.metamers.methods.optimize.program import program_of
 from jmetamer.models.architectures import architecture_name
 
 # The method whose seconds the others are divided by.
@@ -116,20 +117,21 @@ def _torch_device() -> str:
 def _ours(
     problem: jm.Problem, tolerance: float, count: int, lanes: int | None
 ) -> tuple[str, Callable[[int], Turn]]:
-    """Return the default solver's words and a call of it, after a first one that compiles."""
-    solver = default_solver(problem).replace(tolerance=tolerance, lanes=lanes)
-    first = jm.generate(problem, count=min(count, 1 + (solver.lanes or count)), solver=solver)
+    """Return the default method's words and a call of it, after a first one that compiles."""
+    given: dict[str, Any] = {"tolerance": tolerance, "lanes": lanes}
+    jm.generate(problem, count=min(count, 1 + (lanes or count)), **given)
 
     def turn(count: int) -> Turn:
         start = time.perf_counter()
-        made = jm.generate(problem, count=count, solver=solver)
+        made = jm.generate(problem, count=count, **given)
         seconds = time.perf_counter() - start
         features = np.asarray(jm.metamer_graph(problem, made, 0).nodes)
         losses, steps = made.loss_hardened.tolist(), made.steps_used.tolist()
         return Turn(seconds, losses, steps, features)
 
-    name = getattr(solver.optimizer, "name", repr(solver.optimizer))
-    return f"{name}, {first.coordinates} coordinates", turn
+    method: Any = jm.default_method(problem)
+    coordinates = program_of(Task(problem, 0, method, tolerance))[0].coordinates.name
+    return f"{method.optimizer.name}, {coordinates} coordinates", turn
 
 
 def _row(turns: list[Turn], seeds: int, tolerance: float) -> dict[str, Any]:

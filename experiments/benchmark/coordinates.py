@@ -38,11 +38,8 @@ def main() -> None:
     for layer in given.layers:
         problem = jm.Problem(trained, data.graph, layer)
         for coordinates, optimizer, rate in SETTINGS * ROUNDS:
-            settings = {
-                "optimizer": jm.Optimizer(optimizer, rate),
-                "coordinates": coordinates,
-                "tolerance": given.tolerance,
-            }
+            method = jm.Optimize(jm.Optimizer(optimizer, rate), coordinates=coordinates)
+            settings = {"method": method, "tolerance": given.tolerance}
             jm.generate(problem, 1, **settings, steps=2)  # compiles
             started = time.perf_counter()
             made = jm.generate(problem, given.count, **settings, steps=given.steps)

@@ -14,9 +14,10 @@ import numpy as np
 from traffic import bytes_per_step
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Execution, Progress, Task
+from jmetamer.metamers.methods.method import USUAL
 from jmetamer.metamers.methods.optimize.memory import fit
-from jmetamer.metamers.methods.optimize.synthesis import Progress
-from jmetamer.metamers.solver import Solver, default_solver
+from jmetamer.metamers.methods.optimize.program import program_of
 from jmetamer.metamers.status import Status
 
 VARIED: dict[str, Callable[[], Any]] = {
@@ -102,11 +103,11 @@ def measure(
     except jm.InputError as error:
         return _skipped(found, str(error))
     try:
-        wished = default_solver(problem).replace(lanes=limits.lanes)
-        solver = fit(problem, wished, entry.seeds, keep_theta=False)
+        task = Task(problem, 0, jm.default_method(problem), problem.vary.tolerance)
+        lanes = fit([task], entry.seeds, Execution(lanes=limits.lanes, keep_theta=False))
     except jm.InputError as error:
         return _skipped(found, str(error))
-    found |= {"solver": solver.described(), "bytes_per_step": bytes_per_step(problem, solver)}
+    found |= {"solver": described(task, lanes), "bytes_per_step": bytes_per_step(task)}
     tolerances = tolerances_of(entry.vary)
     too_long = _too_long(expected.get(tolerances[0]), limits)
     if too_long:
@@ -114,12 +115,13 @@ def measure(
     reset_peak()
     found["rss_before_bytes"] = resident_bytes()
     try:
-        found["compile_seconds"] = _compile(problem, solver, entry.seeds, limits)
+        found["compile_seconds"] = _compile(task, lanes, entry.seeds, limits)
     except OutOfTimeError as error:
         return _skipped(found, f"compiling and a first chunk of steps: {error}")
     for tolerance in tolerances:
         reason = _too_long(expected.get(tolerance), limits)
-        point = {"reason": reason} if reason else _timed(problem, solver, entry, tolerance, limits)
+        aimed = task._replace(tolerance=tolerance)
+        point = {"reason": reason} if reason else _timed(aimed, lanes, entry, limits)
         found["tolerances"][f"{tolerance:g}"] = point
         if "seconds" not in point:
             break  # a smaller tolerance takes longer still
@@ -140,6 +142,17 @@ _NUMBERS = (
     "rss_before_bytes",
     "peak_device_bytes",
 )
+
+
+def described(task: Task, lanes: int) -> dict[str, Any]:
+    """Return how metamers are found, as JSON-able values.
+
+    Args:
+      task: whose method is told.
+      lanes: metamers at once.
+    """
+    settings = dataclasses.asdict(task.method)  # type: ignore[call-overload]
+    return {"method": task.method.name, "lanes": lanes, **settings}
 
 
 def not_measured(entry: Entry, reason: str) -> dict[str, Any]:
@@ -171,36 +184,35 @@ def _too_long(seconds: float | None, limits: Limits) -> str | None:
     return f"about {seconds:.0f} s expected from fewer seeds, budget {limits.seconds:g} s"
 
 
-def _compile(problem: jm.Problem, solver: Solver, seeds: int, limits: Limits) -> float:
+def _compile(task: Task, lanes: int, seeds: int, limits: Limits) -> float:
     """Return the seconds that a first call takes beyond a second one of the same few steps."""
     start = time.perf_counter()
-    warm_up(problem, solver, seeds, limits)
+    warm_up(task, lanes, seeds, limits)
     middle = time.perf_counter()
-    warm_up(problem, solver, seeds, limits)
+    warm_up(task, lanes, seeds, limits)
     return max(0.0, 2 * middle - start - time.perf_counter())
 
 
-def warm_up(problem: jm.Problem, solver: Solver, seeds: int, limits: Limits) -> None:
+def warm_up(task: Task, lanes: int, seeds: int, limits: Limits) -> None:
     """Compile everything that a call for `seeds` metamers uses, by a call of a few steps.
 
     As many seeds as lanes and one more run, so that taking the next seed is compiled too.
 
     Args:
-      problem: what is to be matched.
-      solver: as in the call that will be timed; its tolerance and steps are data, not program.
+      task: as in the call that will be timed; its tolerance and steps are data, not program.
+      lanes: metamers at once.
       seeds: number of metamers of that call.
       limits: budget.
     """
-    count = min(seeds, 1 + (solver.lanes or seeds))
+    count = min(seeds, 1 + lanes)
     if jax.default_backend() == "cpu":
         count = min(count, 2)  # lanes run alone: one program whatever their number
     patient = dataclasses.replace(limits, seconds=_COMPILE_BUDGETS * limits.seconds)
-    _call(problem, solver.replace(steps=solver.chunk, tolerance=1e-2), count, patient)
+    few: Any = dataclasses.replace(task.method, steps=USUAL.chunk)  # type: ignore[type-var]
+    _call(task._replace(method=few, tolerance=1e-2), lanes, count, patient)
 
 
-def _call(
-    problem: jm.Problem, solver: Solver, count: int, limits: Limits
-) -> tuple[jm.Metamers, float, int]:
+def _call(task: Task, lanes: int, count: int, limits: Limits) -> tuple[jm.Metamers, float, int]:
     """Return the metamers of one call, its seconds and the steps its lanes executed."""
     start, executed = time.perf_counter(), 0
 
@@ -214,19 +226,24 @@ def _call(
                 f"done, budget {limits.seconds:g} s"
             )
 
-    metamers = jm.generate(problem, count=count, solver=solver, keep_theta=False, progress=watch)
+    metamers = jm.generate(
+        task.problem,
+        count,
+        method=task.method,
+        tolerance=task.tolerance,
+        lanes=lanes,
+        keep_theta=False,
+        progress=watch,
+    )
     return metamers, time.perf_counter() - start, executed
 
 
-def _timed(
-    problem: jm.Problem, solver: Solver, entry: Entry, tolerance: float, limits: Limits
-) -> dict[str, Any]:
+def _timed(task: Task, lanes: int, entry: Entry, limits: Limits) -> dict[str, Any]:
     """Return seconds and success at one tolerance; a metamer counts when its rebuilt graph does."""
-    solver = solver.replace(tolerance=tolerance)
     every: list[float] = []
     try:
         while len(every) < 3 and sum(every) < min(_WORTH_REPEATING, limits.seconds):
-            metamers, seconds, executed = _call(problem, solver, entry.seeds, limits)
+            metamers, seconds, executed = _call(task, lanes, entry.seeds, limits)
             every.append(seconds)
     except OutOfTimeError as error:
         if not every:
@@ -249,7 +266,7 @@ def _timed(
         "steps_executed": executed,
         "steps_per_second": int(metamers.steps_used.sum()) / fastest,
         "loss_median": _finite(np.median(metamers.loss_hardened)),
-        "coordinates": metamers.coordinates,
+        "coordinates": program_of(task)[0].coordinates.name,
     }
 
 

@@ -4,7 +4,7 @@
 
 Both kinds of features that Adam is used for: continuous ones within the dataset's range, and 0/1
 features where the dataset has them. Matrix products are float32 on processors whatever
-`Solver.precision` says, so `--precisions default high highest` is for accelerators.
+`Optimize.precision` says, so `--precisions default high highest` is for accelerators.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.optimize.memory import memory_of
-from jmetamer.metamers.solver import Solver
 
 COLUMNS = (
     "dataset",
@@ -46,14 +46,15 @@ def cases(names):
             yield name, "binary", jm.Problem(trained, data.graph, "conv1", binary), 1e-2, 0.1
 
 
-def measured(problem, solver, count, repeats, order):
-    """Return {key: (metamers, best seconds a step)} of the solvers, run in turn."""
+def measured(problem, method, tolerance, count, repeats, order):
+    """Return {key: (metamers, best seconds a step)} of the methods, run in turn."""
+    given = {"tolerance": tolerance, "keep_theta": False}
     for key in order:
-        jm.generate(problem, 1, solver=solver(key).replace(steps=2))  # compiles
+        jm.generate(problem, 1, method=method(key), steps=2, **given)  # compiles
     found = {}
     for key in order * repeats:
         started = time.perf_counter()
-        made = jm.generate(problem, count, solver=solver(key), keep_theta=False)
+        made = jm.generate(problem, count, method=method(key), **given)
         seconds = (time.perf_counter() - started) / made.steps_used.sum()
         found[key] = made, min(seconds, found.get(key, (None, np.inf))[1])
     return found
@@ -73,11 +74,11 @@ def main():
     for name, kind, problem, tolerance, rate in cases(given.datasets):
         keys = list(itertools.product(("float32", "bfloat16"), given.precisions))
 
-        def solver(key, tolerance=tolerance, rate=rate):
+        def method(key, problem=problem, rate=rate):
             optimizer = jm.Optimizer("adam", rate, "cosine", moments=key[0])
-            return Solver(optimizer, given.steps, tolerance, precision=key[1])
+            return jm.Optimize(optimizer, given.steps, precision=key[1]).for_problem(problem)
 
-        found = measured(problem, solver, given.count, given.repeats, keys)
+        found = measured(problem, method, tolerance, given.count, given.repeats, keys)
         first = found[keys[0]][1]
         for key, (made, seconds) in found.items():
             row = {
@@ -90,7 +91,7 @@ def main():
                 "loss": float(f"{np.median(made.loss_hardened):.3g}"),
                 "ms_per_step": round(1e3 * seconds, 2),
                 "ratio": round(seconds / first, 2),
-                "bytes_per_lane": memory_of(problem, solver(key)).per_lane,
+                "bytes_per_lane": memory_of([Task(problem, 0, method(key), tolerance)]).per_lane,
             }
             rows.append(row)
             print("  ".join(f"{row[column]!s:>14}" for column in COLUMNS), flush=True)

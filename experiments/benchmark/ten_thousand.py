@@ -6,13 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from entries import Limits, peak_resident_bytes, reset_peak, resident_bytes, warm_up
+from entries import Limits, described, peak_resident_bytes, reset_peak, resident_bytes, warm_up
 from traffic import bytes_per_step
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Execution, Progress, Task
 from jmetamer.metamers.methods.optimize.memory import fit
-from jmetamer.metamers.methods.optimize.synthesis import Progress
-from jmetamer.metamers.solver import default_solver
 from jmetamer.metamers.status import Status
 
 
@@ -37,10 +36,10 @@ def run(
       lanes: metamers at once, or None for the library's choice.
       bandwidth: bytes a second of the machine's memory.
     """
-    wished = default_solver(problem).replace(tolerance=tolerance, lanes=lanes)
-    solver = fit(problem, wished, count, keep_theta=False)
+    task = Task(problem, 0, jm.default_method(problem), tolerance)
+    lanes = fit([task], count, Execution(lanes=lanes, keep_theta=False))
     start = time.perf_counter()
-    warm_up(problem, solver, count, Limits(math.inf))
+    warm_up(task, lanes, count, Limits(math.inf))
     warming = time.perf_counter() - start
     reset_peak()
     before, executed = resident_bytes(), 0
@@ -50,11 +49,12 @@ def run(
         executed = max(executed, seen.executed)
 
     start = time.perf_counter()
-    made = jm.generate(problem, count=count, solver=solver, keep_theta=False, progress=watch)
+    given: dict[str, Any] = {"tolerance": tolerance, "lanes": lanes, "keep_theta": False}
+    made = jm.generate(problem, count, progress=watch, **given)
     seconds = time.perf_counter() - start
     verified = int(np.sum(made.status == Status.CONVERGED))
     looks = int(made.steps_used.sum()) + count
-    size = bytes_per_step(problem, solver)
+    size = bytes_per_step(task)
     memory = jax.devices()[0].memory_stats() or {}
     return {
         "model": model,
@@ -74,7 +74,7 @@ def run(
         "rss_before_bytes": before,
         "peak_rss_bytes": peak_resident_bytes(),
         "peak_device_bytes": memory.get("peak_bytes_in_use"),
-        "solver": solver.described(),
+        "solver": described(task, lanes),
     }
 
 

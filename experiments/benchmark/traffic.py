@@ -22,21 +22,20 @@ import jax.numpy as jnp
 import numpy as np
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
-from jmetamer.metamers.solver import Solver
 
 _EDGE_BYTES = 12  # two int32 ends and a float32 weight
 
 
-def bytes_per_step(problem: jm.Problem, solver: Solver) -> int:
+def bytes_per_step(task: Task) -> int:
     """Return the bytes that one step of one lane must read and write.
 
     Args:
-      problem: what is to be matched.
-      solver: optimizer and coordinates.
+      task: what is to be matched, with optimizer and coordinates.
     """
-    synthesis = Synthesis(problem, 0, solver, 1)
+    problem, synthesis = task.problem, Synthesis([task])
     width = jax.local_device_count()  # lanes are shared equally by the devices
 
     def start(arrays: Any, basis: Any) -> engine.Lane:

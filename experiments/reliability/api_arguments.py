@@ -36,6 +36,7 @@ from jmetamer._base.errors import JmetamerError, shortened
 from jmetamer.geometry.of_problem import representation
 from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.methods import Execution, Task
 
 MODULES = (
     "jmetamer",
@@ -49,9 +50,18 @@ MODULES = (
 )  # fmt: skip
 # Made by functions, never by hand: pytrees and records that hold whatever JAX puts into them.
 UNCHECKED_ARGUMENTS = {"params", "point", "args", "options", "arguments", "changes", "arrays"}
+UNCHECKED_ARGUMENTS |= {"tasks"}
 # Old names, and what flax calls inside `apply`.
 UNCHECKED = {"unseen_harm", "Convolution.multiply", "Network.__call__"}
 UNCHECKED |= {"Convolution.aggregates_first"}
+# Of methods, what takes arguments that the method itself has made.
+UNCHECKED |= {f"{kind.__name__}.graph" for kind in jm.METHODS.values()}
+UNCHECKED |= {
+    f"{kind.__name__}.{part}"
+    for name, kind in jm.METHODS.items()
+    for part in ("prepare", "make")
+    if name != "color_swaps"
+}
 UNCHECKED |= {f"{name}.convolution" for name in ("GAT", "GCN", "GIN", "GraphSAGE", "Network")}
 
 
@@ -142,6 +152,8 @@ def world(folder: Path) -> dict[str, Any]:
         "basis": None, "check": True, "move": np.ones(3), "features": jnp.ones((2, 3)),
         "theta": jnp.asarray(graph.nodes), "rate": jnp.float32(0.1), "steps": jnp.int32(5),
         "params": trained.params, "point": np.ones(2), "args": (), "entry": None,
+        "tasks": [Task(problem, 0, jm.default_method(problem), 0.1)], "seed_ids": [0],
+        "execution": Execution(), "seed_id": 0,
     }  # fmt: skip
     objects = {"operator": operator, "store": store, "trained": trained}
     return found | {"_objects": objects, "_own": own_arguments(found, reference, operator)}
@@ -159,11 +171,16 @@ def own_arguments(found: dict[str, Any], reference: Any, operator: Any) -> dict[
     block = jm.load_dataset("csbm", num_nodes=34).block_model
     binary = jm.BinaryFeatures().encode(graph)
     near = jm.local_problem(jm.Problem(problem.trained, graph, "conv1", nodes=[0]))
+    moved = jm.Problem(problem.trained, graph, "conv1", jm.BinaryEdges(), nodes=[0, 1])
+    moving = {"problem": moved, "tasks": [Task(moved, 0, jm.default_method(moved), 0.1)]}
+    edge_methods = ("RelaxEdges", "SwapSearch", "ColorSwaps")
+    of_edges = ("for_problem", "longest", "memory", "run", "begins", "starts")
     residual = {name: jnp.ones((2, 3)) for name in ("pre", "post", "target")}
     mapping = {"settings": {"a": 1}, "reference": "00"}
     return {
         **{name: {"reference": array, "metamer": array} for name in matrices},
         "null_test": {"reference": rows, "metamers": rows[None]},
+        **{f"{kind}.{part}": moving for kind in edge_methods for part in of_edges},
         **{name: {"reference": edges, "metamer": edges} for name in pairs_of},
         **{f"BinaryFeatures.{name}": {"theta": binary} for name in BINARY},
         **{f"{name}.residual": residual for name in ("RelativeSquared", "Complementarity")},
@@ -179,6 +196,7 @@ def own_arguments(found: dict[str, Any], reference: Any, operator: Any) -> dict[
         "JacobianOperator": {"programs": geometry.JacobianPrograms(jnp.sin), "point": np.ones(3)},
         "Measure": {"chance": len, "null": "permuted"}, "Estimate.scaled": {"factor": 2.0},
         "LocalProblem": {"local": near.local}, "Dataset": {"provenance": found["data"].provenance},
+        "Repel": {"weight": 0.5}, "RelaxEdges.filled_for": {"vary": jm.BinaryEdges()},
         "ColorSwaps.make": {"space": swaps.prepare(problem), "key": key},
         "EdgeWeights.decode": {"theta": jm.EdgeWeights().encode(graph)},
         "EdgeWeights.harden": {"theta": jm.EdgeWeights().encode(graph)},
@@ -199,7 +217,7 @@ def owners(values: dict[str, Any]) -> dict[str, Any]:
     edges = jm.Problem(values["trained"], values["graph"], "conv1", jm.BinaryEdges(), nodes=[0, 1])
     return {
         "BinaryEdges": jm.BinaryEdges(), "BinaryFeatures": jm.BinaryFeatures(), "Box": jm.Box(),
-        "ColorSwaps": jm.ColorSwaps(), "Complementarity": jm.Complementarity(),
+        "Complementarity": jm.Complementarity(),
         "ContinuousFeatures": jm.ContinuousFeatures(), "EdgeWeights": jm.EdgeWeights(),
         "FeaturesAndEdges": jm.FeaturesAndEdges(), "FeaturesGivenEdges": jm.FeaturesGivenEdges(),
         "Free": jm.Free(), "GAT": jm.GAT(), "GCN": things["trained"].model, "GIN": jm.GIN(),
@@ -210,12 +228,14 @@ def owners(values: dict[str, Any]) -> dict[str, Any]:
         "PermutedRows": jm.PermutedRows(), "Problem": problem,
         "RelativeSquared": jm.RelativeSquared(),
         "RunStore": things["store"], "TrainedModel": things["trained"],
-        "Solver": jm.default_solver(problem), "JacobianOperator": things["operator"],
+        "JacobianOperator": things["operator"],
         "Representation": representation(problem, of=0, inputs="node"),
         "PartialCell": things["store"].partial("0123"), "Run": results.Run(things["store"].folder),
         "Measure": next(iter(jm.MEASURES.values())),
         "JacobianPrograms": geometry.JacobianPrograms(jnp.sin),
         "Estimate": geometry.Estimate(1.0, 0.1, 0.0, 4, 4, geometry.EstimateStatus(0)),
+        "Repel": jm.Repel(0.5),
+        **{kind.__name__: kind() for name, kind in jm.METHODS.items() if name != "repel"},
     }  # fmt: skip
 
 

@@ -76,10 +76,8 @@ def searches(count: int, quick: bool) -> Iterator[tuple[str, str]]:
 def made(data: Any, trained: Any, start: Start, count: int, lanes: int, optimizer: Any) -> Any:
     vary = jm.ContinuousFeatures(initialization=start)
     problem = jm.Problem(trained, data.graph, layer="conv1", vary=vary)
-    given = {} if optimizer is None else {"optimizer": optimizer}
-    return jm.generate(
-        problem, count=count, seed=0, lanes=lanes, steps=40, coordinates="features", **given
-    )
+    method = jm.Optimize(optimizer, steps=40, coordinates="features")
+    return jm.generate(problem, count=count, seed=0, lanes=lanes, method=method)
 
 
 def difference(good: Any, found: Any, shape: tuple[int, ...], bad: str) -> str:

@@ -22,6 +22,7 @@ from jmetamer._base.keys import seed_key
 from jmetamer.measures.edge_set import edge_set
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.flip_rounds import length_of_list
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
@@ -193,9 +194,10 @@ def _graph(problem: jm.Problem, found: Found) -> Any:
 
 def _flipped(problem: jm.Problem, found: Found, seed: int, arguments: Any) -> Found:
     """Return what our flips make of a graph of the baseline."""
-    solver = jm.default_solver(problem).replace(steps=arguments.steps, tolerance=AIM)
-    plan, data = plan_of(problem, solver, together=False)
-    numbers = numbers_of(problem, solver, 0, plan)
+    method = jm.RelaxEdges(steps=arguments.steps).for_problem(problem)
+    task = Task(problem, 0, method, AIM)
+    plan, data = plan_of(task, together=False)
+    numbers = numbers_of(task, plan)
     loss = jnp.float32(found.loss)
     zero = jnp.int32(0)
     nowhere = jnp.zeros(found.hard.shape)  # a start matters to budgets and walks alone

@@ -24,6 +24,7 @@ import jmetamer as jm
 from jmetamer.graphs.dcsbm import ARXIV_SIZE
 from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.flips import flips_between
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import reference_activations
@@ -128,8 +129,8 @@ def _cost(given: argparse.Namespace) -> dict[str, Any]:
     near = _part(_problem(given, block=given.block or 100_000), given.way or "whole")
     clock.lap("make the graph")
     steps = given.steps or 3
-    solver = jm.default_solver(near.problem).replace(steps=steps)
-    synthesis = EdgeSynthesis(near.problem, 0, solver)
+    method = jm.RelaxEdges(steps=steps).for_problem(near.problem)
+    synthesis = EdgeSynthesis(Task(near.problem, 0, method, near.problem.vary.tolerance))
     data, numbers = synthesis.data, synthesis.numbers
     before = _peak()
     state = programs.begin(synthesis.plan, np.zeros(1, np.int32), data, numbers)

@@ -18,7 +18,6 @@ import numpy as np
 
 import jmetamer as jm
 from jmetamer.graphs.isomorphism import isomorphic
-from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
 from jmetamer.oracles.enumeration import exact_set, graph_code
 from jmetamer.oracles.planted import PlantedMetamer, planted_metamers
 from jmetamer.oracles.symmetry_classes import canonical_codes, metamer_classes, recall
@@ -149,7 +148,7 @@ def _problem(trained: Any, layer: str, case: PlantedMetamer, vary: jm.BinaryEdge
 def _metamers(trained: Any, layer: str, case: PlantedMetamer, budget: Budget) -> Iterator[Any]:
     """Yield the matching graphs that the whole budget gives."""
     relaxed = jm.BinaryEdges(start="any_density", kicks=budget.kicks)
-    swapped = SwapSearch(steps=budget.steps)
+    swapped = jm.SwapSearch(steps=budget.steps)
     for vary, seeds, how in (
         (relaxed, budget.relaxed, {"steps": budget.steps}),
         (jm.BinaryEdges(start="rewired"), budget.swapped, {"method": swapped}),

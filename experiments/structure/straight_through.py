@@ -11,6 +11,7 @@ import jmetamer as jm
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges.pair_loss import is_from_start, loss_of_pairs, shortfall
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan, numbers_of, plan_of
 from jmetamer.metamers.methods.relax_edges.refill import refilled
@@ -61,9 +62,9 @@ def straight_through(
       refill_every: steps between exchanges of the candidates with scores at or below 0, or of the
         smallest, by the rule of the search; None: the candidates stay.
     """
-    solver = jm.default_solver(problem).replace(steps=steps)
-    plan, data = plan_of(problem, solver, together=False)
-    numbers = numbers_of(problem, solver, 0, plan)
+    task = Task(problem, 0, jm.RelaxEdges(steps=steps).for_problem(problem), problem.vary.tolerance)
+    plan, data = plan_of(task, together=False)
+    numbers = numbers_of(task, plan)
     return jax.device_get(
         _descended(
             plan, steps, refill_every or 0, jnp.int32(seed_id), jnp.float32(rate), data, numbers

@@ -130,7 +130,8 @@ def of_generate() -> Iterator[tuple[str, np.ndarray]]:
             except jm.InputError as error:  # some do not apply to some networks
                 print(f"  {name}/{pair}: {str(error)[:90]}")
                 continue
-            yield from leaves_of(f"{name}/{pair}", made)
+            # How they were made is told by the name of the pair.
+            yield from leaves_of(f"{name}/{pair}", made._replace(method=()))
 
 
 def pairs(jm: Any) -> dict[str, Callable[..., tuple[Any, dict[str, Any]]]]:
@@ -152,13 +153,13 @@ def pairs(jm: Any) -> dict[str, Callable[..., tuple[Any, dict[str, Any]]]]:
             jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), **steps
         ),
         "repelled": pair(
-            jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), repulsion=0.1, **steps
+            jm.ContinuousFeatures(),
+            method=jm.Repel(0.1, jm.Optimize(jm.Optimizer("adam", 0.1), **steps)),
         ),
         "binary": pair(jm.BinaryFeatures(), few=True, **steps),
         "edges": pair(edges, few=True, **steps),
         "edges-rewired": pair(dataclasses.replace(edges, start="rewired"), few=True, **steps),
         "edges-swap_search": pair(edges, few=True, method="swap_search"),
-        "edges-annealing": pair(edges, few=True, method="annealing"),
         "edge_weights": pair(jm.EdgeWeights(), few=True, **steps),
         "features_and_edges": pair(jm.FeaturesAndEdges(edges=edges), few=True, **steps),
         "features_given_edges": pair(jm.FeaturesGivenEdges(), few=True, **steps),

@@ -8,10 +8,10 @@ from jmetamer.config.building import (
     build_layers,
     build_loss,
     build_measures,
+    build_method,
     build_model,
     build_parameterization,
     build_problem,
-    build_solver,
     build_train_settings,
 )
 from jmetamer.config.cell import CellSettings
@@ -47,10 +47,10 @@ __all__ = [
     "build_layers",
     "build_loss",
     "build_measures",
+    "build_method",
     "build_model",
     "build_parameterization",
     "build_problem",
-    "build_solver",
     "build_train_settings",
     "cells",
     "dump_yaml",

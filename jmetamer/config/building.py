@@ -13,9 +13,9 @@ from jmetamer.graphs import DATASETS, Dataset, load_dataset
 from jmetamer.graphs.load import reader_of_path
 from jmetamer.measures import Facts, Measure, measures_for, ready
 from jmetamer.metamers.losses import LOSSES, Loss
+from jmetamer.metamers.methods import METHODS, Method, Optimize, RelaxEdges, Repel
 from jmetamer.metamers.methods.optimize.optimizers import Optimizer
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.vary import (
     DOMAINS,
     BinaryFeatures,
@@ -274,7 +274,7 @@ def _domain(cell: CellSettings, data: Dataset) -> Domain:
     return Box(*bounds)
 
 
-def build_solver(cell: CellSettings, problem: Problem) -> Solver:
+def build_method(cell: CellSettings, problem: Problem) -> Method:
     """Return how the problem is solved; what the settings leave open is chosen for the problem.
 
     Args:
@@ -282,17 +282,25 @@ def build_solver(cell: CellSettings, problem: Problem) -> Solver:
       problem: what is to be matched, from `build_problem`.
     """
     given = cell.metamers
+    if given.method != "optimize":
+        kind = METHODS[given.method]
+        own = {field.name for field in dataclasses.fields(kind)}
+        asked = {"steps": given.steps, "coordinates": given.coordinates}
+        fields = {k: v for k, v in asked.items() if k in own and v is not None}
+        named: Method = kind(**fields)
+        return named.for_problem(problem)
     optimizer = None
     if given.optimizer is not None:
         schedule = given.schedule or "constant"
         moments = given.moments or "float32"
         optimizer = Optimizer(given.optimizer, given.learning_rate, schedule, moments)
-    limits = ("steps", "tolerance", "patience", "improvement")
-    others = ("coordinates", "lanes", "precision", "method")
-    settings = {name: getattr(given, name) for name in (*limits, *others)}
-    return default_solver(problem, repulsion=given.repulsion).replace(
-        optimizer=optimizer, **settings
-    )
+    names = ("steps", "patience", "improvement", "coordinates", "precision")
+    settings = {name: getattr(given, name) for name in names}
+    if isinstance(problem.vary, Structure):
+        return RelaxEdges(optimizer, **settings).for_problem(problem)
+    loop = Optimize(optimizer, **settings)
+    method = Repel(given.repulsion, loop) if given.repulsion else loop
+    return method.for_problem(problem)
 
 
 def build_loss(cell: CellSettings) -> Loss:

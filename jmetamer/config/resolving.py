@@ -52,7 +52,6 @@ from jmetamer.metamers.methods.optimize.optimizers import (
     Optimizer,
 )
 from jmetamer.metamers.methods.relax_edges.plan import weight_optimizer
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.vary import DOMAINS
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
 from jmetamer.metamers.vary.initialization import INITIALIZATIONS
@@ -359,7 +358,7 @@ def _check_edges(cell: CellSettings) -> None:
         require_edge_gradient(build_model(cell), edges)
     if given.vary == "edges" and given.optimizer is not None:
         with _as_config_error("metamers.optimizer"):
-            weight_optimizer(Solver(Optimizer(given.optimizer, given.learning_rate)))
+            weight_optimizer(Optimizer(given.optimizer, given.learning_rate))
 
 
 def _check_geometry_layers(given: GeometrySettings, known: tuple[str, ...]) -> None:

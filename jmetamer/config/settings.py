@@ -192,7 +192,7 @@ class MetamerSettings:
         no dead zone at a ReLU; with `identity_backward` relative_squared.
       method: optimize, or how continuous features with domain free are found without the search:
         reflect, replace, null_space, gauss_newton, walk or max_distance; or a discrete search over
-        edges: swap_search, annealing, or color_swaps, which is exact.
+        edges: swap_search, or color_swaps, which is exact.
       repulsion: continuous, binary; weight of a term that pushes the metamers of a cell apart in
         the first two thirds of the steps. 0 leaves it out. With it, all metamers of the cell are
         one group: each depends on all others and on their number, none can be made again alone,
@@ -200,7 +200,7 @@ class MetamerSettings:
       coordinates: coordinates in which features are searched: features, row_space, entry, or auto.
       identity_backward: let gradients pass the matched layers' nonlinearity unchanged.
       optimizer: a name of `OPTIMIZERS`; null takes the one measured to be fastest, see
-        `jmetamer.metamers.solver.default_solver`.
+        `jmetamer.default_method`.
       learning_rate: of a named optimizer that has one [binary 0.1, otherwise 0.05].
       schedule: of the learning rate of a named optimizer, a name of `SCHEDULES` [cosine].
       moments: type in which a named optimizer keeps the running mean of the gradient, for those
@@ -209,7 +209,7 @@ class MetamerSettings:
       precision: of the search's matrix products: default (the device's own: TF32 on recent
         NVIDIA GPUs, bfloat16 on TPUs, float32 on processors), high or highest. References and
         final numbers are always computed at the highest.
-      steps: steps at most; null takes that of `default_solver`.
+      steps: steps at most; null takes that of `default_method`.
       tolerance: relative squared error at which a metamer counts [binary, and edges alone 1e-2;
         otherwise 1e-4].
       patience: steps without improvement after which a metamer is given up [edges alone: never,

@@ -6,9 +6,8 @@ from typing import Any
 
 from jmetamer._base.errors import ConfigError, unknown_name
 from jmetamer.config.settings import EdgeSettings, MetamerSettings
-from jmetamer.metamers.methods.exact.methods import METHODS
+from jmetamer.metamers.methods import METHODS
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE
-from jmetamer.metamers.methods.relax_edges.searching import SEARCHES
 from jmetamer.metamers.vary import PARAMETERIZATIONS
 from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
 
@@ -21,6 +20,7 @@ METAMER_KIND: Mapping[str, tuple[str, ...]] = {
     "features_and_edges": ("simple_edges",),
     "features_given_edges": ("simple_edges",),
 }
+SEARCHES = ("swap_search", "color_swaps")
 JOINT = ("features_and_edges", "features_given_edges")
 _FEATURES = ("continuous_features", "binary_features")
 APART = "remove it, or give each its own block under `runs`"
@@ -29,7 +29,6 @@ _DRAWN = ("start", "directed")
 # Of the settings of edges, those that a search keeps, and why it keeps no others.
 _SEARCHED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "swap_search": (_DRAWN, "which relaxes nothing"),
-    "annealing": (_DRAWN, "which relaxes nothing"),
     "color_swaps": (("directed",), "which swaps edges of the reference itself"),
 }
 _RELAXED = (
@@ -117,12 +116,14 @@ def check_method(given: MetamerSettings) -> None:
         _check_repulsion(given)
     if given.method == "optimize":
         return
-    allowed = ("optimize", *METHODS, *SEARCHES)
+    allowed = [name for name in METHODS if name not in ("relax_edges", "repel")]
     if given.method not in allowed:
         raise ConfigError(str(unknown_name("`metamers.method`", given.method, allowed)))
     asked = f"`metamers.method` is {given.method!r}"
-    for name in ("optimizer", "steps") if given.method in SEARCHES else ("optimizer",):
-        if getattr(given, name) is not None:
+    own = {field.name for field in dataclasses.fields(METHODS[given.method])}
+    for name in ("optimizer", "steps"):
+        ignored = name not in own or given.method in SEARCHES
+        if ignored and getattr(given, name) is not None:
             raise ConfigError(
                 f"{asked}, but `metamers.{name}` is {getattr(given, name)!r}: it would be ignored; "
                 "leave it out"

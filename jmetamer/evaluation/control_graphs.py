@@ -14,13 +14,13 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.evaluation.nearest import nearest_rows
-from jmetamer.evaluation.starts import Starts, noise
 from jmetamer.graphs.flips import flipped, flips_between, random_flips_like
 from jmetamer.graphs.graph import make_graph
 from jmetamer.measures import edge_set, random_displacement, random_flips
 from jmetamer.measures.random_edges import random_edges
+from jmetamer.metamers.methods import Method, Replace, default_method
 from jmetamer.metamers.methods.exact.point import Point
-from jmetamer.metamers.methods.exact.replace import Replace
+from jmetamer.metamers.methods.method import noise
 from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem, reference_activations
 from jmetamer.metamers.vary import BinaryFeatures, EdgeWeights
@@ -56,10 +56,12 @@ class ControlGraphs:
     Args:
       problem: what the metamers match.
       seed: base seed of the metamers.
-      method: of their solver; one that does not begin at noise has no start.
+      method: how they were made; one that does not begin at noise has no start. None takes the
+        default of the problem.
       only: names of `CONTROLS` to which these are limited.
 
     Attributes:
+      no_start: why searches have no random start; empty where they have one.
       names: those of `CONTROLS` that apply to what varies, in its order.
       always: of these, the graphs that are the same for every metamer.
 
@@ -78,11 +80,13 @@ class ControlGraphs:
         self,
         problem: Problem,
         seed: int,
-        method: Any = "optimize",
+        method: Method | None = None,
         only: Collection[str] = CONTROLS.keys(),
     ) -> None:
         self.problem, self.seed = problem, seed
-        self.starts = Starts(problem, seed, method)
+        method = default_method(problem) if method is None else method
+        self.no_start = method.begins(problem)
+        self._start = None if self.no_start else method.starts(problem, seed)
         self.reference = problem.arrays.graph
         features = features_that_vary(problem.vary)
         self._binary = isinstance(features, BinaryFeatures)
@@ -93,7 +97,7 @@ class ControlGraphs:
                 self.always["neighbor"] = self._neighbors()
             self._replace = _replacement(problem) if "null_space" in only else None
         made = {*self.always}
-        if not self.starts.reason:
+        if self._start is not None:
             made.add("start")
         self._edges = edges_that_vary(problem.vary)
         if features is not None:
@@ -114,8 +118,8 @@ class ControlGraphs:
           metamer: its hard graph.
         """
         made = dict(self.always)
-        if "start" in self.names:
-            made["start"] = self.starts.of(seed_id)
+        if "start" in self.names and self._start is not None:
+            made["start"] = self._start(seed_id)
         key = jax.random.fold_in(seed_key(self.seed, seed_id), _DRAWS)
         for name in {"displacement", "flips", "edge_flips"} & {*self.names}:
             made[name] = self._moved(name, key, seed_id, metamer)

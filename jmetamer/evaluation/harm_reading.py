@@ -1,7 +1,6 @@
 """`HarmReading`: where a network is right on its metamers, and on the controls beside them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ from jmetamer._base.precision import highest_precision
 from jmetamer.evaluation.control_graphs import ControlGraphs
 from jmetamer.evaluation.panel import classes_of
 from jmetamer.measures.harm import harm_outcomes
+from jmetamer.metamers.methods import Method
 from jmetamer.metamers.methods.relax_edges.hard_graph import few_shapes
 from jmetamer.metamers.problem import Arrays, Matching, Problem
 from jmetamer.metamers.what_varies import edges_that_vary
@@ -29,7 +29,7 @@ class HarmReading:
       bayes: graph -> [n] most probable classes given the other nodes' labels, pure jax; its data
         are leaves, so that harms of one kind share a program.
       seed: base seed of the metamers.
-      method: of their solver.
+      method: how they were made.
 
     Attributes:
       controls: names, as in `control_graphs.CONTROLS`; without "start" where the search has none.
@@ -42,11 +42,11 @@ class HarmReading:
         problem: Problem,
         bayes: jax.tree_util.Partial,
         seed: int,
-        method: Any = "optimize",
+        method: Method | None = None,
     ) -> None:
         self.problem, self.bayes = problem, bayes
         self.graphs = ControlGraphs(problem, seed, method, only=(*SAME_LENGTH, "start"))
-        self.controls, self.no_start = self.graphs.names, self.graphs.starts.reason
+        self.controls, self.no_start = self.graphs.names, self.graphs.no_start
         every = np.arange(len(problem.graph.nodes))
         self.nodes = every if problem.nodes is None else np.asarray(problem.nodes)
         self.before = np.asarray(self._classes(problem.arrays.graph))

@@ -12,11 +12,9 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.generate import generate
-from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
-from jmetamer.metamers.methods.exact.methods import METHODS
+from jmetamer.metamers.methods import METHODS, ColorSwaps
 from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import default_solver
 from jmetamer.metamers.status import ENDED_SHORT, Status
 from jmetamer.metamers.vary import ContinuousFeatures
 from jmetamer.metamers.vary.edges import BinaryEdges
@@ -39,7 +37,7 @@ def remedy(
     Args:
       problem: what the search was for.
       status: of its metamers; None takes them as having ended short.
-      tolerance: L_act at which a metamer counts; None takes that of `default_solver`.
+      tolerance: L_act at which a metamer counts; None takes that of what varies.
 
     Returns:
       Text; empty where no metamer ended short, or nothing is known to help.
@@ -56,7 +54,7 @@ def remedy(
     ends = set() if status is None else {int(code) for code in status}
     if status is not None and not ends & set(ENDED_SHORT):
         return ""
-    limit = default_solver(problem).tolerance if tolerance is None else tolerance
+    limit = problem.vary.tolerance if tolerance is None else tolerance
     found = [text for text in (_exact(problem, limit), _inner(problem)) if text]
     if Status.STEPS_EXHAUSTED in ends:
         found.append("a larger `metamers.steps`, as the loss had not stalled")
@@ -88,7 +86,7 @@ def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
             if ColorSwaps().prepare(problem).available:
                 yield from _loss(problem, "color_swaps", ColorSwaps(swaps=1))
         return
-    closed = [name for name, method in METHODS.items() if method.steps == 1]
+    closed = [name for name, method in METHODS.items() if method.exact and name != "color_swaps"]
     dense = [name for name in closed if name == "null_space"]
     applied = False
     for name in sorted(set(closed) - set(dense), key=_repeats):

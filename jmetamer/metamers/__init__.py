@@ -1,20 +1,28 @@
 """Metamers: what must match, what may vary, how it is found, and whether it holds."""
 
 from jmetamer.metamers.folded_problem import FoldedProblem, folded_problem
-from jmetamer.metamers.generate import generate, generate_each, metamer_graph
+from jmetamer.metamers.generate import generate, metamer_graph
 from jmetamer.metamers.local_problem import LocalProblem, local_problem
 from jmetamer.metamers.losses import LOSSES, Complementarity, Cosine, RelativeSquared, Weighted
-from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
-from jmetamer.metamers.methods.optimize.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
-from jmetamer.metamers.methods.relax_edges import (
-    STRUCTURES,
-    BinaryEdges,
-    FeaturesAndEdges,
-    FeaturesGivenEdges,
+from jmetamer.metamers.methods import (
+    METHODS,
+    ColorSwaps,
+    GaussNewton,
+    MaxDistance,
+    Method,
+    NullSpace,
+    Optimize,
+    Reflect,
+    RelaxEdges,
+    Repel,
+    Replace,
+    SwapSearch,
+    Walk,
+    default_method,
 )
+from jmetamer.metamers.methods.optimize.optimizers import OPTIMIZERS, SCHEDULES, Optimizer
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.result import Metamers
-from jmetamer.metamers.solver import Solver, default_solver
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.vary import (
     DOMAINS,
@@ -25,6 +33,12 @@ from jmetamer.metamers.vary import (
     EdgeWeights,
     Free,
     NonNegative,
+)
+from jmetamer.metamers.vary.edges import (
+    STRUCTURES,
+    BinaryEdges,
+    FeaturesAndEdges,
+    FeaturesGivenEdges,
 )
 from jmetamer.metamers.vary.initialization import (
     INITIALIZATIONS,
@@ -37,6 +51,7 @@ __all__ = [
     "DOMAINS",
     "INITIALIZATIONS",
     "LOSSES",
+    "METHODS",
     "OPTIMIZERS",
     "PARAMETERIZATIONS",
     "SCHEDULES",
@@ -53,22 +68,31 @@ __all__ = [
     "FeaturesGivenEdges",
     "FoldedProblem",
     "Free",
+    "GaussNewton",
     "GlobalNoise",
     "LocalProblem",
+    "MaxDistance",
     "Metamers",
+    "Method",
     "NonNegative",
+    "NullSpace",
+    "Optimize",
     "Optimizer",
     "PerFeatureNoise",
     "PermutedRows",
     "Problem",
+    "Reflect",
     "RelativeSquared",
-    "Solver",
+    "RelaxEdges",
+    "Repel",
+    "Replace",
     "Status",
+    "SwapSearch",
+    "Walk",
     "Weighted",
-    "default_solver",
+    "default_method",
     "folded_problem",
     "generate",
-    "generate_each",
     "local_problem",
     "metamer_graph",
 ]

@@ -1,9 +1,6 @@
-"""`generate`: many metamers, from lanes that take the next seed when one ends.
+"""`generate`: many metamers, by any method, of one problem or of several."""
 
-`generate_each` does so for several problems that share the lanes.
-"""
-
-import functools
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -12,201 +9,93 @@ import jax
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import Count, NonNegative, Positive, Rate, Seed, checked
+from jmetamer._base.arguments import Count, Positive, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer._base.precision import usual_types
-from jmetamer.metamers.check import rebuild
-from jmetamer.metamers.methods.exact.methods import ExactSynthesis
-from jmetamer.metamers.methods.exact.swap_synthesis import SwapSynthesis
-from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
-from jmetamer.metamers.methods.optimize.memory import fit
-from jmetamer.metamers.methods.optimize.synthesis import TRACE_POINTS, Progress, Synthesis, thinned
-from jmetamer.metamers.methods.optimize.tasks import Task
-from jmetamer.metamers.methods.relax_edges.hard_graph import graph_of_theta
-from jmetamer.metamers.methods.relax_edges.searching import SEARCHES, makes_color_swaps
-from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
-from jmetamer.metamers.methods.repel.repelled import RepelledSynthesis, refuse_repulsion
+from jmetamer.metamers.methods import (
+    Execution,
+    Method,
+    Progress,
+    Task,
+    default_method,
+    method_named,
+)
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.renamed import Renaming
-from jmetamer.metamers.result import Metamers, metamers_of, result_of
-from jmetamer.metamers.solver import Solver, default_solver
-from jmetamer.metamers.vary.edges import Structure
+from jmetamer.metamers.result import Collected, Metamers
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+TRACE_POINTS = 200
 
 
 @checked
 @usual_types()
 def generate(
-    problem: Problem,
+    problem: Problem | Sequence[Problem],
     count: Count | None = None,
     *,
     seeds: Iterable[Seed] | None = None,
-    steps: Count | None = None,
-    optimizer: Any = None,
-    tolerance: Positive | None = None,
-    seed: Seed = 0,
-    patience: Count | None = None,
-    improvement: Rate | None = None,
-    coordinates: str | None = None,
     method: Any = None,
-    repulsion: NonNegative | None = None,
-    lanes: Count | None = None,
-    trace_points: Count = TRACE_POINTS,
-    solver: Solver | None = None,
-    keep_theta: bool = True,
-    on_metamer: Callable[[int, jraph.GraphsTuple], None] | None = None,
-    progress: Callable[[Progress], None] | None = None,
-) -> Metamers:
-    """Make metamers: graphs that give the network the same activations as the reference.
-
-    Every seed starts from its own noise and minimizes the matching loss on its own. A lane stops
-    when `L_act <= tolerance`, when the loss has not fallen for `patience` steps, when it is not
-    finite, or after `steps`; the best hard iterate is kept, rebuilt, and judged again. A seed's
-    result depends on no other seed, unless `repulsion` is on.
-
-    Args:
-      problem: network, reference, layer and what may vary.
-      count: number of metamers; their seed ids are 0 ... count - 1.
-      seeds: seed ids to make instead of `count`, as to make one again.
-      steps: largest number of optimizer steps; as all settings that are None, chosen by
-        `default_solver(problem)`.
-      optimizer: an optax transformation, or an `Optimizer` by name.
-      tolerance: L_act at which a metamer counts as matched.
-      seed: base seed of the run.
-      patience: steps without improvement after which a lane has stalled.
-      improvement: relative decrease of the loss that counts as improvement.
-      coordinates: "auto", "features", "row_space" or "entry".
-      method: "optimize" (the default), or how free features are found without the loop, in float64
-        on the host: "reflect", "replace", "null_space" (closed forms, exact at every layer),
-        "gauss_newton", "walk", "max_distance" (searches), or a construction with settings of its
-        own (`jmetamer.metamers.methods.exact`). What they find may leave the range of the data. Of
-        edges that come and go: "optimize", or a search over hard edges, "swap_search", "annealing"
-        or settings of one of them (`jmetamer.metamers.methods.relax_edges`), or "color_swaps",
-        random walks over swaps of the reference's edges that are exact by construction, or
-        `ColorSwaps(...)`.
-      repulsion: weight of a term that pushes the features of the metamers of this call apart, in
-        the first two thirds of the steps; 0, the default, leaves it out. With it all seeds of the
-        call are one group, under way at once: a metamer depends on all others, and none can be made
-        again by `seeds` alone, only the whole set. See `jmetamer.metamers.methods.repel.repelled`.
-      lanes: metamers optimized at once; does not change results. None takes as many as are
-        useful and fit the memory of the devices.
-      trace_points: number of points of each loss curve.
-      solver: all of these settings in one object; those given beside it take precedence.
-      keep_theta: keep the coordinates of all metamers in memory; without them `metamer_graph`
-        cannot rebuild a graph, so take the graphs from `on_metamer`.
-      on_metamer: called with (seed id, hard graph) for every metamer as it ends.
-      progress: called after every chunk of steps.
-
-    Returns:
-      `Metamers` in the order of the seed ids given.
-
-    Raises:
-      InputError: a number that makes no sense, settings that do not fit the problem, or lanes
-        that do not fit the memory.
-
-    Example:
-      >>> import jmetamer as jm
-      >>> data = jm.load_dataset("karate")
-      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> metamers = jm.generate(problem, count=4, tolerance=1e-3)
-      >>> metamers.status.tolist()
-      [1, 1, 1, 1]
-      >>> jm.metamer_graph(problem, metamers, 0).nodes.shape
-      (34, 34)
-    """
-    told = None
-    if on_metamer is not None:
-        listener = on_metamer
-        told = lambda _, seed_id, graph: listener(seed_id, graph)  # noqa: E731
-    return generate_each(
-        [problem],
-        count,
-        seeds=seeds,
-        steps=steps,
-        optimizer=optimizer,
-        tolerance=tolerance,
-        seed=seed,
-        patience=patience,
-        improvement=improvement,
-        coordinates=coordinates,
-        method=method,
-        repulsion=repulsion,
-        lanes=lanes,
-        trace_points=trace_points,
-        solver=solver,
-        keep_theta=keep_theta,
-        on_metamer=told,
-        progress=progress,
-    )[0]
-
-
-@checked
-@usual_types()
-def generate_each(
-    problems: Sequence[Problem],
-    count: Count | None = None,
-    *,
-    seeds: Iterable[Seed] | None = None,
     steps: Count | None = None,
     optimizer: Any = None,
-    tolerance: Positive | None = None,
+    tolerance: Positive | Sequence[Positive] | None = None,
     seed: Seed | Sequence[Seed] = 0,
-    patience: Count | None = None,
-    improvement: Rate | None = None,
-    coordinates: str | None = None,
-    method: Any = None,
-    repulsion: NonNegative | None = None,
     lanes: Count | None = None,
     trace_points: Count = TRACE_POINTS,
-    solver: Solver | Sequence[Solver] | None = None,
     keep_theta: bool = True,
-    on_metamer: Callable[[int, int, jraph.GraphsTuple], None] | None = None,
+    on_metamer: Callable[..., None] | None = None,
     progress: Callable[[Progress], None] | None = None,
     together: bool | None = None,
-) -> list[Metamers]:
-    """Make metamers of several problems that share one program, and one set of lanes.
+) -> Any:
+    """Make metamers: graphs that give the network the same activations as the reference.
 
-    A lane whose seed has ended takes the next one, whichever problem that belongs to, so that
-    small jobs fill an accelerator and nothing is compiled between them. Every problem's metamers
-    are those of `generate` alone: to the last bit where each lane has a processor core, up to the
-    rounding of products that are taken in another order where lanes step together. The problems
-    may differ in parameters of the network, reference graph, target, base seed, learning rate,
-    steps and stop rules; networks, layers and parameterizations must be equal, and so must the
-    numbers of nodes, features, edges and target nodes.
+    Every seed starts from its own noise, and the best hard graph it comes to is kept and judged
+    apart from the search. A seed's result depends on no other seed (unless the method is `Repel`),
+    whatever lanes and devices made it.
+
+    Several problems share one set of lanes: a lane whose seed has ended takes the next one,
+    whichever problem that belongs to, so that small jobs fill an accelerator and nothing is
+    compiled between them. Every problem's metamers are those that it has alone: to the last bit
+    where each lane has a processor core, up to the rounding of products that are taken in another
+    order where lanes step together. They may differ in parameters of the network, reference graph,
+    target, base seed, learning rate, steps and stop rules; networks, layers and what varies must be
+    equal, and so must the numbers of nodes, features, edges and target nodes. Methods without
+    lanes take one problem after the other.
 
     Args:
-      problems: what to match.
-      count: number of metamers of each; as all settings that are not named here, as for
-        `generate`, and one for all problems.
-      seeds: seed ids to make of each instead of `count`.
-      steps: largest number of optimizer steps.
-      optimizer: an `Optimizer`, or an optax transformation.
-      tolerance: L_act at which a metamer counts as matched.
+      problem: what to match, or several problems.
+      count: number of metamers of each; their seed ids are 0 ... count - 1.
+      seeds: seed ids to make instead of `count`, as to make one again.
+      method: how, as `Optimize(...)`, a name of `METHODS`, or one a problem; None takes
+        `default_method(problem)`. By gradients: `Optimize` (features, edge weights), `RelaxEdges`
+        (edges that come and go), `Repel`. Of free features in float64 on the host: `Reflect`,
+        `Replace`, `NullSpace` (closed forms, exact at every layer), `GaussNewton`, `Walk`,
+        `MaxDistance` (searches); what they find may leave the range of the data. Of edges also
+        `SwapSearch`, and `ColorSwaps`, which is exact by construction.
+      steps: largest number of steps; replaces the method's own.
+      optimizer: an optax transformation, or an `Optimizer` by name; replaces the method's own.
+      tolerance: L_act at which a metamer counts as matched, or one a problem; None takes that of
+        what varies (1e-4; 1e-2 for features of 0 and 1, and for edges).
       seed: base seed of the run, or one a problem.
-      patience: steps without improvement after which a lane has stalled.
-      improvement: relative decrease of the loss that counts as improvement.
-      coordinates: "auto", "features", "row_space" or "entry".
-      method: "optimize", or an exact method.
-      repulsion: between the metamers of one problem, never between those of several.
-      lanes: metamers of all problems optimized at once.
+      lanes: metamers under way at once; does not change results. None takes as many as are
+        useful and fit the memory of the devices.
       trace_points: number of points of each loss curve.
-      solver: all settings in one object, or one a problem.
-      keep_theta: keep the coordinates of all metamers in memory.
-      on_metamer: called with (number of the problem, seed id, hard graph) for every metamer.
-      progress: called after every chunk of steps; counts the metamers of all problems.
+      keep_theta: keep the coordinates of all metamers in memory; without them `metamer_graph`
+        cannot rebuild a graph, so take the graphs from `on_metamer`.
+      on_metamer: called with (seed id, hard graph) for every metamer as it ends; of several
+        problems with (number of the problem, seed id, hard graph).
+      progress: called after every chunk of steps.
       together: step all lanes at once, or each on a processor core of its own; None takes what is
         faster on the devices at hand.
 
     Returns:
-      `Metamers` of each problem, in their order.
+      `Metamers` in the order of the seed ids given; of several problems a list, in their order.
 
     Raises:
-      InputError: problems that cannot share lanes, with the first difference and what to do; and
-        as for `generate`.
+      InputError: a number that makes no sense, a method that does not fit the problem, lanes that
+        do not fit the memory, or problems that cannot share lanes, with the first difference.
 
     Example:
       >>> import jmetamer as jm
@@ -214,66 +103,71 @@ def generate_each(
       >>> settings = jm.TrainSettings(epochs=0)
       >>> trained = [jm.train(jm.GCN(hidden=4), data, seed=s, settings=settings) for s in (0, 1)]
       >>> problems = [jm.Problem(each, data.graph, layer="conv1") for each in trained]
-      >>> found = jm.generate_each(problems, count=2, tolerance=1e-3, seed=[0, 5])
+      >>> metamers = jm.generate(problems[0], count=4, tolerance=1e-3)
+      >>> metamers.status.tolist()
+      [1, 1, 1, 1]
+      >>> jm.metamer_graph(problems[0], metamers, 0).nodes.shape
+      (34, 34)
+      >>> found = jm.generate(problems, count=2, tolerance=1e-3, seed=[0, 5])
       >>> [metamers.status.tolist() for metamers in found]
       [[1, 1], [1, 1]]
     """
-    problems = list(problems)
+    alone = isinstance(problem, Problem)
+    problems = [problem] if isinstance(problem, Problem) else list(problem)
     if not problems:
-        raise InputError("`problems` is empty; give at least one problem")
-    changes = {
-        "steps": steps,
-        "optimizer": optimizer,
-        "tolerance": tolerance,
-        "patience": patience,
-        "improvement": improvement,
-        "coordinates": coordinates,
-        "method": method,
-        "repulsion": repulsion,
-        "lanes": lanes,
-    }
-    solvers = [
-        (given or default_solver(problem, repulsion=repulsion or 0)).replace(**changes)
-        for problem, given in zip(problems, _one_each("solver", solver, problems), strict=True)
-    ]
-    base_seeds = _one_each("seed", seed, problems)
+        raise InputError("`problem` is empty; give at least one problem")
     seed_ids = _seed_ids(count, seeds)
     for warning in untold_warnings(jax.default_backend()):
         log.warning(warning.removeprefix("warning: "))
-    tasks = [Task(*each) for each in zip(problems, map(int, base_seeds), solvers, strict=True)]
-    if len({bool(task.solver.repulsion) for task in tasks}) > 1:
-        raise InputError(
-            f"`repulsion` is {[task.solver.repulsion for task in tasks]}: on for some problems and "
-            "off for others, which cannot share lanes; call `generate` for each"
-        )
-    if any(_apart(task) for task in tasks):
-        listeners = [
-            functools.partial(on_metamer, i) if on_metamer else None for i in range(len(tasks))
-        ]
-        return [
-            _one_by_one(task, seed_ids, trace_points, keep_theta, listener, progress)
-            for task, listener in zip(tasks, listeners, strict=True)
-        ]
-    problem, base_seed, first = tasks[0]
-    shared = {"others": tasks[1:], "together": together}
-    number = len(tasks) * len(seed_ids)
-    fitted = fit(problem, first, number, keep_theta=keep_theta, **shared)  # type: ignore[arg-type]
-    synthesis = Synthesis(problem, base_seed, fitted, trace_points, **shared)  # type: ignore[arg-type]
-    renamings = [Renaming(task.problem, task.solver.tolerance) for task in tasks]
-    results: list[dict[int, dict[str, Any]]] = [{} for _ in tasks]
-    for finished in synthesis.finished(seed_ids, progress):
-        task, seed_id = int(finished.lane.task), int(finished.lane.seed_id)
-        curve = thinned(finished.curve, synthesis.trace_steps[task])
-        results[task][seed_id] = result_of(
-            tasks[task], finished, curve, keep_theta, renamings[task]
-        )
-        if on_metamer is not None:
-            on_metamer(task, seed_id, finished.graph)
-    name = synthesis.program.coordinates.name
-    return [
-        metamers_of([found[seed_id] for seed_id in seed_ids], steps_of_trace, task, name)
-        for task, found, steps_of_trace in zip(tasks, results, synthesis.trace_steps, strict=True)
+    shortcuts = {"steps": steps, "optimizer": optimizer}
+    columns = (
+        problems,
+        _one_each("seed", seed, problems),
+        _one_each("method", method, problems),
+        _one_each("tolerance", tolerance, problems),
+    )
+    tasks = [
+        Task(one, int(base), _chosen(one, how, shortcuts), float(limit or one.vary.tolerance))
+        for one, base, how, limit in zip(*columns, strict=True)
     ]
+    if len({(task.method.name, task.method.shares_lanes) for task in tasks}) > 1:
+        raise InputError(
+            f"`method` is {[task.method.name for task in tasks]}: problems of one call are solved "
+            "by one method, with settings of their own; call `generate` for each"
+        )
+    execution = Execution(lanes=lanes, together=together, keep_theta=keep_theta, progress=progress)
+    made = [Collected(task, trace_points, keep_theta) for task in tasks]
+
+    def on_finished(number: int, seed_id: int, graph: jraph.GraphsTuple) -> None:
+        if on_metamer is not None:
+            on_metamer(*(() if alone else (number,)), seed_id, graph)
+
+    shared = tasks[0].method.shares_lanes
+    for first in range(1 if shared else len(tasks)):
+        group = tasks if shared else tasks[first : first + 1]
+        for samples in group[0].method.run(group, seed_ids, execution):
+            for number in np.unique(samples.task):
+                own = samples.of(np.flatnonzero(samples.task == number))
+                made[first + number].add(own)
+                for seed_id, graph in zip(own.seed_id.tolist(), own.graphs, strict=True):
+                    on_finished(int(first + number), seed_id, graph)
+    results = [one.metamers(seed_ids) for one in made]
+    return results[0] if alone else results
+
+
+def _chosen(problem: Problem, method: Any, shortcuts: dict[str, Any]) -> Method:
+    """Return the method of a problem, with nothing left open."""
+    given = {name: value for name, value in shortcuts.items() if value is not None}
+    found = default_method(problem) if method is None else method_named(method)
+    fields = {field.name for field in dataclasses.fields(found)}  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in fields:
+            raise InputError(
+                f"`{name}` is {value!r}, but method {found.name!r} has no {name}; leave it out"
+            )
+    if given:
+        found = dataclasses.replace(found, **given)  # type: ignore[type-var]
+    return found.for_problem(problem)
 
 
 @checked
@@ -316,11 +210,8 @@ def metamer_graph(problem: Problem, metamers: Metamers, index: int) -> jraph.Gra
             "other things that vary; give the `problem` that they were made for"
         )
     theta = jax.tree.map(lambda array: array[index], metamers.theta)
-    if isinstance(problem.vary, Structure):
-        return graph_of_theta(problem, theta)
-    coordinates, basis = choose_coordinates(problem, metamers.coordinates)
     seed_id = int(metamers.seed_id[index])
-    return rebuild(problem, coordinates, basis, theta, metamers.base_seed, seed_id)
+    return metamers.method.graph(problem, theta, metamers.base_seed, seed_id)
 
 
 def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
@@ -344,50 +235,3 @@ def _one_each(name: str, given: _T | Sequence[_T], problems: Sequence[Problem]) 
             "or one a problem"
         )
     return list(given)
-
-
-def _apart(task: Task) -> bool:
-    """Return whether a task is no matter of lanes: edges come and go, seeds repel, or no search.
-
-    Raises:
-      InputError: a search over edges where features vary, or repulsion where it means nothing.
-    """
-    method, vary = task.solver.method, task.problem.vary
-    if task.solver.repulsion:
-        refuse_repulsion(task.problem, task.solver)
-        return True
-    if isinstance(vary, Structure):
-        return True
-    if method in SEARCHES or isinstance(method, tuple(SEARCHES.values())):
-        raise InputError(
-            f"`method` is {method!r}, a search over hard edges, but `vary` is {vary!r}; use "
-            "`BinaryEdges()`, or the method 'optimize'"
-        )
-    return bool(method != "optimize")
-
-
-def _one_by_one(
-    task: Task,
-    seed_ids: list[int],
-    trace_points: int,
-    keep_theta: bool,
-    on_metamer: Callable[[int, jraph.GraphsTuple], None] | None,
-    progress: Callable[[Progress], None] | None,
-) -> Metamers:
-    """Make metamers of one problem without the lanes of the loop."""
-    synthesis: EdgeSynthesis | ExactSynthesis | RepelledSynthesis | SwapSynthesis
-    if task.solver.repulsion:
-        synthesis = RepelledSynthesis(*task, trace_points)
-    elif not isinstance(task.problem.vary, Structure):
-        synthesis = ExactSynthesis(*task, trace_points, task.solver.method)
-    elif makes_color_swaps(task.solver.method):
-        synthesis = SwapSynthesis(*task)
-    else:
-        synthesis = EdgeSynthesis(*task, trace_points)
-    rows, renaming = [], Renaming(task.problem, task.solver.tolerance)
-    for finished in synthesis.finished(seed_ids, progress):
-        curve = thinned(finished.curve, synthesis.trace_step)
-        rows.append(result_of(task, finished, curve, keep_theta, renaming))
-        if on_metamer is not None:
-            on_metamer(int(finished.lane.seed_id), finished.graph)
-    return metamers_of(rows, synthesis.trace_step, task, synthesis.coordinates)

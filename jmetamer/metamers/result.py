@@ -1,7 +1,8 @@
 """`Metamers`: what `generate` returns, put together from seeds at their ends."""
 
+import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -9,10 +10,8 @@ import jax
 import numpy as np
 
 from jmetamer._base import undefined
-from jmetamer.metamers.methods.exact.methods import METHODS
-from jmetamer.metamers.methods.optimize.synthesis import Finished
-from jmetamer.metamers.methods.optimize.tasks import Task
-from jmetamer.metamers.methods.relax_edges.searching import SEARCHES
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods.method import Method, Samples, Task
 from jmetamer.metamers.renamed import UNDECIDED, YES, Renaming
 from jmetamer.metamers.status import Status
 
@@ -44,7 +43,6 @@ class Metamers(NamedTuple):
       loss_trace: [b, s] L_act at the steps `trace_step`, NaN after the end.
       trace_step: [s] int32 (no leading axis).
       base_seed: int.
-      coordinates: name of the coordinates of `theta`.
       method: how they were made.
       details: name -> [b], what only this way of making metamers tells: of relaxed edges the L_act
         of the relaxation, of the best rounding and after flips (`loss_relaxed`, `loss_rounded`,
@@ -72,89 +70,120 @@ class Metamers(NamedTuple):
     loss_trace: np.ndarray
     trace_step: np.ndarray
     base_seed: int
-    coordinates: str
-    method: str = "optimize"
+    method: Method
     details: Mapping[str, np.ndarray] = MappingProxyType({})
     problem_digest: str = ""
 
 
-def result_of(
-    task: Task, finished: Finished, curve: np.ndarray, keep_theta: bool, renaming: Renaming
-) -> dict[str, Any]:
-    """Return what is kept of one seed at its end, by the fields of `Metamers`.
+class Collected:
+    """Finished seeds of one task: judged as they come, and put together in the end.
 
     Args:
-      task: what was to be matched.
-      finished: where the seed ended, and the verdict on its graph.
-      curve: [s] L_act at the steps of the trace.
-      keep_theta: whether its coordinates are kept.
-      renaming: of the task's problem.
+      task: what they are of.
+      trace_points: largest number of points of a loss curve.
+      keep_theta: whether coordinates are kept.
     """
-    lane, verdict = finished.lane, finished.verdict
-    renamed = renaming(finished.graph, verdict)
-    status = int(lane.status)
-    if renamed == YES:
-        status = int(Status.UNCHANGED)  # whatever its loss
-    elif task.problem.zero_target:
-        status = int(Status.ZERO_TARGET)
-    elif verdict.loss <= task.solver.tolerance:
-        status = int(Status.CONVERGED)  # the rebuilt graph decides, not the loop's memory of it
-    elif status == Status.CONVERGED:
-        seen = (lane.seed_id, lane.best_loss, verdict.loss)
-        log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
-        status = int(Status.STALLED)
-    return {
-        "theta": lane.best_theta if keep_theta else (),
-        "seed_id": np.int64(lane.seed_id),
-        "status": np.int8(status),
-        "steps_used": np.int32(lane.step),
-        "loss_initial": undefined.to_host(lane.initial_loss)[()],
-        "loss_final": np.float32(lane.best_loss),
-        "loss_hardened": np.float32(verdict.loss),
-        "penalty": np.float32(lane.penalty),
-        "worst_node": np.float32(verdict.worst_node),
-        "node_error": np.float32(verdict.node_error),
-        "agreement": undefined.to_host(verdict.agreement)[()],
-        "layer_match": undefined.to_host(verdict.layer_match),
-        "renamed": np.int8(renamed),
-        "loss_trace": curve,
-        "details": dict(finished.details),
-    }
+
+    def __init__(self, task: Task, trace_points: int, keep_theta: bool) -> None:
+        self.task, self.keep_theta = task, keep_theta
+        self.renaming = Renaming(task.problem, task.tolerance)
+        self.trace_step = steps_of_trace(task.method.longest(task.problem), trace_points)
+        self._columns: list[dict[str, Any]] = []
+
+    @functools.cached_property
+    def judge(self) -> Judge:
+        """Judges what the method has not had judged."""
+        return Judge(self.task.problem)
+
+    def add(self, samples: Samples) -> None:
+        """Take finished seeds of this task."""
+        verdict = samples.verdicts
+        if verdict is None:
+            each = jax.device_get([self.judge(graph) for graph in samples.graphs])
+            verdict = jax.tree.map(lambda *numbers: np.stack(numbers), *each)
+        renamed = [
+            self.renaming(graph, jax.tree.map(lambda numbers: numbers[row], verdict))  # noqa: B023
+            for row, graph in enumerate(samples.graphs)
+        ]
+        status = self._status(samples, np.array(renamed), np.asarray(verdict.loss))
+        self._columns.append(
+            {
+                "theta": samples.theta if self.keep_theta else (),
+                "seed_id": samples.seed_id.astype(np.int64),
+                "status": status.astype(np.int8),
+                "steps_used": samples.steps.astype(np.int32),
+                "loss_initial": undefined.to_host(samples.loss_initial),
+                "loss_final": samples.loss_final.astype(np.float32),
+                "loss_hardened": verdict.loss.astype(np.float32),
+                "penalty": samples.penalty.astype(np.float32),
+                "worst_node": verdict.worst_node.astype(np.float32),
+                "node_error": verdict.node_error.astype(np.float32),
+                "agreement": undefined.to_host(verdict.agreement),
+                "layer_match": undefined.to_host(verdict.layer_match),
+                "renamed": np.array(renamed, np.int8),
+                "loss_trace": np.stack([thinned(one, self.trace_step) for one in samples.curves]),
+                "details": dict(samples.details),
+            }
+        )
+
+    def _status(self, samples: Samples, renamed: np.ndarray, loss: np.ndarray) -> np.ndarray:
+        """Return how seeds ended; the rebuilt graph decides, not the search's memory of it."""
+        converged = loss <= self.task.tolerance
+        lost = ~converged & (samples.status == Status.CONVERGED)
+        zero = np.full(len(loss), self.task.problem.zero_target)
+        for row in np.flatnonzero(lost & (renamed != YES) & ~zero):
+            seen = (samples.seed_id[row], samples.loss_final[row], loss[row])
+            log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
+        conditions = [renamed == YES, zero, converged, lost]
+        ends = [Status.UNCHANGED, Status.ZERO_TARGET, Status.CONVERGED, Status.STALLED]
+        return np.select(conditions, list(map(int, ends)), samples.status)
+
+    def metamers(self, seed_ids: Sequence[int]) -> Metamers:
+        """Return all seeds as one batch, in the order given."""
+        found = [seed for rows in self._columns for seed in rows["seed_id"].tolist()]
+        place = {seed: row for row, seed in enumerate(found)}
+        order = np.array([place[seed] for seed in seed_ids])
+        columns = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *self._columns)
+        if undecided := int(np.sum(columns["renamed"] == UNDECIDED)):
+            log.warning(
+                "%d of %d graphs may be the reference with its nodes renamed: isomorphism is not "
+                "decided within its limits, and they do not count as success",
+                *(undecided, len(order)),
+            )
+        task = self.task
+        digest = task.problem.digest
+        return Metamers(
+            **columns,
+            trace_step=self.trace_step,
+            base_seed=task.seed,
+            method=task.method,
+            problem_digest=digest,
+        )
 
 
-def metamers_of(
-    rows: list[dict[str, Any]], trace_step: np.ndarray, task: Task, coordinates: str
-) -> Metamers:
-    """Return seeds at their ends as one batch.
+def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
+    """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
 
     Args:
-      rows: of each seed, from `result_of`.
-      trace_step: [s] steps of the loss curves.
-      task: what was to be matched.
-      coordinates: name of the coordinates of theta.
+      steps: largest number of steps.
+      trace_points: largest number of points.
+
+    Example:
+      >>> steps_of_trace(8, 3).tolist()
+      [0, 4, 8]
     """
-    columns = {name: _column([row[name] for row in rows]) for name in rows[0]}
-    if undecided := int(np.sum(columns["renamed"] == UNDECIDED)):
-        log.warning(
-            "%d of %d graphs may be the reference with its nodes renamed: isomorphism is not "
-            "decided within its limits, and they do not count as success", undecided, len(rows),
-        )  # fmt: skip
-    method = _name_of_method(task.solver.method)
-    numbers: dict[str, Any] = {"trace_step": trace_step, "base_seed": task.seed}
-    texts: dict[str, Any] = {
-        "coordinates": coordinates,
-        "method": method,
-        "problem_digest": task.problem.digest,
-    }
-    return Metamers(**columns, **numbers, **texts)
+    points = np.linspace(0, steps, min(trace_points, steps + 1))
+    return np.unique(points.astype(np.int32))
 
 
-def _name_of_method(method: Any) -> str:
-    if isinstance(method, str):
-        return method
-    known = {name: type(settings) for name, settings in METHODS.items()} | dict(SEARCHES)
-    return next(name for name, kind in known.items() if isinstance(method, kind))
+def thinned(curve: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Return a loss curve at some steps, rising from 0; NaN after its end.
 
-
-def _column(rows: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+    Example:
+      >>> thinned(np.array([3.0, 2.0]), steps_of_trace(4, 3))
+      array([ 3., nan, nan], dtype=float32)
+    """
+    inside = steps[steps < curve.size]
+    thin = np.full(steps.shape, np.nan, np.float32)
+    thin[: inside.size] = curve[inside]
+    return thin

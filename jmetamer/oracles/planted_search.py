@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer.metamers.generate import generate
+from jmetamer.metamers.methods import RelaxEdges, Task
 from jmetamer.metamers.methods.relax_edges.plan import plan_of
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
 from jmetamer.oracles.planted import joined_copies, ring_or_triangles
@@ -40,9 +40,7 @@ class PlantedSearches(NamedTuple):
         return sum(count > 0 for count in self.converged)
 
 
-def search_planted(
-    problem: Problem, solver: Solver, *, problems: int, count: int, seed: int = 0
-) -> PlantedSearches:
+def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
     """Search planted problems with the network, layers, tolerance and budget of another problem.
 
     A ring of six equal nodes, which may be two triangles, and two triangles of three unlike nodes,
@@ -50,11 +48,10 @@ def search_planted(
     them says how good the search is on six nodes; in larger graphs it may find less.
 
     Args:
-      problem: its edges come and go (`vary` is one of the `Structure` settings).
-      solver: of its search.
+      task: its edges come and go (`vary` is one of the `Structure` settings); its seed draws
+        features, and is the base seed of the first search, which the others follow.
       problems: number of planted problems; every two have features drawn anew.
       count: seeds of each, as many as the problem's search has.
-      seed: draws features; base seed of the first search, the others follow.
 
     Returns:
       `PlantedSearches`; fewer problems where the network's activations are all zero in the others.
@@ -64,18 +61,18 @@ def search_planted(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges())
-      >>> solver = jm.default_solver(problem).replace(method="color_swaps")
-      >>> found = search_planted(problem, solver, problems=2, count=24)
+      >>> found = search_planted(Task(problem, 0, jm.ColorSwaps(), 1e-2), problems=2, count=24)
       >>> found.names, found.solved
       (('ring_6', 'copies_6'), 2)
     """
-    vary = _with_kicks_of(problem, solver)
-    searched = itertools.islice(_planted(problem, vary, seed), problems)
+    problem, seed, method, tolerance = task
+    searched = itertools.islice(_planted(problem, _with_kicks_of(task), seed), problems)
     names, converged = [], []
     # Another base seed each: the same draws on graphs alike would be one trial, counted often.
     for place, (name, planted) in enumerate(searched):
+        own = seed + place
         made = generate(
-            planted, count, seed=seed + place, solver=solver.replace(lanes=None), keep_theta=False
+            planted, count, method=method, tolerance=tolerance, seed=own, keep_theta=False
         )
         names.append(name)
         converged.append(int(np.sum(np.asarray(made.status) == Status.CONVERGED)))
@@ -109,13 +106,13 @@ def _different(rows: np.ndarray, count: int) -> np.ndarray:
     return np.stack(list(found.values()))
 
 
-def _with_kicks_of(problem: Problem, solver: Solver) -> Any:
+def _with_kicks_of(task: Task) -> Any:
     """Return what varies, with the kicks that the problem's own size gives it."""
-    vary: Any = problem.vary
-    relaxed = isinstance(problem.vary, BinaryEdges | FeaturesAndEdges)
-    if solver.method != "optimize" or not relaxed:
+    vary: Any = task.problem.vary
+    relaxed = isinstance(vary, BinaryEdges | FeaturesAndEdges)
+    if not isinstance(task.method, RelaxEdges) or not relaxed:
         return vary
-    if vary.edges.kicks is not None or plan_of(problem, solver, together=False)[0].holds_all:
+    if vary.edges.kicks is not None or plan_of(task, together=False)[0].holds_all:
         return vary
     edges = dataclasses.replace(vary.edges, kicks=0)
     return edges if vary is vary.edges else dataclasses.replace(vary, edges=edges)

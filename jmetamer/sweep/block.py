@@ -1,8 +1,6 @@
 """Blocks of finished, measured metamers as plain arrays, ready for a shelf."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,18 +12,11 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.to_host import ToHost
 from jmetamer.evaluation.edge_columns import DETAIL, EdgeColumns, EdgeReference
 from jmetamer.evaluation.examination import Examination
-from jmetamer.evaluation.starts import Starts
 from jmetamer.measures import Measure
-from jmetamer.metamers.generate import Metamers, generate_each
-from jmetamer.metamers.methods.optimize.devices import local_devices
+from jmetamer.metamers.generate import Metamers, generate
+from jmetamer.metamers.methods import Execution, Progress, Task
 from jmetamer.metamers.methods.optimize.memory import FEW_LANES, REFILLS, fit
-from jmetamer.metamers.methods.optimize.program import steps_together
-from jmetamer.metamers.methods.optimize.synthesis import Progress
-from jmetamer.metamers.methods.optimize.tasks import Task
-from jmetamer.metamers.methods.relax_edges.seeds_at_once import wanted_at_once
-from jmetamer.metamers.methods.repel.repelled import fit_group
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.vary import BinaryFeatures
 from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
@@ -42,46 +33,40 @@ class Blocks:
     """Makes metamers of one problem in blocks of seeds and keeps what the record needs.
 
     Args:
-      problem: what to match.
-      solver: how.
-      seed: base seed.
+      task: what to match, and how.
       measures: deviations to take of every metamer; those that need facts know them.
-      count: number of metamers in all; decides the size of a block. Metamers that repel each other
-        are one block, because each depends on all others: it is made as a whole or not at all.
+      count: number of metamers in all; decides the size of a block. Where each metamer depends on
+        all others they are one block, made as a whole or not at all.
       keep: features and edges that vary are kept of seeds below this number.
       examination: what else every metamer is asked.
+      lanes: metamers under way at once; None takes as many as are useful and fit.
+
+    Attributes:
+      lanes: that a cell alone takes.
+      no_start: why searches have no random start; empty where they have one.
     """
 
     def __init__(
         self,
-        problem: Problem,
-        solver: Solver,
-        seed: int,
+        task: Task,
         measures: tuple[Measure, ...],
         *,
         count: int,
         keep: int,
         examination: Examination,
+        lanes: int | None = None,
     ) -> None:
-        self.problem, self.seed, self.wanted_lanes = problem, seed, solver.lanes
-        if solver.repulsion:
-            self.solver, self.size = fit_group(problem, solver, count), count
-        else:
-            self.solver = fit(problem, solver, count, keep_theta=False)
-            self.size = block_size(
-                self.solver.lanes or _seeds_at_once(problem, solver, count), count
-            )
+        self.task, self.problem, self.wanted_lanes = task, task.problem, lanes
+        asked = Execution(lanes=lanes, keep_theta=False)
+        self.lanes = task.method.memory([task], count, asked).at_once
+        self.size = count if task.method.coupled else block_size(self.lanes, count)
         self.measures, self.keep, self.examination = measures, keep, examination
+        problem = task.problem
         self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
         self.reference = problem.arrays.graph.nodes
         self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
-        self.starts = Starts(problem, seed, solver.method)
-
-    @property
-    def task(self) -> Task:
-        """What the lanes work on, with the lanes that were asked for."""
-        solver = dataclasses.replace(self.solver, lanes=self.wanted_lanes)
-        return Task(self.problem, self.seed, solver)
+        self.no_start = task.method.begins(problem)
+        self.start = None if self.no_start else task.method.starts(problem, task.seed)
 
     def make(self, seeds: Iterable[int], progress: Callable[[Progress], None] | None) -> Block:
         """Return the arrays of one block, one row a seed (`trace_step` and features apart)."""
@@ -117,7 +102,7 @@ class _Measured:
         edges = blocks.edges
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.examined = blocks.examination.started()
-        self.has_start = bool(blocks.measures) and not blocks.starts.reason
+        self.has_start = bool(blocks.measures) and blocks.start is not None
         self.deviation: dict[int, jax.Array] = {}
         self.of_start: dict[int, tuple[jax.Array, Sequence[float]]] = {}
         self.features = ToHost(blocks._packed)
@@ -135,7 +120,8 @@ class _Measured:
 
     def _add_start(self, seed_id: int) -> None:
         """Measure the start as the metamer is; the program is the same, and the start not kept."""
-        graph = self.blocks.starts.of(seed_id)
+        assert self.blocks.start is not None
+        graph = self.blocks.start(seed_id)
         of_edges = () if self.edges is None else self.edges.deviations(graph)
         of_features = _deviations(self.functions, self.blocks.reference, graph.nodes)
         self.of_start[seed_id] = of_features, of_edges
@@ -172,7 +158,7 @@ def make_blocks(
     """Return the arrays of one block of each, made in one set of lanes.
 
     Args:
-      cells: whose problems share a program; see `generate_each`.
+      cells: whose problems share a program; see `generate`.
       seeds: seed ids of the block.
       progress: counts the metamers of all.
       together: whether lanes step together; None asks the devices.
@@ -182,14 +168,17 @@ def make_blocks(
     """
     measured = [_Measured(blocks) for blocks in cells]
     alone = len(cells) == 1
-    made = generate_each(
-        [blocks.problem for blocks in cells],
+    tasks = [blocks.task for blocks in cells]
+    made = generate(
+        [task.problem for task in tasks],
         seeds=seeds,
-        seed=[blocks.seed for blocks in cells],
+        seed=[task.seed for task in tasks],
+        method=[task.method for task in tasks],
+        tolerance=[task.tolerance for task in tasks],
         # Lanes of one problem are chosen for all of its metamers, those of several for the block.
-        solver=[blocks.solver if alone else blocks.task.solver for blocks in cells],
+        lanes=cells[0].lanes if alone else cells[0].wanted_lanes,
         keep_theta=False,
-        on_metamer=lambda task, seed_id, graph: measured[task].add(seed_id, graph),
+        on_metamer=lambda number, seed_id, graph: measured[number].add(seed_id, graph),
         progress=progress,
         together=together,
     )
@@ -213,15 +202,12 @@ def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None
         return False
     if num_seeds >= REFILLS * (first.wanted_lanes or FEW_LANES):
         return False
-    problem, _, solver = first.task
-    if solver.method != "optimize" or edges_that_vary(problem.vary) == "simple_edges":
-        return False  # their seeds need no lanes
-    if solver.repulsion or newcomer.solver.repulsion:
-        return False  # their seeds are a group of their own
-    others: list[Any] = [blocks.task for blocks in (*group[1:], newcomer)]
-    count = num_seeds + newcomer.size
+    tasks = [blocks.task for blocks in (*group, newcomer)]
+    if not all(task.method.shares_lanes for task in tasks):
+        return False
+    asked = Execution(lanes=first.wanted_lanes, together=together, keep_theta=False)
     try:
-        fit(problem, solver, count, keep_theta=False, others=others, together=together)
+        fit(tasks, num_seeds + newcomer.size, asked)
     except InputError:
         return False
     return True
@@ -242,15 +228,8 @@ def block_size(lanes: int, count: int) -> int:
     return min(max(REFILLS * lanes, _SMALL_BLOCK), max(lanes, share, REFILLS))
 
 
-def _seeds_at_once(problem: Problem, solver: Solver, count: int) -> int:
-    """Return how many seeds run together where none has a lane."""
-    if edges_that_vary(problem.vary) != "simple_edges":
-        return 1
-    return wanted_at_once(solver, count, together=steps_together(local_devices()))
-
-
 def _kept(name: str) -> bool:
-    of_the_whole = ("base_seed", "coordinates", "method", "problem_digest")
+    of_the_whole = ("base_seed", "method", "problem_digest")
     return name not in (*of_the_whole, "theta", "details")
 
 

@@ -9,7 +9,7 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.config import CellSettings, build_judges
+from jmetamer.config import CellSettings, build_judges, build_method
 from jmetamer.evaluation.control_graphs import ControlGraphs
 from jmetamer.evaluation.examination import Examination
 from jmetamer.evaluation.harm_reading import HarmReading
@@ -59,7 +59,8 @@ def examination(
         progress(Progress("judges", done, len(plans)))
         judges.append(train(plan.model, data, plan.seed, plan.settings, cache=models))
     bayes, seed = _bayes(data, problem), cell.metamers.seed or 0
-    harm = HarmReading(problem, bayes, seed, cell.metamers.method) if bayes else None
+    method = build_method(cell, problem)
+    harm = HarmReading(problem, bayes, seed, method) if bayes else None
     if not judges:
         return Examination(problem, harm=harm)
     nodes = read_nodes(data, problem)
@@ -68,7 +69,7 @@ def examination(
         problem,
         Panel(trained, judges, nodes),
         np.asarray(data.labels)[nodes],
-        ControlGraphs(problem, seed, cell.metamers.method) if controls else None,
+        ControlGraphs(problem, seed, method) if controls else None,
         min(controls, count),
         harm,
     )

@@ -19,10 +19,10 @@ from jmetamer.config import (
     CellSettings,
     build_dataset,
     build_known_measures,
+    build_method,
     build_model,
     build_parameterization,
     build_problem,
-    build_solver,
     build_train_settings,
 )
 from jmetamer.evaluation.remedies import remedy
@@ -30,11 +30,7 @@ from jmetamer.geometry.of_problem.survey import GeometrySurvey
 from jmetamer.graphs import Dataset, content_digest
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
-from jmetamer.metamers.methods.optimize.memory import fit, memory_of
-from jmetamer.metamers.methods.relax_edges.footprint import edge_footprint
-from jmetamer.metamers.methods.repel.repelled import fit_group, group_bytes
-from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.what_varies import edges_that_vary
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.models.digest import tree_digest
 from jmetamer.oracles.planted_search import search_planted
@@ -46,6 +42,9 @@ from jmetamer.sweep.block import Block, Blocks, make_blocks
 from jmetamer.sweep.examining import examination, judged_variables
 from jmetamer.sweep.surveying import cell_geometry, geometry_nodes
 from jmetamer.sweep.variables import metamer_variables, survey_variables
+
+# What a record says of seeds that depend on each other.
+ONE_GROUP = "one group: each metamer depends on all others, and none can be made again alone"
 
 
 class Estimate(NamedTuple):
@@ -77,7 +76,6 @@ class PreparedCell:
       problem: what must match.
       measures: deviations to take.
       geometry_nodes: target nodes of the geometry, or None where none is wanted.
-      solver: how, with the number of lanes that a cell alone takes.
       blocks: makes its metamers.
       seconds: that the preparation took.
     """
@@ -88,7 +86,6 @@ class PreparedCell:
     problem: Problem
     measures: tuple[Measure, ...]
     geometry_nodes: list[int] | None
-    solver: Solver
     blocks: Blocks
     seconds: float
 
@@ -160,14 +157,19 @@ def prepare(
     problem = build_problem(cell, trained, data)
     measures = build_known_measures(cell, trained, data)
     nodes = geometry_nodes(cell, problem)
-    solver, seed = build_solver(cell, problem), cell.metamers.seed or 0
+    task = _task(cell, problem)
     asked = examination(cell, data, trained, problem, models, progress)
-    count, keep = cell.metamers.count, _kept(cell)
-    blocks = Blocks(problem, solver, seed, measures, count=count, keep=keep, examination=asked)
+    given = cell.metamers
+    kept, lanes = _kept(cell), given.lanes
+    blocks = Blocks(task, measures, count=given.count, keep=kept, examination=asked, lanes=lanes)
     seconds = time.perf_counter() - started
-    return PreparedCell(
-        cell, data, trained, problem, measures, nodes, blocks.solver, blocks, seconds
-    )
+    return PreparedCell(cell, data, trained, problem, measures, nodes, blocks, seconds)
+
+
+def _task(cell: CellSettings, problem: Problem) -> Task:
+    given = cell.metamers
+    limit = problem.vary.tolerance if given.tolerance is None else given.tolerance
+    return Task(problem, given.seed or 0, build_method(cell, problem), limit)
 
 
 _Geometry = concurrent.futures.Future[tuple[GeometrySurvey | None, float]]
@@ -212,9 +214,9 @@ def complete(
     geometry, geometry_seconds = waiting.result()
     reference = _reference(data)
     chance = np.array([measure.chance_at(data.graph) for measure in measures])
-    no_start = prepared.blocks.starts.reason
+    no_start, task = prepared.blocks.no_start, prepared.blocks.task
     variables, status_counts, scalars = metamer_variables(
-        block, prepared.problem, measures, chance, prepared.solver.tolerance, no_start
+        block, prepared.problem, measures, chance, task.tolerance, no_start
     )
     judged, numbers = judged_variables(cell, block, prepared.blocks.examination)
     variables |= judged
@@ -229,18 +231,17 @@ def complete(
         "seconds_metamers": seconds_metamers,
         "seconds_geometry": geometry_seconds,
     }
-    solver = prepared.solver
-    advice = remedy(prepared.problem, block["status"], tolerance=solver.tolerance)
+    advice = remedy(prepared.problem, block["status"], tolerance=task.tolerance)
     record = Record(
         settings=cell.settings,
         settings_hash=cell.hash,
         variables=variables,
         scalars=scalars | seconds | ({"remedy": advice} if advice else {}),
         status_counts=status_counts,
-        provenance=provenance(solver.precision)
+        provenance=provenance(getattr(task.method, "precision", "default"))
         | {
             "dataset": vars(data.provenance),
-            "solver": solver.described(),
+            "solver": _solver(prepared.blocks),
             "model_folder": model_folder(prepared.trained),
             "params_sha256": tree_digest(prepared.trained.params),
         },
@@ -255,11 +256,7 @@ def _planted(prepared: PreparedCell) -> dict[str, Any]:
     if not cell.planted.problems:
         return {}
     found = search_planted(
-        prepared.problem,
-        prepared.solver,
-        problems=cell.planted.problems,
-        count=cell.metamers.count,
-        seed=cell.metamers.seed or 0,
+        prepared.blocks.task, problems=cell.planted.problems, count=cell.metamers.count
     )
     return planted_scalars(found.solved, len(found.names)) if found.names else {}
 
@@ -276,8 +273,8 @@ def estimate(cell: CellSettings) -> Estimate:
     data = build_dataset(cell)
     untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
     problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
-    solver = build_solver(cell, problem)
-    lanes, needed = _memory(problem, solver, cell.metamers.count)
+    task, asked = _task(cell, problem), Execution(lanes=cell.metamers.lanes, keep_theta=False)
+    lanes, needed = task.method.memory([task], cell.metamers.count, asked)
     num_nodes, num_features = data.graph.nodes.shape
     return Estimate(
         num_nodes,
@@ -289,15 +286,17 @@ def estimate(cell: CellSettings) -> Estimate:
     )
 
 
-def _memory(problem: Problem, solver: Solver, count: int) -> tuple[int, int]:
-    """Return the number of lanes, and the bytes that they need on one device."""
-    if edges_that_vary(problem.vary) == "simple_edges":
-        return edge_footprint(problem, solver, count)
-    if solver.repulsion:
-        return count, group_bytes(problem, fit_group(problem, solver, count), count)
-    lanes = fit(problem, solver, count, keep_theta=False).lanes or 1
-    each = -(-lanes // jax.local_device_count())
-    return lanes, memory_of(problem, solver, lanes=each).on_device(each)
+def _solver(blocks: Blocks) -> dict[str, Any]:
+    """Return how metamers were found as JSON-able values, for the record."""
+    method = blocks.task.method
+    fields = dataclasses.fields(method)  # type: ignore[arg-type]
+    settings = {field.name: getattr(method, field.name) for field in fields}
+    plain = {
+        k: v if isinstance(v, str | int | float | None) else repr(v) for k, v in settings.items()
+    }
+    limits = {"tolerance": blocks.task.tolerance, "lanes": blocks.lanes}
+    group = {"seeds": ONE_GROUP} if method.coupled else {}
+    return {"method": method.name, "settings": plain} | limits | group
 
 
 def network(cell: CellSettings, models: Path | None, data: Dataset | None = None) -> TrainedModel:

@@ -10,16 +10,15 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
-from jmetamer.metamers.methods.optimize.tasks import Task
-from jmetamer.metamers.solver import default_solver
 
 SEEDS = range(3, 24)
 
 
-def problems():
+def tasks():
     """Free continuous features and 0/1 features of the karate club, each with its settings."""
     data = jm.load_dataset("karate")
     untrained = jm.TrainSettings(epochs=0)
@@ -27,52 +26,63 @@ def problems():
     free = jm.Problem(trained, data.graph, layer="conv1")
     binary = jm.Problem(trained, data.graph, layer="logits", vary=jm.BinaryFeatures())
     return {
-        "free": (free, default_solver(free).replace(steps=60)),
-        "binary": (binary, default_solver(binary).replace(steps=40, tolerance=0.05)),
+        "free": Task(free, 0, jm.Optimize(steps=60).for_problem(free), 1e-4),
+        "binary": Task(binary, 0, jm.Optimize(steps=40).for_problem(binary), 0.05),
     }
 
 
-def made(problem, solver, devices, lanes, seeds):
-    """What came of the seeds, a row each in their order, and the last state of the lanes."""
-    solver = dataclasses.replace(solver, lanes=lanes)
-    synthesis = Synthesis(problem, 0, solver, 10, devices)
-    synthesis.program = synthesis.program._replace(together=True)
-    found = {int(f.lane.seed_id): f for f in synthesis.finished(seeds, None)}
-    assert sorted(found) == list(seeds)
+def finished(tasks, devices, lanes, seeds):
+    """(task, seed) -> what came of it, each without its leading axis."""
+    execution = Execution(lanes=lanes, together=True, devices=devices)
+    found = list(Synthesis(tasks, execution).finished(seeds))
+    return {
+        (int(samples.task[row]), int(samples.seed_id[row])): samples.of([row])
+        for samples in found
+        for row in range(len(samples.graphs))
+    }
+
+
+def made(task, devices, lanes, seeds):
+    """What came of the seeds, a row each in their order."""
+    found = finished([task], devices, lanes, seeds)
+    assert sorted(seed for _, seed in found) == list(seeds)
     rows = [
         {
-            "status": f.lane.status,
-            "steps": f.lane.step,
-            "loss": f.lane.best_loss,
-            "theta": np.concatenate([np.ravel(x) for x in jax.tree.leaves(f.lane.best_theta)]),
-            "hardened": f.verdict.loss,
-            "match": f.verdict.layer_match,
-            "nodes": f.graph.nodes,
+            "status": one.status[0],
+            "steps": one.steps[0],
+            "loss": one.loss_final[0],
+            "theta": np.concatenate([np.ravel(x) for x in jax.tree.leaves(one.theta)]),
+            "hardened": one.verdicts.loss[0],
+            "match": one.verdicts.layer_match[0],
+            "nodes": one.graphs[0].nodes,
         }
-        for f in (found[seed] for seed in seeds)
+        for one in (found[0, seed] for seed in seeds)
     ]
     return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
 
 
-def shared(problem, solver, devices, lanes):
-    """(task, seed) -> loss of two problems in one set of lanes: another network, another rate."""
-    trained = problem.trained
-    params = jax.tree.map(lambda array: 1.1 * array, trained.params)
-    scaled = dataclasses.replace(trained, params=params)
+def shared(task, devices, lanes):
+    """Two problems in one set of lanes, sorted: another network, another base seed."""
+    problem = task.problem
+    params = jax.tree.map(lambda array: 1.1 * array, problem.trained.params)
+    scaled = dataclasses.replace(problem.trained, params=params)
     other = jm.Problem(scaled, problem.graph, problem.layer, problem.vary)
-    solver = dataclasses.replace(solver, lanes=lanes)
-    synthesis = Synthesis(
-        problem, 0, solver, 10, devices, others=[Task(other, 5, solver)], together=True
-    )
-    found = list(synthesis.finished(SEEDS, None))
-    rows = sorted((int(f.lane.task), int(f.lane.seed_id), float(f.verdict.loss)) for f in found)
-    nodes = {(int(f.lane.task), int(f.lane.seed_id)): np.asarray(f.graph.nodes) for f in found}
-    return {"rows": np.array(rows), "nodes": np.stack([nodes[row[:2]] for row in rows])}
+    found = finished([task, task._replace(problem=other, seed=5)], devices, lanes, SEEDS)
+    items = sorted(found)
+    rows = [(*item, float(found[item].verdicts.loss[0])) for item in items]
+    nodes = [np.asarray(found[item].graphs[0].nodes) for item in items]
+    return {"rows": np.array(rows), "nodes": np.stack(nodes)}
 
 
-def look_inside(problem, solver, devices):
+def public_of(task):
+    """The metamers of `generate`."""
+    given = {"method": task.method, "tolerance": task.tolerance}
+    return jm.generate(task.problem, seeds=SEEDS, **given)
+
+
+def look_inside(task, devices):
     """Program texts, and where the arrays lie before and after a chunk."""
-    synthesis = Synthesis(problem, 0, solver, 10, devices)
+    synthesis = Synthesis([task], Execution(devices=devices))
     data = synthesis.arrays, synthesis.basis, synthesis.limits
     places = np.zeros(devices.count, np.int32)
     state = engine.fill(synthesis.program, np.arange(16, dtype=np.int32), *data)
@@ -101,21 +111,21 @@ def look_inside(problem, solver, devices):
 def main(folder, name):
     devices = local_devices()
     assert devices.count == 8
-    problem, solver = problems()[name]
-    np.savez(folder / "8.npz", **made(problem, solver, devices, 16, SEEDS))
-    np.savez(folder / "1.npz", **made(problem, solver, LaneDevices(), 2, SEEDS))
-    np.savez(folder / "few.npz", **made(problem, solver, devices, 16, SEEDS[:11]))
+    task = tasks()[name]
+    np.savez(folder / "8.npz", **made(task, devices, 16, SEEDS))
+    np.savez(folder / "1.npz", **made(task, LaneDevices(), 2, SEEDS))
+    np.savez(folder / "few.npz", **made(task, devices, 16, SEEDS[:11]))
     if name == "free":
-        np.savez(folder / "shared-8.npz", **shared(problem, solver, devices, 16))
-        np.savez(folder / "shared-1.npz", **shared(problem, solver, LaneDevices(), 4))
-    public = jm.generate(problem, seeds=SEEDS, solver=solver)
-    graphs = [jm.metamer_graph(problem, public, i).nodes for i in range(len(SEEDS))]
+        np.savez(folder / "shared-8.npz", **shared(task, devices, 16))
+        np.savez(folder / "shared-1.npz", **shared(task, LaneDevices(), 4))
+    public = public_of(task)
+    graphs = [jm.metamer_graph(task.problem, public, i).nodes for i in range(len(SEEDS))]
     np.savez(
         folder / "public.npz",
         nodes=np.stack(graphs),
         **{name: getattr(public, name) for name in ("status", "steps_used", "loss_hardened")},
     )
-    (folder / "inside.json").write_text(json.dumps(look_inside(problem, solver, devices)))
+    (folder / "inside.json").write_text(json.dumps(look_inside(task, devices)))
 
 
 if __name__ == "__main__":

@@ -95,11 +95,11 @@ def test_numbers_of_swaps_are_told():
     assert made.details["num_available"].tolist() == [expected] * 2
     assert (made.details["num_moves"] >= 10 * 90).all()
     assert (made.details["num_proposed"] >= made.details["num_moves"]).all()
-    assert made.method == "color_swaps"
+    assert made.method == jm.ColorSwaps()
     assert made.trace_step.tolist() == [0, 1]
     few = jm.generate(problem("gin", regular()), count=2, method=jm.ColorSwaps(swaps=2))
     assert (few.details["num_moves"] < 5).all()
-    assert few.method == "color_swaps"
+    assert few.method == jm.ColorSwaps(swaps=2)
 
 
 def test_a_seed_is_its_own_whoever_is_beside_it():
@@ -180,19 +180,12 @@ class TestRefused:
         asked = problem("gcn", regular(), vary=vary)
         for method in ("color_swaps", jm.ColorSwaps(swaps=3)):
             text = message(lambda: jm.generate(asked, count=1, method=method))  # noqa: B023
-            assert "use `BinaryEdges()`, or the method 'optimize'" in text
+            assert "use `BinaryEdges()`, or leave `method` out" in text
 
     def test_is_a_target_of_its_own(self):
         asked = problem("gcn", regular(), "logits", target=np.ones((60, 2)))
         text = message(lambda: jm.generate(asked, count=1, method="color_swaps"))
         assert "swaps keep the reference's own activations" in text
-
-    def test_are_coordinates_of_features(self):
-        asked = problem("gcn", regular())
-        text = message(
-            lambda: jm.generate(asked, count=1, method="color_swaps", coordinates="entry")
-        )
-        assert "`coordinates` is 'entry', which are coordinates of features" in text
 
 
 def test_the_construction_is_not_exact_where_the_color_leaves_out_what_counts():

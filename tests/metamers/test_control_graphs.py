@@ -112,7 +112,7 @@ class TestOtherKinds:
         vary = jm.EdgeWeights(**options)
         controls = ControlGraphs(problem(vary=vary), 0)
         assert controls.names == ("identity", "start", "displacement")
-        metamer = controls.starts.of(7)
+        metamer = jm.default_method(problem(vary=vary)).starts(problem(vary=vary), 0)(7)
         moved = controls.of(0, metamer)["displacement"]
         before = np.asarray(vary.decode(vary.encode(DATA.graph), DATA.graph).edges.weight)
         after, theirs = (np.asarray(x.edges.weight) for x in (moved, metamer))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
 
 STEPS = 25
 
@@ -14,12 +15,10 @@ def run(problem, coordinates, optimizer):
         problem,
         count=2,
         lanes=2,
-        steps=STEPS,
+        method=jm.Optimize(optimizer, steps=STEPS, coordinates=coordinates),
         tolerance=1e-9,
-        optimizer=optimizer,
-        coordinates=coordinates,
     )
-    assert made.coordinates == coordinates
+    assert made.method.coordinates == coordinates
     return made, [np.asarray(jm.metamer_graph(problem, made, i).nodes) for i in range(2)]
 
 
@@ -52,7 +51,7 @@ def test_adam_takes_another_path_in_row_space(small):
 @pytest.fixture(scope="module")
 def entry(problem):
     settings = {"steps": 30, "tolerance": 1e-3, "lanes": 3, "count": 3}
-    made = jm.generate(problem, coordinates="entry", **settings)
+    made = jm.generate(problem, method=jm.Optimize(coordinates="entry"), **settings)
     return made, [np.asarray(jm.metamer_graph(problem, made, i).nodes) for i in range(2)]
 
 
@@ -87,15 +86,16 @@ def check_kernel(weights, found, starts):
 
 def test_auto_takes_entry_for_free_features_and_features_otherwise(problem, entry, binary_problem):
     settings = {"count": 3, "lanes": 3, "steps": 30, "tolerance": 1e-3}
-    assert jm.generate(problem, **settings).coordinates == "entry"
-    assert jm.generate(binary_problem, **settings).coordinates == "features"
+    np.testing.assert_array_equal(jm.generate(problem, **settings).theta, entry[0].theta)
+    assert choose_coordinates(problem, "auto")[0].name == "entry"
+    assert choose_coordinates(binary_problem, "auto")[0].name == "features"
 
 
 @pytest.mark.parametrize("coordinates", ["entry", "row_space"])
 def test_coordinates_that_are_not_exact_are_refused(trained, graph, coordinates):
     boxed = jm.Problem(trained, graph, "conv1", vary=jm.ContinuousFeatures(jm.Box(-1.0, 1.0)))
     with pytest.raises(jm.InputError) as raised:
-        jm.generate(boxed, count=1, coordinates=coordinates)
+        jm.generate(boxed, count=1, method=jm.Optimize(coordinates=coordinates))
     text = str(raised.value)
     assert repr(coordinates) in text
     assert "free continuous features" in text
@@ -103,6 +103,6 @@ def test_coordinates_that_are_not_exact_are_refused(trained, graph, coordinates)
     assert "'features' or 'auto'" in text
 
 
-def test_unknown_coordinates_are_refused_with_the_list(problem):
+def test_unknown_coordinates_are_refused_with_the_list():
     with pytest.raises(jm.InputError, match="unknown coordinates 'rowspace'; did you mean 'row_s"):
-        jm.generate(problem, count=1, coordinates="rowspace")
+        jm.Optimize(coordinates="rowspace")

@@ -84,16 +84,16 @@ class TestEightDevices:
         specification = importlib.util.spec_from_file_location("eight_devices", SCRIPT)
         script = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(script)
-        problem, solver = script.problems()[name]
+        task = script.tasks()[name]
         assert len(jax.local_devices()) == 1
-        here = jm.generate(problem, seeds=script.SEEDS, solver=solver)
+        here = script.public_of(task)
         np.testing.assert_array_equal(found["status"], here.status)
         np.testing.assert_array_equal(found["steps_used"], here.steps_used)
         # Compiled for a batch or for one lane, sums are taken in another order, and a descent over
         # many steps carries the rounding on.
         np.testing.assert_allclose(found["loss_hardened"], here.loss_hardened, rtol=1e-2)
         for i in range(len(script.SEEDS)):
-            nodes = jm.metamer_graph(problem, here, i).nodes
+            nodes = jm.metamer_graph(task.problem, here, i).nodes
             assert np.linalg.norm(found["nodes"][i] - nodes) < 1e-2 * np.linalg.norm(nodes)
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.methods.exact import METHODS, NullSpace, Point, Reflect, Replace
+from jmetamer.metamers.methods import METHODS
+from jmetamer.metamers.methods.exact import NullSpace, Point, Reflect, Replace
 from jmetamer.metamers.methods.exact.propagation import (
     decompose,
     propagation_matrix,
@@ -183,7 +184,7 @@ class TestWhatDoesNotApply:
         point = Point(jm.Problem(make_trained(model, graph), graph, layer="logits"))
         for name in ("reflect", "replace"):
             with pytest.raises(jm.InputError, match=r"(?s)`first_layer` of .* is None"):
-                METHODS[name].prepare(point)
+                METHODS[name]().prepare(point)
 
     def test_a_first_layer_as_wide_as_the_features_is_refused(self, graph, make_trained):
         model = jm.GCN(hidden=12, num_outputs=3)
@@ -196,7 +197,7 @@ class TestWhatDoesNotApply:
         target = np.ones((16, 4), np.float32)
         point = Point(jm.Problem(trained, graph, "conv1", target=target))
         with pytest.raises(jm.InputError, match=f"method '{name}' changes the reference's own"):
-            METHODS[name].prepare(point)
+            METHODS[name]().prepare(point)
 
     def test_unknown_space_is_refused(self):
         with pytest.raises(jm.InputError, match="unknown `space` 'agregation'; did you mean 'agg"):

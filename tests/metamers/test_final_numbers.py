@@ -6,8 +6,8 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
-from jmetamer.metamers.solver import default_solver
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +42,20 @@ def test_a_verdict_uses_the_highest_precision_whatever_the_default(problem):
 @pytest.mark.parametrize("optimizer", ["lane_lbfgs", "adam"])
 def test_lanes_together_and_one_after_the_other_find_the_same_metamers(problem, optimizer):
     rate = None if optimizer == "lane_lbfgs" else 0.1
-    solver = default_solver(problem).replace(optimizer=jm.Optimizer(optimizer, rate), lanes=3)
+    method = jm.Optimize(jm.Optimizer(optimizer, rate), steps=60).for_problem(problem)
     results = []
     for together in (True, False):
-        synthesis = Synthesis(problem, 0, solver.replace(steps=60), 10)
-        synthesis.program = synthesis.program._replace(together=together)
-        found = {int(f.lane.seed_id): f for f in synthesis.finished(range(7), None)}
+        execution = Execution(lanes=3, together=together)
+        found = {}
+        for samples in Synthesis([Task(problem, 0, method, 1e-4)], execution).finished(range(7)):
+            for row, seed in enumerate(samples.seed_id):
+                found[int(seed)] = samples.of([row])
         results.append([found[seed] for seed in range(7)])
     for one, other in zip(*results, strict=True):
-        assert one.lane.status == other.lane.status
-        assert one.lane.step == other.lane.step
-        np.testing.assert_allclose(one.graph.nodes, other.graph.nodes, rtol=1e-3, atol=1e-3)
+        assert one.status == other.status
+        assert one.steps == other.steps
+        nodes = [samples.graphs[0].nodes for samples in (one, other)]
+        np.testing.assert_allclose(*nodes, rtol=1e-3, atol=1e-3)
 
 
 def test_a_loss_under_the_tolerance_is_called_converged_whatever_stopped_the_loop(problem):
@@ -69,10 +72,9 @@ def test_an_exception_of_the_watcher_stops_the_other_lanes_at_their_next_look(pr
         seen.append(progress)
         raise KeyError("enough")
 
+    long = jm.Optimize(steps=100_000, patience=100_000)
     with pytest.raises(KeyError, match="enough"):
-        jm.generate(
-            problem, count=8, steps=100_000, tolerance=1e-30, patience=100_000, progress=stop
-        )
+        jm.generate(problem, count=8, method=long, tolerance=1e-30, progress=stop)
     assert len(seen) <= 8
 
 

@@ -7,7 +7,6 @@ import pytest
 import jmetamer as jm
 from jmetamer.evaluation.control_graphs import ControlGraphs
 from jmetamer.evaluation.harm_reading import HarmReading
-from jmetamer.evaluation.starts import Starts
 from jmetamer.graphs.block_model import class_posterior
 from jmetamer.measures import bayes_labels
 
@@ -53,7 +52,8 @@ def outcomes(name, graphs):
 def test_outcomes_are_those_of_the_definition(name, vary, nodes):
     data = DATA[name]
     problem = jm.Problem(TRAINED[name], data.graph, layer="logits", vary=vary, nodes=nodes)
-    graphs = [Starts(problem, 99).of(seed) for seed in range(4)]  # in the place of metamers
+    start = jm.default_method(problem).starts(problem, 99)
+    graphs = [start(seed) for seed in range(4)]  # in the place of metamers
     reading = HarmReading(problem, bayes_of(data), 7)
     columns = reading.columns([reading.read(seed, graph) for seed, graph in enumerate(graphs)])
     targets = np.arange(40) if nodes is None else nodes
@@ -71,7 +71,7 @@ def test_outcomes_are_those_of_the_definition(name, vary, nodes):
 def test_a_search_without_a_start_of_its_own_has_no_such_control():
     data = DATA["csbm"]
     problem = jm.Problem(TRAINED["csbm"], data.graph, layer="logits")
-    reading = HarmReading(problem, bayes_of(data), 0, "walk")
+    reading = HarmReading(problem, bayes_of(data), 0, jm.Walk())
     assert reading.controls == ("displacement",)
     assert "walk" in reading.no_start
     assert reading.read(0, problem.arrays.graph).shape == (2, 2, 40)

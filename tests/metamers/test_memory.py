@@ -1,6 +1,6 @@
 """The memory model against the compiler, and what follows from it for the number of lanes."""
 
-import sys
+import dataclasses
 from importlib.metadata import version
 
 import jax
@@ -10,30 +10,36 @@ import pytest
 
 import jmetamer as jm
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
+from jmetamer.metamers.methods import Execution, Task, method_named
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize import memory as memory_module
 from jmetamer.metamers.methods.optimize.memory import Memory, choose_lanes, fit, memory_of
 from jmetamer.metamers.methods.optimize.program import limits_of, program_of
-from jmetamer.metamers.solver import Solver
 
-ADAM = Solver(jm.Optimizer("adam", 0.1), coordinates="features")
+ADAM = jm.Optimize(jm.Optimizer("adam", 0.1), coordinates="features")
+TOGETHER, APART = Execution(together=True), Execution(together=False)
 # The emitters that users have; those of the tests (`conftest.py`) need more memory.
 USUAL = {"xla_cpu_use_fusion_emitters": True} if version("jaxlib").startswith("0.10.") else None
 SMALL = Memory(shared=100, state=40, step=60, check=80, result=1, together=True)
 
 
-def compiled(problem, solver, lanes, together):
+def task_of(problem, method="optimize", **changes):
+    method = dataclasses.replace(method_named(method), **changes)
+    return Task(problem, 0, method.for_problem(problem), problem.vary.tolerance)
+
+
+def compiled(task, lanes, execution):
     """The compiled loop, and the bytes of all its arguments."""
-    program, basis = program_of(problem, solver, together=together)
-    data = (problem.arrays, basis, limits_of(solver, 0))
+    program, basis = program_of(task, execution)
+    data = (task.problem.arrays, basis, limits_of(task))
     ids = jax.ShapeDtypeStruct((lanes,), jnp.int32)
     state = engine.fill.eval_shape(program, ids, *data)
     return engine.advance.lower(program, state, *data).compile(USUAL), tree_bytes((state, *data))
 
 
-def compiler_bytes(problem, solver, lanes, together):
+def compiler_bytes(task, lanes, execution):
     """Arguments, results that take the place of none, and temporaries."""
-    program, arguments = compiled(problem, solver, lanes, together)
+    program, arguments = compiled(task, lanes, execution)
     found = program.memory_analysis()
     # The loop may leave an argument alone, as the features in entry coordinates; it exists though.
     results = found.output_size_in_bytes - found.alias_size_in_bytes
@@ -52,60 +58,57 @@ def grown(make_trained):
 
 
 @pytest.fixture(scope="module")
-def problems(grown, make_trained):
+def tasks(grown, make_trained):
     made = make_trained(jm.GCN(hidden=32, layers=2, num_outputs=4), grown)
     return {
-        "entry": (jm.Problem(made, grown, layer="conv1"), None),
-        "features": (jm.Problem(made, grown, layer="logits"), ADAM),
-        "binary": (jm.Problem(made, grown, layer="conv1", vary=jm.BinaryFeatures()), None),
+        "entry": task_of(jm.Problem(made, grown, layer="conv1")),
+        "features": task_of(jm.Problem(made, grown, layer="logits"), ADAM),
+        "binary": task_of(jm.Problem(made, grown, layer="conv1", vary=jm.BinaryFeatures())),
     }
+
+
+@pytest.fixture(scope="module")
+def task(problem):
+    return task_of(problem)
 
 
 class TestTheModel:
     @pytest.mark.parametrize("name", ["entry", "features", "binary"])
-    def test_agrees_with_the_compiler_within_15_percent_and_is_linear(self, problems, name):
-        problem, solver = problems[name]
-        solver = solver or jm.default_solver(problem)
-        seen = {n: compiler_bytes(problem, solver, n, together=True) for n in (2, 4, 8)}
+    def test_agrees_with_the_compiler_within_15_percent_and_is_linear(self, tasks, name):
+        seen = {n: compiler_bytes(tasks[name], n, TOGETHER) for n in (2, 4, 8)}
         # Linear: the middle lies on the line through the ends.
         middle = seen[2] + (seen[8] - seen[2]) / 3
         assert seen[4] == pytest.approx(middle, rel=0.02)
-        memory = memory_of(problem, solver, lanes=8, together=True)
+        memory = memory_of([tasks[name]], TOGETHER, lanes=8)
         loop_only = memory._replace(check=0)
         assert loop_only.on_device(8) == pytest.approx(seen[8], rel=0.15)
         assert memory.per_lane == pytest.approx((seen[8] - seen[2]) / 6, rel=0.15)
 
     @pytest.mark.parametrize("name", ["entry", "features", "binary"])
-    def test_agrees_for_a_lane_that_steps_alone(self, problems, name):
-        problem, solver = problems[name]
-        solver = solver or jm.default_solver(problem)
-        memory = memory_of(problem, solver, together=False)._replace(check=0)
-        seen = compiler_bytes(problem, solver, 1, together=False)
-        assert memory.on_device(1) == pytest.approx(seen, rel=0.15)
+    def test_agrees_for_a_lane_that_steps_alone(self, tasks, name):
+        memory = memory_of([tasks[name]], APART)._replace(check=0)
+        assert memory.on_device(1) == pytest.approx(compiler_bytes(tasks[name], 1, APART), rel=0.15)
 
-    def test_counts_more_for_an_optimizer_that_remembers_more(self, problems):
-        problem, _ = problems["features"]
+    def test_counts_more_for_an_optimizer_that_remembers_more(self, tasks):
+        problem = tasks["features"].problem
         states = [
-            memory_of(problem, ADAM.replace(optimizer=optimizer)).state
+            memory_of([task_of(problem, ADAM, optimizer=optimizer)]).state
             for optimizer in (jm.Optimizer("sgd", 0.1), ADAM.optimizer, jm.Optimizer("lane_lbfgs"))
         ]
         theta = 400 * 48 * 4  # a lane that steps alone keeps its start too
         assert [round(state / theta) for state in states] == [3, 5, 11]
 
-    def test_counts_half_for_moments_of_half_the_bits(self, problems):
-        problem, _ = problems["features"]
-        narrow = ADAM.replace(optimizer=jm.Optimizer("adam", 0.1, moments="bfloat16"))
-        saved = memory_of(problem, ADAM).state - memory_of(problem, narrow).state
+    def test_counts_half_for_moments_of_half_the_bits(self, tasks):
+        narrow = jm.Optimizer("adam", 0.1, moments="bfloat16")
+        task = task_of(tasks["features"].problem, ADAM, optimizer=narrow)
+        saved = memory_of([tasks["features"]]).state - memory_of([task]).state
         assert saved == 400 * 48 * 2
 
-    def test_is_traced_once_for_all_references_of_a_shape(
-        self, problem, trained, make_random_graph
-    ):
-        solver = jm.default_solver(problem)
-        memory = memory_of(problem, solver)
+    def test_is_traced_once_for_all_references_of_a_shape(self, task, trained, make_random_graph):
+        memory = memory_of([task])
         before = memory_module._traced.cache_info().misses
         other = jm.Problem(trained, make_random_graph(3), layer="conv1")
-        assert memory_of(other, solver.replace(tolerance=0.3, steps=solver.steps)) == memory
+        assert memory_of([task._replace(problem=other, seed=7, tolerance=0.3)]) == memory
         assert memory_module._traced.cache_info().misses == before
 
 
@@ -135,37 +138,33 @@ class TestLiveBytes:
 
 
 class TestTheNumberOfLanes:
-    def test_is_one_a_core_on_a_processor(self, problem):
-        solver = jm.default_solver(problem)
-        assert choose_lanes(problem, solver, 100, cores=6, together=False) == 6
-        assert choose_lanes(problem, solver, 4, cores=6, together=False) == 4
-        asked = solver.replace(lanes=3)
-        assert choose_lanes(problem, asked, 100, cores=6, together=False) == 3
+    def test_is_one_a_core_on_a_processor(self, task):
+        assert choose_lanes([task], 100, APART, cores=6) == 6
+        assert choose_lanes([task], 4, APART, cores=6) == 4
+        asked = dataclasses.replace(APART, lanes=3)
+        assert choose_lanes([task], 100, asked, cores=6) == 3
 
-    def test_is_a_power_of_two_that_is_filled_four_times_elsewhere(self, problem):
-        solver = jm.default_solver(problem)
-        found = [choose_lanes(problem, solver, n, together=True) for n in (10, 500, 10_000, 10**6)]
+    def test_is_a_power_of_two_that_is_filled_four_times_elsewhere(self, task):
+        found = [choose_lanes([task], n, TOGETHER) for n in (10, 500, 10_000, 10**6)]
         assert found == [10, 256, 2048, 4096]
 
-    def test_is_cut_to_three_quarters_of_the_free_memory(self, problem):
-        solver = jm.default_solver(problem)
-        memory = memory_of(problem, solver, lanes=2048, together=True)
+    def test_is_cut_to_three_quarters_of_the_free_memory(self, task):
+        memory = memory_of([task], TOGETHER, lanes=2048)
         free = int(memory.on_device(100) / 0.75) + 1
-        lanes = choose_lanes(problem, solver, 10_000, available=free, together=True)
-        assert lanes == 64
-        shared = choose_lanes(problem, solver, 10_000, available=free, together=True, num_devices=3)
+        assert choose_lanes([task], 10_000, TOGETHER, available=free) == 64
+        shared = choose_lanes([task], 10_000, TOGETHER, available=free, num_devices=3)
         assert shared == 3 * 64
 
-    def test_is_a_multiple_of_the_devices(self, problem):
-        solver = jm.default_solver(problem).replace(lanes=10)
-        assert choose_lanes(problem, solver, 100, together=True, num_devices=4) == 12
+    def test_is_a_multiple_of_the_devices(self, task):
+        asked = dataclasses.replace(TOGETHER, lanes=10)
+        assert choose_lanes([task], 100, asked, num_devices=4) == 12
 
-    def test_a_wish_that_does_not_fit_is_refused_with_what_to_change(self, problem):
-        solver = jm.default_solver(problem).replace(lanes=5000)
-        memory = memory_of(problem, solver, lanes=5000, together=True)
+    def test_a_wish_that_does_not_fit_is_refused_with_what_to_change(self, task):
+        memory = memory_of([task], TOGETHER, lanes=5000)
         free = int(memory.on_device(1000) / 0.75) + 1
+        asked = dataclasses.replace(TOGETHER, lanes=5000)
         with pytest.raises(jm.InputError) as refused:
-            choose_lanes(problem, solver, 10_000, available=free, together=True)
+            choose_lanes([task], 10_000, asked, available=free)
         text = str(refused.value)
         assert "`lanes` is 5,000: 5,000 lanes need about" in text
         assert f"but {free / 1e6:,.1f} MB are free, of which 75% may be used" in text
@@ -173,15 +172,14 @@ class TestTheNumberOfLanes:
         assert "`ego_graph`" in text
         assert "lane_lbfgs keeps about 10 arrays" in text
 
-    @pytest.mark.parametrize("together", [True, False])
-    def test_not_even_one_lane_is_refused(self, problem, together):
-        solver = jm.default_solver(problem)
+    @pytest.mark.parametrize("execution", [TOGETHER, APART])
+    def test_not_even_one_lane_is_refused(self, task, execution):
         with pytest.raises(jm.InputError, match="not even one lane fits: 1 lane needs about"):
-            choose_lanes(problem, solver, 10, available=5000, cores=2, together=together)
+            choose_lanes([task], 10, execution, available=5000, cores=2)
 
-    def test_is_not_limited_where_the_memory_is_not_known(self, problem):
-        solver = jm.default_solver(problem).replace(lanes=10**6)
-        assert choose_lanes(problem, solver, 10**6, available=None, together=True) == 10**6
+    def test_is_not_limited_where_the_memory_is_not_known(self, task):
+        asked = dataclasses.replace(TOGETHER, lanes=10**6)
+        assert choose_lanes([task], 10**6, asked, available=None) == 10**6
 
     def test_the_check_of_a_metamer_is_counted_once_a_device_or_once_a_core(self):
         assert SMALL.on_device(1) == 100 + 40 + 60 + 80
@@ -193,16 +191,15 @@ class TestTheNumberOfLanes:
 class TestFitting:
     def test_happens_before_anything_is_compiled(self, problem, monkeypatch):
         monkeypatch.setattr(memory_module, "available_bytes", lambda: 1000)
-        monkeypatch.setattr(sys.modules["jmetamer.metamers.generate"], "Synthesis", None)
+        monkeypatch.setattr("jmetamer.metamers.methods.optimize.optimize.Synthesis", None)
         with pytest.raises(jm.InputError, match="not even one lane fits"):
             jm.generate(problem, count=2)
 
-    def test_coordinates_that_fill_the_host_are_refused(self, problem, monkeypatch):
+    def test_coordinates_that_fill_the_host_are_refused(self, task, monkeypatch):
         monkeypatch.setattr(memory_module, "available_host_bytes", lambda: 50_000_000)
-        solver = jm.default_solver(problem)
         with pytest.raises(jm.InputError, match=r"`count` is 1,000,000: .* need about .* GB"):
-            fit(problem, solver, 10**6)
-        assert fit(problem, solver, 10**6, keep_theta=False).lanes >= 1
+            fit([task], 10**6)
+        assert fit([task], 10**6, Execution(keep_theta=False)) >= 1
 
     def test_reads_free_memory_and_the_limit_of_a_container(self, tmp_path, monkeypatch):
         (tmp_path / "proc").mkdir()
@@ -222,11 +219,11 @@ class TestFitting:
 
 
 class TestBuffers:
-    @pytest.mark.parametrize("together", [True, False])
-    def test_of_lanes_are_given_away(self, problem, adam, together):
-        solver = ADAM.replace(optimizer=adam, steps=5)
-        program, basis = program_of(problem, solver, together=together)
-        data = (problem.arrays, basis, limits_of(solver, 0))
+    @pytest.mark.parametrize("execution", [TOGETHER, APART])
+    def test_of_lanes_are_given_away(self, problem, adam, execution):
+        task = task_of(problem, ADAM, optimizer=adam, steps=5)
+        program, basis = program_of(task, execution)
+        data = (problem.arrays, basis, limits_of(task))
         first = engine.fill(program, jnp.arange(2, dtype=jnp.int32), *data)
         second, _ = engine.advance(program, first, *data)
         place = np.zeros(1, np.int32)

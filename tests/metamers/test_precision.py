@@ -8,9 +8,9 @@ import jmetamer as jm
 from jmetamer._base.precision import loop_precision
 from jmetamer._base.provenance import provenance
 from jmetamer.metamers.check import traced_check
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.program import limits_of, program_of
-from jmetamer.metamers.solver import Solver
 
 
 def products(jaxpr):
@@ -27,10 +27,18 @@ def products(jaxpr):
     return found
 
 
+ADAM = jm.Optimizer("adam", 0.1)
+
+
+def program_and_data(problem, method):
+    task = Task(problem, 0, method.for_problem(problem), 1e-4)
+    program, basis = program_of(task)
+    return program, (problem.arrays, basis, limits_of(task))
+
+
 def traced_loop(problem, precision):
-    solver = Solver(jm.Optimizer("adam", 0.1), coordinates="features", precision=precision)
-    program, basis = program_of(problem, solver)
-    data = (problem.arrays, basis, limits_of(solver, 0))
+    method = jm.Optimize(ADAM, coordinates="features", precision=precision)
+    program, data = program_and_data(problem, method)
     state = engine.fill.eval_shape(program, jnp.zeros(1, jnp.int32), *data)
     return products(engine.advance.trace(program, state, *data).jaxpr.jaxpr)
 
@@ -49,13 +57,9 @@ def test_the_default_is_what_jax_is_set_to(problem):
 
 
 def test_the_check_stays_at_the_highest(problem):
-    solver = Solver(jm.Optimizer("adam", 0.1))
-    program, basis = program_of(problem, solver)
-    data = (problem.arrays, basis, limits_of(solver, 0))
+    program, data = program_and_data(problem, jm.Optimize(ADAM))
     theta = engine.fill(program, jnp.zeros(1, jnp.int32), *data).theta[0]
-    rebuilt, judged, _ = traced_check(
-        program.matching, program.coordinates, theta, problem.arrays, basis
-    )
+    rebuilt, judged, _ = traced_check(program.matching, program.coordinates, theta, *data[:2])
     found = products(rebuilt.jaxpr) + products(judged.jaxpr)
     assert found
     assert all("HIGHEST" in text for text in found), found
@@ -63,11 +67,10 @@ def test_the_check_stays_at_the_highest(problem):
 
 def test_an_unknown_precision_is_refused_with_the_table():
     with pytest.raises(jm.InputError, match=r"precision 'hihg'.*'high'"):
-        Solver(jm.Optimizer("adam", 0.1), precision="hihg")
+        jm.Optimize(precision="hihg")
 
 
 def test_the_precision_is_recorded():
-    assert Solver(jm.Optimizer("adam", 0.1), precision="high").described()["precision"] == "high"
     assert provenance("high")["matmul_precision"]["loop"] == "high"
     assert provenance()["matmul_precision"] == {
         "loop": "default",
@@ -87,7 +90,8 @@ class TestMoments:
 
     def test_of_bfloat16_reach_the_same_tolerance(self, problem):
         optimizer = jm.Optimizer("adam", 0.1, "cosine", moments="bfloat16")
-        made = jm.generate(problem, 2, optimizer=optimizer, steps=200, coordinates="features")
+        method = jm.Optimize(optimizer, steps=200, coordinates="features")
+        made = jm.generate(problem, 2, method=method)
         assert (made.loss_hardened < 1e-2 * made.loss_initial).all()
 
     def test_that_an_optimizer_does_not_keep_are_refused(self):

@@ -150,15 +150,21 @@ class TestGenerate:
         assert f"`tolerance` is {tolerance}" in text
         assert "above 0" in text
 
-    @pytest.mark.parametrize("name", ["steps", "patience", "lanes"])
+    @pytest.mark.parametrize("name", ["steps", "lanes"])
     def test_refuses_counts_below_one(self, problem, name):
         text = message(lambda: jm.generate(problem, count=1, **{name: 0}))
         assert f"`{name}` is 0" in text
         assert "from 1 up" in text
 
+    @pytest.mark.parametrize("method", [jm.Optimize, jm.RelaxEdges])
+    def test_refuses_a_patience_below_one(self, method):
+        text = message(lambda: method(patience=0))
+        assert "`patience` is 0" in text
+        assert "from 1 up" in text
+
     @pytest.mark.parametrize("improvement", [-0.1, 1.0, float("nan")])
-    def test_refuses_an_improvement_outside_its_range(self, problem, improvement):
-        text = message(lambda: jm.generate(problem, count=1, improvement=improvement))
+    def test_refuses_an_improvement_outside_its_range(self, improvement):
+        text = message(lambda: jm.Optimize(improvement=improvement))
         assert f"`improvement` is {improvement}" in text
         assert "from 0 up and below 1" in text
 

@@ -1,7 +1,5 @@
 """Metamers that repel each other: one group, apart, still matched, and off unless asked for."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,17 +13,18 @@ from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.evaluation.examination import Examination
 from jmetamer.measures import MEASURES, feature_diversity
 from jmetamer.metamers.matching_loss import matching_loss
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize import memory
 from jmetamer.metamers.methods.optimize.program import limits_of
-from jmetamer.metamers.methods.repel.repelled import RepelledSynthesis, fit_group, group_bytes
 from jmetamer.metamers.methods.repel.repelled_program import advance, pressure_of, program_of_group
-from jmetamer.metamers.solver import ONE_GROUP, Solver
 from jmetamer.sweep.block import Blocks, can_join
 
 SGD = jm.Optimizer("sgd", 0.3)
 SEEDS = [9, 2, 5]
-GROUP = {"optimizer": jm.Optimizer("adam", 0.05), "steps": 12, "repulsion": 1.0}
+STEPS = 12
+ALONE = jm.Optimize(jm.Optimizer("adam", 0.05), steps=STEPS, coordinates="features")
+GROUP = jm.Repel(1.0, ALONE)
 
 
 def features(problem, made):
@@ -59,11 +58,9 @@ def made(request):
     problem = request.getfixturevalue(request.param)
     continuous = request.param == "boxed"
     adam = jm.Optimizer("adam", 0.05 if continuous else 0.2, "cosine")
-    settings = {
-        "count": 6, "optimizer": adam, "steps": 150, "tolerance": 1e-2,
-        "coordinates": "features",
-    }  # fmt: skip
-    pair = [jm.generate(problem, repulsion=weight, **settings) for weight in (0, 0.1)]
+    alone = jm.Optimize(adam, steps=150, coordinates="features")
+    methods = (alone, jm.Repel(0.1, alone))
+    pair = [jm.generate(problem, 6, method=method, tolerance=1e-2) for method in methods]
     kind = "continuous" if continuous else "binary"
     found = [
         feature_diversity(np.stack(list(features(problem, one).values())), kind) for one in pair
@@ -73,21 +70,13 @@ def made(request):
 
 @pytest.fixture(scope="module")
 def whole(small):
-    return jm.generate(small, seeds=SEEDS, **GROUP)
+    return jm.generate(small, seeds=SEEDS, method=GROUP)
 
 
 class TestOff:
-    def test_it_is_what_it_was_to_the_last_bit(self, small, monkeypatch):
-        monkeypatch.setattr(RepelledSynthesis, "finished", None)  # calling it would fail
-        settings = {"count": 3, "steps": 20, "tolerance": 1e-3}
-        plain, off = jm.generate(small, **settings), jm.generate(small, repulsion=0, **settings)
-        for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(off), strict=True):
-            np.testing.assert_array_equal(one, other)
-
     def test_it_is_the_default(self, problem, binary_problem):
         for one in (problem, binary_problem):
-            assert jm.default_solver(one).repulsion == 0
-            assert "seeds" not in jm.default_solver(one).described()
+            assert not jm.default_method(one).coupled
 
 
 class TestAStep:
@@ -110,10 +99,8 @@ class TestAStep:
             apart = jnp.stack([distance(graph.nodes, one) for one in others])
             return loss + weight * jnp.mean((1 - apart) ** 2)
 
-        made = jm.generate(
-            *(problem, None), seeds=SEEDS, seed=4, steps=1, optimizer=SGD, tolerance=1e-12,
-            repulsion=weight,
-        )  # fmt: skip
+        method = jm.Repel(weight, jm.Optimize(SGD, steps=1))
+        made = jm.generate(problem, seeds=SEEDS, seed=4, method=method, tolerance=1e-12)
         for place, theta in enumerate(starts):
             slope = slope_of(theta, [one for j, one in enumerate(drawn) if j != place])
             moved = jax.tree.map(lambda a, g: a - SGD.rate * g, theta, slope)
@@ -131,9 +118,9 @@ class TestAStep:
             found = matching.model.activations(arrays.params, graph)
             return matching_loss(found, matching, arrays)[0]
 
-        settings = {"optimizer": SGD, "tolerance": 1e-12, "repulsion": 5.0, "count": 3}
         # The schedule is constant, so two steps of three and of two are the same ones.
-        two, three = (jm.generate(small, steps=steps, **settings) for steps in (2, 3))
+        methods = [jm.Repel(5.0, jm.Optimize(SGD, steps=steps)) for steps in (2, 3)]
+        two, three = (jm.generate(small, 3, method=each, tolerance=1e-12) for each in methods)
         for place in range(3):
             before, after = two.theta[place], three.theta[place]
             by_hand = before - SGD.rate * jax.grad(loss)(before)
@@ -175,58 +162,60 @@ class TestMetamers:
 
 class TestAGroup:
     def test_is_the_same_in_whatever_order_its_seeds_are_named(self, small, whole):
-        again = jm.generate(small, seeds=sorted(SEEDS), **GROUP)
+        again = jm.generate(small, seeds=sorted(SEEDS), method=GROUP)
         assert whole.seed_id.tolist() == SEEDS
         first, second = features(small, whole), features(small, again)
         for seed in SEEDS:
             np.testing.assert_array_equal(first[seed], second[seed])
 
     def test_is_another_where_one_is_missing(self, small, whole):
-        fewer = jm.generate(small, seeds=SEEDS[:2], **GROUP)
+        fewer = jm.generate(small, seeds=SEEDS[:2], method=GROUP)
         assert np.abs(features(small, fewer)[9] - features(small, whole)[9]).max() > 1e-3
 
     def test_of_one_seed_is_that_seed_until_the_optimizer_begins_anew_and_says_so(
         self, small, caplog
     ):
-        settings = GROUP | {"tolerance": 1e-12, "coordinates": "features"}
-        alone = jm.generate(small, seeds=[9], **settings)
+        settings = {"seeds": [9], "tolerance": 1e-12}
+        alone = jm.generate(small, method=GROUP, **settings)
         assert "seed 9 is alone" in caplog.text
-        plain = jm.generate(small, seeds=[9], **settings | {"repulsion": 0})
+        plain = jm.generate(small, method=ALONE, **settings)
         np.testing.assert_allclose(alone.loss_trace[0, :9], plain.loss_trace[0, :9], rtol=1e-4)
         assert alone.loss_initial == alone.loss_trace[0, 0]
         assert alone.loss_final == alone.loss_trace[0, 8:].min()
 
     def test_reports_progress_and_tells_of_every_graph(self, small):
         seen, graphs = [], {}
-        jm.generate(*(small, 3), progress=seen.append, on_metamer=graphs.__setitem__, **GROUP)
+        told = {"progress": seen.append, "on_metamer": graphs.__setitem__}
+        jm.generate(small, 3, method=GROUP, **told)
         assert list(graphs) == [0, 1, 2]
         assert seen[-1].done == seen[-1].total == 3
-        assert seen[-1].executed == 3 * (GROUP["steps"] + 1)
+        assert seen[-1].executed == 3 * (STEPS + 1)
 
-    def test_says_in_its_record_that_its_seeds_are_not_independent(self, small):
-        solver = jm.default_solver(small, repulsion=0.5)
-        described = solver.described()
-        assert (described["repulsion"], described["seeds"]) == (0.5, ONE_GROUP)
-
-    def blocks(self, problem, solver):
-        examination = Examination(problem)
-        return Blocks(problem, solver, 0, (), count=500, keep=0, examination=examination)
+    def blocks(self, problem, method):
+        task = Task(problem, 0, method.for_problem(problem), 1e-4)
+        return Blocks(task, (), count=500, keep=0, examination=Examination(problem))
 
     def test_of_a_cell_is_one_block_and_shares_no_lanes(self, small):
-        solver = jm.default_solver(small, repulsion=0.5)
-        group = self.blocks(small, solver)
-        alone = self.blocks(small, solver.replace(repulsion=0))
-        assert group.size == group.solver.lanes == 500
+        group = self.blocks(small, jm.Repel(0.5))
+        alone = self.blocks(small, jm.Optimize())
+        assert group.size == group.lanes == 500
         assert alone.size < 500
         assert not can_join([group], group)
         assert not can_join([alone], group)
         assert not can_join([group], alone)
 
+    def test_of_each_of_several_problems_is_its_own(self, small):
+        pair = jm.generate([small, small], seeds=SEEDS, seed=[0, 1], method=GROUP)
+        for seed, found in enumerate(pair):
+            alone = jm.generate(small, seeds=SEEDS, seed=seed, method=GROUP)
+            np.testing.assert_array_equal(found.theta, alone.theta)
+        assert not np.array_equal(pair[0].theta, pair[1].theta)
+
 
 class TestRefusals:
     def message(self, problem, **settings):
         with pytest.raises(InputError) as caught:
-            jm.generate(problem, count=2, **{"repulsion": 1.0} | settings)
+            jm.generate(problem, count=2, method=jm.Repel(1.0, jm.Optimize(**settings)))
         return str(caught.value)
 
     def test_of_edges_say_what_may_vary(self, trained, graph):
@@ -234,34 +223,38 @@ class TestRefusals:
             text = self.message(jm.Problem(trained, graph, "conv1", vary))
             assert "allowed are features alone, as `ContinuousFeatures()`" in text
 
-    @pytest.mark.parametrize("method", ["gauss_newton", "swap_search"])
-    def test_of_methods_say_which_is_allowed(self, problem, method):
-        assert "use the method 'optimize'" in self.message(problem, method=method)
+    @pytest.mark.parametrize("method", [jm.GaussNewton(), "optimize"])
+    def test_of_other_methods_name_the_argument(self, method):
+        with pytest.raises(InputError, match="`method` is "):
+            jm.Repel(1.0, method)
+
+    def test_of_the_name_alone_ask_for_a_weight(self, problem):
+        with pytest.raises(InputError, match=r"needs a weight; write `method=jm.Repel\(0.5\)`"):
+            jm.generate(problem, count=2, method="repel")
 
     @pytest.mark.parametrize("optimizer", [jm.Optimizer("lane_lbfgs"), optax.adam(0.1)])
     def test_of_optimizers_that_may_read_the_loss_name_others(self, problem, optimizer):
         text = self.message(problem, optimizer=optimizer)
-        assert "default_solver(problem, repulsion=1.0)" in text
+        assert "allowed is an `Optimizer` with a learning rate" in text
 
     def test_of_other_coordinates(self, problem):
         assert "use 'features' or 'auto'" in self.message(problem, coordinates="row_space")
 
-    @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-    def test_of_weights_that_are_none(self, problem, weight):
-        assert "`repulsion` is " in self.message(problem, repulsion=weight)
+    @pytest.mark.parametrize("weight", [0, -1.0, float("nan"), float("inf")])
+    def test_of_weights_that_are_none(self, weight):
+        with pytest.raises(InputError, match="`weight` is "):
+            jm.Repel(weight)
 
     def test_of_problems_of_which_some_repel(self, small):
-        solvers = [jm.default_solver(small, repulsion=weight) for weight in (0, 1.0)]
-        with pytest.raises(InputError, match="on for some problems and off for others"):
-            jm.generate_each([small, small], count=2, solver=solvers)
+        with pytest.raises(InputError, match=r"`method` is \['optimize', 'repel'\]"):
+            jm.generate([small, small], count=2, method=[jm.Optimize(), jm.Repel(1.0)])
 
     def test_of_a_group_too_large_come_before_anything_is_allocated(self, small, monkeypatch):
         monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
-        monkeypatch.setattr(RepelledSynthesis, "_optimized", None)
-        solver = jm.default_solver(small, repulsion=1.0)
+        monkeypatch.setattr(jm.Repel, "_optimized", None)
         pattern = r"5,000 metamers that repel .* need about .* but 1.0 MB are free"
         with pytest.raises(InputError, match=pattern):
-            jm.generate(small, count=5000, solver=solver)
+            jm.generate(small, count=5000, method=jm.Repel(1.0))
 
 
 @pytest.mark.parametrize("vary", [jm.ContinuousFeatures(), jm.BinaryFeatures()])
@@ -270,18 +263,16 @@ def test_the_memory_that_is_foreseen_is_about_what_the_compiler_takes(
 ):
     wide = make_random_graph(0, num_nodes=300, binary=True)
     problem, count = jm.Problem(small.trained, wide, "logits", vary), 24
-    solver = jm.default_solver(problem, repulsion=1.0)
-    program, data = program_of_group(problem, solver), (problem.arrays, limits_of(solver, 0))
+    method = jm.Repel(1.0).for_problem(problem)
+    task = Task(problem, 0, method, 1e-4)
+    inner = task._replace(method=method.method)
+    program, data = program_of_group(inner, 20), (problem.arrays, limits_of(inner))
     seeds = jax.ShapeDtypeStruct((count,), jnp.int32)
     group = engine.fill.eval_shape(program, seeds, data[0], (), data[1])
-    found = advance.lower(program, group, *data, pressure_of(solver)).compile().memory_analysis()
+    pressure = pressure_of(method.weight, method.method.num_steps)
+    found = advance.lower(program, group, *data, pressure).compile().memory_analysis()
     unaliased = found.output_size_in_bytes - found.alias_size_in_bytes
     taken = tree_bytes((group, data)) + unaliased + found.temp_size_in_bytes
-    assert 0.6 * group_bytes(problem, solver, count) < taken
-    assert taken < 1.1 * group_bytes(problem, solver, count)
-    assert fit_group(problem, solver, count).lanes == count
-
-
-def test_a_solver_names_its_weight(small):
-    assert Solver(SGD, repulsion=2).repulsion == 2
-    assert re.search("repulsion=2", repr(Solver(SGD, repulsion=2)))
+    at_once, foreseen = method.memory([task], count, Execution())
+    assert 0.6 * foreseen < taken < 1.1 * foreseen
+    assert at_once == count

@@ -13,8 +13,9 @@ from jmetamer._base.precision import usual_types
 from jmetamer.metamers.methods.optimize.program import aim_of
 
 
-def run(problem, optimizer, **settings):
-    return jm.generate(problem, optimizer=optimizer, **{"count": 3, "lanes": 3, **settings})
+def run(problem, optimizer, *, count=3, tolerance=None, **settings):
+    method = jm.Optimize(optimizer, **settings)
+    return jm.generate(problem, count, method=method, tolerance=tolerance, lanes=3)
 
 
 def with_params(problem, change, **options):
@@ -37,7 +38,7 @@ def unbounded(small, make_trained):
 class TestStatus:
     def test_is_converged_at_the_tolerance_and_no_step_later(self, problem, adam):
         made = run(problem, adam, steps=60, tolerance=0.3)
-        aim = aim_of(jm.default_solver(problem).replace(tolerance=0.3))  # a little below it
+        aim = aim_of(0.3)  # a little below it
         assert made.status.tolist() == [Status.CONVERGED] * 3
         assert (made.loss_hardened <= 0.3).all()
         for steps, curve in zip(made.steps_used, made.loss_trace, strict=True):

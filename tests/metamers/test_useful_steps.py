@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.vary.initialization import GlobalNoise
 
 
@@ -29,22 +29,19 @@ def run():
     problem = jm.Problem(trained, data.graph, layer="conv1.pre", vary=vary)
     # Adam's steps are of about the same length: their number grows with the distance.
     optimizer = jm.Optimizer("adam", 0.01)
-    solver = Solver(optimizer, 1000, 1e-2, patience=1000, coordinates="features", lanes=8)
-    synthesis = Synthesis(problem, 0, solver, 10)
-    synthesis.program = synthesis.program._replace(together=True)
+    method = jm.Optimize(optimizer, steps=1000, patience=1000, coordinates="features")
     executed = []
-    found = list(synthesis.finished(range(160), lambda seen: executed.append(seen.executed)))
-    return found, executed[-1]
+    told = Execution(lanes=8, together=True, progress=lambda seen: executed.append(seen.executed))
+    found = Synthesis([Task(problem, 0, method, 1e-2)], told).finished(range(160))
+    return np.concatenate([samples.steps for samples in found]), executed[-1]
 
 
 def test_step_counts_are_ten_times_apart(run):
-    found, _ = run
-    steps = np.array([one.lane.step for one in found])
+    steps, _ = run
     assert np.quantile(steps, 0.9) >= 10 * np.quantile(steps, 0.1)
 
 
 def test_nine_tenths_of_the_executed_steps_are_useful(run):
-    found, executed = run
+    steps, executed = run
     # A seed that ends after k steps has looked at k + 1 iterates.
-    useful = sum(int(one.lane.step) + 1 for one in found)
-    assert useful / executed >= 0.9
+    assert np.sum(steps + 1) / executed >= 0.9

@@ -1,7 +1,7 @@
 """`BinaryFeatures`: node features stay 0/1 with a fixed number of ones, the edges stay."""
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +61,9 @@ class BinaryFeatures:
     margin: Share = 0.25
     margin_weight: NonNegative = 0.0
     initialization: Initialization = GlobalNoise()
+    default_method: ClassVar[str] = "optimize"
+    smooth: ClassVar[bool] = False
+    tolerance: ClassVar[float] = 1e-2
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` unless all features are 0 or 1."""

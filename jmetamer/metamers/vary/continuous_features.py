@@ -1,7 +1,7 @@
 """`ContinuousFeatures`: node features vary as real numbers, the edges stay."""
 
 import dataclasses
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -101,6 +101,9 @@ class ContinuousFeatures:
 
     domain: Domain = Free()
     initialization: Initialization = GlobalNoise()
+    default_method: ClassVar[str] = "optimize"
+    smooth: ClassVar[bool] = True
+    tolerance: ClassVar[float] = 1e-4
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Accept every reference."""

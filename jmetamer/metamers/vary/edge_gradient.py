@@ -29,5 +29,5 @@ def require_edge_gradient(model: Model, vary: Any) -> None:
             f"`vary` is {vary!r}, whose weights are moved by gradients, but the maximum over "
             f"neighbors of {type(model).__name__} jumps when an edge appears and has none; use a "
             "network that sums, averages or attends, vary features, or search over hard edges "
-            "with the method 'swap_search' or 'annealing' of `BinaryEdges`"
+            "with the method 'swap_search' of `BinaryEdges`"
         )

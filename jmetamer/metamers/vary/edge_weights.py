@@ -1,7 +1,7 @@
 """`EdgeWeights`: the weights of edges vary as real numbers, the features stay."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,9 @@ class EdgeWeights:
     domain: Domain = NonNegative()
     initialization: Initialization = GlobalNoise(mean=1.0, std=0.5)
     directed: bool = False
+    default_method: ClassVar[str] = "optimize"
+    smooth: ClassVar[bool] = True
+    tolerance: ClassVar[float] = 1e-4
 
     def __post_init__(self) -> None:
         if isinstance(self.domain, Free) or getattr(self.domain, "low", 0) < 0:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,10 @@ class FixedFeatures:
       >>> FixedFeatures().decode((), graph) is graph
       True
     """
+
+    default_method: ClassVar[str] = "optimize"
+    smooth: ClassVar[bool] = True
+    tolerance: ClassVar[float] = 1e-4
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Accept every reference."""
@@ -93,7 +97,7 @@ class BinaryEdges:
       flips: number of pairs flipped after rounding, beyond which no more are.
       kicks: largest number of times that a few random pairs are flipped where no single flip helps,
         to descend again from there; None: 20 where the block holds all pairs, else none.
-      learning_rate: of Adam on the weights; an `optimizer` given to `generate` takes its place
+      learning_rate: of Adam on the weights; an `optimizer` given to `RelaxEdges` takes its place
         where edges alone vary.
       nodes: numbers of the nodes between which edges come and go, kept as an ascending tuple; None:
         all. `local_problem` takes those near the targets.
@@ -119,6 +123,9 @@ class BinaryEdges:
     kicks: Natural | None = None
     learning_rate: Positive = 0.05
     nodes: Sequence[int] | None = None
+    default_method: ClassVar[str] = "relax_edges"
+    smooth: ClassVar[bool] = False
+    tolerance: ClassVar[float] = 1e-2
 
     def __post_init__(self) -> None:
         if self.nodes is not None:
@@ -200,6 +207,12 @@ class FeaturesAndEdges:
     features: Parameterization = ContinuousFeatures()
     edges: BinaryEdges = BinaryEdges()
     learning_rate: Positive = 0.05
+    default_method: ClassVar[str] = "relax_edges"
+
+    @property
+    def tolerance(self) -> float:
+        """L_act at which a metamer counts as matched by default: that of the features."""
+        return self.features.tolerance
 
     def __post_init__(self) -> None:
         _check_parts(self.features)
@@ -232,6 +245,12 @@ class FeaturesGivenEdges:
     features: Parameterization = ContinuousFeatures()
     start: Literal["noise", "rewired"] = "noise"
     directed: bool | None = None
+    default_method: ClassVar[str] = "relax_edges"
+
+    @property
+    def tolerance(self) -> float:
+        """L_act at which a metamer counts as matched by default: that of the features."""
+        return self.features.tolerance
 
     def __post_init__(self) -> None:
         _check_parts(self.features)

@@ -1,6 +1,6 @@
 """`Parameterization`: what of the graph varies, and in which coordinates."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jraph
@@ -24,7 +24,17 @@ class Parameterization(Protocol):
 
     `reference` is a graph on the device. Nothing here reads its features except `init`,
     `encode` and whatever a legal set is defined by (such as a number of ones).
+
+    Attributes:
+      default_method: name of the method that finds such metamers best.
+      smooth: whether the loss is a smooth function of theta, with gradients that are its own.
+      tolerance: L_act at which a metamer counts as matched by default: 0 is not reached in floating
+        point, and where numbers are whole it may be out of reach altogether.
     """
+
+    default_method: ClassVar[str] = "optimize"
+    smooth: ClassVar[bool]
+    tolerance: ClassVar[float]
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` where this reference has no such coordinates."""

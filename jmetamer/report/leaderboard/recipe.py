@@ -23,7 +23,6 @@ _METHODS = {
     "walk": "found by a walk from the reference",
     "max_distance": "found as unlike the reference as possible",
     "swap_search": "found by swaps of edges",
-    "annealing": "found by annealing of edges",
     "color_swaps": "made by swaps of edges that keep all colors",
 }
 _STARTS = {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.oracles.planted import planted_metamers
@@ -143,7 +144,7 @@ def pair_set(graph, directed=False):
 
 def starts(problem, seeds):
     """The pairs at which seeds start."""
-    synthesis = EdgeSynthesis(problem, 0, jm.default_solver(problem))
+    synthesis = EdgeSynthesis(Task(problem, 0, jm.default_method(problem), 1e-2))
     given = synthesis.plan, np.array(seeds, np.int32), synthesis.data
     drawn, _ = programs.draw_edges(*given, synthesis.numbers.base_seed)
     rows = zip(

@@ -1,4 +1,4 @@
-"""Swap search and annealing, against all swaps by brute force and against Boltzmann's law."""
+"""Swap search, against all swaps by brute force."""
 
 import itertools
 
@@ -9,7 +9,6 @@ import pytest
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
-from jmetamer.metamers.methods.relax_edges.annealing import Annealing, annealed
 from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch, swap_search
 
 NODES = 8
@@ -83,68 +82,12 @@ class TestSwapSearch:
         assert int(found.accepted) == 0
 
 
-class TestAnnealing:
-    def test_at_one_temperature_visits_graphs_as_boltzmann_says(self):
-        pairs = pairs_of([(0, 1), (1, 2), (2, 2), (2, 3)])  # one is padding
-        energy = np.array([1.0, 2.0, 50.0, 4.0], np.float32) / 4
-
-        def loss(pairs, weight):
-            return 0.25 + jnp.sum(weight * energy)
-
-        settings = Annealing(steps=20_000, hottest=2.0, coldest=2.0, move="flip")
-        found = annealed(jax.random.key(0), pairs, np.zeros(4), loss, settings)
-        levels, counts = np.unique(np.round(4 * np.asarray(found.trace)), return_counts=True)
-        weights = np.exp(-levels / 4 / 0.5)  # T = 2 L_0 = 1/2
-        assert levels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-        np.testing.assert_allclose(counts / counts.sum(), weights / weights.sum(), atol=0.025)
-        assert graph_of(found) == set()
-
-    @DIRECTED
-    def test_by_swaps_keeps_degrees_and_returns_the_best_graph_seen(self, directed):
-        settings = Annealing(steps=300, hottest=0.5, coldest=0.05)
-
-        def loss(pairs, weight):
-            return 20 + cost(pairs, weight)
-
-        found = annealed(jax.random.key(0), pairs_of(EDGES), np.ones(8), loss, settings, directed)
-        assert degrees(graph_of(found), directed) == degrees(EDGES, directed)
-        assert len(graph_of(found)) == 8
-        trace = np.asarray(found.trace)
-        assert float(found.loss) == min(trace.min(), float(found.initial_loss)) < trace.max()
-        total = 20 + sum(COST[edge] for edge in graph_of(found))
-        assert float(found.loss) == pytest.approx(total, abs=1e-4)
-        assert 0 < int(found.accepted) < 300
-
-    def test_cools_to_a_descent(self):
-        settings = Annealing(steps=400, hottest=1.0, coldest=1e-6, move="flip")
-
-        def loss(pairs, weight):
-            return 20 + cost(pairs, weight)
-
-        found = annealed(jax.random.key(0), pairs_of(EDGES), np.zeros(8), loss, settings)
-        trace = np.asarray(found.trace)
-        assert (np.diff(trace[:100]) > 0).any()
-        assert (np.diff(trace[-100:]) <= 1e-4).all()
-        assert graph_of(found) == {edge for edge in EDGES if COST[edge] < 0}
-
-    def test_from_a_perfect_start_stays(self):
-        settings = Annealing(steps=50, move="flip")
-        found = annealed(
-            jax.random.key(0), pairs_of(EDGES), np.zeros(8), lambda p, w: w.sum(), settings
-        )
-        assert float(found.loss) == 0
-        assert int(found.accepted) == 0
-
-
-@pytest.mark.parametrize("search", ["swap search", "annealing"])
-def test_of_a_seed_does_not_depend_on_the_others(search):
+def test_of_a_seed_does_not_depend_on_the_others():
     keys = jax.random.split(jax.random.key(0), 3)
     pairs = pairs_of(EDGES)
 
     @jax.jit
     def one(key):
-        if search == "annealing":
-            return annealed(key, pairs, np.ones(8), cost, Annealing(steps=30))
         return swap_search(key, pairs, np.ones(8), cost, SwapSearch(4, 3))
 
     together = jax.vmap(one)(keys)
@@ -158,10 +101,6 @@ def test_of_a_seed_does_not_depend_on_the_others(search):
     [
         (lambda: SwapSearch(steps=0), "steps"),
         (lambda: SwapSearch(proposals=1.5), "proposals"),
-        (lambda: Annealing(steps=-1), "steps"),
-        (lambda: Annealing(coldest=0.0), "coldest"),
-        (lambda: Annealing(hottest=1e-9), "not above the hottest"),
-        (lambda: Annealing(move="swop"), "did you mean 'swap'"),
     ],
 )
 def test_settings_are_checked(make, message):

@@ -83,10 +83,12 @@ class TestGivenEdges:
     def test_features_start_where_they_would_alone(self, trained, graph):
         vary = jm.FeaturesGivenEdges()
         problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
-        solver = {"steps": 1, "optimizer": jm.Optimizer("sgd", 1e-9), "coordinates": "features"}
-        made = jm.generate(problem, seeds=SEEDS, **solver)
+        settings = jm.Optimizer("sgd", 1e-9), 1
+        method = jm.RelaxEdges(*settings, coordinates="features")
+        made = jm.generate(problem, seeds=SEEDS, method=method)
         alone = dataclasses.replace(problem, vary=jm.ContinuousFeatures())
-        expected = jm.generate(alone, seeds=SEEDS, **solver)
+        method = jm.Optimize(*settings, coordinates="features")
+        expected = jm.generate(alone, seeds=SEEDS, method=method)
         for i in range(len(SEEDS)):
             np.testing.assert_allclose(
                 jm.metamer_graph(problem, made, i).nodes,

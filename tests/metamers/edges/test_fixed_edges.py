@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 import jmetamer as jm
 from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges import programs
-from jmetamer.metamers.methods.relax_edges.annealing import Annealing
 from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, host_graph
-from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
 NUM_NODES, NUM_EDGES = 12, 26
@@ -30,9 +29,7 @@ KINDS = {
     "directed": jm.BinaryEdges(block=6, directed=True, budget=3, **DISORDER),
     "joint": jm.FeaturesAndEdges(edges=jm.BinaryEdges(block=6, **DISORDER)),
     "swap_search": jm.BinaryEdges(),
-    "annealing": jm.BinaryEdges(block=6),
 }
-SEARCHES = {"swap_search": SwapSearch(4, 4), "annealing": Annealing(steps=30, move="flip")}
 MODEL = jm.GCN(hidden=3, num_outputs=2)
 
 
@@ -58,6 +55,10 @@ def drawn(number):
     )
     graph = jm.make_graph(rng.normal(size=(NUM_NODES, 3)), senders, receivers)
     return graph, nodes.tolist()
+
+
+def synthesis_of(problem):
+    return EdgeSynthesis(Task(problem, 0, jm.RelaxEdges(steps=20).for_problem(problem), 1e-2))
 
 
 def between(pairs, nodes):
@@ -92,7 +93,7 @@ def test_edges_elsewhere_never_change(make_trained, is_legal, pairs_in, kind):
         graph, nodes = drawn(number)
         vary = with_edges(KINDS[kind], nodes=nodes)
         problem = jm.Problem(make_trained(MODEL, graph), graph, layer="conv1", vary=vary)
-        options = {"method": SEARCHES[kind]} if kind in SEARCHES else {"steps": 6}
+        options = {"method": jm.SwapSearch(4, 4)} if kind == "swap_search" else {"steps": 6}
         made = jm.generate(problem, seeds=[seed], **options)
         found = jm.metamer_graph(problem, made, 0)
         directed = kind == "directed"
@@ -137,7 +138,7 @@ def test_a_start_has_as_many_edges_between_the_nodes(edited, pairs_in, start_of,
 )
 def test_candidates_are_between_the_nodes(edited, architectures, kind, name, block):
     problem, nodes = edited(kind, model=architectures[name], block=block)
-    synthesis = EdgeSynthesis(problem, 0, jm.default_solver(problem).replace(steps=20))
+    synthesis = synthesis_of(problem)
     given = synthesis.plan, synthesis.data, synthesis.numbers
     state = programs.begin(given[0], np.arange(3, dtype=np.int32), *given[1:])
     looked_at = set()
@@ -182,8 +183,7 @@ def test_other_nodes_compile_nothing_and_sets_are_equal(edited):
     assert jm.BinaryEdges(nodes=np.array([5, 2])) == jm.BinaryEdges(nodes=[2, 5])
     assert hash(jm.BinaryEdges(nodes=range(4))) == hash(jm.BinaryEdges(nodes=(3, 2, 1, 0)))
     plans = [
-        EdgeSynthesis(problem, 0, jm.default_solver(problem)).plan
-        for problem, _ in (edited("noise", number) for number in (0, 1))
+        synthesis_of(problem).plan for problem, _ in (edited("noise", number) for number in (0, 1))
     ]
     assert plans[0] == plans[1]
 

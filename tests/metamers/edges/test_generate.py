@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.methods.relax_edges.annealing import Annealing
-from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
+from jmetamer.metamers.methods import Execution, Task
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
 COMPILED: list[str] = []
 
@@ -46,7 +46,8 @@ def problem(edge_problem):
 
 class TestRefused:
     def test_are_coordinates_of_features(self, problem):
-        text = message(lambda: jm.generate(problem, count=1, coordinates="row_space"))
+        method = jm.RelaxEdges(coordinates="row_space")
+        text = message(lambda: jm.generate(problem, count=1, method=method))
         assert "`coordinates` is 'row_space', which are coordinates of features" in text
 
     @pytest.mark.parametrize("name", ["lane_lbfgs", "lbfgs"])
@@ -55,18 +56,29 @@ class TestRefused:
         assert "which keeps a history of past steps, but pairs are exchanged" in text
         assert "such as `Optimizer('adam', 0.05)`" in text
 
-    def test_is_a_method_for_features(self, problem):
-        text = message(lambda: jm.generate(problem, count=1, method="reflect"))
-        assert "unknown method 'reflect'" in text
-        assert "'optimize'" in text
-        assert "'swap_search'" in text
+    @pytest.mark.parametrize("method", ["optimize", jm.Optimize(steps=3)])
+    def test_is_a_search_of_features(self, problem, method):
+        text = message(lambda: jm.generate(problem, count=1, method=method))
+        assert "whose edges come and go; use `jm.RelaxEdges()`" in text
+
+    @pytest.mark.parametrize("name", ["reflect", "walk"])
+    def test_is_a_construction_of_features(self, problem, name):
+        text = message(lambda: jm.generate(problem, count=1, method=name))
+        assert "free continuous features" in text
+        assert "`vary` is BinaryEdges(" in text
+
+    def test_is_a_relaxation_where_no_edges_vary(self, trained, graph):
+        problem = jm.Problem(trained, graph, layer="conv1")
+        text = message(lambda: jm.generate(problem, count=1, method="relax_edges"))
+        assert "no edges come and go" in text
+        assert "use `jm.Optimize()`" in text
 
     def test_is_a_search_over_edges_where_features_vary(self, trained, graph):
         for vary in (jm.ContinuousFeatures(), jm.FeaturesAndEdges()):
             problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
-            for method in ("annealing", SwapSearch(steps=3)):
+            for method in ("swap_search", jm.SwapSearch(steps=3)):
                 text = message(lambda: jm.generate(problem, count=1, method=method))  # noqa: B023
-                assert "use `BinaryEdges()`, or the method 'optimize'" in text
+                assert "use `BinaryEdges()`, or leave `method` out" in text
 
     @pytest.mark.parametrize("options", [{"budget": 3}, {"start": "reference", "distance": 0.1}])
     def test_is_a_search_that_would_ignore_a_setting(self, edge_problem, options):
@@ -85,21 +97,16 @@ class TestRefused:
 def test_a_network_that_takes_the_maximum_can_be_searched(graph, make_trained, is_legal):
     trained = make_trained(jm.GraphSAGE(hidden=4, num_outputs=3, aggregator="max"), graph)
     problem = jm.Problem(trained, graph, layer="conv1", vary=jm.BinaryEdges())
-    made = jm.generate(problem, count=1, method=Annealing(steps=60, move="flip"))
+    made = jm.generate(problem, count=1, method=jm.SwapSearch(steps=30))
     assert made.loss_hardened[0] < made.loss_initial[0]
     assert is_legal(jm.metamer_graph(problem, made, 0), graph)
 
 
 class TestASearch:
-    SEARCHES = {  # noqa: RUF012
-        "swap_search": SwapSearch(steps=15, proposals=8),
-        "annealing": Annealing(steps=60, move="flip"),
-    }
-
-    @pytest.mark.parametrize("name", SEARCHES)
-    def test_finds_legal_graphs_and_tells_their_loss(self, problem, is_legal, oracle, l_act, name):
-        made = jm.generate(problem, seeds=[3, 9], method=self.SEARCHES[name])
-        assert made.method == name
+    def test_finds_legal_graphs_and_tells_their_loss(self, problem, is_legal, oracle, l_act):
+        search = jm.SwapSearch(steps=15, proposals=8)
+        made = jm.generate(problem, seeds=[3, 9], method=search)
+        assert made.method == search
         assert (made.loss_hardened < made.loss_initial).all()
         assert (made.details["num_moves"] > 0).all()
         np.testing.assert_allclose(made.loss_final, made.loss_hardened, rtol=1e-4)
@@ -109,12 +116,12 @@ class TestASearch:
             assert is_legal(graph, problem.graph)
             found = oracle(problem.trained.params, graph)["conv1"]
             assert made.loss_hardened[i] == pytest.approx(l_act(found, truth), rel=1e-3)
-        alone = jm.generate(problem, seeds=[9], method=self.SEARCHES[name])
+        alone = jm.generate(problem, seeds=[9], method=search)
         np.testing.assert_array_equal(alone.theta.receivers[0], made.theta.receivers[1])
 
     def test_by_swaps_keeps_the_degrees_of_its_start(self, edge_problem):
         problem = edge_problem(start="rewired")
-        made = jm.generate(problem, count=2, method=SwapSearch(steps=10, proposals=8))
+        made = jm.generate(problem, count=2, method=jm.SwapSearch(steps=10, proposals=8))
         degree = np.bincount(problem.graph.receivers)
         for i in range(2):
             found = jm.metamer_graph(problem, made, i)
@@ -145,10 +152,16 @@ class TestOneCompilation:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"seed": 3}, {"steps": 31}, {"tolerance": 0.3}, {"count": 1}, {"patience": 4}],
+        [
+            {"seed": 3},
+            {"steps": 31},
+            {"tolerance": 0.3},
+            {"count": 1},
+            {"method": jm.RelaxEdges(patience=4)},
+        ],
         ids=lambda changes: next(iter(changes)),
     )
-    def test_serves_other_numbers_of_the_solver(self, warm, problem, changes):
+    def test_serves_other_numbers_of_the_search(self, warm, problem, changes):
         with compiled() as names:
             jm.generate(problem, **{"count": 2, "steps": 25, **changes})
         assert names == []
@@ -172,34 +185,33 @@ class TestOneCompilation:
 
 
 def test_a_patience_ends_seeds_early(problem):
-    made = jm.generate(problem, count=2, steps=200, patience=1, tolerance=1e-9)
+    method = jm.RelaxEdges(steps=200, patience=1)
+    made = jm.generate(problem, count=2, method=method, tolerance=1e-9)
     assert made.status.tolist() == [int(jm.Status.STALLED)] * 2
     assert (made.steps_used < 200).all()
 
 
 def test_seeds_at_once_are_those_one_by_one_up_to_rounding(problem, is_legal):
     # What accelerators do, on a processor: same starts, same losses in the beginning.
-    from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
-
-    solver = jm.default_solver(problem).replace(steps=20, lanes=2)
+    task = Task(problem, 0, jm.RelaxEdges(steps=20).for_problem(problem), 1e-2)
     curves = []
     for together in (False, True):
-        synthesis = EdgeSynthesis(problem, 0, solver, together=together)
+        synthesis = EdgeSynthesis(task, Execution(lanes=2, together=together))
         found = list(synthesis.finished([4, 2, 7]))
-        assert [int(one.lane.seed_id) for one in found] == [4, 2, 7]
-        assert all(is_legal(one.graph, problem.graph) for one in found)
-        curves.append(np.stack([one.curve for one in found]))
+        assert [len(one.graphs) for one in found] == ([2, 1] if together else [1, 1, 1])
+        assert np.concatenate([one.seed_id for one in found]).tolist() == [4, 2, 7]
+        assert all(is_legal(graph, problem.graph) for one in found for graph in one.graphs)
+        curves.append(np.stack([curve for one in found for curve in one.curves]))
     np.testing.assert_allclose(curves[0][:, :5], curves[1][:, :5], rtol=1e-4)
 
 
 def test_several_problems_are_solved_one_after_the_other(problem, trained, graph):
     features = jm.Problem(trained, graph, layer="conv1", vary=jm.FeaturesGivenEdges())
     told = []
-    both = jm.generate_each(
+    both = jm.generate(
         [problem, features],
         count=1,
         steps=5,
-        solver=[jm.default_solver(problem), jm.default_solver(features)],
         on_metamer=lambda task, seed, _: told.append((task, seed)),
     )
     assert told == [(0, 0), (1, 0)]

@@ -24,7 +24,7 @@ def graphs(problem, made):
 
 def rows(made):
     """Every field that has one entry a seed, as rows of leaves."""
-    alike = ("trace_step", "base_seed", "coordinates", "method", "problem_digest")
+    alike = ("trace_step", "base_seed", "method", "problem_digest")
     kept = {name: value for name, value in made._asdict().items() if name not in alike}
     return [jax.tree.leaves(jax.tree.map(lambda a, i=i: a[i], kept)) for i in range(len(SEEDS))]
 

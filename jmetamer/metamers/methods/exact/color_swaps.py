@@ -1,7 +1,9 @@
 """`ColorSwaps`: structure metamers by double-edge swaps that the matched layer does not see."""
 
 import dataclasses
-from typing import NamedTuple
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jraph
@@ -9,13 +11,29 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, Key, checked
 from jmetamer._base.errors import InputError
+from jmetamer._base.keys import seed_key
+from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.graphs.colors import refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Pairs, pairs_of_graph, simple_graph
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods.method import (
+    Execution,
+    Footprint,
+    Method,
+    Progress,
+    Samples,
+    Task,
+    one_sample,
+)
+from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import Structure, is_directed
+from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.edges import BinaryEdges, Structure, is_directed
 from jmetamer.models.protocol import Model
+
+log = logging.getLogger(__name__)
 
 
 class SwapSpace(NamedTuple):
@@ -57,7 +75,7 @@ class Swapped(NamedTuple):
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class ColorSwaps:
+class ColorSwaps(Method):
     """Exchange the ends of edges, (a, u), (b, v) -> (a, v), (b, u), between nodes of one color.
 
     To match a layer that K rounds of messages lead to, color the nodes by K - 1 rounds of
@@ -99,6 +117,64 @@ class ColorSwaps:
     swaps: Count | None = None
     degree: bool | None = None
     max_proposals: Count | None = None
+    name: ClassVar[str] = "color_swaps"
+    exact: ClassVar[bool] = True
+
+    def for_problem(self, problem: Problem) -> Self:
+        """Return the settings themselves; refuse what swaps would ignore."""
+        vary = problem.vary
+        if not isinstance(vary, BinaryEdges):
+            raise InputError(
+                f"method 'color_swaps' exchanges edges alone, but `vary` is {vary!r}; use "
+                "`BinaryEdges()`, or leave `method` out"
+            )
+        _refuse_all_but_directions(vary)
+        return self
+
+    def longest(self, problem: Problem) -> int:
+        """Return 1: a curve has two points, the reference and the end of the walk."""
+        return 1
+
+    def memory(self, tasks: Sequence[Task], count: int, execution: Execution) -> Footprint:
+        """Return one seed at a time, made on the host: it needs the graph."""
+        return Footprint(1, tree_bytes(tasks[0].problem.arrays))
+
+    def run(
+        self, tasks: Sequence[Task], seed_ids: Sequence[int], execution: Execution
+    ) -> Iterator[Samples]:
+        """Yield every seed as it ends, in the order given."""
+        (task,) = tasks
+        space, judge = self.prepare(task.problem), Judge(task.problem)
+        if not space.available:
+            log.warning(
+                "no two edges can be exchanged so that the colors which %s reads stay: no metamer "
+                "exists by this construction, and every seed gives the reference itself (%s)",
+                ", ".join(task.problem.layers), Status.UNCHANGED.name,
+            )  # fmt: skip
+        begin = _judged(task.problem, judge, space.pairs)[2].loss
+        for done, seed_id in enumerate(seed_ids, 1):
+            made = self.make(space, seed_key(task.seed, seed_id))
+            theta, graph, verdict = _judged(task.problem, judge, made.pairs)
+            details = {
+                "num_available": np.int64(made.available),
+                "num_moves": np.int64(made.accepted),
+                "num_proposed": np.int64(made.proposed),
+            }
+            curve = np.array([begin, verdict.loss])
+            # The loss and the graph decide the status.
+            yield one_sample(
+                seed_id, theta, graph, curve, Status.STALLED, verdict=verdict, details=details
+            )
+            if execution.progress is not None:
+                execution.progress(Progress(done, len(seed_ids), float(verdict.loss), done))
+
+    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+        """Return the simple graph of these edges."""
+        return graph_of_theta(problem, theta)
+
+    def begins(self, problem: Problem) -> str:
+        """Say that there is no random start."""
+        return "swaps of edges begin at the reference"
 
     def prepare(self, problem: Problem) -> SwapSpace:
         """Return the colors and the edges of a problem's reference.
@@ -165,6 +241,29 @@ class ColorSwaps:
             return self.degree
         structures = [model.layer_structure(name) for name in model.layer_names]
         return any(known is None or known.sees_degrees is not False for known in structures)
+
+
+def _judged(problem: Problem, judge: Judge, pairs: Any) -> tuple[Any, Any, Any]:
+    """Return hard edges as they are kept, their graph, and the verdict on it."""
+    theta = edges_theta(pairs, np.ones(pairs.senders.size))
+    graph = graph_of_theta(problem, theta)
+    return theta, graph, jax.device_get(judge(graph))
+
+
+def _refuse_all_but_directions(vary: BinaryEdges) -> None:
+    """Refuse what exact swaps would ignore: they begin at the reference and relax nothing."""
+    fields = [field for field in dataclasses.fields(vary) if field.name != "directed"]
+    given = [
+        f"`{field.name}`={getattr(vary, field.name)!r}"
+        for field in fields
+        if getattr(vary, field.name) != field.default
+    ]
+    if given:
+        raise InputError(
+            f"method 'color_swaps' makes swaps of the reference's own edges and keeps only "
+            f"`directed` of `BinaryEdges`; it would ignore {', '.join(given)}; leave that out, or "
+            "leave `method` out"
+        )
 
 
 def hidden_colors(graph: jraph.GraphsTuple, hops: int, *, with_degree: bool) -> np.ndarray:

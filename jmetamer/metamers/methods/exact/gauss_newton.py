@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from jmetamer._base.arguments import Count, NonNegative, Positive, checked
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.status import Status
@@ -84,7 +84,7 @@ def _unfinished(r: np.ndarray, match: float, aim: float) -> bool:
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class GaussNewton:
+class GaussNewton(Construction):
     """Minimum-norm Gauss-Newton projection of each seed's noise onto the metamers.
 
     Steps are those of `retract`, in row-space coordinates where the network begins with a matrix.
@@ -98,6 +98,8 @@ class GaussNewton:
       strict: match what enters a ReLU too. That is more than the layer asks, but its equations
         never switch off: for all nodes of a large graph it converges in a few steps where the
         residual of `Complementarity` takes many.
+      coordinates: in which the search moves: "auto" (the row space of the first matrix, where that
+        is exact), "row_space" or "features".
 
     Raises:
       InputError: a number outside its range.
@@ -117,8 +119,8 @@ class GaussNewton:
     aim: Positive = 1e-14
     damping: NonNegative = 1e-3
     strict: bool = False
-    repeats: bool = dataclasses.field(default=False, init=False)
-    begins: ClassVar[str] = ""
+    coordinates: str = "auto"
+    name: ClassVar[str] = "gauss_newton"
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

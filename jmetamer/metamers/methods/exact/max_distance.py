@@ -7,7 +7,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, NonNegative, Positive, checked
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.dense_steps import Steps
 from jmetamer.metamers.methods.exact.equations import MatchingEquations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import Retraction, retract
@@ -90,7 +90,7 @@ class _WithNorm:
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class MaxDistance:
+class MaxDistance(Construction):
     """Minimizes `<X', X>` over metamers with `|X'| = |X|`, by steps along the set of metamers.
 
     Every step goes along `-(I - Q Q^T) X`, Q spanning the rows of the Jacobian and of the norm,
@@ -107,6 +107,8 @@ class MaxDistance:
       flatness: relative size of the remaining slope at which to stop.
       aim: L_act of every iterate.
       corrections: largest number of Gauss-Newton steps for one step.
+      coordinates: in which the search moves: "auto" (the row space of the first matrix, where that
+        is exact), "row_space" or "features".
 
     Raises:
       InputError: a number outside its range.
@@ -127,8 +129,9 @@ class MaxDistance:
     flatness: Positive = 1e-5
     aim: Positive = 1e-14
     corrections: Count = 12
-    repeats: bool = dataclasses.field(default=False, init=False)
-    begins: ClassVar[str] = "the reflection of the reference"
+    coordinates: str = "auto"
+    name: ClassVar[str] = "max_distance"
+    begins_at: ClassVar[str] = "the reflection of the reference"
 
     def prepare(self, point: Point) -> Any:
         """Return the equations of matching and norm."""

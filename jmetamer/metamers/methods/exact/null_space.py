@@ -5,14 +5,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import require_propagation, visible_nodes
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
-class NullSpace:
+class NullSpace(Construction):
     """`X' = X + N` with `S N = 0`, N the part of `X0 - X` in the null space of the propagation S.
 
     Twins, nodes of equal closed neighborhoods, are the usual null vectors of a GCN: what one of
@@ -31,9 +33,8 @@ class NullSpace:
       (True, True)
     """
 
-    steps: int = dataclasses.field(default=1, init=False)
-    repeats: bool = dataclasses.field(default=False, init=False)
-    begins: ClassVar[str] = ""
+    name: ClassVar[str] = "null_space"
+    exact: ClassVar[bool] = True
 
     def prepare(self, point: Point) -> Any:
         """Return the projector on what S sees."""

@@ -5,16 +5,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from jmetamer._base.arguments import checked
 from jmetamer._base.errors import unknown_name
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import require_propagation, visible_nodes
 
 SPACES = ("entry", "aggregation")
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
-class Reflect:
+class Reflect(Construction):
     """`X' = X (2 P - I)`: the visible part of every row is kept, the invisible one turns around.
 
     With `P = Q Q^T` of the entry weights' column space, every layer keeps its activation and every
@@ -41,9 +43,10 @@ class Reflect:
     """
 
     space: Literal["entry", "aggregation"] = "entry"
-    steps: int = dataclasses.field(default=1, init=False)
-    repeats: bool = dataclasses.field(default=True, init=False)
-    begins: ClassVar[str] = "the features turned around"
+    name: ClassVar[str] = "reflect"
+    exact: ClassVar[bool] = True
+    repeats: ClassVar[bool] = True
+    begins_at: ClassVar[str] = "the features turned around"
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:

@@ -5,12 +5,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer._base.arguments import checked
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
-class Replace:
+class Replace(Construction):
     """`X' = X P + X0 (I - P)`: the visible part of X, the rest of the seed's start X0.
 
     X0 is the start that the parameterization draws for the seed: noise, or with `PermutedRows()`
@@ -27,9 +29,8 @@ class Replace:
       True
     """
 
-    steps: int = dataclasses.field(default=1, init=False)
-    repeats: bool = dataclasses.field(default=False, init=False)
-    begins: ClassVar[str] = ""
+    name: ClassVar[str] = "replace"
+    exact: ClassVar[bool] = True
 
     def prepare(self, point: Point) -> Any:
         """Return Q."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jmetamer._base.arguments import Count, Positive, checked
-from jmetamer.metamers.methods.exact.construction import Made
+from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import retract
 from jmetamer.metamers.methods.exact.point import Point
@@ -18,7 +18,7 @@ _MOST_HALVINGS = 10
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class Walk:
+class Walk(Construction):
     """From the reference in a straight line, as far as the curved set of metamers has one.
 
     The seed's start gives a direction u. Every stride removes from u what changes the activation,
@@ -32,6 +32,8 @@ class Walk:
       stride: s relative to the norm of the reference in the same coordinates.
       aim: L_act of every stop.
       corrections: largest number of Gauss-Newton steps a stride.
+      coordinates: in which the search moves: "auto" (the row space of the first matrix, where that
+        is exact), "row_space" or "features".
 
     Raises:
       InputError: a number outside its range.
@@ -51,8 +53,9 @@ class Walk:
     stride: Positive = 0.3
     aim: Positive = 1e-14
     corrections: Count = 12
-    repeats: bool = dataclasses.field(default=False, init=False)
-    begins: ClassVar[str] = "the reference"
+    coordinates: str = "auto"
+    name: ClassVar[str] = "walk"
+    begins_at: ClassVar[str] = "the reference"
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

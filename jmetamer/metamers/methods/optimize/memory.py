@@ -5,6 +5,7 @@ donated, and the largest set of arrays that live at the same time within one ste
 traced program. Nothing is compiled for it.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Sequence
@@ -17,14 +18,12 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.host_memory import available_host_bytes
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
 from jmetamer.metamers.check import judged_at_once, traced_check
+from jmetamer.metamers.methods.method import USUAL, Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.by_task import ByTask, joined, of_task, stacked_shape
 from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
 from jmetamer.metamers.methods.optimize.program import steps_together
-from jmetamer.metamers.methods.optimize.tasks import Task, shared_program
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
-from jmetamer.metamers.vary.edges import Structure
+from jmetamer.metamers.methods.optimize.tasks import shared_program
 
 # The rest is left to fragmentation, to the compiler's own choices and to other users.
 _USABLE_SHARE = 0.75
@@ -92,22 +91,13 @@ class Memory(NamedTuple):
         return count * self.result
 
 
-def memory_of(
-    problem: Problem,
-    solver: Solver,
-    *,
-    lanes: int = 1,
-    together: bool | None = None,
-    others: Sequence[Task] = (),
-) -> Memory:
-    """Return the memory that solving a problem needs.
+def memory_of(tasks: Sequence[Task], execution: Execution = USUAL, *, lanes: int = 1) -> Memory:
+    """Return the memory that solving problems which share lanes needs, on one device.
 
     Args:
-      problem: what is to be matched.
-      solver: optimizer and coordinates.
+      tasks: at least one.
+      execution: whether lanes step together; None asks the default device.
       lanes: number of lanes that the program is traced for; lanes of a processor run alone.
-      together: whether lanes step together; None asks the default device.
-      others: tasks that share the lanes.
 
     Raises:
       InputError: tasks that cannot share lanes.
@@ -117,25 +107,25 @@ def memory_of(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> memory = memory_of(problem, jm.default_solver(problem))
+      >>> memory = memory_of([Task(problem, 0, jm.default_method(problem), 1e-4)])
       >>> memory.state > 2 * 34 * 4 * 4  # theta, its best, and what the optimizer remembers
       True
     """
-    tasks = [Task(problem, 0, solver), *others]
-    program, each = shared_program(tasks, devices=LaneDevices(), together=together)
+    one_device = dataclasses.replace(execution, devices=LaneDevices())
+    program, each = shared_program(tasks, one_device)
     width = lanes if program.together else 1
     data: tuple[Any, ...] = each[0]
-    shared = tree_bytes(data[:2])
-    if others:
-        shared *= len(tasks)
-    if others and program.together:
+    shared = len(tasks) * tree_bytes(data[:2])
+    if len(tasks) > 1 and program.together:
         data = tuple(joined(trees, stacked_shape) for trees in zip(*each, strict=True))
         shared += tree_bytes(data[:2])
         # Traced for two, because it is the same for more.
         data = tuple(d.shape_of_two() if isinstance(d, ByTask) else d for d in data)
     shapes, tree = jax.tree.flatten(jax.tree.map(_shape, data))
     memory = _traced(program, width, tuple(shapes), tree)._replace(shared=shared)
-    return memory._replace(result=memory.result + 4 * (solver.steps + 1))
+    return memory._replace(
+        result=memory.result + 4 * (tasks[0].method.longest(tasks[0].problem) + 1)
+    )
 
 
 def _shape(array: jax.Array) -> jax.ShapeDtypeStruct:
@@ -168,15 +158,13 @@ def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: 
 
 
 def choose_lanes(
-    problem: Problem,
-    solver: Solver,
+    tasks: Sequence[Task],
     count: int,
+    execution: Execution = USUAL,
     *,
     num_devices: int = 1,
     available: int | None = None,
     cores: int | None = None,
-    together: bool | None = None,
-    others: Sequence[Task] = (),
 ) -> int:
     """Return how many lanes to run: those asked for, or as many as are useful and fit.
 
@@ -184,14 +172,12 @@ def choose_lanes(
     times, and the number is a power of two.
 
     Args:
-      problem: what is to be matched.
-      solver: its `lanes` are a wish; None leaves the choice to this function.
+      tasks: that share the lanes.
       count: number of metamers, of all tasks.
+      execution: its `lanes` are a wish; None leaves the choice to this function.
       num_devices: devices over which the lanes are shared equally.
       available: free bytes of one device; None where that is not known, which refuses nothing.
       cores: processor cores; None counts them.
-      together: whether lanes step together; None asks the default device.
-      others: tasks that share the lanes.
 
     Raises:
       InputError: the lanes asked for, or even one a device, need more than three quarters of the
@@ -202,19 +188,20 @@ def choose_lanes(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> choose_lanes(problem, jm.default_solver(problem), count=64, cores=4, together=False)
+      >>> task = Task(problem, 0, jm.default_method(problem), 1e-4)
+      >>> choose_lanes([task], 64, Execution(together=False), cores=4)
       4
     """
+    together, asked = execution.together, execution.lanes
     if together is None:
         together = steps_together(local_devices())
     wanted = _wanted(count) if together else (cores or os.cpu_count() or 1)
-    asked = solver.lanes
     if asked is not None:
         wanted = asked if together else min(asked, wanted)
     lanes = max(1, min(wanted, count))
     lanes = -(-lanes // num_devices) * num_devices
     each = lanes // num_devices
-    memory = memory_of(problem, solver, lanes=each, together=together, others=others)
+    memory = memory_of(tasks, dataclasses.replace(execution, together=together), lanes=each)
     if available is None:
         return lanes
     usable = int(_USABLE_SHARE * available)
@@ -226,24 +213,13 @@ def choose_lanes(
     return (_power_of_two(fits) if together else fits) * num_devices
 
 
-def fit(
-    problem: Problem,
-    solver: Solver,
-    count: int,
-    *,
-    keep_theta: bool = True,
-    others: Sequence[Task] = (),
-    together: bool | None = None,
-) -> Solver:
-    """Return the solver with the number of lanes that this machine runs.
+def fit(tasks: Sequence[Task], count: int, execution: Execution = USUAL) -> int:
+    """Return the number of lanes that this machine runs.
 
     Args:
-      problem: what is to be matched.
-      solver: how.
+      tasks: that share the lanes.
       count: number of metamers, of all tasks.
-      keep_theta: whether the coordinates of all metamers are kept on the host.
-      others: tasks that share the lanes.
-      together: whether lanes step together; None asks the devices.
+      execution: the lanes asked for, and whether coordinates are kept on the host.
 
     Raises:
       InputError: it does not fit, with the estimate and what to change.
@@ -253,23 +229,13 @@ def fit(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> fit(problem, jm.default_solver(problem), count=1).lanes
+      >>> fit([Task(problem, 0, jm.default_method(problem), 1e-4)], count=1)
       1
     """
-    if isinstance(problem.vary, Structure):
-        return solver  # their seeds need no lanes; `edges.seeds_at_once` counts them
     available, host = available_bytes(), available_host_bytes()
     devices = local_devices().count
-    lanes = choose_lanes(
-        problem,
-        solver,
-        count,
-        num_devices=devices,
-        available=available,
-        together=together,
-        others=others,
-    )
-    results = count * memory_of(problem, solver).result if keep_theta else 0
+    lanes = choose_lanes(tasks, count, execution, num_devices=devices, available=available)
+    results = count * memory_of(tasks[:1]).result if execution.keep_theta else 0
     if host is not None and results > _USABLE_SHARE * host:
         raise InputError(
             f"`count` is {count:,}: the coordinates of all metamers need about {_text(results)} of "
@@ -277,7 +243,7 @@ def fit(
             "used; make fewer at a time with `seeds`, or use `keep_theta=False` and take the "
             "graphs from `on_metamer`"
         )
-    return solver.replace(lanes=lanes)
+    return lanes
 
 
 def require_memory(needed: int, what: str, remedy: str) -> None:

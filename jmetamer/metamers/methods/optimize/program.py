@@ -1,15 +1,15 @@
-"""From a problem and a solver to what the compiled loop takes: its program, and its numbers."""
+"""From a problem and settings to what the compiled loop takes: its program, and its numbers."""
 
 from typing import Any
 
 import jax.numpy as jnp
 
+from jmetamer.metamers.methods.method import USUAL, Execution, Task
 from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
 from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
 from jmetamer.metamers.methods.optimize.lanes import Limits, Program
 from jmetamer.metamers.methods.optimize.optimizers import as_optimizer
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.methods.optimize.settings import LoopSettings
 
 # The loop stops a little below the tolerance, because the rebuilt graph is judged again: rounding
 # differs, and entries that tie at the threshold of 0/1 features are settled only then.
@@ -27,66 +27,51 @@ def steps_together(devices: LaneDevices) -> bool:
     return devices.count > 1 or devices.platform != "cpu"
 
 
-def program_of(
-    problem: Problem,
-    solver: Solver,
-    *,
-    devices: LaneDevices | None = None,
-    together: bool | None = None,
-) -> tuple[Program, Any]:
+def program_of(task: Task, execution: Execution = USUAL) -> tuple[Program, Any]:
     """Return what the loop is compiled for, and the basis of its coordinates.
 
     Args:
-      problem: what is to be matched.
-      solver: optimizer, coordinates, precision, and steps between two looks of the host.
-      devices: where lanes live; None takes all devices of this process.
-      together: whether lanes step together; None asks the devices.
+      task: the problem, and a method that is a `LoopSettings`.
+      execution: where lanes live, whether they step together, steps between two looks of the host.
 
     Raises:
       InputError: coordinates that are not exact for the problem.
     """
-    devices = devices or local_devices()
-    coordinates, basis = choose_coordinates(problem, solver.coordinates)
+    method = task.method
+    assert isinstance(method, LoopSettings)
+    devices, together = execution.devices or local_devices(), execution.together
+    coordinates, basis = choose_coordinates(task.problem, method.coordinates)
     program = Program(
-        problem.matching,
+        task.problem.matching,
         coordinates,
-        as_optimizer(solver.optimizer),
-        max(1, min(solver.chunk, solver.steps + 1)),
+        as_optimizer(method.optimizer),
+        max(1, min(execution.chunk, method.num_steps + 1)),
         steps_together(devices) if together is None else together,
         devices,
-        solver.precision,
+        method.precision,
     )
     return program, basis
 
 
-def aim_of(solver: Solver) -> float:
+def aim_of(tolerance: float) -> float:
     """Return the loss at which the loop stops, a little below the tolerance.
 
     Example:
-      >>> from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-      >>> aim_of(Solver(Optimizer("adam", 0.1), tolerance=1.0))
+      >>> aim_of(1.0)
       0.98
     """
-    return _AIM * solver.tolerance
+    return _AIM * tolerance
 
 
-def limits_of(solver: Solver, seed: int) -> Limits:
-    """Return the numbers that steer the loop.
-
-    Args:
-      solver: learning rate, steps and stop rules.
-      seed: base seed of the run.
-
-    Example:
-      >>> from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-      >>> int(limits_of(Solver(Optimizer("adam", 0.1), steps=50), 3).steps)
-      50
-    """
+def limits_of(task: Task) -> Limits:
+    """Return the numbers that steer the loop: learning rate, steps and stop rules."""
+    method = task.method
+    assert isinstance(method, LoopSettings)
     return Limits(
-        jnp.int32(seed),
-        jnp.float32(as_optimizer(solver.optimizer).rate),
-        jnp.int32(solver.steps),
-        jnp.float32(aim_of(solver)),
-        jnp.int32(solver.patience),
-        jnp.float32(solver.improvement),
+        jnp.int32(task.seed),
+        jnp.float32(as_optimizer(method.optimizer).rate),
+        jnp.int32(method.num_steps),
+        jnp.float32(aim_of(task.tolerance)),
+        jnp.int32(method.patience),
+        jnp.float32(method.improvement),
     )

@@ -5,13 +5,13 @@ Each seed is judged as it ends, and its lane takes the next one, whichever task 
 
 import collections
 import concurrent.futures
+import dataclasses
 import functools
 import itertools
 import os
 import queue as queue_module
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,31 +21,15 @@ import numpy as np
 
 from jmetamer._base import undefined
 from jmetamer.metamers.check import Ended, Judge, JudgeOfEach, Verdict, finish
+from jmetamer.metamers.methods.method import USUAL, Execution, Progress, Samples, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.by_task import joined
-from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_devices
-from jmetamer.metamers.methods.optimize.tasks import Task, shared_program
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.methods.optimize.devices import local_devices
+from jmetamer.metamers.methods.optimize.tasks import shared_program
 from jmetamer.metamers.status import Status
-
-TRACE_POINTS = 200
 
 # (task, seed id): what a lane works on.
 Item = tuple[int, int]
-
-
-class Finished(NamedTuple):
-    """One seed at its end: the lane, its loss curve [s], the hard graph and the verdict on it.
-
-    `details` are numbers by name that only this way of making metamers has to tell.
-    """
-
-    lane: engine.Lane
-    curve: np.ndarray
-    graph: jraph.GraphsTuple
-    verdict: Verdict
-    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class SeedQueue:
@@ -83,22 +67,6 @@ class SeedQueue:
             self.closed = True
 
 
-class Progress(NamedTuple):
-    """How far a call of `generate` or `generate_each` has come.
-
-    Attributes:
-      done: metamers finished.
-      total: metamers asked for.
-      loss: median L_act over the lanes that reported.
-      executed: steps of lanes so far, those of lanes that had ended included.
-    """
-
-    done: int
-    total: int
-    loss: float
-    executed: int = 0
-
-
 class _Under(NamedTuple):
     """A group of ended lanes that the devices still judge."""
 
@@ -110,39 +78,24 @@ class _Under(NamedTuple):
 
 
 class Synthesis:
-    """The setting of one call: program, data and limits, ready to run seeds.
+    """The lanes of one call: program, data and limits, ready to run seeds.
 
     Args:
-      problem: what to match.
-      seed: base seed; metamer i uses `fold_in(key(seed), i)`.
-      solver: optimizer, number of steps, tolerance, stop rules, coordinates.
-      trace_points: number of points of each loss curve.
-      devices: where lanes live; None takes all devices of this process.
-      others: tasks that share the lanes; the first three arguments are task 0, these come next.
-      together: whether lanes step together; None asks the devices.
+      tasks: that share the lanes.
+      execution: where lanes live, how they step, and how many there are; None takes one a seed.
 
     Raises:
       InputError: tasks that cannot share lanes.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        seed: int,
-        solver: Solver,
-        trace_points: int,
-        devices: LaneDevices | None = None,
-        *,
-        others: Sequence[Task] = (),
-        together: bool | None = None,
-    ) -> None:
-        self.devices = devices = devices or local_devices()
-        self.problem, self.seed, self.solver = problem, int(seed), solver
-        self.tasks = (Task(problem, int(seed), solver), *others)
-        self.program, self.data = shared_program(self.tasks, devices=devices, together=together)
+    def __init__(self, tasks: Sequence[Task], execution: Execution = USUAL) -> None:
+        self.devices = execution.devices or local_devices()
+        self.tasks, self.execution = tasks, execution
+        self.program, self.data = shared_program(
+            tasks, dataclasses.replace(execution, devices=self.devices)
+        )
         self.arrays, self.basis, self.limits = self._whole()
-        self.trace_steps = [steps_of_trace(task.solver.steps, trace_points) for task in self.tasks]
-        self.judges = [Judge(task.problem) for task in self.tasks]
+        self.judges = [Judge(task.problem) for task in tasks]
 
     @functools.cached_property
     def judge_each(self) -> JudgeOfEach:
@@ -150,11 +103,10 @@ class Synthesis:
         data = self.arrays, self.basis, self.limits
         return JudgeOfEach(self.judges, self.devices, self.program.coordinates, data)
 
-    def finished(
-        self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None
-    ) -> Iterator[Finished]:
+    def finished(self, seed_ids: Sequence[int]) -> Iterator[Samples]:
         """Yield every seed of every task as it ends, in no particular order."""
         talking = threading.Lock()  # lanes of several threads report
+        progress = self.execution.progress
 
         def told(seen: Progress) -> None:
             with talking:
@@ -164,7 +116,7 @@ class Synthesis:
         # Tasks take turns: the seeds that are under way at the end are of all of them.
         queue = SeedQueue([(task, seed) for seed in seed_ids for task in range(len(self.tasks))])
         if self.program.together:
-            width = self.devices.padded(min(self.solver.lanes or queue.total, queue.total))
+            width = self.devices.padded(min(self.execution.lanes or queue.total, queue.total))
             return self._crew(queue, width, told)
         return self._on_cores(queue, told)
 
@@ -176,12 +128,12 @@ class Synthesis:
             tuple(joined(trees) for trees in zip(*self.data, strict=True))
         )
 
-    def _on_cores(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
+    def _on_cores(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Samples]:
         """Run one lane a processor core, each in a thread of its own.
 
         A thread keeps the start of its seed: drawing it again would cost as much as many steps.
         """
-        ended: queue_module.Queue[Finished | BaseException | None] = queue_module.Queue()
+        ended: queue_module.Queue[Samples | BaseException | None] = queue_module.Queue()
         self._compile()
 
         def work() -> None:
@@ -193,7 +145,7 @@ class Synthesis:
                 ended.put(error)
 
         cores = os.cpu_count() or 1
-        workers = min(cores, self.solver.lanes or cores, queue.total)
+        workers = min(cores, self.execution.lanes or cores, queue.total)
         threads = [threading.Thread(target=work, daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
@@ -238,7 +190,7 @@ class Synthesis:
         problem, basis = self.tasks[task].problem, self.data[task][1]
         return finish(problem, self.program.coordinates, basis, theta, constants, drawn)
 
-    def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Finished]:
+    def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Samples]:
         """Run one lane from seed to seed."""
         while (item := queue.take()) is not None:
             task, _ = item
@@ -256,7 +208,8 @@ class Synthesis:
             lane = _picked(jax.device_get(taken), 0)._replace(task=np.int32(task))
             graph = self._finish(task, lane.best_theta, _picked(state.constants, 0), drawn)
             verdict = jax.device_get(self.judges[task](graph))
-            yield Finished(lane, np.concatenate(curves), graph, verdict)
+            batched = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (lane, verdict))
+            yield _samples(batched[0], [graph], [np.concatenate(curves)], batched[1])
             queue.done()
             told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
 
@@ -265,7 +218,7 @@ class Synthesis:
 
     def _crew(
         self, queue: SeedQueue, width: int, told: Callable[[Progress], None]
-    ) -> Iterator[Finished]:
+    ) -> Iterator[Samples]:
         """Run `width` lanes; one that ends is judged and takes the next item of the queue.
 
         What the devices do next is always asked for before finished metamers are handed out, so
@@ -334,42 +287,37 @@ class Synthesis:
         curves = [np.concatenate(history[place]) for place in itertools.chain(*group)]
         return _Under(taken, verdicts, graphs, rows, curves)
 
-    def _handed_out(self, under: _Under | None, queue: SeedQueue) -> Iterator[Finished]:
+    def _handed_out(self, under: _Under | None, queue: SeedQueue) -> Iterator[Samples]:
         """Wait for the verdicts on a group and yield its metamers."""
         if under is None:
             return
-        lanes, verdicts = jax.device_get((under.taken, under.verdicts))
-        for row, curve, graph in zip(under.rows, under.curves, under.graphs, strict=True):
-            yield Finished(_picked(lanes, row), curve, graph, _picked(verdicts, row))
+        meant = np.array(under.rows)
+        found = _picked(jax.device_get((under.taken, under.verdicts)), meant)
+        yield _samples(found[0], under.graphs, under.curves, found[1])
+        for _ in under.rows:
             queue.done()
 
 
-def steps_of_trace(steps: int, trace_points: int) -> np.ndarray:
-    """Return the steps of the points of a loss curve, [s] int32, from 0 to the last one.
-
-    Args:
-      steps: largest number of steps.
-      trace_points: largest number of points.
-
-    Example:
-      >>> steps_of_trace(8, 3).tolist()
-      [0, 4, 8]
-    """
-    points = np.linspace(0, steps, min(trace_points, steps + 1))
-    return np.unique(points.astype(np.int32))
-
-
-def thinned(curve: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Return a loss curve at some steps, rising from 0; NaN after its end.
-
-    Example:
-      >>> thinned(np.array([3.0, 2.0]), steps_of_trace(4, 3))
-      array([ 3., nan, nan], dtype=float32)
-    """
-    inside = steps[steps < curve.size]
-    thin = np.full(steps.shape, np.nan, np.float32)
-    thin[: inside.size] = curve[inside]
-    return thin
+def _samples(
+    lanes: Any,
+    graphs: Sequence[jraph.GraphsTuple],
+    curves: Sequence[np.ndarray],
+    verdicts: Verdict,
+) -> Samples:
+    """Return ended lanes, with a leading axis, as what every method hands back."""
+    return Samples(
+        np.asarray(lanes.task),
+        lanes.seed_id,
+        lanes.best_theta,
+        graphs,
+        lanes.initial_loss,
+        lanes.best_loss,
+        lanes.penalty,
+        lanes.step,
+        lanes.status,
+        curves,
+        verdicts,
+    )
 
 
 def _columns(items: Sequence[Item | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -385,6 +333,6 @@ def _median(losses: np.ndarray) -> float:
     return float(np.median(seen)) if seen.size else float("nan")
 
 
-def _picked(tree: Any, index: int) -> Any:
+def _picked(tree: Any, index: Any) -> Any:
     """Return entry `index` of the leading axis of every array."""
     return jax.tree.map(lambda array: array[index], tree)

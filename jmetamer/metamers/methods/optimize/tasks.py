@@ -1,16 +1,14 @@
 """Tasks that share lanes: one program and data of equal shapes, or a message that says why not."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.methods.optimize.devices import LaneDevices
+from jmetamer.metamers.methods.method import USUAL, Execution, Task
 from jmetamer.metamers.methods.optimize.lanes import Program
 from jmetamer.metamers.methods.optimize.program import limits_of, program_of
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
 
 _SHARED = {
     "model": "the network",
@@ -26,35 +24,20 @@ _SHARED = {
 }
 _REMEDY = (
     "problems of one call must have one network (its parameters may differ), the same layers, loss "
-    "and parameterization, one solver but for learning rate, steps and stop rules, and as many "
+    "and parameterization, one method but for learning rate, steps and stop rules, and as many "
     "nodes, features, edges and target nodes; pad the graphs to equal numbers, or call `generate` "
     "for each"
 )
 
 
-class Task(NamedTuple):
-    """What a seed belongs to.
-
-    Attributes:
-      problem: what to match.
-      seed: base seed; metamer i uses `fold_in(key(seed), i)`.
-      solver: how; lanes are the first task's affair.
-    """
-
-    problem: Problem
-    seed: int
-    solver: Solver
-
-
 def shared_program(
-    tasks: Sequence[Task], *, devices: LaneDevices | None = None, together: bool | None = None
+    tasks: Sequence[Task], execution: Execution = USUAL
 ) -> tuple[Program, list[tuple[Any, Any, Any]]]:
     """Return the program of all tasks, and (arrays, basis, limits) of each.
 
     Args:
       tasks: at least one.
-      devices: where lanes live; None takes all devices of this process.
-      together: whether lanes step together; None asks the devices.
+      execution: where lanes live, and how they step.
 
     Raises:
       InputError: they need different programs or shapes; the first difference is named.
@@ -64,7 +47,8 @@ def shared_program(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> first, last = (jm.Problem(trained, data.graph, layer=n) for n in ("conv1", "logits"))
-      >>> shared_program([Task(each, 0, jm.default_solver(each)) for each in (first, last)])
+      >>> methods = [jm.default_method(each) for each in (first, last)]
+      >>> shared_program([Task(first, 0, methods[0], 1e-4), Task(last, 0, methods[1], 1e-4)])
       Traceback (most recent call last):
       ...
       jmetamer._base.errors.InputError: `problems` 0 and 1 cannot share lanes: the matched layers
@@ -72,9 +56,9 @@ def shared_program(
     """
     first, program = None, None
     data = []
-    for number, (problem, seed, solver) in enumerate(tasks):
-        own, basis = program_of(problem, solver, devices=devices, together=together)
-        mine = problem.arrays, basis, limits_of(solver, seed)
+    for number, task in enumerate(tasks):
+        own, basis = program_of(task, execution)
+        mine = task.problem.arrays, basis, limits_of(task)
         if program is None:
             program, first = own, mine
         difference = next(_differences(program, own, first, mine), None)

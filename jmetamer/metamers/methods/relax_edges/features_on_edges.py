@@ -1,6 +1,5 @@
 """Features optimized on hard edges, in the lanes of the feature engine, each with its own graph."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,12 +11,12 @@ import numpy as np
 from jmetamer._base import undefined
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
+from jmetamer.metamers.methods.method import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.by_task import ByTask, of_task
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.methods.optimize.program import limits_of, program_of
-from jmetamer.metamers.problem import Arrays, Problem
-from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.problem import Arrays
 from jmetamer.metamers.status import Status
 
 
@@ -39,23 +38,18 @@ class FeaturesOnEdges:
     """Runs the loop of the feature engine on graphs of one shape.
 
     Args:
-      problem: what is matched; its `vary` is one of the `Structure` settings.
-      seed: base seed.
-      solver: optimizer, steps, tolerance, stop rules and coordinates of the features.
+      task: the features alone vary, by `Optimize`.
       together: whether lanes step together.
 
     Raises:
       InputError: coordinates that are not exact for the features.
     """
 
-    def __init__(self, problem: Problem, seed: int, solver: Solver, *, together: bool) -> None:
-        features = problem.vary.features  # type: ignore[union-attr]
-        problem = dataclasses.replace(problem, vary=features)
-        self.arrays = problem.arrays
-        self.program, self.basis = program_of(
-            problem, solver, devices=LaneDevices(), together=together
-        )
-        self.limits = limits_of(solver, seed)
+    def __init__(self, task: Task, *, together: bool) -> None:
+        self.arrays = task.problem.arrays
+        execution = Execution(devices=LaneDevices(), together=together)
+        self.program, self.basis = program_of(task, execution)
+        self.limits = limits_of(task)
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""From a problem and a solver to what the relaxation of edges is compiled for, and its numbers."""
+"""From a task to what the relaxation of edges is compiled for, and its numbers."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,12 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph
+from jmetamer.metamers.methods.method import Task
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
 from jmetamer.metamers.methods.optimize.program import aim_of
+from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.relax_edges.refill import all_other_pairs
 from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges, is_directed, most_pairs
 from jmetamer.metamers.vary.movable import movable_edges, named
 
@@ -115,17 +116,19 @@ class Data(NamedTuple):
         return num_nodes(self.arrays.graph) if self.nodes is None else self.nodes.shape[0]
 
 
-def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, Data]:
+def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
     """Return what is compiled, and the data of all seeds.
 
     Args:
-      problem: its `vary` is one of the `Structure` settings.
-      solver: of edges alone, also the optimizer of their weights.
+      task: its `vary` is one of the `Structure` settings; of edges alone, its method has the
+        optimizer of their weights.
       together: whether seeds are relaxed all at once.
 
     Raises:
       InputError: an optimizer that cannot go on when pairs are exchanged.
     """
+    problem, method = task.problem, task.method
+    assert isinstance(method, LoopSettings)
     edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
     reference = problem.graph
     directed = is_directed(reference, edges.directed)
@@ -157,11 +160,11 @@ def plan_of(problem: Problem, solver: Solver, *, together: bool) -> tuple[Plan, 
         asked >= others,
         edges.refill,
         edges.budget is not None,
-        weight_optimizer(solver) if problem.vary is edges else optimizer,
+        weight_optimizer(method.optimizer) if problem.vary is edges else optimizer,
         Optimizer("adam", feature_rate),
         edges.draws,
         together,
-        solver.precision,
+        method.precision,
     )
     listed = nothing
     if plan.holds_all:
@@ -180,50 +183,53 @@ def _entry(problem: Problem) -> jax.Array | None:
         return arrays.graph.nodes @ first.weights
 
 
-def numbers_of(problem: Problem, solver: Solver, seed: int, plan: Plan) -> Numbers:
+def numbers_of(task: Task, plan: Plan) -> Numbers:
     """Return the numbers of one call.
 
     Args:
-      problem: its `vary` is one of the `Structure` settings.
-      solver: number of steps, tolerance, stop rules.
-      seed: base seed of the run.
+      task: its `vary` is one of the `Structure` settings; steps and stop rules of its method.
       plan: holds the optimizers, whose rates are numbers.
     """
+    problem, method = task.problem, task.method
+    assert isinstance(method, LoopSettings)
     edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
-    # With features the relaxation is a schedule of its own; the solver's patience is theirs.
+    # With features the relaxation is a schedule of its own; the method's patience is theirs.
     alone = problem.vary is edges
     kicks = (_KICKS if plan.holds_all else 0) if edges.kicks is None else edges.kicks
     return Numbers(
-        jnp.int32(seed),
+        jnp.int32(task.seed),
         jnp.float32(plan.optimizer.rate),
         jnp.float32(plan.feature_optimizer.rate),
-        jnp.int32(solver.steps),
+        jnp.int32(method.num_steps),
         jnp.float32(edges.penalty),
         jnp.float32(edges.distance or 0),
         jnp.float32(np.inf if edges.budget is None else edges.budget),
         jnp.int32(edges.flips),
         jnp.int32(kicks),
-        jnp.float32(aim_of(solver)),
-        jnp.int32(solver.patience if alone else np.iinfo(np.int32).max),
-        jnp.float32(solver.improvement),
+        jnp.float32(aim_of(task.tolerance)),
+        jnp.int32(method.patience if alone else np.iinfo(np.int32).max),
+        jnp.float32(method.improvement),
     )
 
 
-def weight_optimizer(solver: Solver) -> Any:
-    """Return the solver's optimizer where it can move the weights of pairs that are exchanged.
+def weight_optimizer(given: Any) -> Any:
+    """Return an optimizer where it can move the weights of pairs that are exchanged.
 
     Its state must be numbers of each weight, which are forgotten with their pair.
+
+    Args:
+      given: an `Optimizer`, or an optax transformation.
 
     Raises:
       InputError: it keeps something else, as the history of L-BFGS.
 
     Example:
-      >>> weight_optimizer(Solver(Optimizer("lane_lbfgs")))
+      >>> weight_optimizer(Optimizer("lane_lbfgs"))
       Traceback (most recent call last):
       ...
       jmetamer._base.errors.InputError: ...
     """
-    optimizer = as_optimizer(solver.optimizer)
+    optimizer = as_optimizer(given)
     keeps = False
     if getattr(optimizer, "name", None) not in WITHOUT_RATE:
         built = optimizer.build(jnp.float32(1), jnp.int32(1))
@@ -231,7 +237,7 @@ def weight_optimizer(solver: Solver) -> Any:
         keeps = all(leaf.shape in ((), (7,)) for leaf in jax.tree.leaves(state))
     if not keeps:
         raise InputError(
-            f"`optimizer` is {solver.optimizer!r}, which keeps a history of past steps, but pairs "
+            f"`optimizer` is {given!r}, which keeps a history of past steps, but pairs "
             "are exchanged on the way; take one that keeps numbers of each weight alone, such as "
             "`Optimizer('adam', 0.05)`"
         )

@@ -11,7 +11,6 @@ from jmetamer._base.live_bytes import live_bytes, tree_bytes
 from jmetamer.metamers.methods.optimize.memory import available_bytes
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
-from jmetamer.metamers.solver import Solver
 
 # The rest is left to fragmentation, to the compiler's own choices and to other users.
 _USABLE_SHARE = 0.5
@@ -19,25 +18,25 @@ _USABLE_SHARE = 0.5
 _MOST = 256
 
 
-def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, solver: Solver, count: int) -> int:
+def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, lanes: int | None, count: int) -> int:
     """Return how many seeds run together: one on a processor, else those asked for or that fit.
 
     Args:
       plan: what is run.
       data: of the reference.
       numbers: that steer the loop.
-      solver: its `lanes` are a wish.
+      lanes: those asked for; None takes as many as are useful.
       count: number of seeds.
 
     Raises:
       InputError: one seed, or the number asked for, needs more than half of the free memory.
     """
-    wanted = wanted_at_once(solver, count, together=plan.together)
+    wanted = wanted_at_once(lanes, count, together=plan.together)
     available = available_bytes()
     if available is None:
         return wanted
     fits = int(_USABLE_SHARE * available) // bytes_of_seed(plan, data, numbers)
-    if fits < 1 or (solver.lanes is not None and fits < wanted):
+    if fits < 1 or (lanes is not None and fits < wanted):
         asked = "one seed" if fits < 1 else f"`lanes`={wanted}"
         raise InputError(
             f"{asked} of {data.pairs.senders.shape[0]:,} edges and {plan.num_block:,} candidates "
@@ -47,21 +46,19 @@ def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, solver: Solver, coun
     return min(wanted, fits)
 
 
-def wanted_at_once(solver: Solver, count: int, *, together: bool) -> int:
+def wanted_at_once(lanes: int | None, count: int, *, together: bool) -> int:
     """Return how many seeds would run together if the memory had no end.
 
     Args:
-      solver: its `lanes` are a wish.
+      lanes: those asked for; None takes as many as are useful.
       count: number of seeds.
       together: whether seeds are relaxed all at once.
 
     Example:
-      >>> from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-      >>> solver = Solver(Optimizer("adam", 0.05))
-      >>> [wanted_at_once(solver, 1000, together=together) for together in (True, False)]
+      >>> [wanted_at_once(None, 1000, together=together) for together in (True, False)]
       [256, 1]
     """
-    return min(count, solver.lanes or _MOST) if together else 1
+    return min(count, lanes or _MOST) if together else 1
 
 
 def bytes_of_seed(plan: Plan, data: Data, numbers: Numbers) -> int:

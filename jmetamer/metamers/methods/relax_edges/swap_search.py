@@ -1,22 +1,41 @@
 """Descent by double-edge swaps: every node keeps its degree, and the loss only falls."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
+import jraph
 
 from jmetamer._base.arguments import Count, checked
+from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.errors import InputError
+from jmetamer._base.keys import seed_key
+from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
+from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task
+from jmetamer.metamers.methods.relax_edges.hard_graph import graph_of_theta
+from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs
+from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
+from jmetamer.metamers.methods.relax_edges.programs import each
+from jmetamer.metamers.methods.relax_edges.relax_edges import (
+    RelaxEdges,
+    footprint,
+    starts_with_edges,
+)
+from jmetamer.metamers.methods.relax_edges.relaxation import start_edges
 from jmetamer.metamers.methods.relax_edges.searched import Searched
 from jmetamer.metamers.methods.relax_edges.swaps import Swap, propose_swap, swapped
+from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
+from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.vary.edges import BinaryEdges
 
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class SwapSearch:
-    """Settings of `swap_search`.
+class SwapSearch(Method):
+    """Descent over hard edges by double-edge swaps, without weights and without gradients.
 
     Attributes:
       steps: swaps tried in a row; each looks at all proposals and takes the best.
@@ -29,6 +48,74 @@ class SwapSearch:
 
     steps: Count = 200
     proposals: Count = 32
+    name: ClassVar[str] = "swap_search"
+
+    def for_problem(self, problem: Problem) -> Self:
+        """Return the settings themselves; refuse what only a relaxation keeps."""
+        vary = problem.vary
+        if not isinstance(vary, BinaryEdges):
+            raise InputError(
+                f"method 'swap_search' searches over edges alone, but `vary` is {vary!r}; use "
+                "`BinaryEdges()`, or leave `method` out"
+            )
+        if vary.start not in ("noise", "rewired") or vary.budget is not None:
+            raise InputError(
+                "method 'swap_search' takes `start` 'noise' or 'rewired' and no `budget`, which "
+                f"only the relaxation keeps, but `start` is {vary.start!r} and `budget` "
+                f"{vary.budget}; change them, or leave `method` out"
+            )
+        return self
+
+    def longest(self, problem: Problem) -> int:
+        """Return the number of swaps tried."""
+        return self.steps
+
+    def memory(self, tasks: Sequence[Task], count: int, execution: Execution) -> Footprint:
+        """Return the number of seeds that run at once, and the bytes that they need."""
+        return footprint(self._seeds(tasks[0], execution), count)
+
+    def run(
+        self, tasks: Sequence[Task], seed_ids: Sequence[int], execution: Execution
+    ) -> Iterator[Samples]:
+        """Yield seeds in the order given."""
+        (task,) = tasks
+        yield from self._seeds(task, execution).finished(seed_ids)
+
+    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+        """Return the simple graph of these edges."""
+        return graph_of_theta(problem, theta)
+
+    def starts(self, problem: Problem, seed: int) -> Callable[[int], jraph.GraphsTuple]:
+        """Return what draws the edges at which a seed begins."""
+        return starts_with_edges(problem, seed)
+
+    def _seeds(self, task: Task, execution: Execution) -> EdgeSynthesis:
+        assert isinstance(task.problem.vary, BinaryEdges)
+        relaxed = task._replace(method=RelaxEdges().filled_for(task.problem.vary))
+
+        def search(plan: Plan, seed_ids: Any, data: Data, numbers: Numbers) -> Searched:
+            return _search(plan, self, seed_ids, data, numbers)
+
+        return EdgeSynthesis(relaxed, execution, search)
+
+
+@compile_function(static=2)
+def _search(
+    plan: Plan, settings: SwapSearch, seed_ids: jax.Array, data: Data, numbers: Numbers
+) -> Searched:
+    """Return where the searches of seeds [s] end, at the highest matmul precision."""
+
+    def loss(pairs: Pairs, weight: jax.Array) -> jax.Array:
+        return loss_of_pairs(pairs, weight, (), plan, data)[1]
+
+    def one(seed_id: jax.Array) -> Searched:
+        key = seed_key(numbers.base_seed, seed_id)
+        key_start, key_search = (jax.random.fold_in(key, i) for i in (0, 2))
+        pairs = start_edges(key_start, plan, data)
+        return swap_search(key_search, pairs, pairs.is_pair, loss, settings, plan.directed)
+
+    with highest_precision():
+        return each(plan, one, seed_ids)
 
 
 def swap_search(

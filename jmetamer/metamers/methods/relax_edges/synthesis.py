@@ -1,6 +1,7 @@
 """`EdgeSynthesis`: seeds of a problem whose edges vary, from their start to a judged hard graph."""
 
 import concurrent.futures
+import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,41 +15,28 @@ import numpy as np
 from jmetamer._base import undefined
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.check import Judge
-from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps
+from jmetamer.metamers.methods.method import USUAL, Execution, Progress, Samples, Task
 from jmetamer.metamers.methods.optimize.devices import local_devices
-from jmetamer.metamers.methods.optimize.lanes import Lane, ended_lane
+from jmetamer.metamers.methods.optimize.optimize import Optimize
 from jmetamer.metamers.methods.optimize.program import steps_together
-from jmetamer.metamers.methods.optimize.synthesis import (
-    TRACE_POINTS,
-    Finished,
-    Progress,
-    steps_of_trace,
-)
+from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.features_on_edges import FeaturesOnEdges, Optimized
 from jmetamer.metamers.methods.relax_edges.hard_graph import (
-    EdgesTheta,
     edges_theta,
     graph_of_theta,
     host_graph,
     padded_edges,
 )
 from jmetamer.metamers.methods.relax_edges.hardening import Hardened
-from jmetamer.metamers.methods.relax_edges.plan import numbers_of, plan_of
+from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan, numbers_of, plan_of
 from jmetamer.metamers.methods.relax_edges.relaxation import Relaxed
 from jmetamer.metamers.methods.relax_edges.searched import Searched
-from jmetamer.metamers.methods.relax_edges.searching import (
-    Search,
-    refuse_coordinates,
-    search,
-    search_named,
-)
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import seeds_at_once
-from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.solver import Solver
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
 from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesGivenEdges, Structure
+
+SearchOfSeeds = Callable[[Plan, np.ndarray, Data, Numbers], Searched]
 
 # Candidates are exchanged in this share of the steps; then the weights settle.
 _EXCHANGING = 0.75
@@ -74,19 +62,18 @@ class _Edges(NamedTuple):
 
 
 class EdgeSynthesis:
-    """The setting of one call: the same attributes as `Synthesis`, for problems of edges.
+    """The seeds of one problem whose edges vary.
 
     The edges of a seed are relaxed and made hard (or searched, or only drawn), then features are
     optimized where they vary; the hard graph is judged as every other. A processor runs one seed
     on each core, accelerators many at once. A seed's result depends on no other seed.
 
     Args:
-      problem: what to match; its `vary` is one of the `Structure` settings.
-      seed: base seed; metamer i starts from `fold_in(key(seed), i)`.
-      solver: steps, tolerance and stop rules; of edges alone also their optimizer, else that of
-        the features; `method` "optimize" or a discrete search.
-      trace_points: number of points of each loss curve.
-      together: whether seeds run all at once; None asks the devices.
+      task: its `vary` is one of the `Structure` settings, its method a `LoopSettings`: of edges
+        alone also their optimizer, else that of the features.
+      execution: how many seeds at once, and whether they run all at once.
+      search: of hard edges, in place of a relaxation: from (plan, seed ids, data, numbers) to
+        `Searched` of seeds.
 
     Raises:
       InputError: settings that do not apply to the problem; the message says which do.
@@ -96,80 +83,61 @@ class EdgeSynthesis:
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges())
-      >>> solver = jm.default_solver(problem).replace(steps=20)
-      >>> finished = next(EdgeSynthesis(problem, 0, solver).finished([3]))
-      >>> int(finished.lane.seed_id), bool(finished.verdict.loss < finished.lane.initial_loss)
-      (3, True)
+      >>> task = Task(problem, 0, jm.RelaxEdges(steps=20).for_problem(problem), 1e-2)
+      >>> samples = next(EdgeSynthesis(task).finished([3]))
+      >>> samples.seed_id.tolist(), bool(samples.verdicts.loss < samples.loss_initial)
+      ([3], True)
     """
 
-    coordinates = "edges"  # theta is the hard edges themselves
-
     def __init__(
-        self,
-        problem: Problem,
-        seed: int,
-        solver: Solver,
-        trace_points: int = TRACE_POINTS,
-        *,
-        together: bool | None = None,
+        self, task: Task, execution: Execution = USUAL, search: SearchOfSeeds | None = None
     ) -> None:
+        problem, method = task.problem, task.method
         vary = problem.vary
         assert isinstance(vary, Structure)
-        self.problem, self.seed, self.solver, self.vary = problem, int(seed), solver, vary
-        self.searched: Search | None = None
-        if solver.method != "optimize":
-            searched = search_named(solver.method, problem)
-            assert not isinstance(searched, ColorSwaps)  # `SwapSynthesis` makes them
-            self.searched = searched
-        elif not isinstance(vary, FeaturesGivenEdges):
-            require_edge_gradient(problem.trained.model, vary)
-        if isinstance(vary, BinaryEdges):
-            refuse_coordinates(solver)
+        assert isinstance(method, LoopSettings)
+        self.task, self.execution, self.vary, self.search = task, execution, vary, search
+        self.problem, self.steps = problem, method.num_steps
+        together = execution.together
         together = steps_together(local_devices()) if together is None else together
-        self.plan, self.data = plan_of(problem, solver, together=together)
-        self.numbers = numbers_of(problem, solver, self.seed, self.plan)
+        self.plan, self.data = plan_of(task, together=together)
+        self.numbers = numbers_of(task, self.plan)
         self.features = None
         if not isinstance(vary, BinaryEdges):
-            self.features = FeaturesOnEdges(problem, self.seed, solver, together=together)
-        self.trace_step = steps_of_trace(self._most_steps(), trace_points)
+            loop = {f.name: getattr(method, f.name) for f in dataclasses.fields(LoopSettings)}
+            alone = dataclasses.replace(problem, vary=vary.features)
+            by_gradients = task._replace(problem=alone, method=Optimize(**loop))
+            self.features = FeaturesOnEdges(by_gradients, together=together)
         self.judge = Judge(problem)
 
-    def finished(
-        self, seed_ids: Sequence[int], progress: Callable[[Progress], None] | None = None
-    ) -> Iterator[Finished]:
-        """Yield every seed as it ends, in the order given."""
-        width = seeds_at_once(self.plan, self.data, self.numbers, self.solver, len(seed_ids))
-        groups = [seed_ids[i : i + width] for i in range(0, len(seed_ids), width)]
-        reporter = _Reporter(len(seed_ids), progress)
+    def at_once(self, count: int) -> int:
+        """Return how many seeds of `count` are under way at once."""
+        return seeds_at_once(self.plan, self.data, self.numbers, self.execution.lanes, count)
 
-        def run(group: Sequence[int]) -> list[Finished]:
+    def finished(self, seed_ids: Sequence[int]) -> Iterator[Samples]:
+        """Yield groups of seeds as they end, in the order given."""
+        width = self.at_once(len(seed_ids))
+        groups = [seed_ids[i : i + width] for i in range(0, len(seed_ids), width)]
+        reporter = _Reporter(len(seed_ids), self.execution.progress)
+
+        def run(group: Sequence[int]) -> Samples:
             # Repeated to the full width, so that the last group compiles nothing.
             padded = np.array([*group, *[group[0]] * (width - len(group))], np.int32)
             found = self._judged(padded, self._edges_of(padded, reporter), reporter)
             reporter.ended(len(group))
-            return found[: len(group)]
+            return found.of(range(len(group)))
 
         # The first one alone: threads would compile the same programs twice.
-        yield from run(groups[0])
+        yield run(groups[0])
         cores = 1 if self.plan.together else os.cpu_count() or 1
-        pool = concurrent.futures.ThreadPoolExecutor(min(cores, self.solver.lanes or cores))
+        pool = concurrent.futures.ThreadPoolExecutor(min(cores, self.execution.lanes or cores))
         try:
-            for found in pool.map(run, groups[1:]):
-                yield from found
+            yield from pool.map(run, groups[1:])
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _most_steps(self) -> int:
-        """Return the number of steps of a seed that never ends early."""
-        if self.searched is not None:
-            return self.searched.steps
-        relaxed = 0 if isinstance(self.vary, FeaturesGivenEdges) else self.solver.steps
-        optimized = 0 if isinstance(self.vary, BinaryEdges) else self.solver.steps
-        # Both parts look at their last iterate.
-        return relaxed + optimized + (relaxed > 0 and optimized > 0)
-
     def _edges_of(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
-        if self.searched is not None:
+        if self.search is not None:
             return self._searched(seed_ids, reporter)
         if isinstance(self.vary, FeaturesGivenEdges):
             return self._drawn(seed_ids)
@@ -187,8 +155,8 @@ class EdgeSynthesis:
 
     def _searched(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
         """Search over hard edges without weights."""
-        assert self.searched is not None
-        found = jax.device_get(search(self.plan, self.searched, seed_ids, self.data, self.numbers))
+        assert self.search is not None
+        found = jax.device_get(self.search(self.plan, seed_ids, self.data, self.numbers))
         edges = []
         for place in range(len(seed_ids)):
             one: Searched = jax.tree.map(lambda array: array[place], found)  # noqa: B023
@@ -238,7 +206,7 @@ class EdgeSynthesis:
     def _descend(self, seed_ids: np.ndarray, reporter: "_Reporter") -> tuple[Relaxed, np.ndarray]:
         """Take all steps, exchanging candidates on the way; return losses [s, steps + 1]."""
         plan, data, numbers = self.plan, self.data, self.numbers
-        steps, every = self.solver.steps, self.vary.edges.refill_every
+        steps, every = self.steps, self.vary.edges.refill_every
         state = programs.begin(plan, seed_ids, data, numbers)
         curves: list[np.ndarray] = []
         taken = 0
@@ -255,9 +223,7 @@ class EdgeSynthesis:
                 state = programs.exchange(plan, state, data)
         return state, np.concatenate(curves, axis=1)
 
-    def _judged(
-        self, seed_ids: np.ndarray, edges: list[_Edges], reporter: "_Reporter"
-    ) -> list[Finished]:
+    def _judged(self, seed_ids: np.ndarray, edges: list[_Edges], reporter: "_Reporter") -> Samples:
         """Return hard graphs, with features optimized on them where they vary, and verdicts."""
         thetas = [edges_theta(one.pairs, one.present) for one in edges]
         padded = self._padded([host_graph(self.problem, theta) for theta in thetas])
@@ -273,14 +239,31 @@ class EdgeSynthesis:
                 for theta, one in zip(thetas, optimized, strict=True)
             ]
             edges = [_continued(*each) for each in zip(edges, optimized, strict=True)]
-        found = []
-        for seed_id, one, theta, seen in zip(seed_ids, edges, thetas, padded, strict=True):
-            graph = graph_of_theta(self.problem, theta)
-            # Judged with the padding, so that graphs of all seeds share one compiled program.
-            verdict = jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
-            lane = _lane(int(seed_id), theta, one.lane, verdict.loss, self.solver.tolerance)
-            found.append(Finished(lane, one.curve, graph, verdict, one.details))
-        return found
+        graphs = [graph_of_theta(self.problem, theta) for theta in thetas]
+        # Judged with the padding, so that graphs of all seeds share one compiled program.
+        verdicts = [
+            jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
+            for seen, graph in zip(padded, graphs, strict=True)
+        ]
+        rows = _stacked([(theta, verdict) for theta, verdict in zip(thetas, verdicts, strict=True)])
+        lane = _stacked([one.lane for one in edges])
+        details = _stacked([one.details for one in edges])
+        # Weights between 0 and 1 may be good enough where the hard edges are not.
+        lost = (lane["status"] == Status.CONVERGED) & ~(rows[1].loss <= self.task.tolerance)
+        return Samples(
+            np.zeros(len(seed_ids), np.int32),
+            seed_ids,
+            rows[0],
+            graphs,
+            lane["initial_loss"],
+            lane["best_loss"],
+            lane["penalty"],
+            lane["step"],
+            np.where(lost, Status.STALLED, lane["status"]),
+            [one.curve for one in edges],
+            rows[1],
+            details,
+        )
 
     def _padded(self, graphs: list[jraph.GraphsTuple]) -> list[jraph.GraphsTuple]:
         """Return the graphs with as many edges as there may be.
@@ -341,12 +324,5 @@ def _continued(edges: _Edges, optimized: Optimized) -> _Edges:
     return edges._replace(curve=curve, lane=numbers)
 
 
-def _lane(
-    seed_id: int, theta: EdgesTheta, numbers: dict[str, Any], loss: float, tolerance: float
-) -> Lane:
-    """Return what a lane of the feature engine would have ended as."""
-    status = numbers["status"]
-    if status == Status.CONVERGED and not loss <= tolerance:
-        # Weights between 0 and 1 were good enough, the hard edges are not.
-        status = Status.STALLED
-    return ended_lane(seed_id, theta, **numbers | {"status": status})
+def _stacked(rows: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.undefined import UNDEFINED
+from jmetamer.metamers.methods.method import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.coordinates import OwnCoordinates
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.methods.optimize.program import program_of
 from jmetamer.metamers.methods.repel.repulsion import repulsion
-from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.problem import Arrays, Matching
 from jmetamer.metamers.status import Status
 
 # While metamers push each other, none is given up.
@@ -84,31 +84,29 @@ def last_push(steps: int) -> int:
     return -(-2 * steps // 3)
 
 
-def program_of_group(problem: Problem, solver: Solver) -> engine.Program:
+def program_of_group(task: Task, chunk: int) -> engine.Program:
     """Return the program of a group: on one device, because each step looks at all seeds.
 
     Args:
-      problem: what is to be matched.
-      solver: optimizer, precision, and steps between two looks of the host.
+      task: its method is the `Optimize` of a group, in coordinates of the features.
+      chunk: steps between two looks of the host.
     """
-    solver = solver.replace(coordinates="features")
-    program, _ = program_of(problem, solver, devices=LaneDevices(), together=False)
+    program, _ = program_of(task, Execution(chunk=chunk, devices=LaneDevices(), together=False))
     return program._replace(coordinates=PushedCoordinates())
 
 
-def pressure_of(solver: Solver) -> Pressure:
+def pressure_of(weight: float, steps: int) -> Pressure:
     """Return how strongly and how long the metamers of a group push each other.
 
     Args:
-      solver: its repulsion and its steps.
+      weight: of the repulsion.
+      steps: largest number of steps.
 
     Example:
-      >>> from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-      >>> solver = Solver(Optimizer("adam", 0.1), steps=30, repulsion=0.5)
-      >>> float(pressure_of(solver).weight), int(pressure_of(solver).until)
+      >>> float(pressure_of(0.5, 30).weight), int(pressure_of(0.5, 30).until)
       (0.5, 20)
     """
-    return Pressure(jnp.float32(solver.repulsion), jnp.int32(last_push(solver.steps)))
+    return Pressure(jnp.float32(weight), jnp.int32(last_push(steps)))
 
 
 @compile_function(static=1, donate=(1,))

@@ -1,7 +1,6 @@
 """Several problems in one set of lanes: each gets the metamers that it gets alone."""
 
 import dataclasses
-import sys
 
 import jax
 import jax.monitoring
@@ -9,17 +8,19 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize import memory as memory_module
 from jmetamer.metamers.methods.optimize.by_task import ByTask, joined, of_task
 from jmetamer.metamers.methods.optimize.memory import memory_of
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
-from jmetamer.metamers.methods.optimize.tasks import Task, shared_program
-from jmetamer.metamers.solver import Solver
+from jmetamer.metamers.methods.optimize.tasks import shared_program
 
 SEEDS = [3, 0, 8, 5, 1]
 RATES = (0.1, 0.03, 0.2)
 BASE_SEEDS = (0, 4, 4)
+TOLERANCES = (0.05, 1e-3, 0.1)
+TOGETHER, APART = Execution(together=True), Execution(together=False)
 
 
 def three(binary, trained, make_trained, make_random_graph):
@@ -50,37 +51,45 @@ def quick(small, make_trained, graph, make_random_graph):
 
 
 @pytest.fixture(scope="module")
-def solvers(adam):
+def methods(adam):
     """Rates, stop rules and numbers of steps that differ."""
     adams = [dataclasses.replace(adam, learning_rate=rate) for rate in RATES]
-    steps, tolerances = (60, 40, 50), (0.05, 1e-3, 0.1)
     return [
-        Solver(*each, lanes=4, improvement=0.1 * place)
-        for place, each in enumerate(zip(adams, steps, tolerances, strict=True))
+        jm.Optimize(rule, steps=steps, patience=200, improvement=0.1 * place)
+        for place, (rule, steps) in enumerate(zip(adams, (60, 40, 50), strict=True))
     ]
 
 
-def made_of(problems, solvers, together):
+@pytest.fixture(scope="module")
+def tasks(problems, methods):
+    columns = problems, BASE_SEEDS, methods, TOLERANCES
+    return [Task(*each) for each in zip(*columns, strict=True)]
+
+
+def made_of(problems, methods, together):
     """(metamers of all problems at once, those of each alone, graphs of the former)."""
     graphs = {}
-    settings = {"seeds": SEEDS, "trace_points": 9, "together": together}
-    each = jm.generate_each(
+    settings = {"seeds": SEEDS, "trace_points": 9, "together": together, "lanes": 4}
+    each = jm.generate(
         problems,
         seed=BASE_SEEDS,
-        solver=solvers,
+        method=methods,
+        tolerance=TOLERANCES,
         on_metamer=lambda task, seed, graph: graphs.update({(task, seed): np.asarray(graph.nodes)}),
         **settings,
     )
     alone = [
-        jm.generate_each([problem], seed=seed, solver=solver, **settings)[0]
-        for problem, seed, solver in zip(problems, BASE_SEEDS, solvers, strict=True)
+        jm.generate(problem, seed=seed, method=method, tolerance=limit, **settings)
+        for problem, seed, method, limit in zip(
+            problems, BASE_SEEDS, methods, TOLERANCES, strict=True
+        )
     ]
     return each, alone, graphs
 
 
 @pytest.fixture(scope="module", params=["alone", "together"])
-def made(request, problems, solvers):
-    return made_of(problems, solvers, request.param == "together")
+def made(request, problems, methods):
+    return made_of(problems, methods, request.param == "together")
 
 
 def assert_same(found, expected, **tolerance):
@@ -109,9 +118,9 @@ class TestEveryProblem:
         assert len({found.loss_initial.tobytes() for found in each}) == len(each)
         assert len({int(found.trace_step[-1]) for found in each}) == len(each)
 
-    def test_of_binary_features_too(self, solvers, trained, make_trained, make_random_graph):
+    def test_of_binary_features_too(self, methods, trained, make_trained, make_random_graph):
         binary = three(True, trained, make_trained, make_random_graph)
-        each, alone, _ = made_of(binary, solvers, together=False)
+        each, alone, _ = made_of(binary, methods, together=False)
         for found, expected in zip(each, alone, strict=True):
             assert_same(found, expected)
 
@@ -132,13 +141,25 @@ class TestEveryProblem:
             assert each[task].loss_hardened[0] == pytest.approx(l_act(found, truth), rel=1e-3)
 
 
-def test_a_single_problem_is_generate(problems, solvers):
-    (found,) = jm.generate_each(problems[:1], 2, solver=solvers[0], seed=7)
-    assert_same(found, jm.generate(problems[0], 2, solver=solvers[0], seed=7))
+def test_a_list_of_one_gives_a_list_of_one(problems, methods):
+    settings = {"method": methods[0], "tolerance": 0.05, "seed": 7, "lanes": 4}
+    (found,) = jm.generate(problems[:1], 2, **settings)
+    assert_same(found, jm.generate(problems[0], 2, **settings))
+
+
+def test_methods_without_lanes_take_one_problem_after_the_other(problems):
+    told = []
+    settings = {"seeds": SEEDS[:2], "method": "replace"}
+    each = jm.generate(
+        problems[:2], seed=[0, 4], on_metamer=lambda *given: told.append(given[:2]), **settings
+    )
+    assert told == [(0, 3), (0, 0), (1, 3), (1, 0)]
+    for problem, seed, found in zip(problems[:2], (0, 4), each, strict=True):
+        assert_same(found, jm.generate(problem, seed=seed, **settings))
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_the_second_task_compiles_nothing(quick, solvers, together):
+def test_the_second_task_compiles_nothing(quick, methods, together):
     heard = []
 
     def note(event, duration, **details):
@@ -146,32 +167,40 @@ def test_the_second_task_compiles_nothing(quick, solvers, together):
             heard.append(str(details.get("fun_name", "unnamed")))
 
     jax.monitoring.register_event_duration_secs_listener(note)
-    settings = {"solver": solvers[:2], "lanes": 2, "together": together}
-    jm.generate_each(quick, seeds=[0, 1], **settings)
+    settings = {
+        "method": methods[:2], "tolerance": TOLERANCES[:2], "lanes": 2, "together": together
+    }  # fmt: skip
+    jm.generate(quick, seeds=[0, 1], **settings)
     # Compiled once, whether lanes hold one task or several, and whichever is the first.
     assert [name for name in heard if "advance" in name] == ["jit(advance)"]
     heard.clear()
-    jm.generate_each(quick[::-1], seeds=[5, 9], **settings)
+    jm.generate(quick[::-1], seeds=[5, 9], **settings)
     assert heard == []
 
 
 class TestTasksOfVeryDifferentLength:
     def test_leave_nine_tenths_of_the_steps_useful(self, quick):
-        solver = Solver(jm.Optimizer("adam", 0.03), 3000, 1e-2, 3000, coordinates="features")
-        fast = Task(quick[0], 0, solver.replace(lanes=8, chunk=4))
-        slow = fast.solver.replace(optimizer=jm.Optimizer("adam", 0.001))
-        others = [fast._replace(problem=quick[1], solver=slow)]
-        synthesis = Synthesis(*fast, 10, others=others, together=True)
+        slow, fast = (
+            jm.Optimize(
+                jm.Optimizer("adam", rate), steps=3000, patience=3000, coordinates="features"
+            )
+            for rate in (0.001, 0.03)
+        )
+        tasks = [Task(quick[0], 0, fast, 1e-2), Task(quick[1], 0, slow, 1e-2)]
         executed = []
-        found = list(synthesis.finished(range(80), lambda seen: executed.append(seen.executed)))
-        steps = {task: [int(f.lane.step) for f in found if f.lane.task == task] for task in (0, 1)}
+        told = Execution(
+            lanes=8, chunk=4, together=True, progress=lambda seen: executed.append(seen.executed)
+        )
+        found = list(Synthesis(tasks, told).finished(range(80)))
+        of_all, taken = (np.concatenate([getattr(f, n) for f in found]) for n in ("task", "steps"))
+        steps = {task: taken[of_all == task] for task in (0, 1)}
         assert np.median(steps[1]) >= 10 * np.median(steps[0])
         # A seed that ends after k steps has looked at k + 1 iterates.
-        assert sum(sum(one) + len(one) for one in steps.values()) / executed[-1] >= 0.9
+        assert np.sum(taken + 1) / executed[-1] >= 0.9
 
 
 class TestComputingGoesOn:
-    def test_while_metamers_are_handed_out(self, quick, solvers, monkeypatch):
+    def test_while_metamers_are_handed_out(self, quick, methods, monkeypatch):
         log = []
         advance = Synthesis._advance
 
@@ -180,10 +209,11 @@ class TestComputingGoesOn:
             return advance(self, *given)
 
         monkeypatch.setattr(Synthesis, "_advance", logged)
-        jm.generate_each(
+        jm.generate(
             quick,
             4,
-            solver=solvers[:2],
+            method=methods[:2],
+            tolerance=TOLERANCES[:2],
             lanes=2,
             together=True,
             on_metamer=lambda *_: log.append("metamer"),
@@ -197,7 +227,7 @@ class TestComputingGoesOn:
         # After the last one there is nothing to compute.
         assert log.count("advance") == log.count("look")
 
-    def test_and_ended_lanes_are_judged_in_groups(self, quick, solvers, monkeypatch):
+    def test_and_ended_lanes_are_judged_in_groups(self, quick, methods, monkeypatch):
         sizes = []
         judged = Synthesis._judged
 
@@ -207,35 +237,29 @@ class TestComputingGoesOn:
 
         monkeypatch.setattr(Synthesis, "_judged", counted)
         # No lane ends before its last step, so that all end at once.
-        solver = solvers[0].replace(tolerance=1e-30, steps=25, patience=99)
-        jm.generate_each(quick, 10, solver=solver, lanes=20, together=True)
+        method = dataclasses.replace(methods[0], steps=25, patience=99)
+        jm.generate(quick, 10, method=method, tolerance=1e-30, lanes=20, together=True)
         assert sizes == [16, 4]
 
 
 class TestMemory:
-    def test_of_tasks_counts_the_data_of_each(self, problems, solvers):
-        others = [Task(p, 0, s) for p, s in zip(problems[1:], solvers[1:], strict=True)]
-        one = memory_of(problems[0], solvers[0], lanes=4, together=True)
-        all_ = memory_of(problems[0], solvers[0], lanes=4, together=True, others=others)
+    def test_of_tasks_counts_the_data_of_each(self, tasks):
+        one, all_ = (memory_of(some, TOGETHER, lanes=4) for some in (tasks[:1], tasks))
         assert 4 * one.shared <= all_.shared <= 6 * one.shared
         assert (all_.state, all_.check) == (one.state, one.check)
-        alone = memory_of(problems[0], solvers[0], together=False, others=others)
-        assert alone.shared == 3 * one.shared
+        assert memory_of(tasks, APART).shared == 3 * one.shared
 
-    def test_of_more_tasks_is_traced_no_more_often(self, problems, solvers):
-        task = Task(problems[1], 0, solvers[1])
-        settings = {"lanes": 4, "together": True}
-        two = memory_of(problems[0], solvers[0], others=[task], **settings)
+    def test_of_more_tasks_is_traced_no_more_often(self, tasks):
+        two = memory_of(tasks[:2], TOGETHER, lanes=4)
         before = memory_module._traced.cache_info().misses
-        three = memory_of(problems[0], solvers[0], others=[task, task], **settings)
+        three = memory_of([*tasks[:2], tasks[1]], TOGETHER, lanes=4)
         assert memory_module._traced.cache_info().misses == before
         assert three.shared > two.shared
         assert three._replace(shared=0) == two._replace(shared=0)
 
 
 class TestTheDataOfTasks:
-    def test_holds_equal_leaves_once_and_gives_each_task_its_own(self, problems, solvers):
-        tasks = [Task(*each) for each in zip(problems, BASE_SEEDS, solvers, strict=True)]
+    def test_holds_equal_leaves_once_and_gives_each_task_its_own(self, tasks):
         _, data = shared_program(tasks)
         whole = [joined(trees) for trees in zip(*data, strict=True)]
         for number, expected in enumerate(data):
@@ -250,8 +274,8 @@ class TestTheDataOfTasks:
     def test_of_one_task_is_its_own(self, problems):
         assert joined([problems[0].arrays]) is problems[0].arrays
 
-    def test_of_one_task_leaves_the_program_as_it_is(self, problems, solvers):
-        synthesis = Synthesis(problems[0], 0, solvers[0], 5, together=True)
+    def test_of_one_task_leaves_the_program_as_it_is(self, tasks):
+        synthesis = Synthesis(tasks[:1], TOGETHER)
         data = synthesis.arrays, synthesis.basis, synthesis.limits
         state = engine.fill.eval_shape(synthesis.program, np.arange(4, dtype=np.int32), *data)
         step = engine.advance.trace(synthesis.program, state, *data).jaxpr
@@ -262,11 +286,11 @@ class TestTheDataOfTasks:
 class TestWhatCannotShareLanes:
     def refused(self, problems, words, **settings):
         with pytest.raises(jm.InputError, match=words) as caught:
-            jm.generate_each(problems, 2, **settings)
+            jm.generate(problems, 2, **settings)
         return str(caught.value)
 
     def test_is_refused_before_anything_is_compiled(self, trained, graph, monkeypatch):
-        monkeypatch.setattr(sys.modules["jmetamer.metamers.generate"], "Synthesis", None)
+        monkeypatch.setattr("jmetamer.metamers.methods.optimize.optimize.Synthesis", None)
         problems = [jm.Problem(trained, graph, layer=name) for name in ("conv1", "conv1", "logits")]
         text = self.refused(problems, r"`problems` 0 and 2 cannot share lanes: the matched layers")
         assert "are ('conv1',) and ('logits',); problems of one call must have one network" in text
@@ -288,13 +312,19 @@ class TestWhatCannotShareLanes:
 
     def test_for_other_optimizers_networks_or_parameterizations(self, trained, graph, make_trained):
         problem = jm.Problem(trained, graph, layer="conv1")
-        rules = [Solver(jm.Optimizer("adam", 0.1)), Solver(jm.Optimizer("sgd", 0.1))]
-        self.refused([problem] * 2, r"the optimizer \(its learning rate may differ\)", solver=rules)
+        rules = [jm.Optimize(jm.Optimizer(name, 0.1)) for name in ("adam", "sgd")]
+        self.refused([problem] * 2, r"the optimizer \(its learning rate may differ\)", method=rules)
         wide = make_trained(jm.GCN(hidden=5, num_outputs=3), graph)
         self.refused([problem, jm.Problem(wide, graph, layer="conv1")], "the network is GCN")
 
+    def test_nor_can_problems_of_different_methods(self, problems):
+        different = ["optimize", jm.Replace(), jm.Optimize()]
+        self.refused(
+            problems, r"`method` is \['optimize', 'replace', 'optimize'\]", method=different
+        )
+
     def test_nor_can_no_problem_or_settings_of_another_number(self, trained, graph):
-        self.refused([], "`problems` is empty")
+        self.refused([], "`problem` is empty")
         problem = jm.Problem(trained, graph, layer="conv1")
         self.refused([problem] * 3, "`seed` holds 2 values for 3 problems", seed=[0, 1])
         self.refused(

@@ -1,0 +1,50 @@
+"""`LoopSettings`: what a search by gradients may be told, whatever it moves."""
+
+import dataclasses
+from typing import Any, Self
+
+from jmetamer._base.arguments import Count, Rate, checked
+from jmetamer._base.errors import unknown_name
+from jmetamer._base.precision import PRECISIONS
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class LoopSettings:
+    """Settings of a loop; what is None is chosen for the problem (`Method.for_problem`).
+
+    Attributes:
+      optimizer: an `Optimizer`, or an optax transformation.
+      steps: largest number of steps.
+      patience: steps without improvement after which a seed has stalled.
+      improvement: relative decrease of the loss that counts as improvement.
+      coordinates: of features: "auto", "features", "row_space" or "entry".
+      precision: of the loop's matrix products: "default" (the device's own; TF32 on recent NVIDIA
+        GPUs, bfloat16 on TPUs, float32 on processors), "high" or "highest". References and final
+        losses are always computed at the highest.
+    """
+
+    optimizer: Any = None
+    steps: Count | None = None
+    patience: Count | None = None
+    improvement: Rate = 1e-2
+    coordinates: str = "auto"
+    precision: str = "default"
+
+    def __post_init__(self) -> None:
+        if self.coordinates not in COORDINATES:
+            raise unknown_name("coordinates", self.coordinates, COORDINATES)
+        if self.precision not in PRECISIONS:
+            raise unknown_name("precision", self.precision, PRECISIONS)
+
+    @property
+    def num_steps(self) -> int:
+        """The steps of settings that leave nothing open."""
+        assert self.steps is not None
+        return self.steps
+
+    def filled(self, **defaults: Any) -> Self:
+        """Return the settings with defaults where they are None."""
+        left = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **left)
