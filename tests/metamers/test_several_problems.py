@@ -292,7 +292,7 @@ class TestWhatCannotShareLanes:
     def test_is_refused_before_anything_is_compiled(self, trained, graph, monkeypatch):
         monkeypatch.setattr("jmetamer.metamers.methods.optimize.optimize.Synthesis", None)
         problems = [jm.Problem(trained, graph, layer=name) for name in ("conv1", "conv1", "logits")]
-        text = self.refused(problems, r"`problems` 0 and 2 cannot share lanes: the matched layers")
+        text = self.refused(problems, r"`problem` 0 and 2 cannot share lanes: the matched layers")
         assert "are ('conv1',) and ('logits',); problems of one call must have one network" in text
         assert "pad the graphs to equal numbers, or call `generate` for each" in text
 

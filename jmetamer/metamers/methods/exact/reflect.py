@@ -6,12 +6,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import unknown_name
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import require_propagation, visible_nodes
-
-SPACES = ("entry", "aggregation")
 
 
 @checked
@@ -47,10 +44,6 @@ class Reflect(Construction):
     exact: ClassVar[bool] = True
     repeats: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the features turned around"
-
-    def __post_init__(self) -> None:
-        if self.space not in SPACES:
-            raise unknown_name("`space`", self.space, SPACES)
 
     def prepare(self, point: Point) -> Any:
         """Return (Q, projector on the nodes' combinations that S sees, or None)."""

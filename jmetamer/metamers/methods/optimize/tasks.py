@@ -51,7 +51,7 @@ def shared_program(
       >>> shared_program([Task(first, 0, methods[0], 1e-4), Task(last, 0, methods[1], 1e-4)])
       Traceback (most recent call last):
       ...
-      jmetamer._base.errors.InputError: `problems` 0 and 1 cannot share lanes: the matched layers
+      jmetamer._base.errors.InputError: `problem` 0 and 1 cannot share lanes: the matched layers
       are ('conv1',) and ('logits',); problems of one call must have ...
     """
     first, program = None, None
@@ -64,7 +64,7 @@ def shared_program(
         difference = next(_differences(program, own, first, mine), None)
         if difference is not None:
             raise InputError(
-                f"`problems` 0 and {number} cannot share lanes: {difference}; {_REMEDY}"
+                f"`problem` 0 and {number} cannot share lanes: {difference}; {_REMEDY}"
             )
         data.append(mine)
     assert program is not None
