@@ -53,7 +53,9 @@ UNCHECKED_ARGUMENTS = {"params", "point", "args", "options", "arguments", "chang
 UNCHECKED_ARGUMENTS |= {"tasks"}
 # Old names, and what flax calls inside `apply`.
 UNCHECKED = {"unseen_harm", "Convolution.multiply", "Network.__call__"}
-UNCHECKED |= {"Convolution.aggregates_first"}
+UNCHECKED |= {"Convolution.aggregates_first", "Convolution.structure"}
+# What the loop gives to a loss.
+UNCHECKED |= {"Cosine.objective", "Weighted.objective", "Weighted.check"}
 # Of methods, what takes arguments that the method itself has made.
 UNCHECKED |= {f"{kind.__name__}.graph" for kind in jm.METHODS.values()}
 UNCHECKED |= {
@@ -183,7 +185,7 @@ def own_arguments(found: dict[str, Any], reference: Any, operator: Any) -> dict[
         **{f"{kind}.{part}": moving for kind in edge_methods for part in of_edges},
         **{name: {"reference": edges, "metamer": edges} for name in pairs_of},
         **{f"BinaryFeatures.{name}": {"theta": binary} for name in BINARY},
-        **{f"{name}.residual": residual for name in ("RelativeSquared", "Complementarity")},
+        **{f"{name}.residual": residual for name in RESIDUALS},
         **{name: {"width": 4} for name in ("Convolution",)},
         "adjusted_effect": {"outcome": "y"}, "factorial_effects": {"outcome": "y"},
         "edge_deviations": {"metamers": [graph]}, "edge_diversity": {"metamers": [graph, graph]},
@@ -208,6 +210,7 @@ def own_arguments(found: dict[str, Any], reference: Any, operator: Any) -> dict[
     }  # fmt: skip
 
 
+RESIDUALS = ("RelativeSquared", "Complementarity", "Weighted")
 BINARY = ("decode", "harden", "penalty", "project")
 
 
@@ -226,7 +229,7 @@ def owners(values: dict[str, Any]) -> dict[str, Any]:
         "LocalProblem": jm.local_problem(edges), "Network": things["trained"].model,
         "Optimizer": jm.Optimizer("adam", 0.1), "PerFeatureNoise": jm.PerFeatureNoise(),
         "PermutedRows": jm.PermutedRows(), "Problem": problem,
-        "RelativeSquared": jm.RelativeSquared(),
+        "RelativeSquared": jm.RelativeSquared(), "Weighted": jm.Weighted(),
         "RunStore": things["store"], "TrainedModel": things["trained"],
         "JacobianOperator": things["operator"],
         "Representation": representation(problem, of=0, inputs="node"),

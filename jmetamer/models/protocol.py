@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jraph
 
+from jmetamer._base.arguments import checked
+
 Params = Any  # a pytree of arrays; {"params": ..., "batch_stats": ...} for the built-in models
 
 
@@ -29,6 +31,7 @@ class FirstLayer(NamedTuple):
     operator: Operator | None = None
 
 
+@checked
 @dataclasses.dataclass(frozen=True)
 class LayerStructure:
     """What is known of one layer; None is unknown, and costs bounds and methods, no correctness.

@@ -128,4 +128,4 @@ def test_misuse_is_refused_by_name():
     with pytest.raises(InputError, match=r"`max_basis` is 5, too small.*at least 20"):
         leading(np.ones((30, 50)), 2, max_basis=5)
     with pytest.raises(InputError, match="returned float32"):
-        leading_singular_values(lambda v: v, np.float32, 9, 9, 2, key=KEY)
+        leading_singular_values(lambda v: v, lambda v: np.float32(v), 9, 9, 2, key=KEY)
