@@ -110,6 +110,24 @@ def hold(name: str, value: Any, kind: Kind) -> Any:
     return found.held(name) if isinstance(found, _Lazily) else found
 
 
+def require_alike(**arrays: Any) -> None:
+    """Refuse arrays of another shape than the first, which would be broadcast.
+
+    Raises:
+      InputError: names the first that differs, and both shapes.
+
+    Example:
+      >>> require_alike(reference=np.ones(2), metamer=np.ones(2))
+    """
+    (first, known), *others = ((name, np.shape(array)) for name, array in arrays.items())
+    for name, shape in others:
+        if shape != known:
+            raise InputError(
+                f"`{name}` has shape {shape}, but `{first}` has {known}; give those of the same "
+                "nodes and layer"
+            )
+
+
 class _Lazily(NamedTuple):
     """An iterator whose values are held as they come, by the name of their argument."""
 

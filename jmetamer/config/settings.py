@@ -188,8 +188,9 @@ class MetamerSettings:
       slope: binary; steepness of the straight-through sigmoid [1].
       margin: binary; distance from the threshold below which the margin term acts [0.25].
       margin_weight: binary; weight of the margin term [0].
-      loss: relative_squared, complementarity, cosine, weighted, or auto: complementarity, which has
-        no dead zone at a ReLU; with `identity_backward` relative_squared.
+      loss: relative_squared, complementarity, cosine, weighted (its factors, 1 here, are given in
+        Python alone), or auto: complementarity, which has no dead zone at a ReLU; with
+        `identity_backward` relative_squared.
       method: optimize, or how continuous features with domain free are found without the search:
         reflect, replace, null_space, gauss_newton, walk or max_distance; or a discrete search over
         edges: swap_search, or color_swaps, which is exact.

@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import Matrix, Numbers, SomeShare, checked
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import Matrix, Numbers, SomeShare, checked, require_alike
 from jmetamer.measures.success import num_needed
 
 
@@ -23,7 +22,7 @@ def relative_squared_error(reference: jax.Array, metamer: jax.Array) -> jax.Arra
       >>> relative_squared_error(jnp.array([3.0, 4.0]), jnp.array([3.0, 4.5]))
       Array(0.01, dtype=float32)
     """
-    require_alike(reference, metamer)
+    require_alike(reference=reference, metamer=metamer)
     scale = jnp.abs(reference).max(initial=0.0)  # squares of large or tiny entries leave float32
     error = jnp.sum(jnp.square((metamer - reference) / scale))
     return error / jnp.sum(jnp.square(reference / scale))
@@ -66,7 +65,7 @@ def node_errors(reference: Matrix, metamer: Matrix) -> jax.Array:
       >>> node_errors(h, h.at[1, 1].add(0.5))
       Array([0.  , 0.25, 0.  ], dtype=float32)
     """
-    require_alike(reference, metamer)
+    require_alike(reference=reference, metamer=metamer)
     if reference.shape[0] == 0:
         return jnp.zeros(0, reference.dtype)
     scale = jnp.abs(reference).max(initial=0.0)
@@ -115,12 +114,3 @@ def worst_node_error(reference: Matrix, metamer: Matrix, share: SomeShare = 1.0)
       (Array(0.25, dtype=float32), Array(0., dtype=float32))
     """
     return error_of_share(node_errors(reference, metamer), share)
-
-
-def require_alike(reference: jax.Array, metamer: jax.Array) -> None:
-    """Refuse arrays of another shape, which would be broadcast or end in an error of JAX."""
-    if jnp.shape(reference) != jnp.shape(metamer):
-        raise InputError(
-            f"`metamer` has shape {jnp.shape(metamer)}, but `reference` has "
-            f"{jnp.shape(reference)}; give those of the same nodes"
-        )

@@ -7,9 +7,8 @@ far random graph tells.
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import RealMatrix, checked
+from jmetamer._base.arguments import RealMatrix, checked, require_alike
 from jmetamer._base.kinds import Key
-from jmetamer.measures.activations import require_alike
 
 
 @checked
@@ -32,7 +31,7 @@ def random_displacement(key: Key, reference: RealMatrix, metamer: RealMatrix) ->
       >>> round(float(jnp.linalg.norm(moved)), 3)
       3.0
     """
-    require_alike(reference, metamer)
+    require_alike(reference=reference, metamer=metamer)
     directions = jax.random.normal(key, reference.shape, reference.dtype)
     distance = jnp.linalg.norm(metamer - reference, axis=1, keepdims=True)
     length = jnp.linalg.norm(directions, axis=1, keepdims=True)
@@ -60,7 +59,7 @@ def random_flips(key: Key, reference: RealMatrix, metamer: RealMatrix) -> jax.Ar
       >>> int((flipped != ones).sum()), int(flipped.sum())
       (2, 2)
     """
-    require_alike(reference, metamer)
+    require_alike(reference=reference, metamer=metamer)
     off_key, on_key = jax.random.split(key)
     off = _chosen(off_key, reference == 1, (reference == 1) & (metamer == 0))
     on = _chosen(on_key, reference == 0, (reference == 0) & (metamer == 1))

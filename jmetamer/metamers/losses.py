@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from jmetamer._base.arguments import NonNegative, checked
+from jmetamer._base.arguments import NonNegative, checked, require_alike
 from jmetamer._base.errors import InputError, unknown_name
 
 
@@ -59,7 +59,7 @@ class Loss(Protocol):
         """
         raise InputError(
             f"the loss {self!r} has no residual, which this method drives to zero; take "
-            "`Complementarity()` or `RelativeSquared()`, or the method 'optimize'"
+            "`Complementarity()` or `RelativeSquared()`, or another method"
         )
 
     def objective(self, layers: Sequence[MatchedLayer]) -> jax.Array:
@@ -220,13 +220,8 @@ def _norms(rows: jax.Array) -> jax.Array:
 
 
 def _require_alike(layer: MatchedLayer) -> None:
-    """Refuse activations of another shape, which would be broadcast or end in an error of JAX."""
-    for name, array in (("target", layer.target), ("pre", layer.pre)):
-        if array is not None and jnp.shape(array) != jnp.shape(layer.post):
-            raise InputError(
-                f"`{name}` has shape {jnp.shape(array)}, but `post` has {jnp.shape(layer.post)}; "
-                "give activations of the same nodes and layer"
-            )
+    pre = {} if layer.pre is None else {"pre": layer.pre}
+    require_alike(post=layer.post, target=layer.target, **pre)
 
 
 # A new loss is added here; what `LOSSES` makes without arguments its conformance tests cover.

@@ -1,5 +1,6 @@
 """Ways of finding metamers: one file or folder each, one line in the table."""
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -53,9 +54,13 @@ def method_named(method: Any) -> Method:
     if isinstance(method, str):
         if method not in METHODS:
             raise unknown_name("method", method, METHODS)
-        if method == "repel":
-            raise InputError("method 'repel' needs a weight; write `method=jm.Repel(0.5)`")
-        named: Method = METHODS[method]()
+        kind = METHODS[method]
+        if needed := [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]:
+            raise InputError(
+                f"method {method!r} has no default for `{'`, `'.join(needed)}`; give the method "
+                f"itself, as `method=jm.{kind.__name__}({needed[0]}=...)`"
+            )
+        named: Method = kind()
         return named
     if isinstance(method, type) or not hasattr(method, "for_problem"):
         raise InputError(

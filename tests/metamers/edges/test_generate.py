@@ -242,3 +242,14 @@ def test_seeds_that_do_not_fit_the_memory_are_refused(problem, monkeypatch):
     text = message(lambda: jm.generate(problem, count=1, steps=5))
     assert "one seed of 24 edges and 40 candidates does not fit" in text
     assert "take a smaller `block`" in text
+
+
+def test_weights_that_match_while_their_hard_edges_do_not_have_stalled(edge_problem, caplog):
+    problem = edge_problem(block=40, flips=0)
+    task = Task(problem, 0, jm.RelaxEdges(steps=3).for_problem(problem), 1e3)
+    synthesis = EdgeSynthesis(task)
+    judge = synthesis.judge
+    assert next(synthesis.finished([0])).status.tolist() == [jm.Status.CONVERGED]
+    synthesis.judge = lambda graph: judge(graph)._replace(loss=np.float32(1e4))
+    assert next(synthesis.finished([0])).status.tolist() == [jm.Status.STALLED]
+    assert not caplog.records

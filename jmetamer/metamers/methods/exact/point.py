@@ -45,8 +45,8 @@ class Point(Float64View):
         if not is_free(problem.vary):
             raise InputError(
                 "exact metamers leave the range of the data, so they need free continuous "
-                f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or the method "
-                "'optimize'"
+                f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or leave "
+                "`method` out"
             )
         super().__init__(problem)
         self.basis = None if self.seen is None else self.seen.basis

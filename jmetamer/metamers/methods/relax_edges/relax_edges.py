@@ -67,6 +67,13 @@ class RelaxEdges(LoopSettings, Method):
             )
         if not isinstance(vary, FeaturesGivenEdges):
             require_edge_gradient(problem.trained.model, vary)
+        searched = not isinstance(vary, FeaturesGivenEdges) and vary.edges.flips > 0
+        if searched and not problem.matching.loss.has_residual:
+            raise InputError(
+                f"`loss` is {problem.loss!r}, which has no residual, but flips of hard edges are "
+                "chosen by what they change of it; take `Complementarity()`, `RelativeSquared()` "
+                "or `BinaryEdges(flips=0)`"
+            )
         if isinstance(vary, BinaryEdges) and self.coordinates not in ("auto", "features"):
             raise InputError(
                 f"`coordinates` is {self.coordinates!r}, which are coordinates of features, but "
