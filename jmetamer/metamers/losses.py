@@ -149,10 +149,9 @@ class Cosine(Loss):
         for layer in layers:
             _require_alike(layer)
             post, target = (rows.reshape(len(rows), -1) for rows in (layer.post, layer.target))
-            length, wanted = _norms(post), _norms(target)
-            aimed = jnp.where(wanted > 0, wanted, 1.0)
-            cosine = jnp.sum(post * target, axis=1) / (jnp.where(length > 0, length, 1.0) * aimed)
-            term = 1 - cosine + self.norm * jnp.square(length / aimed - 1)
+            (length, heading), (wanted, aim) = _polar(post), _polar(target)
+            ratio = length / jnp.where(wanted > 0, wanted, 1.0)
+            term = 1 - jnp.sum(heading * aim, axis=1) + self.norm * jnp.square(ratio - 1)
             at_zero = jnp.sum(jnp.square(post), axis=1) / (layer.scale / len(target))
             total += jnp.mean(jnp.where(wanted > 0, term, at_zero)) / len(layers)
         return total
@@ -213,10 +212,14 @@ class Weighted(Loss):
         self.loss.check(layers)
 
 
-def _norms(rows: jax.Array) -> jax.Array:
-    """Return the norm of each row, whose gradient at zero is zero."""
-    squared = jnp.sum(jnp.square(rows), axis=1)
-    return jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
+def _polar(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return norm and direction of each row, both 0 with gradient 0 where the row is zero."""
+    largest = jax.lax.stop_gradient(jnp.abs(rows).max(axis=1, initial=0.0))
+    unit = jnp.where(largest > 0, largest, 1.0)  # squares of large or tiny entries leave float32
+    scaled = rows / unit[:, None]
+    squared = jnp.sum(jnp.square(scaled), axis=1)
+    root = jnp.sqrt(jnp.where(squared > 0, squared, 1.0))
+    return jnp.where(squared > 0, root, 0.0) * unit, scaled / root[:, None]
 
 
 def _require_alike(layer: MatchedLayer) -> None:

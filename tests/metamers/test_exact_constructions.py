@@ -179,7 +179,7 @@ class TestWhatDoesNotApply:
                 Point(problem)
             assert given in str(raised.value)
             assert "need free continuous features" in str(raised.value)
-            assert "'optimize'" in str(raised.value)
+            assert "leave `method` out" in str(raised.value)
 
     def test_raw_features_in_a_skip_leave_nothing_invisible(self, graph, make_trained):
         model = jm.GCN(hidden=10, residual=True, num_outputs=3)

@@ -229,7 +229,7 @@ class TestRefusals:
             jm.Repel(1.0, method)
 
     def test_of_the_name_alone_ask_for_a_weight(self, problem):
-        with pytest.raises(InputError, match=r"needs a weight; write `method=jm.Repel\(0.5\)`"):
+        with pytest.raises(InputError, match="'repel' has no default for `weight`"):
             jm.generate(problem, count=2, method="repel")
 
     @pytest.mark.parametrize("optimizer", [jm.Optimizer("lane_lbfgs"), optax.adam(0.1)])
