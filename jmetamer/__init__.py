@@ -25,13 +25,11 @@ _HOMES = {  # module -> names
     "jmetamer.measures": "MEASURES Measure deviations edge_deviations",
     "jmetamer.metamers": (
         "BinaryEdges BinaryFeatures Box ColorSwaps Complementarity ContinuousFeatures Cosine "
-        "EdgeWeights FeaturesAndEdges FeaturesGivenEdges FoldedProblem Free GaussNewton "
-        "GlobalNoise LOSSES "
+        "EdgeWeights FoldedProblem Free GaussNewton GlobalNoise LOSSES "
         "LocalProblem METHODS MaxDistance Metamers Method NonNegative NullSpace OPTIMIZERS "
-        "Optimize Optimizer PARAMETERIZATIONS PerFeatureNoise PermutedRows Problem Reflect "
-        "RelativeSquared RelaxEdges Repel Replace STRUCTURES Status SwapSearch Walk "
-        "Weighted default_method "
-        "folded_problem generate local_problem metamer_graph"
+        "Optimize Optimizer PerFeatureNoise PermutedRows Problem RandomEdges Reflect "
+        "RelativeSquared RelaxEdges Repel Replace Status SwapSearch VARY Vary Walk Weighted "
+        "default_method folded_problem generate local_problem metamer_graph"
     ),
     "jmetamer.evaluation": "remedy",
     "jmetamer.geometry.of_problem": (
@@ -43,6 +41,10 @@ _HOMES = {  # module -> names
 }
 # Names that are gone -> what took their place.
 _SUCCESSORS = {
+    "FeaturesAndEdges": "`vary=(jm.ContinuousFeatures(), jm.BinaryEdges())`",
+    "FeaturesGivenEdges": "`vary=(jm.ContinuousFeatures(), jm.RandomEdges())`",
+    "PARAMETERIZATIONS": "`jm.VARY`",
+    "STRUCTURES": "`jm.VARY`",
     "Solver": "a method, as `jm.Optimize(...)`, and `tolerance` and `lanes` of `generate`",
     "default_solver": "`jm.default_method`",
     "generate_each": "`jm.generate` with a list of problems",

@@ -25,7 +25,7 @@ SEARCHES = {
     "binary features": {"vary": jm.BinaryFeatures(), "nodes": [0, 33]},
     "edges": {"vary": jm.BinaryEdges(), "nodes": [0, 33]},
     "edge weights": {"vary": jm.EdgeWeights(), "nodes": [0, 33]},
-    "both": {"vary": jm.FeaturesAndEdges(), "nodes": [0, 33]},
+    "both": {"vary": (jm.ContinuousFeatures(), jm.BinaryEdges()), "nodes": [0, 33]},
     "target": {"target": np.ones((34, 4))},
     "repelled": {"method": jm.Repel(0.5, jm.Optimize(steps=10))},
     "gauss_newton": {"method": "gauss_newton"},

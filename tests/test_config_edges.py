@@ -47,15 +47,24 @@ def built(cell, data):
     return build_parameterization(cell, data)
 
 
+def problem_of(cell, data):
+    trained = jm.train(build_model(cell), data, settings=build_train_settings(cell))
+    return config.build_problem(cell, trained, data)
+
+
+def method_of(cell, data):
+    return config.build_method(cell, problem_of(cell, data))
+
+
 class TestWhatVaries:
     def test_is_edges_with_the_defaults_of_the_library(self, read, karate):
         (cell,) = read("{vary: edges}")
         assert built(cell, karate) == jm.BinaryEdges()
-        own = {f.name: f.default for f in dataclasses.fields(jm.BinaryEdges)}
         given = dataclasses.asdict(cell.metamers.edges)
-        # The rate is that of `metamers.learning_rate`; nodes are named by `local_problem`.
-        given |= {"learning_rate": own["learning_rate"], "nodes": own["nodes"]}
-        assert {name: given[name] for name in own} == own
+        for kind in (jm.BinaryEdges, jm.RelaxEdges):
+            own = {f.name: f.default for f in dataclasses.fields(kind) if f.name in given}
+            # The rates are those of `metamers.learning_rate`.
+            assert {n: v for n, v in own.items() if not n.endswith("rate")}.items() <= given.items()
 
     def test_is_edges_with_everything_that_was_said(self, read, karate):
         edges = {
@@ -63,7 +72,11 @@ class TestWhatVaries:
             "penalty": 0.5, "draws": 3, "flips": 9, "directed": False,
         }  # fmt: skip
         (cell,) = read(f"{{vary: edges, edges: {yaml.safe_dump(edges, default_flow_style=True)}}}")
-        assert built(cell, karate) == jm.BinaryEdges(**edges)
+        of_edges = {name: edges.pop(name) for name in ("start", "budget", "directed")}
+        assert built(cell, karate) == jm.BinaryEdges(**of_edges)
+        assert method_of(cell, karate) == jm.RelaxEdges(**edges).filled_for(
+            problem_of(cell, karate)
+        )
         (cell,) = read("{vary: edges, edges: {start: reference, distance: 0.2}}")
         assert built(cell, karate) == jm.BinaryEdges(start="reference", distance=0.2)
 
@@ -73,16 +86,18 @@ class TestWhatVaries:
             "edges: {flips: 3, learning_rate: 0.2, feature_learning_rate: 0.3}}"
         )
         features = jm.ContinuousFeatures(jm.Box(*karate.feature_range), jm.PermutedRows())
-        edges = jm.BinaryEdges(flips=3, learning_rate=0.2)
-        assert built(cell, karate) == jm.FeaturesAndEdges(features, edges, learning_rate=0.3)
+        assert built(cell, karate) == (features, jm.BinaryEdges())
+        found = method_of(cell, karate)
+        assert (found.flips, found.learning_rate, found.feature_learning_rate) == (3, 0.2, 0.3)
         (cell,) = read("{vary: features_and_edges, features: binary_features, slope: 2}")
-        expected = jm.FeaturesAndEdges(jm.BinaryFeatures(slope=2.0))
-        assert built(cell, karate) == expected
+        assert built(cell, karate) == (jm.BinaryFeatures(slope=2.0), jm.BinaryEdges())
 
     def test_is_features_given_edges(self, read, karate):
         (cell,) = read("{vary: features_given_edges, edges: {start: rewired, directed: true}}")
-        assert built(cell, karate) == jm.FeaturesGivenEdges(start="rewired", directed=True)
-        assert built(read("{vary: features_given_edges}")[0], karate) == jm.FeaturesGivenEdges()
+        edges = jm.RandomEdges(start="rewired", directed=True)
+        assert built(cell, karate) == (jm.ContinuousFeatures(), edges)
+        (cell,) = read("{vary: features_given_edges}")
+        assert built(cell, karate) == (jm.ContinuousFeatures(), jm.RandomEdges())
 
     def test_is_edge_weights(self, read, karate):
         (cell,) = read("{vary: edge_weights}")

@@ -1,5 +1,6 @@
 """`planted:` of a sweep: what is stored, and what stands beside every "0 of N"; what is refused."""
 
+import dataclasses
 import json
 
 import networkx as nx
@@ -126,7 +127,7 @@ class TestSearches:
         rows = {row.tobytes() for row in np.asarray(problem.graph.nodes)}
         for place, (planted, count, *used) in enumerate(asked):
             assert (planted.trained, planted.layers) == (problem.trained, problem.layers)
-            assert planted.vary == problem.vary.__class__(kicks=planted.vary.kicks)
+            assert planted.vary == problem.vary
             assert (count, used) == (6, [3 + place, task.method, 1e-3])
             assert {row.tobytes() for row in np.asarray(planted.graph.nodes)} <= rows
         first, third = (np.asarray(asked[place][0].graph.nodes) for place in (0, 2))
@@ -134,7 +135,7 @@ class TestSearches:
 
     def test_count_graphs_that_are_not_the_reference_renamed(self, problem):
         (_, ring), = planted_search.itertools.islice(
-            planted_search._planted(problem, problem.vary, 0), 1
+            planted_search._planted(problem, 0), 1
         )  # fmt: skip
         graphs = {}
         jm.generate(ring, 20, method="color_swaps", on_metamer=graphs.__setitem__)
@@ -166,13 +167,14 @@ class TestSearches:
     def test_get_no_kicks_where_the_problem_has_none(self, problem):
         small = planted_search._with_kicks_of(task_of(problem))
         assert small.kicks is None, "the block holds all of 561 pairs"
-        few = jm.Problem(problem.trained, problem.graph, "conv1", jm.BinaryEdges(block=100))
-        joint = jm.Problem(
-            problem.trained, problem.graph, "conv1", jm.FeaturesAndEdges(edges=few.vary)
-        )
-        assert planted_search._with_kicks_of(task_of(few)).kicks == 0
-        assert planted_search._with_kicks_of(task_of(joint)).edges.kicks == 0
-        assert planted_search._with_kicks_of(task_of(few, jm.SwapSearch())).kicks is None
+        vary = (jm.ContinuousFeatures(), jm.BinaryEdges())
+        joint = jm.Problem(problem.trained, problem.graph, "conv1", vary)
+        for one in (problem, joint):
+            method = jm.RelaxEdges(block=100).for_problem(one)
+            expected = dataclasses.replace(method, kicks=0)
+            assert planted_search._with_kicks_of(task_of(one, method)) == expected
+        search = jm.SwapSearch()
+        assert planted_search._with_kicks_of(task_of(problem, search)) is search
 
     def test_leave_out_what_the_network_maps_to_zero(self, problem, monkeypatch):
         import jax

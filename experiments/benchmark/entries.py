@@ -103,7 +103,7 @@ def measure(
     except jm.InputError as error:
         return _skipped(found, str(error))
     try:
-        task = Task(problem, 0, jm.default_method(problem), problem.vary.tolerance)
+        task = Task(problem, 0, jm.default_method(problem), problem.tolerance)
         lanes = fit([task], entry.seeds, Execution(lanes=limits.lanes, keep_theta=False))
     except jm.InputError as error:
         return _skipped(found, str(error))

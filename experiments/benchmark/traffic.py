@@ -45,7 +45,7 @@ def bytes_per_step(task: Task) -> int:
     lane = jax.eval_shape(start, problem.arrays, synthesis.basis)
     theta = _bytes(lane.theta) // width
     in_features = synthesis.program.coordinates.name == "features"
-    passes = (2 if isinstance(problem.vary, jm.BinaryFeatures) else 1) if in_features else 0
+    passes = (1 if problem.smooth else 2) if in_features else 0
     # Where theta is Y itself, Y0 waits for the end and no step reads it.
     if getattr(synthesis.basis, "turn", True) is None:
         lane = lane._replace(constants=())

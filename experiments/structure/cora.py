@@ -54,13 +54,14 @@ def main() -> None:
             for number in arguments.targets:
                 at = {"model": name, "targets": number, "layer": arguments.layer}
                 at |= {"start": arguments.start, "steps": arguments.steps}
-                problem = _problem(trained, data, number, arguments, _refill(name, arguments))
-                tuned = _tuned(problem, at, report, trained, data, arguments)
+                problem = _problem(trained, data, number, arguments)
+                tuned = _tuned(problem, at, report, arguments)
                 out.write_text(json.dumps(report, indent=1))
                 key = at | {"seed": seed}
                 if any(row | key == row for row in report["runs"]):
                     continue
-                run = _run(problem, tuned, seed, trained, data, arguments)
+                method = _method(_refill(name, arguments), arguments)
+                run = _run(problem, method, tuned, seed, arguments)
                 report["runs"].append(key | run)
                 print(report["runs"][-1], flush=True)
                 out.write_text(json.dumps(report, indent=1))
@@ -75,12 +76,10 @@ def _refill(name: str, arguments: Any) -> str:
     return arguments.refill or {"gcn": "gradient"}.get(name, "near")
 
 
-def _tuned(
-    problem: jm.Problem, at: dict[str, Any], report: Any, trained: Any, data: Any, arguments: Any
-) -> dict[str, Any]:
+def _tuned(problem: jm.Problem, at: dict[str, Any], report: Any, arguments: Any) -> dict[str, Any]:
     """Return the best settings for the baseline; tried once for each problem."""
     if not any(row | at == row for row in report["tuning"]):
-        report["tuning"] += [at | row for row in _tuning(problem, trained, data, arguments)]
+        report["tuning"] += [at | row for row in _tuning(problem, arguments)]
     mine = (row for row in report["tuning"] if row | at == row)
     return min(mine, key=lambda row: row["loss"])
 
@@ -109,9 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _problem(
-    trained: Any, data: Any, number: int, arguments: Any, refill: str | None = None
-) -> jm.Problem:
+def _method(refill: Any, arguments: Any) -> jm.RelaxEdges:
+    return jm.RelaxEdges(steps=arguments.steps, refill=refill, flips=FLIPS)
+
+
+def _problem(trained: Any, data: Any, number: int, arguments: Any) -> jm.Problem:
     """Return a problem with random target nodes, the same for every network."""
     n = len(data.graph.nodes)
     drawn = np.random.default_rng([number, arguments.target_seed])
@@ -119,39 +120,32 @@ def _problem(
     edges = jm.BinaryEdges(
         start=arguments.start,
         distance=arguments.distance if arguments.start == "reference" else None,
-        refill=refill or "near",  # type: ignore[arg-type]
-        flips=FLIPS,
     )
     layer = arguments.layer
     return jm.Problem(trained, data.graph, layer=layer, nodes=sorted(nodes.tolist()), vary=edges)
 
 
-def _tuning(problem: jm.Problem, trained: Any, data: Any, arguments: Any) -> list[dict[str, Any]]:
+def _tuning(problem: jm.Problem, arguments: Any) -> list[dict[str, Any]]:
     """Try settings for the baseline, on a seed that is not reported."""
     rows = []
     for refill in arguments.refills:
         for rate in arguments.rates:
             setting = {"refill": refill, "rate": rate}
-            found = _baseline(problem, setting, 1000, trained, data, arguments)
+            found = _baseline(problem, setting, 1000, arguments)
             rows.append(setting | {"loss": float(found.loss)})
             print(rows[-1], flush=True)
     return rows
 
 
-def _baseline(
-    problem: jm.Problem, setting: dict[str, Any], seed: int, trained: Any, data: Any, arguments: Any
-) -> Found:
-    refill = setting["refill"]
-    theirs = _problem(
-        trained, data, len(problem.nodes or ()), arguments, refill if refill != "none" else None
-    )
-    every = None if refill == "none" else problem.vary.refill_every  # type: ignore[union-attr]
-    rate = setting["rate"]
-    return straight_through(theirs, seed, steps=arguments.steps, rate=rate, refill_every=every)
+def _baseline(problem: jm.Problem, setting: dict[str, Any], seed: int, arguments: Any) -> Found:
+    stays = setting["refill"] == "none"
+    method = _method("near" if stays else setting["refill"], arguments)
+    every = None if stays else method.refill_every
+    return straight_through(problem, method, seed, rate=setting["rate"], refill_every=every)
 
 
 def _run(
-    problem: jm.Problem, tuned: dict[str, Any], seed: int, trained: Any, data: Any, arguments: Any
+    problem: jm.Problem, method: jm.RelaxEdges, tuned: dict[str, Any], seed: int, arguments: Any
 ) -> dict[str, Any]:
     """Search with one seed, by jmetamer and by the baseline, and judge all alike."""
     graphs: dict[str, Any] = {}
@@ -160,17 +154,17 @@ def _run(
     found = jm.generate(
         problem,
         seeds=[seed],
-        steps=arguments.steps,
+        method=method,
         tolerance=AIM,
         on_metamer=lambda _, graph: graphs.__setitem__("ours", graph),
     )
     seconds["ours"] = time.perf_counter() - begin
     begin = time.perf_counter()
-    theirs = _baseline(problem, tuned, seed, trained, data, arguments)
+    theirs = _baseline(problem, tuned, seed, arguments)
     seconds["baseline"] = time.perf_counter() - begin
     graphs["baseline"] = _graph(problem, theirs)
     if seed < arguments.flipped:
-        graphs["with_flips"] = _graph(problem, _flipped(problem, theirs, seed, arguments))
+        graphs["with_flips"] = _graph(problem, _flipped(problem, method, theirs, seed))
     judge, reference = Judge(problem), edge_set(problem.graph)
     losses = {name: float(judge(graph).loss) for name, graph in graphs.items()}
     distances = {
@@ -192,10 +186,9 @@ def _graph(problem: jm.Problem, found: Found) -> Any:
     return graph_of_theta(problem, edges_theta(found.pairs, found.hard > 0.5))
 
 
-def _flipped(problem: jm.Problem, found: Found, seed: int, arguments: Any) -> Found:
+def _flipped(problem: jm.Problem, method: jm.RelaxEdges, found: Found, seed: int) -> Found:
     """Return what our flips make of a graph of the baseline."""
-    method = jm.RelaxEdges(steps=arguments.steps).for_problem(problem)
-    task = Task(problem, 0, method, AIM)
+    task = Task(problem, 0, method.for_problem(problem), AIM)
     plan, data = plan_of(task, together=False)
     numbers = numbers_of(task, plan)
     loss = jnp.float32(found.loss)

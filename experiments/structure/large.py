@@ -74,7 +74,7 @@ def main() -> None:
 def _job(given: argparse.Namespace) -> dict[str, Any]:
     """Make one metamer, from the graph to the check on the whole graph."""
     clock = _Clock()
-    whole = _problem(given, block=given.block or 10_000)
+    whole = _problem(given)
     clock.lap("make the graph")
     near = _part(whole, given.way or "folded")
     clock.lap("cut out the part")
@@ -84,7 +84,8 @@ def _job(given: argparse.Namespace) -> dict[str, Any]:
         if progress.executed > steps and not progress.done:  # the last look is no step
             clock.lap("relaxation, compilation included")
 
-    metamers = jm.generate(near.problem, count=1, steps=steps, progress=told)
+    method = _method(given, steps, block=10_000)
+    metamers = jm.generate(near.problem, count=1, method=method, progress=told)
     graph = jm.metamer_graph(near.problem, metamers, 0)
     clock.lap("hardening, compilation included")
     lifted = near.lift(graph)
@@ -126,11 +127,11 @@ def _on_the_whole_graph(near: Any, graph: Any, lifted: Any) -> tuple[float, floa
 def _cost(given: argparse.Namespace) -> dict[str, Any]:
     """Measure a few steps of the relaxation."""
     clock = _Clock()
-    near = _part(_problem(given, block=given.block or 100_000), given.way or "whole")
+    near = _part(_problem(given), given.way or "whole")
     clock.lap("make the graph")
     steps = given.steps or 3
-    method = jm.RelaxEdges(steps=steps).for_problem(near.problem)
-    synthesis = EdgeSynthesis(Task(near.problem, 0, method, near.problem.vary.tolerance))
+    method = _method(given, steps, block=100_000).for_problem(near.problem)
+    synthesis = EdgeSynthesis(Task(near.problem, 0, method, near.problem.tolerance))
     data, numbers = synthesis.data, synthesis.numbers
     before = _peak()
     state = programs.begin(synthesis.plan, np.zeros(1, np.int32), data, numbers)
@@ -186,7 +187,12 @@ def _apart(given: argparse.Namespace, options: dict[str, int]) -> Any:
     return json.loads(done.stdout)
 
 
-def _problem(given: argparse.Namespace, block: int) -> jm.Problem:
+def _method(given: argparse.Namespace, steps: int, block: int) -> jm.RelaxEdges:
+    block = given.block or block
+    return jm.RelaxEdges(steps=steps, block=block, draws=given.draws, flips=given.flips)
+
+
+def _problem(given: argparse.Namespace) -> jm.Problem:
     """Return random targets in the logits of a network of three layers with random parameters."""
     size = dict(ARXIV_SIZE) | {"num_nodes": given.nodes, "num_edges": given.edges}
     graph = jm.load_dataset("dcsbm", **size).graph
@@ -196,8 +202,7 @@ def _problem(given: argparse.Namespace, block: int) -> jm.Problem:
     params = model.init(jax.random.key(0), jm.make_graph(graph.nodes[:2], [], []))
     rng = np.random.default_rng(0)
     targets = rng.choice(given.nodes, given.targets, replace=False).tolist()
-    edges = jm.BinaryEdges(block=block, draws=given.draws, flips=given.flips)
-    return jm.Problem(Network(model, params), graph, "logits", edges, nodes=targets)
+    return jm.Problem(Network(model, params), graph, "logits", jm.BinaryEdges(), nodes=targets)
 
 
 class Whole(NamedTuple):
@@ -217,9 +222,7 @@ def _part(whole: jm.Problem, way: str) -> Any:
     if way == "local":
         return jm.local_problem(whole)
     inner = np.flatnonzero(hop_distances(whole.graph, np.asarray(whole.nodes), 1) <= 1)
-    vary = jm.BinaryEdges(
-        nodes=inner, block=whole.vary.block, draws=whole.vary.draws, flips=whole.vary.flips
-    )
+    vary = jm.BinaryEdges(nodes=inner)
     return Whole(whole, jm.Problem(whole.trained, whole.graph, "logits", vary, nodes=whole.nodes))
 
 
@@ -227,7 +230,7 @@ def _sizes(problem: jm.Problem) -> dict[str, int]:
     return {
         "part_nodes": len(problem.graph.nodes),
         "part_entries": len(problem.graph.senders),
-        "inner_nodes": len(problem.vary.nodes),
+        "inner_nodes": len(problem.simple_edges.nodes or ()),
     }
 
 

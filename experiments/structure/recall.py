@@ -147,10 +147,10 @@ def _problem(trained: Any, layer: str, case: PlantedMetamer, vary: jm.BinaryEdge
 
 def _metamers(trained: Any, layer: str, case: PlantedMetamer, budget: Budget) -> Iterator[Any]:
     """Yield the matching graphs that the whole budget gives."""
-    relaxed = jm.BinaryEdges(start="any_density", kicks=budget.kicks)
+    relaxed = jm.RelaxEdges(steps=budget.steps, kicks=budget.kicks)
     swapped = jm.SwapSearch(steps=budget.steps)
     for vary, seeds, how in (
-        (relaxed, budget.relaxed, {"steps": budget.steps}),
+        (jm.BinaryEdges(start="any_density"), budget.relaxed, {"method": relaxed}),
         (jm.BinaryEdges(start="rewired"), budget.swapped, {"method": swapped}),
     ):
         made: dict[int, Any] = {}

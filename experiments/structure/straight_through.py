@@ -45,7 +45,12 @@ class _State(NamedTuple):
 
 
 def straight_through(
-    problem: jm.Problem, seed_id: int, *, steps: int, rate: float, refill_every: int | None
+    problem: jm.Problem,
+    method: jm.RelaxEdges,
+    seed_id: int,
+    *,
+    rate: float,
+    refill_every: int | None,
 ) -> Found:
     """Return the best hard graph that straight-through top-k meets.
 
@@ -56,18 +61,24 @@ def straight_through(
 
     Args:
       problem: its edges vary.
+      method: the search that it is held against; says steps, block and how candidates are found.
       seed_id: seed of start and candidates.
-      steps: of Adam.
-      rate: its learning rate.
+      rate: learning rate of Adam.
       refill_every: steps between exchanges of the candidates with scores at or below 0, or of the
         smallest, by the rule of the search; None: the candidates stay.
     """
-    task = Task(problem, 0, jm.RelaxEdges(steps=steps).for_problem(problem), problem.vary.tolerance)
+    task = Task(problem, 0, method.for_problem(problem), problem.tolerance)
     plan, data = plan_of(task, together=False)
     numbers = numbers_of(task, plan)
     return jax.device_get(
         _descended(
-            plan, steps, refill_every or 0, jnp.int32(seed_id), jnp.float32(rate), data, numbers
+            plan,
+            method.num_steps,
+            refill_every or 0,
+            jnp.int32(seed_id),
+            jnp.float32(rate),
+            data,
+            numbers,
         )
     )
 

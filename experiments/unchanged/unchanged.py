@@ -8,7 +8,6 @@ and other versions of JAX round differently.
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import os
@@ -144,29 +143,26 @@ def pairs(jm: Any) -> dict[str, Callable[..., tuple[Any, dict[str, Any]]]]:
             arguments,
         )
 
-    free = jm.ContinuousFeatures(domain=jm.Free())
-    edges = jm.BinaryEdges(draws=2, flips=2)
+    edges, features = jm.BinaryEdges(), jm.ContinuousFeatures()
     steps = {"steps": 20}
+    relaxed = {"few": True, "method": jm.RelaxEdges(draws=2, flips=2, **steps)}
     found = {
-        "continuous": pair(jm.ContinuousFeatures(), **steps),
-        "continuous-adam": pair(
-            jm.ContinuousFeatures(), optimizer=jm.Optimizer("adam", 0.1), **steps
-        ),
+        "continuous": pair(features, **steps),
+        "continuous-adam": pair(features, optimizer=jm.Optimizer("adam", 0.1), **steps),
         "repelled": pair(
-            jm.ContinuousFeatures(),
-            method=jm.Repel(0.1, jm.Optimize(jm.Optimizer("adam", 0.1), **steps)),
+            features, method=jm.Repel(0.1, jm.Optimize(jm.Optimizer("adam", 0.1), **steps))
         ),
         "binary": pair(jm.BinaryFeatures(), few=True, **steps),
-        "edges": pair(edges, few=True, **steps),
-        "edges-rewired": pair(dataclasses.replace(edges, start="rewired"), few=True, **steps),
+        "edges": pair(edges, **relaxed),
+        "edges-rewired": pair(jm.BinaryEdges(start="rewired"), **relaxed),
         "edges-swap_search": pair(edges, few=True, method="swap_search"),
         "edge_weights": pair(jm.EdgeWeights(), few=True, **steps),
-        "features_and_edges": pair(jm.FeaturesAndEdges(edges=edges), few=True, **steps),
-        "features_given_edges": pair(jm.FeaturesGivenEdges(), few=True, **steps),
-        "edges-color_swaps": pair(jm.BinaryEdges(), method=jm.ColorSwaps()),
+        "features_and_edges": pair((features, edges), **relaxed),
+        "features_given_edges": pair((features, jm.RandomEdges()), few=True, **steps),
+        "edges-color_swaps": pair(edges, method=jm.ColorSwaps()),
     }
     for method in ("gauss_newton", "null_space", "walk", "max_distance", "reflect", "replace"):
-        found[f"free-{method}"] = pair(free, few=True, method=method)
+        found[f"free-{method}"] = pair(features, few=True, method=method)
     return found
 
 

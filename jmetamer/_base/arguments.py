@@ -35,6 +35,7 @@ def checked(target: _T) -> _T:
 
     Args:
       target: a function, a method (below `classmethod`), or a class: its constructor and methods.
+        A class may say in `_moved` which other class has an argument that was its own.
 
     Raises:
       InputError: at a call; names the argument, what came and what is allowed.
@@ -55,13 +56,15 @@ def checked(target: _T) -> _T:
         for name, value in list(vars(target).items()):
             inner = value.__func__ if isinstance(value, classmethod) else value
             if inspect.isfunction(inner) and (name in _SPECIAL or not name.startswith("_")):
-                held = _checked(inner)
+                held = _checked(inner, getattr(target, "_moved", {}))
                 setattr(target, name, classmethod(held) if inner is not value else held)
         return target
     return typing.cast(_T, _checked(typing.cast(Callable[..., Any], target)))
 
 
-def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
+def _checked(
+    function: Callable[..., Any], moved: Mapping[str, str] = types.MappingProxyType({})
+) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         places, known = _kinds_of(function)
@@ -73,7 +76,7 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             _signature(function).bind(*args, **options)
         except TypeError as error:
-            raise _wrong_call(function, error, options) from None
+            raise _wrong_call(function, error, options, moved) from None
         return function(*given, *args[len(given) :], **named)
 
     return call
@@ -314,13 +317,18 @@ def _mapping(keys: Any, values: Any) -> Kind:
 
 
 def _wrong_call(
-    function: Callable[..., Any], error: TypeError, options: Mapping[str, Any]
+    function: Callable[..., Any],
+    error: TypeError,
+    options: Mapping[str, Any],
+    moved: Mapping[str, str],
 ) -> InputError:
     """Say which argument is missing, or unknown, or that they are too many."""
     names = [name for name in _signature(function).parameters if name != "self"]
     unknown = next((name for name in options if name not in names), "")
     nearest = difflib.get_close_matches(unknown, names, n=1, cutoff=0.5)
     hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    if unknown in moved:
+        hint = f"; `{moved[unknown]}({unknown}=...)` has it now."
     title = function.__qualname__.removesuffix(".__init__")
     return InputError(f"`{title}`: {error}{hint} Its arguments are: {', '.join(names)}")
 

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer.config.cell import CellSettings
@@ -18,18 +18,14 @@ from jmetamer.metamers.methods.optimize.optimizers import Optimizer
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary import (
     DOMAINS,
+    BinaryEdges,
     BinaryFeatures,
     Box,
     ContinuousFeatures,
     Domain,
     EdgeWeights,
-    Parameterization,
-)
-from jmetamer.metamers.vary.edges import (
-    BinaryEdges,
-    FeaturesAndEdges,
-    FeaturesGivenEdges,
-    Structure,
+    RandomEdges,
+    Vary,
 )
 from jmetamer.metamers.vary.initialization import INITIALIZATIONS
 from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings, default_settings
@@ -181,7 +177,7 @@ def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:
     return layers
 
 
-def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterization | Structure:
+def build_parameterization(cell: CellSettings, data: Dataset) -> Vary | tuple[Vary, ...]:
     """Return what varies.
 
     Args:
@@ -198,23 +194,15 @@ def build_parameterization(cell: CellSettings, data: Dataset) -> Parameterizatio
       >>> build_parameterization(CellSettings(), data)
       ContinuousFeatures(domain=Free(), initialization=GlobalNoise(mean=None, std=None))
     """
-    given = cell.metamers
-    edges = build_edges(cell)
-    if isinstance(edges, EdgeWeights):
-        return dataclasses.replace(edges, domain=_domain(cell, data))
-    if given.vary == "edges" and edges is not None:
-        return edges
-    features = _features(cell, data)
-    if isinstance(edges, FeaturesGivenEdges):
-        return dataclasses.replace(edges, features=features)
-    if isinstance(edges, BinaryEdges):
-        joint = FeaturesAndEdges(features, edges)
-        rate = given.edges.feature_learning_rate
-        return joint if rate is None else dataclasses.replace(joint, learning_rate=rate)
-    return features
+    edges, kind = build_edges(cell), cell.metamers.vary
+    if kind == "edge_weights":
+        return dataclasses.replace(cast(EdgeWeights, edges), domain=_domain(cell, data))
+    features = None if kind == "edges" else _features(cell, data)
+    parts = tuple(part for part in (features, edges) if part is not None)
+    return parts if len(parts) > 1 else parts[0]
 
 
-def build_edges(cell: CellSettings) -> BinaryEdges | FeaturesGivenEdges | EdgeWeights | None:
+def build_edges(cell: CellSettings) -> Vary | None:
     """Return how edges vary as far as the settings say it without the data, None where they stay.
 
     Args:
@@ -231,20 +219,30 @@ def build_edges(cell: CellSettings) -> BinaryEdges | FeaturesGivenEdges | EdgeWe
     kinds: dict[str, Callable[..., Any]] = {
         "edges": BinaryEdges,
         "features_and_edges": BinaryEdges,
-        "features_given_edges": FeaturesGivenEdges,
+        "features_given_edges": RandomEdges,
         "edge_weights": EdgeWeights,
     }
-    if cell.metamers.vary not in kinds:
-        return None
-    given = dataclasses.asdict(cell.metamers.edges)
-    # Null ones are the defaults of the classes.
-    options = {name: value for name, value in given.items() if value is not None}
-    options.pop("feature_learning_rate", None)
-    edges: BinaryEdges | FeaturesGivenEdges | EdgeWeights = kinds[cell.metamers.vary](**options)
-    return edges
+    kind = kinds.get(cell.metamers.vary)
+    return None if kind is None else kind(**edge_options(cell, kind))
 
 
-def _features(cell: CellSettings, data: Dataset) -> Parameterization:
+def edge_options(cell: CellSettings, kind: Any) -> dict[str, Any]:
+    """Return the settings of edges that are fields of a part, or of `RelaxEdges`.
+
+    Args:
+      cell: resolved settings; null ones are the defaults of the class.
+      kind: the class.
+
+    Example:
+      >>> edge_options(CellSettings(), RelaxEdges)
+      {}
+    """
+    given = cell.metamers.edges
+    named = {field.name: getattr(given, field.name, None) for field in dataclasses.fields(kind)}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _features(cell: CellSettings, data: Dataset) -> Vary:
     """Return how features vary, alone or beside edges."""
     given = cell.metamers
     named = features_of(given) or ""
@@ -296,8 +294,9 @@ def build_method(cell: CellSettings, problem: Problem) -> Method:
         optimizer = Optimizer(given.optimizer, given.learning_rate, schedule, moments)
     names = ("steps", "patience", "improvement", "coordinates", "precision")
     settings = {name: getattr(given, name) for name in names}
-    if isinstance(problem.vary, Structure):
-        return RelaxEdges(optimizer, **settings).for_problem(problem)
+    if problem.edge_kind == "simple_edges":
+        options = edge_options(cell, RelaxEdges)
+        return RelaxEdges(optimizer, **settings, **options).for_problem(problem)
     loop = Optimize(optimizer, **settings)
     method = Repel(given.repulsion, loop) if given.repulsion else loop
     return method.for_problem(problem)

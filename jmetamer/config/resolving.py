@@ -17,6 +17,7 @@ from jmetamer.config.building import (
     build_loss,
     build_model,
     build_train_settings,
+    edge_options,
     loader_of,
 )
 from jmetamer.config.cell import CellSettings
@@ -42,6 +43,7 @@ from jmetamer.graphs import DATASETS
 from jmetamer.graphs.graph_npz import load_graph_npz
 from jmetamer.measures import measures_for
 from jmetamer.metamers.losses import LOSSES
+from jmetamer.metamers.methods import RelaxEdges
 from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
 from jmetamer.metamers.methods.optimize.optimizers import (
     MOMENTS,
@@ -352,6 +354,7 @@ def _check_edges(cell: CellSettings) -> None:
         )
     with _as_config_error("metamers.edges"):
         edges = build_edges(cell)
+        RelaxEdges(**edge_options(cell, RelaxEdges))
     if edges is None or given.vary == "features_given_edges" or given.method != "optimize":
         return
     with _as_config_error("metamers.vary"):

@@ -6,10 +6,9 @@ from typing import Any
 
 from jmetamer._base.errors import ConfigError, unknown_name
 from jmetamer.config.settings import EdgeSettings, MetamerSettings
-from jmetamer.metamers.methods import METHODS
+from jmetamer.metamers.methods import METHODS, RelaxEdges
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE
-from jmetamer.metamers.vary import PARAMETERIZATIONS
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
+from jmetamer.metamers.vary import VARY, BinaryEdges
 
 # What varies -> kinds of its metamers, less those of features that vary beside edges.
 METAMER_KIND: Mapping[str, tuple[str, ...]] = {
@@ -148,7 +147,7 @@ def _feature_defaults(given: MetamerSettings) -> dict[str, Any]:
     kind = features_of(given)
     own: dict[str, Any] = {}
     if kind is not None:
-        own = {f.name: f.default for f in dataclasses.fields(PARAMETERIZATIONS[kind])}
+        own = {f.name: f.default for f in dataclasses.fields(VARY[kind])}
         own |= {name: word for name, word in _WORDS_ONLY.items() if name in own}
     elif given.vary == "edge_weights":
         own = {"domain": "non_negative"}
@@ -159,8 +158,8 @@ def _fill_edges(given: MetamerSettings) -> EdgeSettings:
     names = _EDGES.get(given.vary, ())
     searched = given.method in SEARCHES and given.vary == "edges"
     names, why_not = _SEARCHED[given.method] if searched else (names, "")
-    defaults = {field.name: field.default for field in dataclasses.fields(BinaryEdges)}
-    defaults |= {"feature_learning_rate": _default_of(FeaturesAndEdges, "learning_rate")}
+    homes = (BinaryEdges, RelaxEdges)
+    defaults = {field.name: field.default for kind in homes for field in dataclasses.fields(kind)}
     filled: dict[str, Any] = {}
     for field in dataclasses.fields(EdgeSettings):
         value = getattr(given.edges, field.name)
@@ -218,10 +217,6 @@ def _not_of(name: str, value: Any, vary: str, features: str | None = None) -> Co
         f"`metamers.{name}` is {value!r}, but `metamers.{where}` is {what!r}, which has no "
         f"{name.rsplit('.', 1)[-1]}; {APART}"
     )
-
-
-def _default_of(settings: type, name: str) -> Any:
-    return {f.name: f.default for f in dataclasses.fields(settings)}[name]
 
 
 def first_given(value: Any, default: Any) -> Any:

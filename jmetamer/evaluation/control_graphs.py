@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,16 +21,9 @@ from jmetamer.measures.random_edges import random_edges
 from jmetamer.metamers.methods import Method, Replace, default_method
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.method import noise
-from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem, reference_activations
-from jmetamer.metamers.vary import BinaryFeatures, EdgeWeights
+from jmetamer.metamers.vary import EdgeWeights
 from jmetamer.metamers.vary.movable import movable_edges
-from jmetamer.metamers.what_varies import (
-    directed_edges,
-    edges_that_vary,
-    features_that_vary,
-    weighted_edges,
-)
 
 CONTROLS: Mapping[str, str] = {
     "identity": "the reference itself",
@@ -88,8 +81,7 @@ class ControlGraphs:
         self.no_start = method.begins(problem)
         self._start = None if self.no_start else method.starts(problem, seed)
         self.reference = problem.arrays.graph
-        features = features_that_vary(problem.vary)
-        self._binary = isinstance(features, BinaryFeatures)
+        features = problem.features
         self.always = {"identity": self.reference}
         self._replace = None
         if features is not None:
@@ -99,9 +91,9 @@ class ControlGraphs:
         made = {*self.always}
         if self._start is not None:
             made.add("start")
-        self._edges = edges_that_vary(problem.vary)
+        self._edges = problem.edge_kind
         if features is not None:
-            made.add("flips" if self._binary else "displacement")
+            made.add("flips" if features.kind == "binary" else "displacement")
         elif self._edges is not None:
             made.add("edge_flips" if self._edges == "simple_edges" else "displacement")
         if self._replace is not None:
@@ -136,17 +128,18 @@ class ControlGraphs:
         """Return the reference with all that varies moved as far as in the metamer."""
         graph = self.reference
         if self._edges == "edge_weights":
-            return _displaced_weights(self.problem, key, metamer)
+            graph = _displaced_weights(self.problem, key, metamer)
         if self._edges == "simple_edges":
             graph = jax.device_put(self._edges_flipped(seed_id, metamer))
-        if name == "edge_flips":
+        if self.problem.features is None:
             return graph
         moved = random_flips if name == "flips" else random_displacement
         return graph._replace(nodes=moved(key, self.reference.nodes, metamer.nodes))
 
     def _edges_flipped(self, seed_id: int, metamer: jraph.GraphsTuple) -> jraph.GraphsTuple:
-        reference, directed = self.problem.graph, directed_edges(self.problem)
-        movable = movable_edges(reference, self.problem.vary.edges.nodes, directed=directed)  # type: ignore[union-attr]
+        problem = self.problem
+        reference, directed = problem.graph, problem.directed
+        movable = movable_edges(reference, problem.simple_edges.nodes, directed=directed)
         nodes = np.arange(len(reference.nodes)) if movable.nodes is None else movable.nodes
         changed = flips_between(reference, jax.device_get(metamer), directed=directed)
         rng = np.random.default_rng([_DRAWS + 1, self.seed, seed_id])
@@ -170,7 +163,7 @@ class ControlGraphs:
 
 def _replacement(problem: Problem) -> Any:
     """Return what exchanges the invisible part of features, or None where nothing is invisible."""
-    if not is_free(problem.vary):
+    if not problem.is_free:
         return None
     try:
         basis = Replace().prepare(Point(problem))
@@ -190,9 +183,8 @@ def _displaced_weights(
     problem: Problem, key: jax.Array, metamer: jraph.GraphsTuple
 ) -> jraph.GraphsTuple:
     """Return the reference, each weight as far away as in the metamer, up or down."""
-    vary = problem.vary
-    assert isinstance(vary, EdgeWeights)
-    listed = jax.tree.map(jnp.asarray, weighted_edges(problem))
+    vary = cast(EdgeWeights, problem.edges)
+    listed = jax.tree.map(jnp.asarray, problem.listed)
     one, other = listed.senders, listed.receivers
     if not vary.directed:
         one, other = jnp.minimum(one, other), jnp.maximum(one, other)

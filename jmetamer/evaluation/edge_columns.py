@@ -11,7 +11,6 @@ from jmetamer.graphs.flips import Flips, edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.measures import EdgeSet, Measure, edge_set
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.what_varies import directed_edges, edges_that_vary, weighted_edges
 
 # Before the names of the details of metamers, which the engine chooses.
 DETAIL = "detail_"
@@ -27,12 +26,12 @@ class EdgeReference:
     def __init__(self, problem: Problem) -> None:
         self.graph = problem.graph
         self.edges: EdgeSet = edge_set(problem.graph)
-        self.is_simple = edges_that_vary(problem.vary) == "simple_edges"
+        self.is_simple = problem.edge_kind == "simple_edges"
         if self.is_simple:
-            self.directed = directed_edges(problem)
+            self.directed = problem.directed
             self.num_pairs = int(pairs_of_graph(self.graph, directed=self.directed).senders.size)
         else:
-            self.num_listed = int(weighted_edges(problem).senders.size)
+            self.num_listed = int(problem.listed.senders.size)
 
     @property
     def bytes_of_metamer(self) -> int:

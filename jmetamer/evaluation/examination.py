@@ -21,7 +21,6 @@ from jmetamer.measures.match_statistics import MatchForms, match_forms, match_st
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.methods.relax_edges.hard_graph import few_shapes
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select
-from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Columns = dict[str, np.ndarray]
 _NOTHING: Any = np.zeros(0, np.float32)
@@ -86,10 +85,10 @@ class Examination:
         self.always: dict[str, _Asked] = {}  # controls that are asked once for all metamers
         self.forms = jax.tree.map(lambda form: form[0], match_forms(matched_vector(problem)[None]))
         self.edges = None
-        if edges_that_vary(problem.vary) == "edge_weights":
+        if problem.edge_kind == "edge_weights":
             self.edges = edge_set(problem.graph)
-        self.simple_edges = edges_that_vary(problem.vary) == "simple_edges"
-        self.moves_features = features_that_vary(problem.vary) is not None
+        self.simple_edges = problem.edge_kind == "simple_edges"
+        self.moves_features = problem.features is not None
         self.before = jax.device_get(self.ask(problem.arrays.graph))
         if panel is not None:
             self.labels = np.asarray(labels)

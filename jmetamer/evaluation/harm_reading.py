@@ -15,7 +15,6 @@ from jmetamer.measures.harm import harm_outcomes
 from jmetamer.metamers.methods import Method
 from jmetamer.metamers.methods.relax_edges.hard_graph import few_shapes
 from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.metamers.what_varies import edges_that_vary
 from jmetamer.results.paired_controls import SAME_LENGTH
 
 
@@ -82,7 +81,7 @@ class HarmReading:
 
     def _classes(self, graph: jraph.GraphsTuple) -> jax.Array:
         """Return [2, t] most probable classes, and those that the network predicts."""
-        if edges_that_vary(self.problem.vary) == "simple_edges":
+        if self.problem.edge_kind == "simple_edges":
             graph = few_shapes(graph)
         with highest_precision():
             own = _own_classes(self.problem.matching, self.problem.arrays, graph)

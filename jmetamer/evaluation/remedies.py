@@ -13,12 +13,10 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.generate import generate
 from jmetamer.metamers.methods import METHODS, ColorSwaps
-from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import ENDED_SHORT, Status
-from jmetamer.metamers.vary import ContinuousFeatures
-from jmetamer.metamers.vary.edges import BinaryEdges
-from jmetamer.metamers.what_varies import edges_that_vary
+from jmetamer.metamers.vary import BinaryEdges, ContinuousFeatures
+from jmetamer.metamers.vary.initialization import GlobalNoise
 from jmetamer.models.structure import passes_through
 
 _DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
@@ -54,7 +52,7 @@ def remedy(
     ends = set() if status is None else {int(code) for code in status}
     if status is not None and not ends & set(ENDED_SHORT):
         return ""
-    limit = problem.vary.tolerance if tolerance is None else tolerance
+    limit = problem.tolerance if tolerance is None else tolerance
     found = [text for text in (_exact(problem, limit), _inner(problem)) if text]
     if Status.STEPS_EXHAUSTED in ends:
         found.append("a larger `metamers.steps`, as the loss had not stalled")
@@ -63,11 +61,10 @@ def remedy(
 
 def _exact(problem: Problem, tolerance: float) -> str:
     """Name the exact methods that apply, and the loss that they reach."""
-    vary, key = problem.vary, ""
-    if isinstance(vary, ContinuousFeatures) and not is_free(vary):
-        problem = dataclasses.replace(
-            problem, vary=ContinuousFeatures(initialization=vary.initialization)
-        )
+    kinds, key = [part.kind for part in problem.parts], ""
+    if kinds == ["continuous"] and not problem.is_free:
+        start = getattr(problem.vary, "initialization", GlobalNoise())
+        problem = dataclasses.replace(problem, vary=ContinuousFeatures(initialization=start))
         key = "`metamers.domain: free` with "
     losses = {name: loss for name, loss in _losses(problem) if loss <= tolerance}
     if not losses:
@@ -80,8 +77,9 @@ def _exact(problem: Problem, tolerance: float) -> str:
 
 def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
     """Yield exact methods that apply, those first that make another metamer of every seed."""
-    if isinstance(problem.vary, BinaryEdges):
-        problem = dataclasses.replace(problem, vary=BinaryEdges(directed=problem.vary.directed))
+    if [part.kind for part in problem.parts] == ["simple_edges"]:
+        edges = BinaryEdges(directed=problem.simple_edges.directed)
+        problem = dataclasses.replace(problem, vary=edges)
         with contextlib.suppress(InputError):
             if ColorSwaps().prepare(problem).available:
                 yield from _loss(problem, "color_swaps", ColorSwaps(swaps=1))
@@ -120,7 +118,7 @@ def _inner(problem: Problem) -> str:
     inner = next((name for name in shared if model.nonlinearity(name)), None)
     if inner is None or problem.target is not None:
         return ""
-    elsewhere = problem.nodes is not None or edges_that_vary(problem.vary) is not None
+    elsewhere = problem.nodes is not None or problem.edges is not None
     if elsewhere and any(hops(layer) > hops(inner) for layer in problem.layers):
         return ""  # what follows reads other nodes than the targets, or over other edges
     decided = " and ".join(f"`{layer}`" for layer in problem.layers)

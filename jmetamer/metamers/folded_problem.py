@@ -19,7 +19,6 @@ from jmetamer.graphs.folded_graph import FOLDS, folded_graph
 from jmetamer.graphs.pairs import Pairs, require_nodes
 from jmetamer.metamers.local_problem import edges_within
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import BinaryEdges, is_directed
 from jmetamer.metamers.vary.movable import are_inside
 from jmetamer.models.structure import linear_aggregation
 
@@ -50,10 +49,9 @@ class FoldedProblem:
         Raises:
           InputError: edges changed that may not, so that the targets see something else.
         """
-        edges = self._edges
         require_nodes(flips.pairs, self.node_ids.size)
         total = self.problem.graph.nodes.shape[0]
-        if not are_inside(flips.pairs, edges.nodes, total).all():
+        if not are_inside(flips.pairs, self.problem.simple_edges.nodes, total).all():
             raise InputError(
                 "`flips` change edges between other nodes than those in `problem.vary.nodes`; what "
                 "the targets see of the part would not be what they see of the whole graph"
@@ -75,14 +73,9 @@ class FoldedProblem:
           InputError: edges changed that may not.
         """
         self.problem.require_own(graph)
-        directed = is_directed(self.whole.graph, self._edges.directed)
+        directed = self.whole.directed
         flips = flips_between(self.problem.graph, graph, directed=directed)
         return flipped(self.whole.graph, self.lift_flips(flips), directed=directed)
-
-    @property
-    def _edges(self) -> BinaryEdges:
-        assert isinstance(self.problem.vary, BinaryEdges)
-        return self.problem.vary
 
 
 @checked
@@ -112,10 +105,10 @@ def folded_problem(problem: Problem, *, radius: Natural = 1) -> FoldedProblem:
       >>> folded.problem.graph.senders.size < data.graph.senders.size / 3
       True
     """
-    model, edges = problem.trained.model, problem.vary
-    if problem.nodes is None or not isinstance(edges, BinaryEdges):
+    model, only_edges = problem.trained.model, problem.features is None
+    if problem.nodes is None or problem.edge_kind != "simple_edges" or not only_edges:
         raise InputError(
-            f"`problem` has nodes={problem.nodes!r} and vary={type(edges).__name__}; a part is "
+            f"`problem` has nodes={problem.nodes!r} and vary={problem.vary!r}; a part is "
             "folded around target `nodes` for `BinaryEdges` alone; name targets, or use "
             "`local_problem`"
         )
@@ -134,7 +127,7 @@ def folded_problem(problem: Problem, *, radius: Natural = 1) -> FoldedProblem:
         )
     targets = np.asarray(problem.nodes)
     folded = folded_graph(problem.graph, targets, depth, radius, aggregation)
-    vary = edges_within(edges, problem, folded.node_ids, folded.distance, radius)
+    vary = edges_within(problem, folded.node_ids, folded.distance, radius)
     places = np.searchsorted(folded.node_ids, targets).tolist()
     near = dataclasses.replace(problem, graph=folded.graph, nodes=places, vary=vary)
     return FoldedProblem(problem, near, folded.node_ids, radius)

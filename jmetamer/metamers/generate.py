@@ -127,7 +127,7 @@ def generate(
         _one_each("tolerance", tolerance, problems),
     )
     tasks = [
-        Task(one, int(base), _chosen(one, how, shortcuts), float(limit or one.vary.tolerance))
+        Task(one, int(base), _chosen(one, how, shortcuts), float(limit or one.tolerance))
         for one, base, how, limit in zip(*columns, strict=True)
     ]
     if len({(task.method.name, task.method.shares_lanes) for task in tasks}) > 1:

@@ -19,7 +19,7 @@ whether they are lifted exactly, also where they changed edges between other nod
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jraph
 import numpy as np
@@ -31,7 +31,7 @@ from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.local_graph import LocalGraph, graph_with_local, local_graph
 from jmetamer.graphs.pairs import Pairs, require_nodes
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges, is_directed
+from jmetamer.metamers.vary import BinaryEdges, Vary
 
 
 @checked
@@ -41,7 +41,7 @@ class LocalProblem:
 
     Attributes:
       whole: the problem on the whole graph.
-      problem: the same targets, layers, parameterization and loss on the part.
+      problem: the same targets, layers, parts that vary and loss on the part.
       local: the part and where it lies in the whole graph.
       radius: edges may come and go between nodes at most that many steps from the targets.
       hops: number K of layers for which the part is exact.
@@ -123,9 +123,9 @@ def local_problem(
     has the activations at the targets that the lifted graph has. This holds for networks whose
     layers read of a node's neighbors the values of the layer before, and of every node the weights
     of the edges that arrive (GCN, GAT, GraphSAGE, GIN). Which edges may change, and how large the
-    part is, is at the top of this file. Where edges vary (`BinaryEdges`, `FeaturesAndEdges`) they
-    come and go between the nodes `inner` alone, or those of them that `nodes` of the setting names;
-    numbers of edges, `block` and `distance` are those of edges between these nodes. Starts that are
+    part is, is at the top of this file. Where edges vary (`BinaryEdges`) they come and go between
+    the nodes `inner` alone, or those of them that its `nodes` name; numbers of edges and `distance`
+    are those of edges between these nodes. Starts that are
     drawn from the statistics of the reference's features are drawn from those of the part.
 
     Args:
@@ -163,29 +163,17 @@ def local_problem(
         problem.graph, np.asarray(problem.nodes), max(radius, hops - 1 + max(radius, 1))
     )
     places = np.searchsorted(local.node_ids, problem.nodes).tolist()
-    vary = _within(problem, local, radius)
+    vary = edges_within(problem, local.node_ids, local.distance, radius)
     near = dataclasses.replace(problem, graph=local.graph, nodes=places, vary=vary)
     return LocalProblem(problem, near, local, radius, hops)
 
 
-def _within(problem: Problem, local: LocalGraph, radius: int) -> Any:
-    """Return what varies on the part: edges between the inner nodes alone."""
-    vary = problem.vary
-    if isinstance(vary, FeaturesAndEdges):
-        edges = edges_within(vary.edges, problem, local.node_ids, local.distance, radius)
-        return dataclasses.replace(vary, edges=edges)
-    if isinstance(vary, BinaryEdges):
-        return edges_within(vary, problem, local.node_ids, local.distance, radius)
-    return vary
-
-
 def edges_within(
-    edges: BinaryEdges, problem: Problem, node_ids: np.ndarray, distance: np.ndarray, radius: int
-) -> BinaryEdges:
-    """Return how edges vary on a part: between its inner nodes alone.
+    problem: Problem, node_ids: np.ndarray, distance: np.ndarray, radius: int
+) -> tuple[Vary, ...]:
+    """Return what varies on a part: edges that are searched for between its inner nodes alone.
 
     Args:
-      edges: how they vary on the whole graph.
       problem: on the whole graph.
       node_ids: [m] number in the whole graph of each node of the part, ascending.
       distance: [m] steps to the nearest target.
@@ -194,6 +182,9 @@ def edges_within(
     Raises:
       InputError: fewer than two nodes so near, or nodes to vary that are farther away.
     """
+    edges = problem.simple_edges
+    if problem.edge_kind != "simple_edges" or not edges.searched:
+        return problem.parts
     inner = np.flatnonzero(distance <= radius)
     if inner.size < 2:
         raise InputError(
@@ -210,5 +201,6 @@ def edges_within(
             )
         inner = np.searchsorted(node_ids, edges.nodes)
     # A part of a directed graph may look undirected.
-    directed = is_directed(problem.graph, edges.directed)
-    return dataclasses.replace(edges, nodes=inner.tolist(), directed=directed)
+    own: Any = {"nodes": inner.tolist(), "directed": problem.directed}
+    within = dataclasses.replace(cast(BinaryEdges, edges), **own)
+    return tuple(within if part.part == "edges" else part for part in problem.parts)

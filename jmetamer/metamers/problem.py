@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,10 @@ from jmetamer._base.precision import highest_precision, narrowed, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.measures.success import target_share
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
-from jmetamer.metamers.vary import ContinuousFeatures, EdgeWeights, Parameterization
+from jmetamer.metamers.vary import ContinuousFeatures, Vary
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
-from jmetamer.metamers.vary.edges import Structure
+from jmetamer.metamers.vary.simple_edges import SimpleEdges, is_directed
+from jmetamer.metamers.vary.together import Together, parts_of
 from jmetamer.metamers.vary.without_reference import has_features, stand_in
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.protocol import Model, Params
@@ -44,7 +45,7 @@ class Matching:
     Attributes:
       model: the network, without arrays.
       layers: names of the layers to match.
-      vary: what of the graph varies; of a `Structure`, how its features do.
+      vary: the part that gradients move, or several `Together`.
       loss: what the search minimizes.
       identity_backward: layers whose nonlinearity has derivative one in the backward pass.
       share: of the target nodes, at which the error of a node is judged.
@@ -52,7 +53,7 @@ class Matching:
 
     model: Model
     layers: tuple[str, ...]
-    vary: Parameterization
+    vary: Vary
     loss: Loss
     identity_backward: tuple[str, ...] = ()
     share: float = 1.0
@@ -91,8 +92,8 @@ class Problem:
         it may have none at all (nodes [n, 0]): then metamers start from standard normal noise.
       layer: one name of `trained.model.layer_names`, several, or "all" (every layer after its
         nonlinearity).
-      vary: parameterization of what may change, continuous features by default; or the setting of
-        edges that come and go, such as `BinaryEdges()`.
+      vary: the part of the graph that may change, continuous features by default; or several that
+        vary together, as `(ContinuousFeatures(), BinaryEdges())`, in whatever order.
       nodes: target nodes; all by default.
       loss: what the search minimizes; by default `Complementarity()`, or `RelativeSquared()` with
         `identity_backward`, which changes nothing in a residual that skips the nonlinearity.
@@ -104,8 +105,8 @@ class Problem:
 
     Raises:
       InputError: unknown layer, share or node out of range, target of the wrong shape, bad graph, a
-        graph without features where they are needed, or edge weights in a network without a
-        gradient by them.
+        graph without features where they are needed, parts that cannot vary together, or edge
+        weights in a network without a gradient by them.
 
     Example:
       >>> import jmetamer as jm
@@ -119,7 +120,7 @@ class Problem:
     trained: _Trained
     graph: jraph.GraphsTuple
     layer: str | Sequence[str]
-    vary: Parameterization | Structure = ContinuousFeatures()
+    vary: Vary | Sequence[Vary] = ContinuousFeatures()
     nodes: Sequence[int] | None = None
     loss: Loss | None = None
     target: Mapping[str, AnArray] | AnArray | None = None
@@ -129,15 +130,69 @@ class Problem:
     @usual_types()
     def __post_init__(self) -> None:
         validate_graph(self.graph)
+        self._set_parts(parts_of(self.vary))
         if not has_features(self.graph):
             self._stand_in()
-        self.vary.check(self.graph)
-        if isinstance(self.vary, EdgeWeights):
-            require_edge_gradient(self.trained.model, self.vary)
+        for part in self.parts:
+            part.check(self.graph)
+        if self.edge_kind == "edge_weights":
+            require_edge_gradient(self.trained.model, self.edges)
         self._check_nodes()
         _ = self.matching
         if self.target is not None:
             _ = self.arrays  # checks the target's shape and values
+
+    @property
+    def parts(self) -> tuple[Vary, ...]:
+        """The parts that vary, features first."""
+        return parts_of(self.vary)
+
+    @property
+    def features(self) -> Vary | None:
+        """How features vary, or None where they stay."""
+        return next((part for part in self.parts if part.part == "features"), None)
+
+    @property
+    def edges(self) -> Vary | None:
+        """How edges or their weights vary, or None where they stay."""
+        return next((part for part in self.parts if part.part in ("edges", "edge_weights")), None)
+
+    @property
+    def edge_kind(self) -> str | None:
+        """Kind of the edges, by which measures are chosen, or None where they stay."""
+        return None if self.edges is None else self.edges.kind
+
+    @property
+    def simple_edges(self) -> SimpleEdges:
+        """How edges vary, where their kind is "simple_edges"."""
+        return cast(SimpleEdges, self.edges)
+
+    @functools.cached_property
+    def directed(self) -> bool:
+        """Whether (i, j) and (j, i) are two edges."""
+        return is_directed(self.graph, getattr(self.edges, "directed", None))
+
+    @property
+    def listed(self) -> jraph.GraphsTuple:
+        """The reference with its edges listed as in all metamers of edge weights; host arrays."""
+        graph, edges = self.arrays.graph, self.edges
+        graph = graph if edges is None else edges.decode(edges.encode(graph), graph)
+        return jax.tree.map(np.asarray, graph)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether features alone vary, and all real ones are allowed."""
+        return len(self.parts) == 1 and self.parts[0].is_free
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the loss is a smooth function of all that gradients move."""
+        return all(part.smooth for part in self.parts if part.relaxed)
+
+    @property
+    def tolerance(self) -> float:
+        """L_act at which a metamer counts as matched by default: the strictest of the parts."""
+        return min(part.tolerance for part in self.parts)
 
     @functools.cached_property
     def layers(self) -> tuple[str, ...]:
@@ -184,7 +239,8 @@ class Problem:
         if self.loss is not None:
             self.loss.check(self.layers)
         default = RelativeSquared() if self.identity_backward else Complementarity()
-        vary = self.vary.features if isinstance(self.vary, Structure) else self.vary
+        moved = tuple(part for part in self.parts if part.relaxed)
+        vary = moved[0] if len(moved) == 1 else Together(moved)
         return Matching(model, self.layers, vary, self.loss or default, through, self.judged_share)
 
     @functools.cached_property
@@ -232,7 +288,10 @@ class Problem:
         model, params = self.trained.model, self.trained.params
         graph, vary = stand_in(model, params, self.graph, self.vary)
         object.__setattr__(self, "graph", graph)
-        object.__setattr__(self, "vary", vary)
+        self._set_parts((vary,))
+
+    def _set_parts(self, parts: tuple[Vary, ...]) -> None:
+        object.__setattr__(self, "vary", parts[0] if len(parts) == 1 else parts)
 
     def _check_nodes(self) -> None:
         if self.nodes is None:

@@ -30,7 +30,6 @@ from jmetamer.graphs.isomorphism import MAX_NODES, color_key, isomorphic
 from jmetamer.measures.success import MIN_DISTANCE
 from jmetamer.metamers.check import Verdict
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 NO, YES, UNDECIDED = 0, 1, 2
 _CODES = {"no": NO, "yes": YES, "undecided": UNDECIDED}
@@ -148,8 +147,8 @@ class Renaming:
 
     def __init__(self, problem: Problem, tolerance: float = 0.0) -> None:
         self.problem, self.tolerance = problem, tolerance
-        self.moves_features = features_that_vary(problem.vary) is not None
-        self.moves_edges = edges_that_vary(problem.vary) == "simple_edges"
+        self.moves_features = problem.features is not None
+        self.moves_edges = problem.edge_kind == "simple_edges"
         few = num_nodes(problem.graph) <= MAX_NODES
         self.nearly = tolerance > 0 and self.moves_edges and few
 

@@ -3,16 +3,15 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jmetamer.metamers.generate import generate
-from jmetamer.metamers.methods import RelaxEdges, Task
+from jmetamer.metamers.methods import Method, RelaxEdges, Task
 from jmetamer.metamers.methods.relax_edges.plan import plan_of
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges
 from jmetamer.oracles.planted import joined_copies, ring_or_triangles
 
 # Apart from the seeds of metamers.
@@ -48,7 +47,7 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
     them says how good the search is on six nodes; in larger graphs it may find less.
 
     Args:
-      task: its edges come and go (`vary` is one of the `Structure` settings); its seed draws
+      task: its edges come and go; its seed draws
         features, and is the base seed of the first search, which the others follow.
       problems: number of planted problems; every two have features drawn anew.
       count: seeds of each, as many as the problem's search has.
@@ -65,8 +64,9 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
       >>> found.names, found.solved
       (('ring_6', 'copies_6'), 2)
     """
-    problem, seed, method, tolerance = task
-    searched = itertools.islice(_planted(problem, _with_kicks_of(task), seed), problems)
+    problem, seed, _, tolerance = task
+    method = _with_kicks_of(task)
+    searched = itertools.islice(_planted(problem, seed), problems)
     names, converged = [], []
     # Another base seed each: the same draws on graphs alike would be one trial, counted often.
     for place, (name, planted) in enumerate(searched):
@@ -79,7 +79,7 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
     return PlantedSearches(tuple(names), tuple(converged), count)
 
 
-def _planted(problem: Problem, vary: Any, seed: int) -> Iterator[tuple[str, Problem]]:
+def _planted(problem: Problem, seed: int) -> Iterator[tuple[str, Problem]]:
     """Yield planted problems of six nodes and six edges, so that one program serves them all."""
     rng = np.random.default_rng([seed, _DRAWS])
     nodes = np.asarray(problem.graph.nodes)
@@ -90,7 +90,7 @@ def _planted(problem: Problem, vary: Any, seed: int) -> Iterator[tuple[str, Prob
         cases += [joined_copies(triangle, rows)] if len(rows) == len(triangle) else []
         for case in cases:
             planted = dataclasses.replace(
-                problem, graph=case.reference, vary=vary, nodes=case.nodes, target=None
+                problem, graph=case.reference, nodes=case.nodes, target=None
             )
             if all(bool(np.any(target)) for target in planted.arrays.targets.values()):
                 yield case.name, planted
@@ -106,13 +106,10 @@ def _different(rows: np.ndarray, count: int) -> np.ndarray:
     return np.stack(list(found.values()))
 
 
-def _with_kicks_of(task: Task) -> Any:
-    """Return what varies, with the kicks that the problem's own size gives it."""
-    vary: Any = task.problem.vary
-    relaxed = isinstance(vary, BinaryEdges | FeaturesAndEdges)
-    if not isinstance(task.method, RelaxEdges) or not relaxed:
-        return vary
-    if vary.edges.kicks is not None or plan_of(task, together=False)[0].holds_all:
-        return vary
-    edges = dataclasses.replace(vary.edges, kicks=0)
-    return edges if vary is vary.edges else dataclasses.replace(vary, edges=edges)
+def _with_kicks_of(task: Task) -> Method:
+    """Return the method, with the kicks that the problem's own size gives it."""
+    method = task.method
+    if not isinstance(method, RelaxEdges) or method.kicks is not None:
+        return method
+    holds_all = plan_of(task, together=False)[0].holds_all
+    return method if holds_all else dataclasses.replace(method, kicks=0)

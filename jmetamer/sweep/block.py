@@ -17,8 +17,6 @@ from jmetamer.metamers.generate import Metamers, generate
 from jmetamer.metamers.methods import Execution, Progress, Task
 from jmetamer.metamers.methods.optimize.memory import FEW_LANES, REFILLS, fit
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary import BinaryFeatures
-from jmetamer.metamers.what_varies import edges_that_vary, features_that_vary
 
 Block = dict[str, np.ndarray]
 
@@ -62,9 +60,9 @@ class Blocks:
         self.size = count if task.method.coupled else block_size(self.lanes, count)
         self.measures, self.keep, self.examination = measures, keep, examination
         problem = task.problem
-        self.binary = isinstance(features_that_vary(problem.vary), BinaryFeatures)
+        self.binary = problem.features is not None and problem.features.kind == "binary"
         self.reference = problem.arrays.graph.nodes
-        self.edges = EdgeReference(problem) if edges_that_vary(problem.vary) else None
+        self.edges = EdgeReference(problem) if problem.edges else None
         self.no_start = task.method.begins(problem)
         self.start = None if self.no_start else task.method.starts(problem, task.seed)
 
@@ -76,11 +74,12 @@ class Blocks:
     def bytes_of_metamer(problem: Problem) -> int:
         """Return the bytes of what is kept of one metamer, about."""
         n, d = problem.arrays.graph.nodes.shape
-        features = features_that_vary(problem.vary)
-        row = -(-d // 8) if isinstance(features, BinaryFeatures) else 4 * d
-        edges = EdgeReference(problem).bytes_of_metamer if edges_that_vary(problem.vary) else 0
+        row = 0
+        if problem.features is not None:
+            row = -(-d // 8) if problem.features.kind == "binary" else 4 * d
+        edges = EdgeReference(problem).bytes_of_metamer if problem.edges else 0
         activations = sum(target.nbytes for target in problem.arrays.targets.values())
-        return (0 if features is None else n * row) + edges + activations
+        return n * row + edges + activations
 
     def _packed(self, features: np.ndarray) -> np.ndarray:
         return np.packbits(features > 0.5, axis=-1) if self.binary else features
@@ -98,7 +97,7 @@ class _Measured:
         # Columns of both kinds, one after the other, in the order of the measures.
         names = [measure.name for measure in (*of_features, *of_edges)]
         self.order = [names.index(measure.name) for measure in blocks.measures]
-        self.keeps_features = features_that_vary(blocks.problem.vary) is not None
+        self.keeps_features = blocks.problem.features is not None
         edges = blocks.edges
         self.edges = EdgeColumns(edges, of_edges, blocks.keep) if edges else None
         self.examined = blocks.examination.started()

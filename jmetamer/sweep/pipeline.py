@@ -31,6 +31,7 @@ from jmetamer.graphs import Dataset, content_digest
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.methods import Execution, Task
+from jmetamer.metamers.vary.together import parts_of
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.models.digest import tree_digest
 from jmetamer.oracles.planted_search import search_planted
@@ -151,7 +152,8 @@ def prepare(
     """
     started = time.perf_counter()
     data = build_dataset(cell)
-    build_parameterization(cell, data).check(data.graph)
+    for part in parts_of(build_parameterization(cell, data)):
+        part.check(data.graph)
     progress(Progress("training", 0, 1))
     trained = network(cell, models, data)
     problem = build_problem(cell, trained, data)
@@ -168,7 +170,7 @@ def prepare(
 
 def _task(cell: CellSettings, problem: Problem) -> Task:
     given = cell.metamers
-    limit = problem.vary.tolerance if given.tolerance is None else given.tolerance
+    limit = problem.tolerance if given.tolerance is None else given.tolerance
     return Task(problem, given.seed or 0, build_method(cell, problem), limit)
 
 

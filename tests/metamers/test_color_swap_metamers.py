@@ -162,10 +162,9 @@ class TestWithoutASwap:
 class TestRefused:
     @pytest.mark.parametrize(
         "options",
-        [{"budget": 3}, {"start": "rewired"}, {"start": "reference", "distance": 0.1},
-         {"flips": 2}, {"refill": "gradient"}],
+        [{"budget": 3}, {"start": "rewired"}, {"start": "reference", "distance": 0.1}],
         ids=lambda options: "-".join(options),
-    )  # fmt: skip
+    )
     def test_is_a_setting_that_would_be_ignored(self, options):
         asked = problem("gcn", regular(), vary=jm.BinaryEdges(**options))
         text = message(lambda: jm.generate(asked, count=1, method="color_swaps"))
@@ -173,9 +172,10 @@ class TestRefused:
             assert f"`{name}`={value!r}" in text
         assert "keeps only `directed` of `BinaryEdges`" in text
 
-    @pytest.mark.parametrize(
-        "vary", [jm.ContinuousFeatures(), jm.FeaturesAndEdges(), jm.FeaturesGivenEdges()]
-    )
+    @pytest.mark.parametrize("vary", [
+        jm.ContinuousFeatures(), (jm.ContinuousFeatures(), jm.BinaryEdges()),
+        (jm.ContinuousFeatures(), jm.RandomEdges()), jm.EdgeWeights(),
+    ])  # fmt: skip
     def test_is_what_varies_beside_or_instead_of_edges(self, vary):
         asked = problem("gcn", regular(), vary=vary)
         for method in ("color_swaps", jm.ColorSwaps(swaps=3)):

@@ -95,7 +95,7 @@ class TestOtherKinds:
             assert {*np.ravel(found.pairs).tolist()} <= {0, 1, 2, 3, 8}
 
     def test_features_and_edges_are_moved_together(self):
-        both = ControlGraphs(problem(vary=jm.FeaturesAndEdges()), 5)
+        both = ControlGraphs(problem(vary=(jm.ContinuousFeatures(), jm.BinaryEdges())), 5)
         assert both.names == ("identity", "start", "displacement", "neighbor", "random_edges")
         metamer = both.of(1, other_graph())["random_edges"]._replace(nodes=other_graph().nodes)
         moved = both.of(3, metamer)["displacement"]

@@ -42,7 +42,7 @@ def outcomes(name, graphs):
     ("name", "vary", "nodes"),
     [
         ("csbm", jm.ContinuousFeatures(), None),
-        ("csbm", jm.FeaturesAndEdges(), [5, 3, 17, 20, 30, 31, 32]),
+        ("csbm", (jm.ContinuousFeatures(), jm.BinaryEdges()), [5, 3, 17, 20, 30, 31, 32]),
         ("dcsbm", jm.ContinuousFeatures(), None),
         ("dcsbm", jm.BinaryEdges(), None),
         ("sbm", jm.BinaryFeatures(), None),

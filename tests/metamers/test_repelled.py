@@ -219,7 +219,8 @@ class TestRefusals:
         return str(caught.value)
 
     def test_of_edges_say_what_may_vary(self, trained, graph):
-        for vary in (jm.BinaryEdges(), jm.EdgeWeights(), jm.FeaturesAndEdges()):
+        joint = (jm.ContinuousFeatures(), jm.BinaryEdges())
+        for vary in (jm.BinaryEdges(), jm.EdgeWeights(), joint):
             text = self.message(jm.Problem(trained, graph, "conv1", vary))
             assert "allowed are features alone, as `ContinuousFeatures()`" in text
 

@@ -32,7 +32,8 @@ def loss(graph):
     (FEATURES, {"method": "gauss_newton", "steps": 1}),
     (jm.EdgeWeights(candidates=((0, 9),)), {"steps": 1}),
     (EDGES, {"method": "swap_search"}),
-    (jm.FeaturesGivenEdges(start="rewired"), {"steps": 1}),
+    ((FEATURES, jm.RandomEdges(start="rewired")), {"steps": 1}),
+    ((FEATURES, jm.EdgeWeights()), {"steps": 1}),
 ])  # fmt: skip
 def test_the_loss_of_the_start_is_the_one_that_is_stored(vary, options):
     found = jm.generate(problem(vary), seeds=[0, 5], seed=3, **options)
@@ -45,7 +46,7 @@ def test_the_loss_of_the_start_is_the_one_that_is_stored(vary, options):
 
 @pytest.mark.parametrize("vary", [
     EDGES, jm.BinaryEdges(start="rewired", nodes=range(12)), jm.BinaryEdges(start="any_density"),
-    jm.FeaturesAndEdges(),
+    (FEATURES, EDGES),
 ])  # fmt: skip
 def test_edges_are_those_at_which_the_relaxation_begins(vary):
     method = jm.default_method(problem(vary))

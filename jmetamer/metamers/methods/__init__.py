@@ -88,7 +88,7 @@ def default_method(problem: Problem) -> Method:
       >>> default_method(jm.Problem(trained, data.graph, layer="conv1")).optimizer.name
       'lane_lbfgs'
     """
-    return method_named(problem.vary.default_method).for_problem(problem)
+    return method_named(problem.parts[-1].default_method).for_problem(problem)
 
 
 __all__ = [

@@ -1,5 +1,8 @@
-"""What may vary: one file per parameterization, one line in the table."""
+"""What may vary: one file a part of the graph, one line in the table."""
 
+from typing import Any
+
+from jmetamer.metamers.vary.binary_edges import BinaryEdges
 from jmetamer.metamers.vary.binary_features import BinaryFeatures, BinaryTheta
 from jmetamer.metamers.vary.continuous_features import (
     DOMAINS,
@@ -10,17 +13,21 @@ from jmetamer.metamers.vary.continuous_features import (
     NonNegative,
 )
 from jmetamer.metamers.vary.edge_weights import EdgeWeights
-from jmetamer.metamers.vary.protocol import Parameterization, Theta
+from jmetamer.metamers.vary.protocol import Theta, Vary
+from jmetamer.metamers.vary.random_edges import RandomEdges
 
-PARAMETERIZATIONS = {
+VARY: dict[str, Any] = {
     "continuous_features": ContinuousFeatures,
     "binary_features": BinaryFeatures,
+    "binary_edges": BinaryEdges,
+    "random_edges": RandomEdges,
     "edge_weights": EdgeWeights,
 }
 
 __all__ = [
     "DOMAINS",
-    "PARAMETERIZATIONS",
+    "VARY",
+    "BinaryEdges",
     "BinaryFeatures",
     "BinaryTheta",
     "Box",
@@ -29,6 +36,7 @@ __all__ = [
     "EdgeWeights",
     "Free",
     "NonNegative",
-    "Parameterization",
+    "RandomEdges",
     "Theta",
+    "Vary",
 ]

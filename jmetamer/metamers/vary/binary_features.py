@@ -11,6 +11,7 @@ import numpy as np
 from jmetamer._base.arguments import Key, NonNegative, Positive, Share, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
+from jmetamer.metamers.vary.protocol import Vary
 from jmetamer.metamers.vary.threshold import exact_top, kth_largest_threshold
 
 
@@ -28,7 +29,7 @@ class BinaryTheta(NamedTuple):
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class BinaryFeatures:
+class BinaryFeatures(Vary):
     """Exactly as many ones as the reference has, chosen by a straight-through estimator.
 
     With `P = sigmoid(slope * logits)` and H the 0/1 mask of the K largest entries, the network
@@ -61,7 +62,8 @@ class BinaryFeatures:
     margin: Share = 0.25
     margin_weight: NonNegative = 0.0
     initialization: Initialization = GlobalNoise()
-    default_method: ClassVar[str] = "optimize"
+    part: ClassVar[str] = "features"
+    kind: ClassVar[str] = "binary"
     smooth: ClassVar[bool] = False
     tolerance: ClassVar[float] = 1e-2
 

@@ -10,7 +10,7 @@ import jraph
 from jmetamer._base.arguments import Key, Matrix, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
-from jmetamer.metamers.vary.protocol import require_shape
+from jmetamer.metamers.vary.protocol import Vary, require_shape
 
 
 class Domain(Protocol):
@@ -84,7 +84,7 @@ DOMAINS = {"free": Free, "box": Box, "non_negative": NonNegative}
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class ContinuousFeatures:
+class ContinuousFeatures(Vary):
     """Node features are free real numbers, or real numbers in a domain; theta is X' [n, d].
 
     Attributes:
@@ -101,12 +101,13 @@ class ContinuousFeatures:
 
     domain: Domain = Free()
     initialization: Initialization = GlobalNoise()
-    default_method: ClassVar[str] = "optimize"
-    smooth: ClassVar[bool] = True
-    tolerance: ClassVar[float] = 1e-4
+    part: ClassVar[str] = "features"
+    kind: ClassVar[str] = "continuous"
 
-    def check(self, reference: jraph.GraphsTuple) -> None:
-        """Accept every reference."""
+    @property
+    def is_free(self) -> bool:
+        """Whether all real features are legal."""
+        return self.domain == Free()
 
     def init(self, key: Key, reference: jraph.GraphsTuple) -> jax.Array:
         """Return noise [n, d] inside the domain."""
@@ -124,11 +125,3 @@ class ContinuousFeatures:
     def project(self, theta: Matrix, reference: jraph.GraphsTuple) -> jax.Array:
         """Return `theta` clipped to the domain, [n, d]."""
         return self.domain.project(theta)
-
-    def harden(self, theta: Matrix, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
-        """Return the decoded graph: continuous features need no rounding."""
-        return self.decode(theta, reference)
-
-    def penalty(self, theta: Matrix, reference: jraph.GraphsTuple) -> jax.Array:
-        """Return 0: the domain is kept by projection."""
-        return jnp.zeros((), theta.dtype)

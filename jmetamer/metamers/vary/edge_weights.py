@@ -14,7 +14,7 @@ from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.vary.continuous_features import Domain, Free, NonNegative
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
-from jmetamer.metamers.vary.protocol import require_shape
+from jmetamer.metamers.vary.protocol import Vary, require_shape
 
 
 class _Owners(NamedTuple):
@@ -30,7 +30,7 @@ class _Owners(NamedTuple):
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class EdgeWeights:
+class EdgeWeights(Vary):
     """Edges keep their ends and get real weights; theta is one weight a pair of nodes, [p].
 
     Of an undirected reference both directions of a pair share one weight. There are
@@ -65,12 +65,11 @@ class EdgeWeights:
     domain: Domain = NonNegative()
     initialization: Initialization = GlobalNoise(mean=1.0, std=0.5)
     directed: bool = False
-    default_method: ClassVar[str] = "optimize"
-    smooth: ClassVar[bool] = True
-    tolerance: ClassVar[float] = 1e-4
+    part: ClassVar[str] = "edge_weights"
+    kind: ClassVar[str] = "edge_weights"
 
     def __post_init__(self) -> None:
-        if isinstance(self.domain, Free) or getattr(self.domain, "low", 0) < 0:
+        if self.domain == Free() or getattr(self.domain, "low", 0) < 0:
             raise InputError(
                 f"`domain` is {self.domain!r}, which allows negative weights; degrees and "
                 "attention need weights from 0: use `NonNegative()`, or `Box(low, high)` with low "
@@ -132,14 +131,6 @@ class EdgeWeights:
         require_shape(theta, used.shape)
         used = used.at[used.shape[0] - len(self.candidates or ()) :].set(True)
         return jnp.where(used, self.domain.project(theta), 0)
-
-    def harden(self, theta: Vector, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
-        """Return the decoded graph: real weights need no rounding."""
-        return self.decode(theta, reference)
-
-    def penalty(self, theta: Vector, reference: jraph.GraphsTuple) -> jax.Array:
-        """Return 0: the domain is kept by projection."""
-        return jnp.zeros((), theta.dtype)
 
     def _owners(self, reference: jraph.GraphsTuple) -> _Owners:
         """Number the pairs by their ends; shapes depend on the length of the edge list alone."""

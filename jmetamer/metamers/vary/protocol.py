@@ -1,8 +1,9 @@
-"""`Parameterization`: what of the graph varies, and in which coordinates."""
+"""`Vary`: one part of the graph that varies, and in which coordinates."""
 
 from typing import Any, ClassVar, Protocol
 
 import jax
+import jax.numpy as jnp
 import jraph
 
 from jmetamer._base.errors import InputError
@@ -19,26 +20,39 @@ def require_shape(theta: Any, shape: tuple[int, ...]) -> None:
         )
 
 
-class Parameterization(Protocol):
+class Vary(Protocol):
     """Pure functions between coordinates theta and graphs; hashable, compared by value.
 
-    `reference` is a graph on the device. Nothing here reads its features except `init`,
+    `reference` is a graph on the device. Nothing here reads what varies of it except `init`,
     `encode` and whatever a legal set is defined by (such as a number of ones).
 
     Attributes:
-      default_method: name of the method that finds such metamers best.
+      part: "features", "edges" or "edge_weights"; parts of different names vary together.
+      kind: by which measures are chosen: "continuous", "binary", "simple_edges" or "edge_weights".
+      relaxed: whether gradients move theta; else theta is empty here, and a method makes the part.
+      searched: whether it is searched for; else it is drawn for each seed and stays.
       smooth: whether the loss is a smooth function of theta, with gradients that are its own.
       tolerance: L_act at which a metamer counts as matched by default: 0 is not reached in floating
         point, and where numbers are whole it may be out of reach altogether.
+      default_method: name of the method that finds such metamers best.
     """
 
+    part: ClassVar[str]
+    kind: ClassVar[str]
+    relaxed: ClassVar[bool] = True
+    searched: ClassVar[bool] = True
+    smooth: ClassVar[bool] = True
+    tolerance: ClassVar[float] = 1e-4
     default_method: ClassVar[str] = "optimize"
-    smooth: ClassVar[bool]
-    tolerance: ClassVar[float]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether theta is features [n, d] of which all real numbers are legal."""
+        return False
 
     def check(self, reference: jraph.GraphsTuple) -> None:
         """Raise `InputError` where this reference has no such coordinates."""
-        ...
+        return
 
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
         """Return a random start."""
@@ -54,12 +68,12 @@ class Parameterization(Protocol):
 
     def project(self, theta: Theta, reference: jraph.GraphsTuple) -> Theta:
         """Return the nearest legal coordinates; idempotent."""
-        ...
+        return theta
 
     def harden(self, theta: Theta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the graph that is reported and stored: real features, real edges."""
-        ...
+        return self.decode(theta, reference)
 
     def penalty(self, theta: Theta, reference: jraph.GraphsTuple) -> jax.Array:
         """Return a scalar added to the loss and logged apart from it."""
-        ...
+        return jnp.zeros((), jnp.float32)

@@ -8,7 +8,6 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
-from jmetamer.metamers.vary import ContinuousFeatures, Parameterization
 from jmetamer.metamers.vary.initialization import GlobalNoise
 from jmetamer.models.protocol import Model, Params
 
@@ -26,7 +25,7 @@ def has_features(graph: jraph.GraphsTuple) -> bool:
 
 def stand_in(
     model: Model, params: Params, graph: jraph.GraphsTuple, vary: Any
-) -> tuple[jraph.GraphsTuple, Parameterization]:
+) -> tuple[jraph.GraphsTuple, Any]:
     """Give a graph without features as many as the network reads, and a start of its own to match.
 
     Args:
@@ -40,15 +39,15 @@ def stand_in(
       `GlobalNoise(mean=0, std=1)`.
 
     Raises:
-      InputError: the parameterization or its start needs a reference's features, or the network
+      InputError: the part or its start needs a reference's features, or the network
         does not say how many features it reads.
     """
-    if not isinstance(vary, ContinuousFeatures):
+    if getattr(vary, "kind", "several") != "continuous":
         raise InputError(
             f"`vary` is {vary!r}, which is defined by a reference's features, but the graph has "
             "none; give features, or use `ContinuousFeatures`"
         )
-    start = vary.initialization
+    start = getattr(vary, "initialization", None)
     if isinstance(start, GlobalNoise) and start.mean is None:
         vary = dataclasses.replace(vary, initialization=GlobalNoise(mean=0.0, std=1.0))
     elif not isinstance(start, GlobalNoise):

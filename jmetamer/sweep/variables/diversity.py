@@ -12,13 +12,6 @@ from jmetamer.graphs.pairs import Pairs, pairs_of_graph
 from jmetamer.measures import Diversity, diversity, feature_diversity
 from jmetamer.metamers import Problem, Status
 from jmetamer.metamers.renamed import Renaming, class_of_each
-from jmetamer.metamers.vary import BinaryFeatures
-from jmetamer.metamers.what_varies import (
-    directed_edges,
-    edges_that_vary,
-    features_that_vary,
-    weighted_edges,
-)
 from jmetamer.results import Variable
 from jmetamer.sweep.block import Block
 
@@ -51,10 +44,9 @@ def diversity_variables(
     kept = StoredGraphs(block, problem, places)
     if kept.features is not None:
         tables["features"] = feature_diversity(kept.features, kept.kind).distances
-    edges = edges_that_vary(problem.vary)
-    if edges == "simple_edges":
+    if problem.edge_kind == "simple_edges":
         tables["edges"] = _edge_distances(block, stored[places], problem)
-    if edges == "edge_weights":
+    if problem.edge_kind == "edge_weights":
         tables["edges"] = _weight_distances(block["edge_weight"][places])
     first = class_of_each(kept, Renaming(problem, tolerance))
     found = {name: diversity(table[np.ix_(first, first)]) for name, table in tables.items()}
@@ -77,17 +69,14 @@ class StoredGraphs(Sequence[jraph.GraphsTuple]):
     def __init__(self, block: Block, problem: Problem, places: np.ndarray) -> None:
         self.block, self.problem, self.places = block, problem, places
         self.features: np.ndarray | None = None
-        self.kind = "continuous"
-        features = features_that_vary(problem.vary)
-        if features is not None:
+        self.kind = problem.features.kind if problem.features else "continuous"
+        if problem.features is not None:
             self.features = block["features"][places]
-        if isinstance(features, BinaryFeatures):
-            width = problem.graph.nodes.shape[1]
-            self.features = np.unpackbits(block["features"][places], axis=-1, count=width)
-            self.kind = "binary"
-        edges = edges_that_vary(problem.vary)
-        self.simple = edges == "simple_edges"
-        self.listed = weighted_edges(problem) if edges == "edge_weights" else problem.graph
+            if self.kind == "binary":
+                width = problem.graph.nodes.shape[1]
+                self.features = np.unpackbits(self.features, axis=-1, count=width)
+        self.simple = problem.edge_kind == "simple_edges"
+        self.listed = problem.listed if problem.edge_kind == "edge_weights" else problem.graph
 
     def __len__(self) -> int:
         return len(self.places)
@@ -98,7 +87,7 @@ class StoredGraphs(Sequence[jraph.GraphsTuple]):
             mine = block["flip_seed_id"] == block["stored_seed_id"][place]
             pairs = Pairs(block["flip_sender"][mine], block["flip_receiver"][mine])
             flips = Flips(pairs, block["flip_added"][mine])
-            graph = flipped(graph, flips, directed=directed_edges(self.problem))
+            graph = flipped(graph, flips, directed=self.problem.directed)
         if "edge_weight" in block:
             graph = graph._replace(edges=graph.edges._replace(weight=block["edge_weight"][place]))
         return graph if self.features is None else graph._replace(nodes=self.features[index])
@@ -134,7 +123,7 @@ def _edge_distances(block: Block, seeds: np.ndarray, problem: Problem) -> np.nda
     shared, count = (flips @ flips.T).toarray(), np.bincount(rows, minlength=len(seeds))
     differing = count[:, None] + count[None, :] - 2 * shared
     kept = np.isin(block["seed_id"], seeds)
-    before = pairs_of_graph(problem.graph, directed=directed_edges(problem)).senders.size
+    before = pairs_of_graph(problem.graph, directed=problem.directed).senders.size
     change = block["edges_added"].astype(np.int64) - block["edges_removed"]
     size = before + change[kept]
     union = (size[:, None] + size[None, :] + differing) / 2

@@ -8,7 +8,6 @@ from jmetamer.evaluation.edge_columns import DETAIL
 from jmetamer.measures import edge_set
 from jmetamer.measures.structure import edge_jaccard_chance
 from jmetamer.metamers import Problem
-from jmetamer.metamers.what_varies import directed_edges, edges_that_vary, weighted_edges
 from jmetamer.results import Variable
 from jmetamer.sweep.block import Block
 
@@ -45,7 +44,7 @@ def edge_variables(block: Block, problem: Problem) -> tuple[dict[str, Variable],
         name: Variable(("metamer",), block[f"{DETAIL}{name}"], _DETAILS.get(name, {}))
         for name in details
     }
-    kind = edges_that_vary(problem.vary)
+    kind = problem.edge_kind
     if kind == "edge_weights":
         return variables | _weight_variables(block, problem), {}
     if kind is None:
@@ -56,7 +55,7 @@ def edge_variables(block: Block, problem: Problem) -> tuple[dict[str, Variable],
 
 def _flip_variables(block: Block, problem: Problem) -> dict[str, Variable]:
     metamer, flip = ("metamer",), ("flip",)
-    directed = {"directed": directed_edges(problem)}
+    directed = {"directed": problem.directed}
     jaccard = "1 - #(E and E') / #(E or E'), E the edges of the reference without self loops"
     return {
         "edge_jaccard": Variable(metamer, block["edge_jaccard"], {"formula": jaccard}),
@@ -78,7 +77,7 @@ def _flip_variables(block: Block, problem: Problem) -> dict[str, Variable]:
 
 
 def _weight_variables(block: Block, problem: Problem) -> dict[str, Variable]:
-    listed = weighted_edges(problem)
+    listed = problem.listed
     both = {"meaning": "edges of the reference as it stores them, then the candidates"}
     return {
         "edge_weight": Variable(("stored", "edge"), block["edge_weight"]),

@@ -8,8 +8,6 @@ import numpy as np
 from jmetamer.measures import Measure, agreement_chance
 from jmetamer.metamers import Problem, Status
 from jmetamer.metamers.problem import reference_activations, select
-from jmetamer.metamers.vary import BinaryFeatures
-from jmetamer.metamers.what_varies import features_that_vary
 from jmetamer.results import Variable
 from jmetamer.sweep.block import Block
 from jmetamer.sweep.variables.diversity import diversity_variables
@@ -90,9 +88,8 @@ def metamer_variables(
         {"meaning": "of the start of the metamer's own search", "reason": no_start},
     )
     variables["stored_seed_id"] = Variable(("stored",), block["stored_seed_id"])
-    features = features_that_vary(problem.vary)
-    if features is not None:
-        binary = isinstance(features, BinaryFeatures)
+    if problem.features is not None:
+        binary = problem.features.kind == "binary"
         packed = {"packed_bits": int(problem.graph.nodes.shape[1])} if binary else {}
         axis = "packed_feature" if binary else "feature"
         variables["features"] = Variable(("stored", "node", axis), block["features"], packed)

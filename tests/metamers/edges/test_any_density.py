@@ -61,10 +61,8 @@ def test_changes_are_counted_from_the_start(problem, starts):
 
 
 def test_a_block_that_cannot_hold_all_pairs_is_refused(problem):
-    vary = jm.BinaryEdges(start="any_density", block=5)
-    problem = jm.Problem(problem.trained, problem.graph, layer="conv1", vary=vary)
     with pytest.raises(jm.InputError, match=r"needs all 15 pairs of 6 nodes.*`block=9`"):
-        jm.generate(problem, seeds=range(1), steps=1)
+        jm.generate(problem, seeds=range(1), method=jm.RelaxEdges(steps=1, block=5))
 
 
 def test_a_search_refuses_it(problem):

@@ -19,13 +19,13 @@ def test_metamers_of_a_part_are_those_of_the_whole(make_trained, architectures, 
     both = np.concatenate([ends, ends[::-1]], axis=1)
     whole_graph = jm.make_graph(rng.normal(size=(120, 5)), *both)
     trained = make_trained(architectures[name], whole_graph)
-    vary = jm.BinaryEdges(block=40, refill="gradient", refill_every=5, flips=3, draws=2)
-    whole = jm.Problem(trained, whole_graph, "logits", vary=vary, nodes=[3, 60])
+    whole = jm.Problem(trained, whole_graph, "logits", vary=jm.BinaryEdges(), nodes=[3, 60])
     near = local_problem(whole, radius=2)
     assert list(near.problem.vary.nodes) == near.inner.tolist()
     assert near.inner.size < near.node_ids.size < 120
     assert not near.local.complete.all()
-    made = jm.generate(near.problem, count=2, steps=12)
+    options = {"block": 40, "refill": "gradient", "refill_every": 5, "flips": 3, "draws": 2}
+    made = jm.generate(near.problem, count=2, method=jm.RelaxEdges(steps=12, **options))
     judge = Judge(whole)
     inner = set(near.node_ids[near.inner].tolist())
     for place in range(2):
@@ -55,9 +55,15 @@ class TestAPart:
 
     def test_moves_edges_as_the_whole_graph_does(self, whole):
         assert local_problem(whole, radius=2).problem.vary.directed is True
-        joint = dataclasses.replace(whole, vary=jm.FeaturesAndEdges())
+        joint = dataclasses.replace(whole, vary=(jm.ContinuousFeatures(), jm.BinaryEdges()))
         near = local_problem(joint, radius=2)
-        assert list(near.problem.vary.edges.nodes) == near.inner.tolist()
+        assert list(near.problem.edges.nodes) == near.inner.tolist()
+        assert near.problem.features == jm.ContinuousFeatures()
+
+    def test_draws_edges_anywhere_on_it(self, whole):
+        vary = (jm.ContinuousFeatures(), jm.RandomEdges())
+        near = local_problem(dataclasses.replace(whole, vary=vary), radius=2)
+        assert near.problem.vary == vary
 
     def test_names_given_nodes_by_its_own_numbers(self, whole):
         asked = dataclasses.replace(whole, vary=jm.BinaryEdges(nodes=[11, 9, 10]))

@@ -9,6 +9,7 @@ import pytest
 import jmetamer as jm
 
 SEEDS = [4, 1]
+METHOD = jm.RelaxEdges(steps=60, block=40, refill_every=10)
 
 
 @pytest.fixture(scope="module", params=["joint", "given"])
@@ -18,16 +19,13 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def problem(kind, trained, graph):
-    vary = {
-        "joint": jm.FeaturesAndEdges(edges=jm.BinaryEdges(block=40, refill_every=10)),
-        "given": jm.FeaturesGivenEdges(start="rewired"),
-    }[kind]
-    return jm.Problem(trained, graph, layer="conv1", vary=vary)
+    edges = {"joint": jm.BinaryEdges(), "given": jm.RandomEdges(start="rewired")}[kind]
+    return jm.Problem(trained, graph, layer="conv1", vary=(jm.ContinuousFeatures(), edges))
 
 
 @pytest.fixture(scope="module")
 def made(problem):
-    return jm.generate(problem, seeds=SEEDS, steps=60, tolerance=1e-4)
+    return jm.generate(problem, seeds=SEEDS, method=METHOD, tolerance=1e-4)
 
 
 class TestContinuousFeatures:
@@ -54,7 +52,7 @@ class TestContinuousFeatures:
             assert np.sqrt(loss) == pytest.approx(np.sqrt(l_act(found, truth)), rel=1e-2)
 
     def test_of_a_seed_depend_on_no_other(self, problem, made):
-        alone = jm.generate(problem, seeds=[1], steps=60, tolerance=1e-4)
+        alone = jm.generate(problem, seeds=[1], method=METHOD, tolerance=1e-4)
         leaves = [jax.tree.leaves(m._replace(trace_step=(), base_seed=0)) for m in (alone, made)]
         for one, both in zip(*leaves, strict=True):
             if isinstance(one, np.ndarray):
@@ -73,7 +71,7 @@ class TestContinuousFeatures:
 
 class TestGivenEdges:
     def test_are_those_of_the_start(self, trained, graph, pairs_in, start_of):
-        vary = jm.FeaturesGivenEdges(start="rewired")
+        vary = (jm.ContinuousFeatures(), jm.RandomEdges(start="rewired"))
         problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
         made = jm.generate(problem, seeds=SEEDS, steps=5)
         edges = dataclasses.replace(problem, vary=jm.BinaryEdges(start="rewired"))
@@ -81,7 +79,7 @@ class TestGivenEdges:
             assert pairs_in(jm.metamer_graph(problem, made, i)) == start
 
     def test_features_start_where_they_would_alone(self, trained, graph):
-        vary = jm.FeaturesGivenEdges()
+        vary = (jm.RandomEdges(), jm.ContinuousFeatures())
         problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
         settings = jm.Optimizer("sgd", 1e-9), 1
         method = jm.RelaxEdges(*settings, coordinates="features")
@@ -98,10 +96,10 @@ class TestGivenEdges:
 
 
 def test_binary_features_and_edges_stay_binary(trained, binary_graph, is_legal):
-    edges = jm.BinaryEdges(block=40, refill_every=10)
-    vary = jm.FeaturesAndEdges(jm.BinaryFeatures(), edges, learning_rate=0.1)
+    vary = (jm.BinaryFeatures(), jm.BinaryEdges())
     problem = jm.Problem(trained, binary_graph, layer="conv1", vary=vary)
-    made = jm.generate(problem, seeds=SEEDS, steps=40)
+    method = dataclasses.replace(METHOD, steps=40, feature_learning_rate=0.1)
+    made = jm.generate(problem, seeds=SEEDS, method=method)
     assert (made.loss_hardened < made.loss_initial).all()
     for i in range(len(SEEDS)):
         graph = jm.metamer_graph(problem, made, i)

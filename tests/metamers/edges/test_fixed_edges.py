@@ -21,23 +21,28 @@ NUM_NODES, NUM_EDGES = 12, 26
 # Of this size in every drawn graph, so that one compiled program serves all examples.
 NODES_SHARE, INSIDE = 7, 9
 # Few steps and a high rate: graphs in disorder, not good ones.
-DISORDER = {"learning_rate": 0.3, "refill_every": 2, "flips": 3, "draws": 2}
+DISORDER = {"learning_rate": 0.3, "refill_every": 2, "flips": 3, "draws": 2, "block": 6}
 KINDS = {
-    "noise": jm.BinaryEdges(block=6, **DISORDER),
-    "gradient": jm.BinaryEdges(start="rewired", block=6, refill="gradient", **DISORDER),
-    "walk": jm.BinaryEdges(start="reference", distance=0.4, **DISORDER),
-    "directed": jm.BinaryEdges(block=6, directed=True, budget=3, **DISORDER),
-    "joint": jm.FeaturesAndEdges(edges=jm.BinaryEdges(block=6, **DISORDER)),
+    "noise": jm.BinaryEdges(),
+    "gradient": jm.BinaryEdges(start="rewired"),
+    "walk": jm.BinaryEdges(start="reference", distance=0.4),
+    "directed": jm.BinaryEdges(directed=True, budget=3),
+    "joint": jm.BinaryEdges(),
     "swap_search": jm.BinaryEdges(),
 }
 MODEL = jm.GCN(hidden=3, num_outputs=2)
 
 
-def with_edges(vary, **changes):
-    """The same setting with other edges."""
-    if isinstance(vary, jm.BinaryEdges):
-        return dataclasses.replace(vary, **changes)
-    return dataclasses.replace(vary, edges=dataclasses.replace(vary.edges, **changes))
+def of_kind(kind, **changes):
+    """What varies, with other edges."""
+    edges = dataclasses.replace(KINDS[kind], **changes)
+    return (jm.ContinuousFeatures(), edges) if kind == "joint" else edges
+
+
+def relaxed(kind, **options):
+    """How it is found."""
+    refill = "gradient" if kind == "gradient" else "uniform"
+    return jm.RelaxEdges(refill=refill, **{**DISORDER, **options})
 
 
 def drawn(number):
@@ -57,8 +62,9 @@ def drawn(number):
     return graph, nodes.tolist()
 
 
-def synthesis_of(problem):
-    return EdgeSynthesis(Task(problem, 0, jm.RelaxEdges(steps=20).for_problem(problem), 1e-2))
+def synthesis_of(problem, method):
+    method = dataclasses.replace(method, steps=20).for_problem(problem)
+    return EdgeSynthesis(Task(problem, 0, method, 1e-2))
 
 
 def between(pairs, nodes):
@@ -71,7 +77,7 @@ def edited(make_trained):
 
     def build(kind, number=0, model=MODEL, **changes):
         graph, nodes = drawn(number)
-        vary = with_edges(KINDS[kind], nodes=nodes, **changes)
+        vary = of_kind(kind, nodes=nodes, **changes)
         return jm.Problem(make_trained(model, graph), graph, layer="conv1", vary=vary), nodes
 
     return build
@@ -91,10 +97,10 @@ def test_edges_elsewhere_never_change(make_trained, is_legal, pairs_in, kind):
     @given(number=st.integers(0, 10**6), seed=st.integers(0, 10**6))
     def check(number, seed):
         graph, nodes = drawn(number)
-        vary = with_edges(KINDS[kind], nodes=nodes)
+        vary = of_kind(kind, nodes=nodes)
         problem = jm.Problem(make_trained(MODEL, graph), graph, layer="conv1", vary=vary)
-        options = {"method": jm.SwapSearch(4, 4)} if kind == "swap_search" else {"steps": 6}
-        made = jm.generate(problem, seeds=[seed], **options)
+        method = jm.SwapSearch(4, 4) if kind == "swap_search" else relaxed(kind, steps=6)
+        made = jm.generate(problem, seeds=[seed], method=method)
         found = jm.metamer_graph(problem, made, 0)
         directed = kind == "directed"
         assert is_legal(found, graph, directed=directed)
@@ -137,8 +143,8 @@ def test_a_start_has_as_many_edges_between_the_nodes(edited, pairs_in, start_of,
     [("noise", "gcn", 6), ("noise", "gcn", 500), ("gradient", "gcn", 6), ("gradient", "gat", 6)],
 )
 def test_candidates_are_between_the_nodes(edited, architectures, kind, name, block):
-    problem, nodes = edited(kind, model=architectures[name], block=block)
-    synthesis = synthesis_of(problem)
+    problem, nodes = edited(kind, model=architectures[name])
+    synthesis = synthesis_of(problem, relaxed(kind, block=block))
     given = synthesis.plan, synthesis.data, synthesis.numbers
     state = programs.begin(given[0], np.arange(3, dtype=np.int32), *given[1:])
     looked_at = set()
@@ -166,7 +172,8 @@ def test_all_nodes_named_is_none_named(edited):
         for nodes in (range(NUM_NODES), None)
     )
     one, other = (
-        jm.generate(p, count=2, steps=6)._replace(problem_digest="") for p in (named, unnamed)
+        jm.generate(p, 2, method=relaxed("gradient", steps=6))._replace(problem_digest="")
+        for p in (named, unnamed)
     )
     for ours, theirs in zip(*map(jax.tree.leaves, (one, other)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -174,7 +181,8 @@ def test_all_nodes_named_is_none_named(edited):
 
 def test_a_walk_goes_as_far_as_asked_among_the_edges_that_may_move(edited, pairs_in):
     problem, nodes = edited("walk")
-    found = jm.metamer_graph(problem, jm.generate(problem, count=1, steps=60), 0)
+    made = jm.generate(problem, count=1, method=relaxed("walk", steps=60))
+    found = jm.metamer_graph(problem, made, 0)
     before, after = (between(pairs_in(g), nodes) for g in (problem.graph, found))
     assert 1 - len(before & after) / len(before | after) >= 0.4
 
@@ -182,9 +190,7 @@ def test_a_walk_goes_as_far_as_asked_among_the_edges_that_may_move(edited, pairs
 def test_other_nodes_compile_nothing_and_sets_are_equal(edited):
     assert jm.BinaryEdges(nodes=np.array([5, 2])) == jm.BinaryEdges(nodes=[2, 5])
     assert hash(jm.BinaryEdges(nodes=range(4))) == hash(jm.BinaryEdges(nodes=(3, 2, 1, 0)))
-    plans = [
-        synthesis_of(problem).plan for problem, _ in (edited("noise", number) for number in (0, 1))
-    ]
+    plans = [synthesis_of(edited("noise", number)[0], relaxed("noise")).plan for number in (0, 1)]
     assert plans[0] == plans[1]
 
 
@@ -239,9 +245,10 @@ def test_numbers_past_65536_do_not_overflow(make_trained, pairs_in):
     nodes = np.unique([graph.senders[high], graph.receivers[high]])
     trained = make_trained(jm.GCN(hidden=2, num_outputs=2), graph)
     options = {"block": 60, "refill_every": 2, "flips": 2, "draws": 1, "learning_rate": 0.3}
-    vary = jm.BinaryEdges(nodes=nodes, refill="gradient", **options)
+    vary = jm.BinaryEdges(nodes=nodes)
     problem = jm.Problem(trained, graph, "conv1", vary, nodes=nodes[:5].tolist())
-    made = jm.generate(problem, count=1, steps=6)
+    method = jm.RelaxEdges(steps=6, refill="gradient", **options)
+    made = jm.generate(problem, count=1, method=method)
     found = jm.metamer_graph(problem, made, 0)
     changed = pairs_in(graph) ^ pairs_in(found)
     assert changed

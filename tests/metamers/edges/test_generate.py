@@ -12,6 +12,8 @@ from jmetamer.metamers.methods import Execution, Task
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 
 COMPILED: list[str] = []
+JOINT = (jm.ContinuousFeatures(), jm.BinaryEdges())
+GIVEN = (jm.ContinuousFeatures(), jm.RandomEdges())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,6 +35,9 @@ def compiled():
     names.extend(COMPILED[start:])
 
 
+METHOD = jm.RelaxEdges(block=40, refill_every=10)
+
+
 def message(call):
     with pytest.raises(jm.InputError) as raised:
         call()
@@ -41,7 +46,7 @@ def message(call):
 
 @pytest.fixture(scope="module")
 def problem(edge_problem):
-    return edge_problem(block=40, refill_every=10)
+    return edge_problem()
 
 
 class TestRefused:
@@ -74,7 +79,7 @@ class TestRefused:
         assert "use `jm.Optimize()`" in text
 
     def test_is_a_search_over_edges_where_features_vary(self, trained, graph):
-        for vary in (jm.ContinuousFeatures(), jm.FeaturesAndEdges()):
+        for vary in (jm.ContinuousFeatures(), JOINT):
             problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
             for method in ("swap_search", jm.SwapSearch(steps=3)):
                 text = message(lambda: jm.generate(problem, count=1, method=method))  # noqa: B023
@@ -86,7 +91,7 @@ class TestRefused:
         text = message(lambda: jm.generate(problem, count=1, method="swap_search"))
         assert "takes `start` 'noise' or 'rewired' and no `budget`" in text
 
-    @pytest.mark.parametrize("vary", [jm.BinaryEdges(), jm.FeaturesAndEdges()])
+    @pytest.mark.parametrize("vary", [jm.BinaryEdges(), JOINT])
     def test_is_a_network_that_takes_the_maximum(self, graph, make_trained, vary):
         trained = make_trained(jm.GraphSAGE(hidden=4, num_outputs=3, aggregator="max"), graph)
         problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
@@ -132,7 +137,7 @@ class TestOneCompilation:
     @pytest.fixture(scope="class")
     @classmethod
     def warm(cls, problem):
-        jm.generate(problem, count=2, steps=25)
+        jm.generate(problem, count=2, steps=25, method=METHOD)
 
     @pytest.mark.parametrize(
         "changes",
@@ -145,9 +150,9 @@ class TestOneCompilation:
         ids=lambda changes: next(iter(changes)),
     )
     def test_serves_other_numbers_of_the_edges(self, warm, problem, changes):
-        vary = dataclasses.replace(problem.vary, **changes)
+        method = dataclasses.replace(METHOD, **changes)
         with compiled() as names:
-            jm.generate(dataclasses.replace(problem, vary=vary), count=2, steps=25)
+            jm.generate(problem, count=2, steps=25, method=method)
         assert names == []
 
     @pytest.mark.parametrize(
@@ -157,13 +162,13 @@ class TestOneCompilation:
             {"steps": 31},
             {"tolerance": 0.3},
             {"count": 1},
-            {"method": jm.RelaxEdges(patience=4)},
+            {"method": dataclasses.replace(METHOD, patience=4)},
         ],
         ids=lambda changes: next(iter(changes)),
     )
     def test_serves_other_numbers_of_the_search(self, warm, problem, changes):
         with compiled() as names:
-            jm.generate(problem, **{"count": 2, "steps": 25, **changes})
+            jm.generate(problem, **{"count": 2, "steps": 25, "method": METHOD, **changes})
         assert names == []
 
     def test_serves_other_references_and_parameters(
@@ -172,12 +177,12 @@ class TestOneCompilation:
         other = make_random_graph(7)
         again = make_trained(trained.model, other, seed=5)
         with compiled() as names:
-            jm.generate(jm.Problem(again, other, "conv1", problem.vary), count=2, steps=25)
+            problem = jm.Problem(again, other, "conv1", problem.vary)
+            jm.generate(problem, count=2, steps=25, method=METHOD)
         assert names == []
 
     def test_serves_features_on_all_edges_drawn(self, trained, graph):
-        vary = jm.FeaturesGivenEdges()
-        problem = jm.Problem(trained, graph, layer="conv1", vary=vary)
+        problem = jm.Problem(trained, graph, layer="conv1", vary=GIVEN)
         jm.generate(problem, count=1, steps=25)
         with compiled() as names:
             jm.generate(problem, seeds=[3, 4, 5], steps=30, seed=1)
@@ -185,7 +190,7 @@ class TestOneCompilation:
 
 
 def test_a_patience_ends_seeds_early(problem):
-    method = jm.RelaxEdges(steps=200, patience=1)
+    method = dataclasses.replace(METHOD, steps=200, patience=1)
     made = jm.generate(problem, count=2, method=method, tolerance=1e-9)
     assert made.status.tolist() == [int(jm.Status.STALLED)] * 2
     assert (made.steps_used < 200).all()
@@ -193,7 +198,8 @@ def test_a_patience_ends_seeds_early(problem):
 
 def test_seeds_at_once_are_those_one_by_one_up_to_rounding(problem, is_legal):
     # What accelerators do, on a processor: same starts, same losses in the beginning.
-    task = Task(problem, 0, jm.RelaxEdges(steps=20).for_problem(problem), 1e-2)
+    method = dataclasses.replace(METHOD, steps=20).for_problem(problem)
+    task = Task(problem, 0, method, 1e-2)
     curves = []
     for together in (False, True):
         synthesis = EdgeSynthesis(task, Execution(lanes=2, together=together))
@@ -206,7 +212,7 @@ def test_seeds_at_once_are_those_one_by_one_up_to_rounding(problem, is_legal):
 
 
 def test_several_problems_are_solved_one_after_the_other(problem, trained, graph):
-    features = jm.Problem(trained, graph, layer="conv1", vary=jm.FeaturesGivenEdges())
+    features = jm.Problem(trained, graph, layer="conv1", vary=GIVEN)
     told = []
     both = jm.generate(
         [problem, features],
@@ -239,14 +245,15 @@ def test_seeds_that_do_not_fit_the_memory_are_refused(problem, monkeypatch):
     from jmetamer.metamers.methods.relax_edges import seeds_at_once
 
     monkeypatch.setattr(seeds_at_once, "available_bytes", lambda: 10_000)
-    text = message(lambda: jm.generate(problem, count=1, steps=5))
+    text = message(lambda: jm.generate(problem, count=1, steps=5, method=METHOD))
     assert "one seed of 24 edges and 40 candidates does not fit" in text
     assert "take a smaller `block`" in text
 
 
 def test_weights_that_match_while_their_hard_edges_do_not_have_stalled(edge_problem, caplog):
-    problem = edge_problem(block=40, flips=0)
-    task = Task(problem, 0, jm.RelaxEdges(steps=3).for_problem(problem), 1e3)
+    problem = edge_problem()
+    method = jm.RelaxEdges(steps=3, block=40, flips=0).for_problem(problem)
+    task = Task(problem, 0, method, 1e3)
     synthesis = EdgeSynthesis(task)
     judge = synthesis.judge
     assert next(synthesis.finished([0])).status.tolist() == [jm.Status.CONVERGED]

@@ -11,15 +11,15 @@ import jmetamer as jm
 
 NUM_NODES, NUM_EDGES = 8, 10
 # Few steps and a high rate: graphs in disorder, not good ones.
-DISORDER = {"learning_rate": 0.3, "refill_every": 2, "flips": 3, "draws": 2}
+DISORDER = {"learning_rate": 0.3, "refill_every": 2, "flips": 3, "draws": 2, "block": 12}
 KINDS = {
-    "noise": jm.BinaryEdges(block=12, **DISORDER),
-    "rewired": jm.BinaryEdges(start="rewired", block=12, refill="gradient", **DISORDER),
-    "walk": jm.BinaryEdges(start="reference", distance=0.4, **DISORDER),
-    "budget": jm.BinaryEdges(block=12, budget=3, **DISORDER),
-    "directed": jm.BinaryEdges(block=12, directed=True, **DISORDER),
-    "joint": jm.FeaturesAndEdges(edges=jm.BinaryEdges(block=12, **DISORDER)),
-    "given": jm.FeaturesGivenEdges(start="rewired"),
+    "noise": jm.BinaryEdges(),
+    "rewired": jm.BinaryEdges(start="rewired"),
+    "walk": jm.BinaryEdges(start="reference", distance=0.4),
+    "budget": jm.BinaryEdges(budget=3),
+    "directed": jm.BinaryEdges(directed=True),
+    "joint": (jm.ContinuousFeatures(), jm.BinaryEdges()),
+    "given": (jm.ContinuousFeatures(), jm.RandomEdges(start="rewired")),
 }
 MODEL = jm.GCN(hidden=3, num_outputs=2)
 
@@ -42,7 +42,9 @@ def test_every_metamer_is_legal(make_trained, is_legal, kind, number, seed):
     graph = reference(number)
     trained = make_trained(MODEL, graph)
     problem = jm.Problem(trained, graph, layer="conv1", vary=KINDS[kind])
-    made = jm.generate(problem, seeds=[seed], steps=6)
+    refill = "gradient" if kind == "rewired" else "uniform"
+    method = jm.RelaxEdges(steps=6, refill=refill, **DISORDER)
+    made = jm.generate(problem, seeds=[seed], method=method)
     found = jm.metamer_graph(problem, made, 0)
     assert is_legal(found, graph, directed=kind == "directed")
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))

@@ -205,7 +205,7 @@ def test_rows_are_the_same_up_to_round_off():
     assert len(set(codes)) == 3
 
 
-BOTH = jm.FeaturesAndEdges()
+BOTH = (jm.ContinuousFeatures(), jm.BinaryEdges())
 RENAMED_RING = np.array([0, 2, 4, 1, 3, 5])
 
 

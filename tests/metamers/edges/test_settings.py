@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.metamers.vary.edges import is_directed
+from jmetamer.metamers.vary.simple_edges import is_directed
+from jmetamer.metamers.vary.together import parts_of
+
+RELAXED = {"block", "refill", "refill_every", "penalty", "draws", "flips", "kicks", "learning_rate"}
 
 
 def message(call):
@@ -34,19 +37,67 @@ def message(call):
     ],
 )
 def test_options_outside_their_range_are_refused(options, text):
-    assert text in message(lambda: jm.BinaryEdges(**options))
+    kind = jm.RelaxEdges if set(options) <= RELAXED else jm.BinaryEdges
+    assert text in message(lambda: kind(**options))
 
 
-def test_parts_that_do_not_go_together_are_refused():
-    assert "`edges` is" in message(lambda: jm.FeaturesAndEdges(edges=jm.EdgeWeights()))
-    for features in (jm.BinaryEdges(), jm.EdgeWeights(), None):
-        text = message(lambda: jm.FeaturesAndEdges(features=features))  # noqa: B023
-        assert text.startswith("`features` is ")
-    assert "`learning_rate` is -1" in message(lambda: jm.FeaturesAndEdges(learning_rate=-1))
-    assert "`start` is 'reference'" in message(lambda: jm.FeaturesGivenEdges(start="reference"))
+@pytest.mark.parametrize("name", sorted(RELAXED))
+def test_what_relaxes_them_is_named_where_it_is(name):
+    text = message(lambda: jm.BinaryEdges(**{name: 1}))
+    assert f"unexpected keyword argument '{name}'; `RelaxEdges({name}=...)` has it now" in text
 
 
-@pytest.mark.parametrize("vary", [jm.BinaryEdges(), jm.FeaturesAndEdges(), jm.FeaturesGivenEdges()])
+def of_parts(vary):
+    return lambda: parts_of(vary)
+
+
+class TestParts:
+    def test_are_equal_in_any_order(self, trained, graph):
+        parts = jm.ContinuousFeatures(), jm.BinaryEdges()
+        problems = [jm.Problem(trained, graph, "conv1", vary) for vary in (parts, [*parts[::-1]])]
+        assert problems[0].vary == problems[1].vary == parts
+        assert problems[0].digest == problems[1].digest
+        assert problems[0].matching == problems[1].matching
+        assert (problems[0].features, problems[0].edges) == parts
+
+    def test_that_is_alone_in_a_tuple_is_that_part(self, trained, graph):
+        problem = jm.Problem(trained, graph, "conv1", (jm.BinaryEdges(),))
+        assert problem.vary == problem.edges == jm.BinaryEdges()
+        assert problem.features is None
+        assert (problem.edge_kind, problem.directed) == ("simple_edges", False)
+
+    def test_of_one_part_of_the_graph_are_refused_by_name(self):
+        clashes = [
+            (jm.BinaryEdges(), jm.RandomEdges()),
+            (jm.EdgeWeights(), jm.BinaryEdges()),
+            (jm.BinaryFeatures(), jm.ContinuousFeatures()),
+        ]
+        for clash in clashes:
+            text = message(of_parts(clash))
+            assert all(type(part).__name__ in text for part in clash)
+            assert "the same part of the graph" in text
+
+    def test_that_are_not_searched_need_another_beside_them(self):
+        text = message(of_parts(jm.RandomEdges()))
+        assert "give features beside it, as `vary=(ContinuousFeatures(), RandomEdges())`" in text
+
+    def test_are_at_least_one(self, trained, graph):
+        assert "`vary` is empty" in message(of_parts(()))
+        for vary in (None, (jm.BinaryEdges(), None), jm.BinaryEdges):
+            text = message(lambda: jm.Problem(trained, graph, "conv1", vary))  # noqa: B023
+            assert text.startswith("`vary` is ")
+
+    @pytest.mark.parametrize("name", ["FeaturesAndEdges", "FeaturesGivenEdges"])
+    def test_are_named_where_a_pair_was_a_class(self, name):
+        with pytest.raises(AttributeError, match=r"use `vary=\(jm.ContinuousFeatures\(\), jm\."):
+            getattr(jm, name)
+
+    def test_of_random_edges_start_away_from_the_reference(self):
+        text = message(lambda: jm.RandomEdges(start="reference"))
+        assert "`start` is 'reference'" in text
+
+
+@pytest.mark.parametrize("vary", [jm.BinaryEdges(), jm.RandomEdges()])
 class TestAReference:
     def check(self, vary, **changes):
         options = {"nodes": np.eye(3), "senders": [0, 1], "receivers": [1, 0]} | changes
@@ -96,10 +147,3 @@ def test_a_budget_too_small_for_the_distance_is_refused(graph):
     text = message(lambda: vary.check(graph))
     assert "`budget`=11 changes of 24 edges reach a distance of 0.458 at most" in text
     jm.BinaryEdges(start="reference", distance=0.5, budget=12).check(graph)
-
-
-def test_settings_are_equal_by_value_and_hashable():
-    for kind in jm.STRUCTURES.values():
-        assert kind() == kind()
-        assert hash(kind()) == hash(kind())
-    assert jm.BinaryEdges(penalty=0.1) != jm.BinaryEdges(penalty=0.2)

@@ -9,11 +9,12 @@ import pytest
 import jmetamer as jm
 
 STEPS = 40
+# Name -> edges, and how they are relaxed.
 STARTS = {
-    "noise": {"start": "noise", "block": 40},
-    "rewired": {"start": "rewired", "block": 40, "refill": "gradient"},
-    "reference": {"start": "reference", "distance": 0.3},
-    "budget": {"start": "rewired", "budget": 5},
+    "noise": ({}, {"block": 40}),
+    "rewired": ({"start": "rewired"}, {"block": 40, "refill": "gradient"}),
+    "reference": ({"start": "reference", "distance": 0.3}, {}),
+    "budget": ({"start": "rewired", "budget": 5}, {}),
 }
 SEEDS = [5, 0, 3]
 
@@ -41,7 +42,12 @@ def name(request):
 
 @pytest.fixture(scope="module")
 def problem(name, edge_problem):
-    return edge_problem(**STARTS[name], refill_every=10)
+    return edge_problem(**STARTS[name][0])
+
+
+@pytest.fixture(scope="module")
+def method(name):
+    return jm.RelaxEdges(steps=STEPS, refill_every=10, **STARTS[name][1])
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +57,9 @@ def told():
 
 
 @pytest.fixture(scope="module")
-def made(name, problem, told):
+def made(name, problem, method, told):
     told[name] = {}
-    return jm.generate(problem, seeds=SEEDS, steps=STEPS, on_metamer=told[name].__setitem__)
+    return jm.generate(problem, seeds=SEEDS, method=method, on_metamer=told[name].__setitem__)
 
 
 class TestAMetamer:
@@ -101,9 +107,9 @@ class TestAMetamer:
         after = made.trace_step[None] > made.steps_used[:, None]
         np.testing.assert_array_equal(np.isnan(made.loss_trace), after)
 
-    def test_of_a_seed_depends_on_no_other(self, problem, made):
+    def test_of_a_seed_depends_on_no_other(self, problem, method, made):
         order = [3, 8, 5]
-        other = jm.generate(problem, seeds=order, steps=STEPS)
+        other = jm.generate(problem, seeds=order, method=method)
         mine, theirs = rows(made), rows(other)
         for seed in (3, 5):
             pairs = zip(mine[SEEDS.index(seed)], theirs[order.index(seed)], strict=True)
@@ -111,8 +117,8 @@ class TestAMetamer:
                 np.testing.assert_array_equal(one, two)
         assert not np.array_equal(*made.theta.receivers[:2])
 
-    def test_of_another_base_seed_is_another(self, problem, made):
-        other = jm.generate(problem, seeds=SEEDS[:1], steps=STEPS, seed=1)
+    def test_of_another_base_seed_is_another(self, problem, method, made):
+        other = jm.generate(problem, seeds=SEEDS[:1], method=method, seed=1)
         assert not np.array_equal(other.theta.receivers[0], made.theta.receivers[0])
 
 
@@ -120,7 +126,7 @@ class TestAStart:
     def test_of_noise_has_as_many_edges_and_no_more_in_common_than_chance(
         self, edge_problem, pairs_in, start_of
     ):
-        problem = edge_problem(block=40)
+        problem = edge_problem()
         reference = pairs_in(problem.graph)
         for edges in start_of(problem, range(5)):
             assert len(edges) == len(reference) == 24
@@ -129,7 +135,7 @@ class TestAStart:
             assert len(edges & reference) <= 12
 
     def test_that_is_rewired_keeps_every_degree(self, edge_problem, pairs_in, start_of):
-        problem = edge_problem(start="rewired", block=40)
+        problem = edge_problem(start="rewired")
         degree = np.bincount(problem.graph.receivers, minlength=16)
         for edges in start_of(problem, range(5)):
             ends = np.array(list(edges)).ravel()
@@ -137,7 +143,7 @@ class TestAStart:
             assert len(edges & pairs_in(problem.graph)) <= 16
 
     def test_at_the_reference_is_the_reference(self, edge_problem, pairs_in, start_of):
-        problem = edge_problem(start="reference", distance=0.3, block=40)
+        problem = edge_problem(start="reference", distance=0.3)
         assert start_of(problem, SEEDS) == 3 * [pairs_in(problem.graph)]
 
 
@@ -218,11 +224,11 @@ class TestADirectedReference:
             np.r_[graph.senders[kept], 3],
             np.r_[graph.receivers[kept], 3],
         )
-        vary = jm.BinaryEdges(block=60, refill_every=10)
-        return jm.Problem(trained, one_way, layer="conv1", vary=vary)
+        return jm.Problem(trained, one_way, layer="conv1", vary=jm.BinaryEdges())
 
     def test_gives_directed_metamers_that_keep_its_loops(self, problem, is_legal):
-        made = jm.generate(problem, seeds=SEEDS, steps=STEPS)
+        method = jm.RelaxEdges(steps=STEPS, block=60, refill_every=10)
+        made = jm.generate(problem, seeds=SEEDS, method=method)
         assert (made.loss_hardened < made.loss_initial).all()
         for graph in graphs(problem, made):
             assert is_legal(graph, problem.graph, directed=True)

@@ -30,7 +30,6 @@ from jmetamer.metamers.methods.method import (
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.vary.edges import BinaryEdges, Structure, is_directed
 from jmetamer.models.protocol import Model
 
 log = logging.getLogger(__name__)
@@ -122,13 +121,12 @@ class ColorSwaps(Method):
 
     def for_problem(self, problem: Problem) -> Self:
         """Return the settings themselves; refuse what swaps would ignore."""
-        vary = problem.vary
-        if not isinstance(vary, BinaryEdges):
+        if problem.edge_kind != "simple_edges" or problem.features is not None:
             raise InputError(
-                f"method 'color_swaps' exchanges edges alone, but `vary` is {vary!r}; use "
+                f"method 'color_swaps' exchanges edges alone, but `vary` is {problem.vary!r}; use "
                 "`BinaryEdges()`, or leave `method` out"
             )
-        _refuse_all_but_directions(vary)
+        _refuse_all_but_directions(problem.vary)
         return self
 
     def longest(self, problem: Problem) -> int:
@@ -191,8 +189,7 @@ class ColorSwaps(Method):
                 "its own; leave `target` out, or search for the edges by gradients"
             )
         model, reference = problem.trained.model, problem.graph
-        asked = problem.vary.edges.directed if isinstance(problem.vary, Structure) else None
-        directed = is_directed(reference, asked)
+        directed = problem.directed
         pairs = pairs_of_graph(reference, directed=directed)
         hops = max(model.num_hops(layer) for layer in problem.layers)
         colors = hidden_colors(reference, hops, with_degree=self.takes_degree(model))
@@ -250,7 +247,7 @@ def _judged(problem: Problem, judge: Judge, pairs: Any) -> tuple[Any, Any, Any]:
     return theta, graph, jax.device_get(judge(graph))
 
 
-def _refuse_all_but_directions(vary: BinaryEdges) -> None:
+def _refuse_all_but_directions(vary: Any) -> None:
     """Refuse what exact swaps would ignore: they begin at the reference and relax nothing."""
     fields = [field for field in dataclasses.fields(vary) if field.name != "directed"]
     given = [

@@ -12,7 +12,6 @@ from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.metamers.float64_view import Float64View
-from jmetamer.metamers.methods.optimize.coordinates import is_free
 from jmetamer.metamers.problem import Problem
 
 
@@ -42,7 +41,7 @@ class Point(Float64View):
     """
 
     def __init__(self, problem: Problem, coordinates: str = "auto") -> None:
-        if not is_free(problem.vary):
+        if not problem.is_free:
             raise InputError(
                 "exact metamers leave the range of the data, so they need free continuous "
                 f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or leave "

@@ -18,7 +18,7 @@ import numpy as np
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.row_space import row_space
 from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.metamers.vary import ContinuousFeatures, Free, Theta
+from jmetamer.metamers.vary import Theta
 
 # Beyond this condition number one entry of Y would be bought with huge features.
 _CONDITION_LIMIT = 1e3
@@ -100,7 +100,7 @@ class OwnCoordinates:
 
     def is_free(self, matching: Matching) -> bool:
         """Return whether the parameterization allows all real features."""
-        return is_free(matching.vary)
+        return matching.vary.is_free
 
     def penalty(self, theta: Theta, matching: Matching, arrays: Arrays) -> jax.Array:
         """Return the parameterization's penalty."""
@@ -205,16 +205,6 @@ class EntryCoordinates:
 COORDINATES = ("auto", "features", "row_space", "entry")
 
 
-def is_free(vary: Any) -> bool:
-    """Return whether all real features are allowed, so that no projection interferes.
-
-    Example:
-      >>> is_free(ContinuousFeatures())
-      True
-    """
-    return isinstance(vary, ContinuousFeatures) and vary.domain == Free()
-
-
 def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Coordinates, Any]:
     """Return the coordinates to optimize in, and their basis.
 
@@ -231,7 +221,7 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Coordinate
     if name == "features":
         return OwnCoordinates(), ()
     first = None
-    if is_free(problem.vary):
+    if problem.is_free:
         first = problem.trained.model.first_layer(problem.arrays.params)
     if first is None:
         if name == "auto":

@@ -17,7 +17,6 @@ from jmetamer.metamers.methods.optimize.optimizers import Optimizer, as_optimize
 from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import Structure
 
 
 @checked
@@ -49,14 +48,14 @@ class Optimize(LoopSettings, Method):
 
     def for_problem(self, problem: Problem) -> Self:
         """Return the settings with what they leave open chosen for a problem."""
-        if isinstance(problem.vary, Structure):
+        if not all(part.relaxed for part in problem.parts):
             raise InputError(
                 f"`method` is {self!r}, a search by gradients of features and weights, but `vary` "
                 f"is {problem.vary!r}, whose edges come and go; use `jm.RelaxEdges()`, or leave "
                 "`method` out"
             )
         as_optimizer(self.optimizer or Optimizer("lane_lbfgs"))
-        return self.filled(**loop_defaults(problem.vary.smooth))
+        return self.filled(**loop_defaults(problem.smooth))
 
     def longest(self, problem: Problem) -> int:
         """Return the number of steps."""

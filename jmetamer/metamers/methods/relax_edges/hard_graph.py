@@ -11,7 +11,6 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 from jmetamer.graphs.pairs import Pairs, simple_graph
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import is_directed
 from jmetamer.metamers.vary.movable import are_inside, movable_edges
 
 _LEAST_EDGES = 64
@@ -63,14 +62,13 @@ def host_graph(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:
     Raises:
       InputError: theta is not of a graph of this problem.
     """
-    reference, edges = problem.graph, problem.vary.edges  # type: ignore[union-attr]
+    reference, nodes, directed = problem.graph, problem.simple_edges.nodes, problem.directed
     pairs = Pairs(np.asarray(theta.senders), np.asarray(theta.receivers))
-    directed = is_directed(reference, edges.directed)
-    if edges.nodes is not None:
-        pairs = _with_fixed(reference, pairs, edges.nodes, directed)
+    if nodes is not None:
+        pairs = _with_fixed(reference, pairs, nodes, directed)
     graph = simple_graph(reference, pairs, pairs.is_pair, directed=directed)
-    nodes = problem.arrays.graph.nodes if isinstance(theta.features, tuple) else theta.features
-    return graph._replace(nodes=nodes)
+    stay = isinstance(theta.features, tuple)
+    return graph._replace(nodes=problem.arrays.graph.nodes if stay else theta.features)
 
 
 def graph_of_theta(problem: Problem, theta: EdgesTheta) -> jraph.GraphsTuple:

@@ -13,11 +13,11 @@ from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph
 from jmetamer.metamers.methods.method import Task
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
 from jmetamer.metamers.methods.optimize.program import aim_of
-from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.relax_edges.refill import all_other_pairs
+from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
 from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesAndEdges, is_directed, most_pairs
 from jmetamer.metamers.vary.movable import movable_edges, named
+from jmetamer.metamers.vary.simple_edges import most_pairs
 
 # The block by default, in edges of the reference, and at least.
 _BLOCK_SHARE, _LEAST_BLOCK = 4, 1000
@@ -30,11 +30,11 @@ class Plan(NamedTuple):
 
     Attributes:
       matching: static half of the problem; its `vary` says how features vary.
-      start: one of `STARTS`.
+      start: see `BinaryEdges`.
       directed: whether (i, j) and (j, i) are two edges.
       num_block: candidate pairs B.
       holds_all: whether the block holds every pair that the start does not.
-      refill: one of `REFILLS`.
+      refill: see `RelaxEdges`.
       has_budget: whether weights are projected on a budget of changes.
       optimizer: of the weights.
       feature_optimizer: of the features.
@@ -120,26 +120,23 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
     """Return what is compiled, and the data of all seeds.
 
     Args:
-      task: its `vary` is one of the `Structure` settings; of edges alone, its method has the
-        optimizer of their weights.
+      task: edges come and go; of edges alone, its method has the optimizer of their weights.
       together: whether seeds are relaxed all at once.
 
     Raises:
       InputError: an optimizer that cannot go on when pairs are exchanged.
     """
     problem, method = task.problem, task.method
-    assert isinstance(method, LoopSettings)
-    edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
-    reference = problem.graph
-    directed = is_directed(reference, edges.directed)
+    assert isinstance(method, RelaxSettings)
+    edges, reference, directed = problem.simple_edges, problem.graph, problem.directed
     nodes, pairs, fixed = movable_edges(reference, edges.nodes, directed=directed)
     num_edges = pairs.senders.size
     num_joinable = num_nodes(reference) if nodes is None else nodes.size
     others = most_pairs(num_joinable, directed) - num_edges
-    asked = edges.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
-    if edges.kicks and asked < others:
+    asked = method.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
+    if method.kicks and asked < others:
         raise InputError(
-            f"`kicks` is {edges.kicks}, but kicks are for graphs whose pairs are all candidates: "
+            f"`kicks` is {method.kicks}, but kicks are for graphs whose pairs are all candidates: "
             f"`block` holds {asked} of {others}; leave `kicks` out, or give `block={others}`"
         )
     if edges.start == "any_density" and asked < others:
@@ -149,20 +146,18 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
             "memory allows, or start from 'noise'"
         )
     nothing = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    optimizer = Optimizer("adam", edges.learning_rate)
-    vary = problem.vary
-    feature_rate = vary.learning_rate if isinstance(vary, FeaturesAndEdges) else 1.0
+    alone = problem.features is None
     plan = Plan(
         problem.matching,
         edges.start,
         directed,
         min(asked, others),
         asked >= others,
-        edges.refill,
+        method.refill,
         edges.budget is not None,
-        weight_optimizer(method.optimizer) if problem.vary is edges else optimizer,
-        Optimizer("adam", feature_rate),
-        edges.draws,
+        weight_optimizer(method.optimizer) if alone else Optimizer("adam", method.learning_rate),
+        Optimizer("adam", method.feature_learning_rate),
+        method.draws,
         together,
         method.precision,
     )
@@ -176,7 +171,7 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
 
 def _entry(problem: Problem) -> jax.Array | None:
     model, arrays = problem.trained.model, problem.arrays
-    first = model.first_layer(arrays.params) if isinstance(problem.vary, BinaryEdges) else None
+    first = model.first_layer(arrays.params) if problem.features is None else None
     if first is None or first.weights.shape[1] > arrays.graph.nodes.shape[1]:
         return None  # wider than the features: messages would be longer
     with highest_precision():
@@ -187,24 +182,24 @@ def numbers_of(task: Task, plan: Plan) -> Numbers:
     """Return the numbers of one call.
 
     Args:
-      task: its `vary` is one of the `Structure` settings; steps and stop rules of its method.
+      task: edges come and go; steps and stop rules are those of its method.
       plan: holds the optimizers, whose rates are numbers.
     """
     problem, method = task.problem, task.method
-    assert isinstance(method, LoopSettings)
-    edges: BinaryEdges = problem.vary.edges  # type: ignore[union-attr]
+    assert isinstance(method, RelaxSettings)
+    edges = problem.simple_edges
     # With features the relaxation is a schedule of its own; the method's patience is theirs.
-    alone = problem.vary is edges
-    kicks = (_KICKS if plan.holds_all else 0) if edges.kicks is None else edges.kicks
+    alone = problem.features is None
+    kicks = (_KICKS if plan.holds_all else 0) if method.kicks is None else method.kicks
     return Numbers(
         jnp.int32(task.seed),
         jnp.float32(plan.optimizer.rate),
         jnp.float32(plan.feature_optimizer.rate),
         jnp.int32(method.num_steps),
-        jnp.float32(edges.penalty),
+        jnp.float32(method.penalty),
         jnp.float32(edges.distance or 0),
         jnp.float32(np.inf if edges.budget is None else edges.budget),
-        jnp.int32(edges.flips),
+        jnp.int32(method.flips),
         jnp.int32(kicks),
         jnp.float32(aim_of(task.tolerance)),
         jnp.int32(method.patience if alone else np.iinfo(np.int32).max),

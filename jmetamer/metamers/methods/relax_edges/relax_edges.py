@@ -15,15 +15,14 @@ from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task, noise
 from jmetamer.metamers.methods.optimize.optimize import loop_defaults
 from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.methods.relax_edges.plan import plan_of
 from jmetamer.metamers.methods.relax_edges.programs import draw_edges
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import bytes_of_seed
+from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesGivenEdges, Structure
 
 # Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
 _NEVER = 1_000_000
@@ -31,24 +30,43 @@ _NEVER = 1_000_000
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class RelaxEdges(LoopSettings, Method):
+class RelaxEdges(RelaxSettings, Method):
     """Edges that come and go are relaxed to weights in [0, 1], and made hard in the end.
 
-    How is said by `BinaryEdges`. Where features vary too, both are relaxed at once, the edges made
-    hard, and the features optimized again on them; where edges are only drawn, the features are
-    optimized on those.
+    The edges of a start and a block of other candidate pairs get weights in [0, 1], which are
+    moved by gradients; every few steps candidates that nothing came of are exchanged, so that
+    memory goes with edges and block, never with the square of the nodes (after Geisler et al.
+    2021, arXiv 2110.14038). A concave penalty `lambda_t mean w (1 - w)`, with lambda_t rising to
+    `penalty`, drives the weights to 0 and 1. Then they are rounded in several ways, the best
+    rounding is improved by flips of one pair or two at once, and the hard graph is judged.
+
+    Where features vary too, both are relaxed at once, the edges made hard, and the features
+    optimized again on them; where edges are only drawn (`RandomEdges`), the features are optimized
+    on those.
 
     Attributes:
-      optimizer: where edges alone vary, of their weights (None: Adam with `learning_rate` of
-        `BinaryEdges`), which may keep no history of past steps; else of the features, as `Optimize`
-        has it.
+      optimizer: where edges alone vary, of their weights (None: Adam with `learning_rate`), which
+        may keep no history of past steps; else of the features, as `Optimize` has it.
       steps: of the relaxation, and of the features; None: 1000 where edges alone vary, else as for
         `Optimize`.
       patience: None: edges alone are relaxed to the end of the schedule.
       improvement, coordinates, precision: see `LoopSettings`.
+      block: candidate pairs beside those of the start; None: four times the edges, at least 1,000;
+        all other pairs where there are not more.
+      refill: how candidates are found: "uniform" at random; "near", at random among the pairs whose
+        edge a target would see; or the pairs where "gradient" says that an edge would lower the
+        loss most.
+      refill_every: steps between two exchanges of candidates.
+      penalty: last lambda of the concave penalty.
+      draws: random roundings, beside the threshold 1/2 and the largest weights.
+      flips: number of pairs flipped after rounding, beyond which no more are.
+      kicks: largest number of times that a few random pairs are flipped where no single flip helps,
+        to descend again from there; None: 20 where the block holds all pairs, else none.
+      learning_rate: of Adam on the weights, where no `optimizer` of theirs takes its place.
+      feature_learning_rate: of Adam on the features while both are relaxed.
 
     Raises:
-      InputError: a number outside its range, with the allowed range.
+      InputError: a number outside its range, with the allowed range; kicks without flips.
 
     Example:
       >>> RelaxEdges(steps=50).steps
@@ -60,38 +78,38 @@ class RelaxEdges(LoopSettings, Method):
     def for_problem(self, problem: Problem) -> Self:
         """Return the settings with what they leave open chosen for a problem."""
         vary = problem.vary
-        if not isinstance(vary, Structure):
+        if problem.edge_kind != "simple_edges":
             raise InputError(
                 f"`method` is {self!r}, but no edges come and go: `vary` is {vary!r}; use "
                 "`jm.Optimize()`, or leave `method` out"
             )
-        if not isinstance(vary, FeaturesGivenEdges):
+        searched = problem.simple_edges.searched
+        if searched:
             require_edge_gradient(problem.trained.model, vary)
-        searched = not isinstance(vary, FeaturesGivenEdges) and vary.edges.flips > 0
-        if searched and not problem.matching.loss.has_residual:
+        if searched and self.flips > 0 and not problem.matching.loss.has_residual:
             raise InputError(
                 f"`loss` is {problem.loss!r}, which has no residual, but flips of hard edges are "
                 "chosen by what they change of it; take `Complementarity()`, `RelativeSquared()` "
-                "or `BinaryEdges(flips=0)`"
+                "or `RelaxEdges(flips=0)`"
             )
-        if isinstance(vary, BinaryEdges) and self.coordinates not in ("auto", "features"):
+        if problem.features is None and self.coordinates not in ("auto", "features"):
             raise InputError(
                 f"`coordinates` is {self.coordinates!r}, which are coordinates of features, but "
                 "only edges vary; leave it out"
             )
-        return self.filled_for(vary)
+        return self.filled_for(problem)
 
-    def filled_for(self, vary: Structure) -> Self:
+    def filled_for(self, problem: Problem) -> Self:
         """Return the settings with what they leave open chosen, whatever the network."""
-        if not isinstance(vary, BinaryEdges):
-            return self.filled(**loop_defaults(vary.features.smooth))
-        adam = Optimizer("adam", vary.learning_rate)
+        if problem.features is not None:
+            return self.filled(**loop_defaults(problem.smooth))
+        adam = Optimizer("adam", self.learning_rate)
         return self.filled(optimizer=adam, steps=1000, patience=_NEVER)
 
     def longest(self, problem: Problem) -> int:
         """Return the steps of a seed that never ends early."""
-        relaxed = 0 if isinstance(problem.vary, FeaturesGivenEdges) else self.num_steps
-        optimized = 0 if isinstance(problem.vary, BinaryEdges) else self.num_steps
+        relaxed = self.num_steps if problem.simple_edges.searched else 0
+        optimized = 0 if problem.features is None else self.num_steps
         # Both parts look at their last iterate.
         return relaxed + optimized + (relaxed > 0 and optimized > 0)
 
@@ -116,20 +134,21 @@ class RelaxEdges(LoopSettings, Method):
 
     def starts(self, problem: Problem, seed: int) -> Callable[[int], jraph.GraphsTuple]:
         """Return what draws the edges and features at which a seed begins."""
-        return starts_with_edges(problem, seed)
+        return starts_with_edges(problem, seed, self)
 
 
 def begins_with(problem: Problem) -> str:
     """Say that edges begin at the reference; empty where they are drawn."""
-    walks = isinstance(problem.vary, BinaryEdges) and problem.vary.start == "reference"
+    walks = problem.features is None and problem.simple_edges.start == "reference"
     return "the search begins at the reference" if walks else ""
 
 
-def starts_with_edges(problem: Problem, seed: int) -> Callable[[int], jraph.GraphsTuple]:
+def starts_with_edges(
+    problem: Problem, seed: int, method: RelaxEdges
+) -> Callable[[int], jraph.GraphsTuple]:
     """Return what draws the edges, and features where they vary, at which a seed begins."""
-    assert isinstance(problem.vary, Structure)
-    method = RelaxEdges().filled_for(problem.vary)
-    plan, data = plan_of(Task(problem, seed, method, 1.0), together=False)
+    task = Task(problem, seed, method.filled_for(problem), 1.0)
+    plan, data = plan_of(task, together=False)
 
     def start(seed_id: int) -> jraph.GraphsTuple:
         features = noise(problem.matching, seed, seed_id, problem.arrays.graph).nodes

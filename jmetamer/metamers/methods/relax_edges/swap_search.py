@@ -29,7 +29,6 @@ from jmetamer.metamers.methods.relax_edges.searched import Searched
 from jmetamer.metamers.methods.relax_edges.swaps import Swap, propose_swap, swapped
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
-from jmetamer.metamers.vary.edges import BinaryEdges
 
 
 @checked
@@ -52,12 +51,12 @@ class SwapSearch(Method):
 
     def for_problem(self, problem: Problem) -> Self:
         """Return the settings themselves; refuse what only a relaxation keeps."""
-        vary = problem.vary
-        if not isinstance(vary, BinaryEdges):
+        if problem.edge_kind != "simple_edges" or problem.features is not None:
             raise InputError(
-                f"method 'swap_search' searches over edges alone, but `vary` is {vary!r}; use "
-                "`BinaryEdges()`, or leave `method` out"
+                "method 'swap_search' searches over edges alone, but `vary` is "
+                f"{problem.vary!r}; use `BinaryEdges()`, or leave `method` out"
             )
+        vary = problem.simple_edges
         if vary.start not in ("noise", "rewired") or vary.budget is not None:
             raise InputError(
                 "method 'swap_search' takes `start` 'noise' or 'rewired' and no `budget`, which "
@@ -87,11 +86,10 @@ class SwapSearch(Method):
 
     def starts(self, problem: Problem, seed: int) -> Callable[[int], jraph.GraphsTuple]:
         """Return what draws the edges at which a seed begins."""
-        return starts_with_edges(problem, seed)
+        return starts_with_edges(problem, seed, RelaxEdges())
 
     def _seeds(self, task: Task, execution: Execution) -> EdgeSynthesis:
-        assert isinstance(task.problem.vary, BinaryEdges)
-        relaxed = task._replace(method=RelaxEdges().filled_for(task.problem.vary))
+        relaxed = task._replace(method=RelaxEdges().filled_for(task.problem))
 
         def search(plan: Plan, seed_ids: Any, data: Data, numbers: Numbers) -> Searched:
             return _search(plan, self, seed_ids, data, numbers)

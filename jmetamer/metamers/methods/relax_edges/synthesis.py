@@ -33,8 +33,8 @@ from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan, numb
 from jmetamer.metamers.methods.relax_edges.relaxation import Relaxed
 from jmetamer.metamers.methods.relax_edges.searched import Searched
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import seeds_at_once
+from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.vary.edges import BinaryEdges, FeaturesGivenEdges, Structure
 
 SearchOfSeeds = Callable[[Plan, np.ndarray, Data, Numbers], Searched]
 
@@ -69,8 +69,7 @@ class EdgeSynthesis:
     on each core, accelerators many at once. A seed's result depends on no other seed.
 
     Args:
-      task: its `vary` is one of the `Structure` settings, its method a `LoopSettings`: of edges
-        alone also their optimizer, else that of the features.
+      task: edges come and go, and its method is a `RelaxSettings`.
       execution: how many seeds at once, and whether they run all at once.
       search: of hard edges, in place of a relaxation: from (plan, seed ids, data, numbers) to
         `Searched` of seeds.
@@ -93,19 +92,17 @@ class EdgeSynthesis:
         self, task: Task, execution: Execution = USUAL, search: SearchOfSeeds | None = None
     ) -> None:
         problem, method = task.problem, task.method
-        vary = problem.vary
-        assert isinstance(vary, Structure)
-        assert isinstance(method, LoopSettings)
-        self.task, self.execution, self.vary, self.search = task, execution, vary, search
-        self.problem, self.steps = problem, method.num_steps
+        assert isinstance(method, RelaxSettings)
+        self.task, self.execution, self.search = task, execution, search
+        self.problem, self.method = problem, method
         together = execution.together
         together = steps_together(local_devices()) if together is None else together
         self.plan, self.data = plan_of(task, together=together)
         self.numbers = numbers_of(task, self.plan)
         self.features = None
-        if not isinstance(vary, BinaryEdges):
+        if problem.features is not None:
             loop = {f.name: getattr(method, f.name) for f in dataclasses.fields(LoopSettings)}
-            alone = dataclasses.replace(problem, vary=vary.features)
+            alone = dataclasses.replace(problem, vary=problem.features)
             by_gradients = task._replace(problem=alone, method=Optimize(**loop))
             self.features = FeaturesOnEdges(by_gradients, together=together)
         self.judge = Judge(problem)
@@ -139,7 +136,7 @@ class EdgeSynthesis:
     def _edges_of(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
         if self.search is not None:
             return self._searched(seed_ids, reporter)
-        if isinstance(self.vary, FeaturesGivenEdges):
+        if not self.problem.simple_edges.searched:
             return self._drawn(seed_ids)
         return self._relaxed(seed_ids, reporter)
 
@@ -206,7 +203,7 @@ class EdgeSynthesis:
     def _descend(self, seed_ids: np.ndarray, reporter: "_Reporter") -> tuple[Relaxed, np.ndarray]:
         """Take all steps, exchanging candidates on the way; return losses [s, steps + 1]."""
         plan, data, numbers = self.plan, self.data, self.numbers
-        steps, every = self.steps, self.vary.edges.refill_every
+        steps, every = self.method.num_steps, self.method.refill_every
         state = programs.begin(plan, seed_ids, data, numbers)
         curves: list[np.ndarray] = []
         taken = 0

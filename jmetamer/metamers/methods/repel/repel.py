@@ -36,7 +36,6 @@ from jmetamer.metamers.methods.repel.repelled_program import (
 )
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import Status
-from jmetamer.metamers.what_varies import edges_that_vary
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +85,13 @@ class Repel(Method):
     def for_problem(self, problem: Problem) -> Self:
         """Return the settings with what they leave open chosen for a problem."""
         inner = self.method
-        if edges_that_vary(problem.vary) is not None:
+        if problem.edges is not None:
             raise InputError(
                 f"`method` is {self!r}, a distance between features, but `vary` is "
                 f"{problem.vary!r}; allowed are features alone, as `ContinuousFeatures()` or "
                 "`BinaryFeatures()`; use one of them, or leave `Repel` out"
             )
-        adam = Optimizer("adam", 0.05 if problem.matching.vary.smooth else 0.2, "cosine")
+        adam = Optimizer("adam", 0.05 if problem.smooth else 0.2, "cosine")
         inner = dataclasses.replace(inner, optimizer=inner.optimizer or adam).for_problem(problem)
         known = isinstance(inner.optimizer, Optimizer)
         if not known or inner.optimizer.name in WITHOUT_RATE:

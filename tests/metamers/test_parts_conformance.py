@@ -1,7 +1,9 @@
-"""What every parameterization promises; a newly registered one is covered by its name."""
+"""What every part that varies promises; a new one is covered by its line in `VARY`."""
 
 import functools
 import inspect
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +11,32 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer.evaluation.control_graphs import ControlGraphs
+from jmetamer.measures import measures_for
+from jmetamer.metamers.check import Judge
+from jmetamer.metamers.methods import METHODS
 
+
+def skeleton():
+    """A part from outside the package: that of the house's README."""
+    text = (Path(jm.__file__).parent / "README.md").read_text()
+    _, code = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names = {"__name__": "skeleton"}
+    exec(compile(code, "jmetamer/README.md", "exec"), names)
+    return names["SomeColumns"]
+
+
+SomeColumns = skeleton()
 # Variants of the registered ones, beside their defaults.
 VARIANTS = {
+    "some columns": SomeColumns(),
     "continuous box": jm.ContinuousFeatures(jm.Box(-0.5, 0.75), jm.PermutedRows()),
     "continuous non-negative": jm.ContinuousFeatures(jm.NonNegative(), jm.PerFeatureNoise()),
     "binary row": jm.BinaryFeatures(ones="row", slope=2.0, margin_weight=0.1),
     "edge weights directed": jm.EdgeWeights(directed=True),
     "edge weights in a box": jm.EdgeWeights(((0, 7), (12, 3)), jm.Box(0.25, 1.5)),
 }
-ALL = {name: kind() for name, kind in jm.PARAMETERIZATIONS.items()} | VARIANTS
+ALL = {name: kind() for name, kind in jm.VARY.items()} | VARIANTS
 
 
 @pytest.fixture(params=list(ALL))
@@ -28,12 +46,12 @@ def vary(request):
 
 @pytest.fixture
 def reference(binary_graph):
-    """0/1 features: legal for every parameterization but the box, which `legal` clips."""
+    """0/1 features: legal for every part but the box, which `legal` clips."""
     return jax.tree.map(jnp.asarray, binary_graph)
 
 
 def moves_edges(vary):
-    return isinstance(vary, jm.EdgeWeights)
+    return vary.part != "features"
 
 
 def domain_of(vary):
@@ -50,7 +68,7 @@ def present(graph):
 
 
 def has_legal_edges(vary, graph, reference):
-    if not moves_edges(vary):
+    if vary.part != "edge_weights":
         return equal(graph[1:], reference[1:])
     edges, known = present(graph), set(present(reference))
     known |= {end for i, j in vary.candidates or () for end in ((i, j), (j, i))}
@@ -76,7 +94,7 @@ def equal(one, other):
 
 @functools.lru_cache
 def program(vary):
-    """All functions of a parameterization in one compiled one: (key, reference) -> results."""
+    """All functions of a part in one compiled one: (key, reference) -> results."""
 
     def run(key, reference):
         start = vary.init(key, reference)
@@ -120,7 +138,7 @@ def test_the_reference_survives_encoding(vary, reference, results):
     nodes = domain_of(vary).project(reference.nodes)
     for back in results[0]["back"]:
         np.testing.assert_array_equal(back.nodes, nodes)
-        if moves_edges(vary):
+        if vary.part == "edge_weights":
             # Candidates that are no edges stand behind the others, at the smallest weight allowed.
             assert set(present(reference)) <= set(present(back))
             num_edges = reference.senders.size
@@ -155,10 +173,13 @@ def test_different_keys_give_different_starts_and_equal_keys_equal_ones(vary, re
     reference = reference._replace(nodes=domain_of(vary).project(reference.nodes))
     again = program(vary)[0](jax.random.key(0), reference)
     assert equal(again["start"], results[0]["start"])
-    assert not equal(results[1]["start"], results[0]["start"])
+    assert equal(results[1]["start"], results[0]["start"]) == (not vary.relaxed)
 
 
-def test_gradients_are_finite_and_not_zero(results):
+def test_gradients_are_finite_and_not_zero(vary, results):
+    if not vary.relaxed:
+        assert not jax.tree.leaves(results[0]["start"])
+        return
     for result in results:
         leaves = jax.tree.leaves((result["gradient"], result["gradient_far"]))
         assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
@@ -193,6 +214,39 @@ def test_it_is_hashable_and_equal_by_value(vary):
     again = type(vary)(**options)
     assert again == vary
     assert hash(again) == hash(vary)
+
+
+def test_it_says_how_it_is_measured_and_found(vary):
+    assert measures_for(vary.kind)
+    assert vary.default_method in METHODS
+    assert vary.part in ("features", "edges", "edge_weights")
+    assert vary.tolerance > 0
+
+
+class TestAPartFromOutside:
+    @pytest.fixture(params=["alone", "with edges", "with weights"])
+    def problem(self, request, monkeypatch, trained, graph):
+        monkeypatch.setitem(jm.VARY, "some_columns", SomeColumns)
+        beside = {"alone": (), "with edges": (jm.BinaryEdges(),)}
+        others = beside.get(request.param, (jm.EdgeWeights(),))
+        vary = (*others, jm.VARY["some_columns"]((1, 2, 4)))
+        return jm.Problem(trained, graph, layer="conv1", vary=vary)
+
+    def test_is_searched_for_judged_and_controlled(self, problem):
+        found = {}
+        made = jm.generate(problem, count=2, steps=60, on_metamer=found.__setitem__)
+        assert (made.loss_hardened < 0.5 * made.loss_initial).all()
+        before = np.asarray(problem.graph.nodes)
+        for place, graph in found.items():
+            changed = (np.asarray(graph.nodes) != before).any(axis=0)
+            assert np.flatnonzero(changed).tolist() == [1, 2, 4]
+            assert Judge(problem)(graph).loss == pytest.approx(made.loss_hardened[place], rel=1e-3)
+            again = jm.metamer_graph(problem, made, place)
+            np.testing.assert_array_equal(again.nodes, graph.nodes)
+        controls = ControlGraphs(problem, 0)
+        assert {"start", "displacement"} <= {*controls.names}
+        start = np.asarray(controls.of(1, found[1])["start"].nodes)
+        np.testing.assert_array_equal(start[:, [0, 3]], before[:, [0, 3]])
 
 
 class TestBinaryFeatures:
