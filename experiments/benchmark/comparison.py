@@ -130,7 +130,8 @@ def _ours(
         return Turn(seconds, losses, steps, features)
 
     method: Any = jm.default_method(problem)
-    coordinates = program_of(Task(problem, 0, method, tolerance))[0].coordinates.name
+    vary = program_of(Task(problem, 0, method, tolerance))[0].vary
+    coordinates = getattr(vary, "name", "features")
     return f"{method.optimizer.name}, {coordinates} coordinates", turn
 
 

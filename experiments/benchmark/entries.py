@@ -266,7 +266,7 @@ def _timed(task: Task, lanes: int, entry: Entry, limits: Limits) -> dict[str, An
         "steps_executed": executed,
         "steps_per_second": int(metamers.steps_used.sum()) / fastest,
         "loss_median": _finite(np.median(metamers.loss_hardened)),
-        "coordinates": program_of(task)[0].coordinates.name,
+        "coordinates": getattr(program_of(task)[0].vary, "name", "features"),
     }
 
 

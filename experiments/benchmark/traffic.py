@@ -38,17 +38,13 @@ def bytes_per_step(task: Task) -> int:
     problem, synthesis = task.problem, Synthesis([task])
     width = jax.local_device_count()  # lanes are shared equally by the devices
 
-    def start(arrays: Any, basis: Any) -> engine.Lane:
+    def start(arrays: Any) -> engine.Lane:
         ids = jnp.zeros(width, jnp.int32)
-        return engine.fill(synthesis.program, ids, arrays, basis, synthesis.limits)
+        return engine.fill(synthesis.program, ids, arrays, synthesis.limits)
 
-    lane = jax.eval_shape(start, problem.arrays, synthesis.basis)
+    lane = jax.eval_shape(start, synthesis.arrays)
     theta = _bytes(lane.theta) // width
-    in_features = synthesis.program.coordinates.name == "features"
-    passes = (1 if problem.smooth else 2) if in_features else 0
-    # Where theta is Y itself, Y0 waits for the end and no step reads it.
-    if getattr(synthesis.basis, "turn", True) is None:
-        lane = lane._replace(constants=())
+    passes = 0 if synthesis.program.vary.by_entry else 1 if problem.smooth else 2
     return _network(problem) + passes * theta + 2 * theta + _state(lane) // width
 
 

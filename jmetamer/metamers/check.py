@@ -16,9 +16,9 @@ from jmetamer._base.precision import highest_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.measures import error_of_share, node_errors, relative_squared_error
 from jmetamer.metamers.methods.optimize.by_task import joined, of_task
-from jmetamer.metamers.methods.optimize.coordinates import Coordinates
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
+from jmetamer.metamers.vary import Vary
 
 # Ended lanes are judged in groups, so that the host asks the device less often; a group's graphs
 # may take this much memory of a device.
@@ -50,58 +50,46 @@ class Verdict(NamedTuple):
 @compile_function(static=2)
 def _rebuild(
     matching: Matching,
-    coordinates: Coordinates,
+    vary: Vary,
     theta: Any,
     base_seed: jax.Array,
     seed_id: jax.Array,
     arrays: Arrays,
-    basis: Any,
 ) -> jraph.GraphsTuple:
     drawn = matching.vary.init(seed_key(base_seed, seed_id), arrays.graph)
-    _, constants = coordinates.start(drawn, matching, arrays, basis)
-    return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
+    return hard_graph(vary, theta, drawn, arrays)
 
 
-@compile_function(static=2)
-def _finish(
-    matching: Matching,
-    coordinates: Coordinates,
-    theta: Any,
-    constants: Any,
-    drawn: Any,
-    arrays: Arrays,
-    basis: Any,
-) -> jraph.GraphsTuple:
-    return coordinates.finish(theta, constants, drawn, matching, arrays, basis)
+def hard_graph(vary: Vary, theta: Any, drawn: Any, arrays: Arrays) -> jraph.GraphsTuple:
+    """Return the hard graph of coordinates whose start is at hand."""
+    return vary.harden(theta, vary.begin(drawn, arrays.graph)[1])
 
 
-def finish(
-    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, constants: Any, drawn: Any
-) -> jraph.GraphsTuple:
+_finish = compile_function(static=1)(hard_graph)
+
+
+def finish(vary: Vary, arrays: Arrays, theta: Any, drawn: Any) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer whose start is at hand.
 
     Args:
-      problem: what was matched.
-      coordinates: of theta.
-      basis: of the coordinates.
-      theta, constants: where the lane ended, and what it kept of its start.
-      drawn: start of the parameterization.
+      vary: the part that was moved.
+      arrays: that it read.
+      theta: where the lane ended.
+      drawn: start of the problem's own part.
     """
     with highest_precision():
-        start = theta, constants, drawn
-        return _finish(problem.matching, coordinates, *start, problem.arrays, basis)
+        return _finish(vary, theta, drawn, arrays)
 
 
 def rebuild(
-    problem: Problem, coordinates: Coordinates, basis: Any, theta: Any, base_seed: int, seed_id: int
+    matching: Matching, vary: Vary, arrays: Arrays, theta: Any, base_seed: int, seed_id: int
 ) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer from its coordinates and its seed.
 
     The start is drawn again from the key, so theta may be as small as the loop needs.
     """
-    numbers = jnp.int32(base_seed), jnp.int32(seed_id)
     with highest_precision():
-        return _rebuild(problem.matching, coordinates, theta, *numbers, problem.arrays, basis)
+        return _rebuild(matching, vary, theta, jnp.int32(base_seed), jnp.int32(seed_id), arrays)
 
 
 @compile_function(static=1)
@@ -196,16 +184,14 @@ class Ended(NamedTuple):
 
 @compile_function(static=3)
 def _judge_each(
-    devices: LaneDevices, matching: Matching, coordinates: Coordinates, ended: Ended, whole: Any
+    devices: LaneDevices, matching: Matching, vary: Vary, ended: Ended, whole: Any
 ) -> tuple[jraph.GraphsTuple, Verdict]:
     def group(ended: Ended, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
         def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
             theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
-            arrays, basis, limits, known, reference = of_task(whole, task)
+            arrays, limits, known, reference = of_task(whole, task)
             # Not compiled by itself: what it hands through would look like news.
-            graph = _rebuild.function(
-                matching, coordinates, theta, limits.base_seed, seed_id, arrays, basis
-            )
+            graph = _rebuild.function(matching, vary, theta, limits.base_seed, seed_id, arrays)
             verdict = _judge(matching, known, graph, arrays, reference)
             return _news(graph, arrays.graph), verdict
 
@@ -249,19 +235,19 @@ class JudgeOfEach:
     Args:
       judges: of the tasks.
       devices: where the lanes lie.
-      coordinates: of theta.
-      data: (arrays, basis, limits) of all tasks, with a copy on every device.
+      vary: the part that the lanes move.
+      data: (arrays, limits) of all tasks, with a copy on every device.
     """
 
     def __init__(
         self,
         judges: Sequence[Judge],
         devices: LaneDevices,
-        coordinates: Coordinates,
-        data: tuple[Any, Any, Any],
+        vary: Vary,
+        data: tuple[Any, Any],
     ) -> None:
         self.judges, self.devices = judges, devices
-        self.program = devices, judges[0].matching, coordinates
+        self.program = devices, judges[0].matching, vary
         # As an array: a float of NumPy would be compiled into a program of its own.
         known = joined([jnp.asarray(judge.known) for judge in judges])
         reference = joined([judge.reference for judge in judges])
@@ -298,16 +284,15 @@ class JudgeOfEach:
 
 
 def traced_check(
-    matching: Matching, coordinates: Coordinates, theta: Any, arrays: Arrays, basis: Any
+    matching: Matching, vary: Vary, theta: Any, arrays: Arrays
 ) -> tuple[Any, Any, jraph.GraphsTuple]:
     """Return the programs that rebuild and judge one metamer, and its graph, without running them.
 
     Args:
       matching: what was matched.
-      coordinates: of theta.
+      vary: the part that was moved.
       theta: coordinates of one metamer, or their shapes; as the others.
       arrays: data of the problem.
-      basis: of the coordinates.
 
     Returns:
       Two traced programs, and the shapes of the graph that goes from one to the other.
@@ -317,7 +302,7 @@ def traced_check(
         functools.partial(reference_activations, matching.model), arrays.params, arrays.graph
     )
     with highest_precision():
-        rebuilt = _rebuild.trace(matching, coordinates, theta, *numbers, arrays, basis)
+        rebuilt = _rebuild.trace(matching, vary, theta, *numbers, arrays)
         graph = rebuilt.out_info
         judged = _judge.trace(matching, np.bool_(True), graph, arrays, reference)
     return rebuilt.jaxpr, judged.jaxpr, graph

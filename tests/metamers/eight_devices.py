@@ -83,7 +83,7 @@ def public_of(task):
 def look_inside(task, devices):
     """Program texts, and where the arrays lie before and after a chunk."""
     synthesis = Synthesis([task], Execution(devices=devices))
-    data = synthesis.arrays, synthesis.basis, synthesis.limits
+    data = synthesis.arrays, synthesis.limits
     places = np.zeros(devices.count, np.int32)
     state = engine.fill(synthesis.program, np.arange(16, dtype=np.int32), *data)
     texts = {

@@ -88,7 +88,7 @@ def test_auto_takes_entry_for_free_features_and_features_otherwise(problem, entr
     settings = {"count": 3, "lanes": 3, "steps": 30, "tolerance": 1e-3}
     np.testing.assert_array_equal(jm.generate(problem, **settings).theta, entry[0].theta)
     assert choose_coordinates(problem, "auto")[0].name == "entry"
-    assert choose_coordinates(binary_problem, "auto")[0].name == "features"
+    assert choose_coordinates(binary_problem, "auto")[0] == binary_problem.vary
 
 
 @pytest.mark.parametrize("coordinates", ["entry", "row_space"])
@@ -106,3 +106,21 @@ def test_coordinates_that_are_not_exact_are_refused(trained, graph, coordinates)
 def test_unknown_coordinates_are_refused_with_the_list():
     with pytest.raises(jm.InputError, match="unknown coordinates 'rowspace'; did you mean 'row_s"):
         jm.Optimize(coordinates="rowspace")
+
+
+@pytest.mark.parametrize("name", ["entry", "row_space"])
+def test_a_wrapper_keeps_what_a_part_promises(problem, name):
+    vary, arrays = choose_coordinates(problem, name)
+    graph, key = arrays.graph, jax.random.key(0)
+    back = vary.harden(vary.encode(graph), graph)
+    np.testing.assert_array_equal(back.nodes, graph.nodes)
+    assert back.globals is None
+    theta, origin, seen = vary.begin(problem.vary.init(key, graph), graph)
+    np.testing.assert_array_equal(vary.init(key, graph), theta)
+    moved = theta + jax.random.normal(key, theta.shape)
+    assert vary.project(moved, graph) is moved
+    products = vary.harden(moved, origin).nodes @ graph.globals.weights
+    np.testing.assert_allclose(products, vary.decode(moved, seen).nodes, rtol=1e-3, atol=1e-3)
+    again, _ = choose_coordinates(problem, name)
+    assert again == vary
+    assert hash(again) == hash(vary)

@@ -25,13 +25,13 @@ SMALL = Memory(shared=100, state=40, step=60, check=80, result=1, together=True)
 
 def task_of(problem, method="optimize", **changes):
     method = dataclasses.replace(method_named(method), **changes)
-    return Task(problem, 0, method.for_problem(problem), problem.vary.tolerance)
+    return Task(problem, 0, method.for_problem(problem), problem.tolerance)
 
 
 def compiled(task, lanes, execution):
     """The compiled loop, and the bytes of all its arguments."""
-    program, basis = program_of(task, execution)
-    data = (task.problem.arrays, basis, limits_of(task))
+    program, arrays = program_of(task, execution)
+    data = arrays, limits_of(task)
     ids = jax.ShapeDtypeStruct((lanes,), jnp.int32)
     state = engine.fill.eval_shape(program, ids, *data)
     return engine.advance.lower(program, state, *data).compile(USUAL), tree_bytes((state, *data))
@@ -222,8 +222,8 @@ class TestBuffers:
     @pytest.mark.parametrize("execution", [TOGETHER, APART])
     def test_of_lanes_are_given_away(self, problem, adam, execution):
         task = task_of(problem, ADAM, optimizer=adam, steps=5)
-        program, basis = program_of(task, execution)
-        data = (problem.arrays, basis, limits_of(task))
+        program, arrays = program_of(task, execution)
+        data = arrays, limits_of(task)
         first = engine.fill(program, jnp.arange(2, dtype=jnp.int32), *data)
         second, _ = engine.advance(program, first, *data)
         place = np.zeros(1, np.int32)

@@ -32,8 +32,8 @@ ADAM = jm.Optimizer("adam", 0.1)
 
 def program_and_data(problem, method):
     task = Task(problem, 0, method.for_problem(problem), 1e-4)
-    program, basis = program_of(task)
-    return program, (problem.arrays, basis, limits_of(task))
+    program, arrays = program_of(task)
+    return program, (arrays, limits_of(task))
 
 
 def traced_loop(problem, precision):
@@ -59,7 +59,7 @@ def test_the_default_is_what_jax_is_set_to(problem):
 def test_the_check_stays_at_the_highest(problem):
     program, data = program_and_data(problem, jm.Optimize(ADAM))
     theta = engine.fill(program, jnp.zeros(1, jnp.int32), *data).theta[0]
-    rebuilt, judged, _ = traced_check(program.matching, program.coordinates, theta, *data[:2])
+    rebuilt, judged, _ = traced_check(program.matching, program.vary, theta, data[0])
     found = products(rebuilt.jaxpr) + products(judged.jaxpr)
     assert found
     assert all("HIGHEST" in text for text in found), found

@@ -269,7 +269,7 @@ def test_the_memory_that_is_foreseen_is_about_what_the_compiler_takes(
     inner = task._replace(method=method.method)
     program, data = program_of_group(inner, 20), (problem.arrays, limits_of(inner))
     seeds = jax.ShapeDtypeStruct((count,), jnp.int32)
-    group = engine.fill.eval_shape(program, seeds, data[0], (), data[1])
+    group = engine.fill.eval_shape(program, seeds, *data)
     pressure = pressure_of(method.weight, method.method.num_steps)
     found = advance.lower(program, group, *data, pressure).compile().memory_analysis()
     unaliased = found.output_size_in_bytes - found.alias_size_in_bytes

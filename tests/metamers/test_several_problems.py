@@ -276,7 +276,7 @@ class TestTheDataOfTasks:
 
     def test_of_one_task_leaves_the_program_as_it_is(self, tasks):
         synthesis = Synthesis(tasks[:1], TOGETHER)
-        data = synthesis.arrays, synthesis.basis, synthesis.limits
+        data = synthesis.arrays, synthesis.limits
         state = engine.fill.eval_shape(synthesis.program, np.arange(4, dtype=np.int32), *data)
         step = engine.advance.trace(synthesis.program, state, *data).jaxpr
         # Nothing is picked by the lanes' tasks before the loop.

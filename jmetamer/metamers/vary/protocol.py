@@ -35,6 +35,8 @@ class Vary(Protocol):
       tolerance: L_act at which a metamer counts as matched by default: 0 is not reached in floating
         point, and where numbers are whole it may be out of reach altogether.
       default_method: name of the method that finds such metamers best.
+      by_entry: whether decoded nodes are the products of features with the network's first
+        matrices, in the place of features.
     """
 
     part: ClassVar[str]
@@ -44,6 +46,7 @@ class Vary(Protocol):
     smooth: ClassVar[bool] = True
     tolerance: ClassVar[float] = 1e-4
     default_method: ClassVar[str] = "optimize"
+    by_entry: ClassVar[bool] = False
 
     @property
     def is_free(self) -> bool:
@@ -57,6 +60,20 @@ class Vary(Protocol):
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
         """Return a random start."""
         ...
+
+    def begin(
+        self, drawn: Any, reference: jraph.GraphsTuple
+    ) -> tuple[Theta, jraph.GraphsTuple, jraph.GraphsTuple]:
+        """Return theta of a start, and the graphs in place of the reference for one seed.
+
+        A wrapper of a part counts theta from the start itself. The graphs are that which `harden`
+        takes, and that which `decode` takes, whose nodes may be fewer numbers.
+
+        Args:
+          drawn: from `init` of the part.
+          reference: with what a wrapper needs beside it in `globals`.
+        """
+        return drawn, reference, reference
 
     def encode(self, reference: jraph.GraphsTuple) -> Theta:
         """Return coordinates of the reference itself: `harden(encode(G)) = G`."""

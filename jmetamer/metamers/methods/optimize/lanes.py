@@ -2,8 +2,8 @@
 
 A lane optimizes one metamer. Lanes share the program and, as far as their tasks do, the data; one
 that has ended stands still until the host gives it the next seed of any task, without compiling
-anything again. Wherever `arrays`, `basis` and `limits` are asked for, each may be a tree that all
-tasks share or a `ByTask`.
+anything again. Wherever `arrays` and `limits` are asked for, each may be a tree that all tasks
+share or a `ByTask`.
 """
 
 import functools
@@ -21,10 +21,10 @@ from jmetamer._base.precision import loop_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.matching_loss import matching_loss
 from jmetamer.metamers.methods.optimize.by_task import of_task, own_leaves, with_own
-from jmetamer.metamers.methods.optimize.coordinates import Coordinates
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary import Vary
 
 
 class Program(NamedTuple):
@@ -32,7 +32,7 @@ class Program(NamedTuple):
 
     Attributes:
       matching: static half of the problem.
-      coordinates: coordinates of the loop.
+      vary: the part that the loop moves: that of the problem, or a wrapper of it.
       optimizer: builds the transformation.
       chunk: steps between two looks of the host.
       together: step all lanes at once, or one lane after the other.
@@ -41,7 +41,7 @@ class Program(NamedTuple):
     """
 
     matching: Matching
-    coordinates: Coordinates
+    vary: Vary
     optimizer: Any
     chunk: int
     together: bool
@@ -74,7 +74,8 @@ class Lane(NamedTuple):
 
     Attributes:
       seed_id: [] int32.
-      theta, constants, optimizer_state: where the optimizer stands.
+      theta, optimizer_state: where the optimizer stands.
+      constants: fields of the reference that `decode` reads and this seed has of its own.
       best_theta: the iterate with the smallest loss of a hard graph so far.
       initial_loss, best_loss: [] L_act at the start and at `best_theta`.
       penalty: [] penalty at `best_theta`.
@@ -123,13 +124,17 @@ def ended_lane(
 
 
 def _objective(
-    theta: Any, constants: Any, program: Program, arrays: Arrays, basis: Any
+    theta: Any, constants: Any, program: Program, arrays: Arrays
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     """Return the number to minimize, and (largest L_act of the matched layers, penalty)."""
-    matching = program.matching
-    found = program.coordinates.activations(theta, constants, matching, arrays, basis)
+    matching, vary, graph = program.matching, program.vary, arrays.graph
+    options: dict[str, Any] = {"identity_backward": matching.identity_backward}
+    seen = vary.decode(theta, graph._replace(**constants))
+    if vary.by_entry:
+        seen, options["entry"] = graph, seen.nodes
+    found = matching.model.activations(arrays.params, seen, **options)
     objective, match = matching_loss(found, matching, arrays)
-    penalty = program.coordinates.penalty(theta, matching, arrays)
+    penalty = vary.penalty(theta, graph)
     return objective + penalty, (match, penalty)
 
 
@@ -146,11 +151,11 @@ def _at_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_at_precision
 def take_step(
-    lane: Lane, program: Program, arrays: Arrays, basis: Any, limits: Limits
+    lane: Lane, program: Program, arrays: Arrays, limits: Limits
 ) -> tuple[Lane, jax.Array]:
     """Look at the current iterate, decide whether the lane goes on, and take one step."""
     (value, (match, penalty)), gradient = jax.value_and_grad(_objective, has_aux=True)(
-        lane.theta, lane.constants, program, arrays, basis
+        lane.theta, lane.constants, program, arrays
     )
     running = lane.status == Status.RUNNING
     finite = jnp.isfinite(value) & jnp.isfinite(optax.tree.norm(gradient))
@@ -172,7 +177,7 @@ def take_step(
     going = status == Status.RUNNING
 
     def project(theta: Any) -> Any:
-        return program.coordinates.project(theta, program.matching, arrays)
+        return program.vary.project(theta, arrays.graph)
 
     bounded = _bounded(program)
     optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=bounded)
@@ -183,7 +188,7 @@ def take_step(
         value=value,
         grad=gradient,
         **({"project": project} if bounded else {}),
-        value_fn=lambda theta: _objective(theta, lane.constants, program, arrays, basis)[0],
+        value_fn=lambda theta: _objective(theta, lane.constants, program, arrays)[0],
     )
     # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.
     theta = project(optax.apply_updates(lane.theta, updates))
@@ -207,24 +212,23 @@ def take_step(
 
 def _bounded(program: Program) -> bool:
     """Return whether the optimizer must be told of a projection."""
-    return program.optimizer.projects and not program.coordinates.is_free(program.matching)
+    return program.optimizer.projects and not program.vary.is_free
 
 
-def _start(
-    seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, basis: Any, limits: Any
-) -> Lane:
+def _start(seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, limits: Any) -> Lane:
     """Return a lane at the first step of one seed of one task."""
-    arrays, basis, limits = of_task((arrays, basis, limits), task)
+    arrays, limits = of_task((arrays, limits), task)
     key = seed_key(limits.base_seed, jnp.maximum(seed_id, 0))
     drawn = program.matching.vary.init(key, arrays.graph)
-    return _begin(drawn, program, seed_id, arrays, basis, limits)._replace(task=task)
+    return _begin(drawn, program, seed_id, arrays, limits)._replace(task=task)
 
 
 @_at_precision
 def _begin(
-    drawn: Any, program: Program, seed_id: jax.Array, arrays: Arrays, basis: Any, limits: Limits
+    drawn: Any, program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits
 ) -> Lane:
-    theta, constants = program.coordinates.start(drawn, program.matching, arrays, basis)
+    theta, _, seen = program.vary.begin(drawn, arrays.graph)
+    constants = {} if seen is arrays.graph else {"nodes": seen.nodes}
     optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=_bounded(program))
     infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
     status = jnp.where(seed_id < 0, Status.STEPS_EXHAUSTED, Status.RUNNING).astype(jnp.int32)
@@ -247,14 +251,14 @@ def _begin(
 
 @compile_function(static=1)
 def fill(
-    program: Program, seed_ids: jax.Array, arrays: Any, basis: Any, limits: Any, tasks: Any = None
+    program: Program, seed_ids: jax.Array, arrays: Any, limits: Any, tasks: Any = None
 ) -> Lane:
     """Return fresh lanes; those of negative seeds have ended already.
 
     Args:
       program: what to run.
       seed_ids: [l] int32.
-      arrays, basis, limits: of the tasks.
+      arrays, limits: of the tasks.
       tasks: [l] int32 whose seeds they are; None for the first task's.
     """
     tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
@@ -262,7 +266,7 @@ def fill(
     def start(divided: tuple[jax.Array, jax.Array], whole: Any) -> Lane:
         return jax.lax.map(lambda one: _start(one[0], one[1], program, *whole), divided)
 
-    return program.devices.each(start)((seed_ids, tasks), (arrays, basis, limits))
+    return program.devices.each(start)((seed_ids, tasks), (arrays, limits))
 
 
 @compile_function(static=1)
@@ -272,11 +276,9 @@ def draw(program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits) -
 
 
 @compile_function(static=1)
-def begin(
-    program: Program, drawn: Any, seed_id: jax.Array, arrays: Arrays, basis: Any, limits: Limits
-) -> Lane:
+def begin(program: Program, drawn: Any, seed_id: jax.Array, arrays: Arrays, limits: Limits) -> Lane:
     """Return one fresh lane (leading axis 1) from a start that is at hand."""
-    lane = _begin(drawn, program, seed_id, arrays, basis, limits)
+    lane = _begin(drawn, program, seed_id, arrays, limits)
     return jax.tree.map(lambda array: array[None], lane)
 
 
@@ -287,7 +289,6 @@ def refill(
     places: jax.Array,
     seed_ids: jax.Array,
     arrays: Any,
-    basis: Any,
     limits: Any,
     tasks: Any = None,
 ) -> Lane:
@@ -299,7 +300,7 @@ def refill(
       places: [devices * g] int32 places of lanes among those of their device; the first one that
         is out of range ends a device's list.
       seed_ids: [devices * g] int32 seeds to start there.
-      arrays, basis, limits: of the tasks.
+      arrays, limits: of the tasks.
       tasks: [devices * g] int32 whose seeds they are; None for the first task's.
     """
     tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
@@ -316,13 +317,11 @@ def refill(
         return jax.lax.fori_loop(0, inside, one, lanes)
 
     divided = lanes, places, seed_ids, tasks
-    return program.devices.each(start)(divided, (arrays, basis, limits))
+    return program.devices.each(start)(divided, (arrays, limits))
 
 
 @compile_function(static=1, donate=(1,))
-def advance(
-    program: Program, lanes: Lane, arrays: Any, basis: Any, limits: Any
-) -> tuple[Lane, jax.Array]:
+def advance(program: Program, lanes: Lane, arrays: Any, limits: Any) -> tuple[Lane, jax.Array]:
     """Take `program.chunk` steps in every lane that is not at its end.
 
     Returns:
@@ -336,14 +335,14 @@ def advance(
             lambda lane: _advance_alone(program, lane, *of_task(whole, lane.task)), lanes
         )
 
-    return program.devices.each(chunk)(lanes, (arrays, basis, limits))
+    return program.devices.each(chunk)(lanes, (arrays, limits))
 
 
 def _advance_together(
-    program: Program, lanes: Lane, arrays: Any, basis: Any, limits: Any
+    program: Program, lanes: Lane, arrays: Any, limits: Any
 ) -> tuple[Lane, jax.Array]:
     """Step all lanes at once: what accelerators are made for."""
-    whole = arrays, basis, limits
+    whole = arrays, limits
     own = own_leaves(whole, lanes.task)  # once a chunk, not in every step
     one = jax.vmap(lambda lane, own: take_step(lane, program, *with_own(whole, own)))
 
@@ -355,7 +354,7 @@ def _advance_together(
 
 
 def _advance_alone(
-    program: Program, lane: Lane, arrays: Arrays, basis: Any, limits: Limits
+    program: Program, lane: Lane, arrays: Arrays, limits: Limits
 ) -> tuple[Lane, jax.Array]:
     """Step one lane to its end or to the end of the chunk.
 
@@ -368,7 +367,7 @@ def _advance_alone(
 
     def body(carry: tuple[jax.Array, Lane, jax.Array]) -> tuple[jax.Array, Lane, jax.Array]:
         index, state, losses = carry
-        state, loss = take_step(state, program, arrays, basis, limits)
+        state, loss = take_step(state, program, arrays, limits)
         return index + 1, state, losses.at[index].set(loss)
 
     empty = jnp.full(program.chunk, UNDEFINED)

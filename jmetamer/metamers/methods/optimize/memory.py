@@ -43,7 +43,7 @@ class Memory(NamedTuple):
     """Bytes that a call of `generate` needs beside the interpreter and its libraries.
 
     Attributes:
-      shared: graph, parameters, targets and basis; on every device. Of several tasks that share
+      shared: graph, parameters and targets; on every device. Of several tasks that share
         lanes, those of each, and once more what differs between them, as lanes read it.
       state: of one lane between two steps.
       step: of one lane within a step.
@@ -115,10 +115,10 @@ def memory_of(tasks: Sequence[Task], execution: Execution = USUAL, *, lanes: int
     program, each = shared_program(tasks, one_device)
     width = lanes if program.together else 1
     data: tuple[Any, ...] = each[0]
-    shared = len(tasks) * tree_bytes(data[:2])
+    shared = len(tasks) * tree_bytes(data[0])
     if len(tasks) > 1 and program.together:
         data = tuple(joined(trees, stacked_shape) for trees in zip(*each, strict=True))
-        shared += tree_bytes(data[:2])
+        shared += tree_bytes(data[0])
         # Traced for two, because it is the same for more.
         data = tuple(d.shape_of_two() if isinstance(d, ByTask) else d for d in data)
     shapes, tree = jax.tree.flatten(jax.tree.map(_shape, data))
@@ -136,7 +136,7 @@ def _shape(array: jax.Array) -> jax.ShapeDtypeStruct:
 def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: Any) -> Memory:
     """Return the memory of a program but for its data; traced once for all data of a shape."""
     data = jax.tree.unflatten(tree, shapes)
-    arrays, basis, limits = jax.eval_shape(lambda data: of_task(data, 0), data)
+    arrays, limits = jax.eval_shape(lambda data: of_task(data, 0), data)
     ids = jax.ShapeDtypeStruct((width,), jnp.int32)
     state = engine.fill.eval_shape(program, ids, *data)
     step = live_bytes(engine.advance.trace(program, state, *data).jaxpr)
@@ -144,7 +144,7 @@ def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: 
     # A lane that steps alone keeps the start of its seed until the graph is rebuilt.
     seed = jax.ShapeDtypeStruct((), jnp.int32)
     drawn = () if program.together else engine.draw.eval_shape(program, seed, arrays, limits)
-    judging = traced_check(program.matching, program.coordinates, theta, arrays, basis)
+    judging = traced_check(program.matching, program.vary, theta, arrays)
     rebuilt, judged, graph = judging
     groups = 3 * judged_at_once(graph) * tree_bytes(graph.nodes) if program.together else 0
     return Memory(

@@ -77,8 +77,8 @@ class Optimize(LoopSettings, Method):
 
     def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the hard graph; the start is drawn again."""
-        coordinates, basis = choose_coordinates(problem, self.coordinates)
-        return rebuild(problem, coordinates, basis, theta, seed, seed_id)
+        moved = choose_coordinates(problem, self.coordinates)
+        return rebuild(problem.matching, *moved, theta, seed, seed_id)
 
 
 def loop_defaults(smooth: bool) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """From a problem and settings to what the compiled loop takes: its program, and its numbers."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from jmetamer.metamers.methods.method import USUAL, Execution, Task
@@ -10,6 +8,7 @@ from jmetamer.metamers.methods.optimize.devices import LaneDevices, local_device
 from jmetamer.metamers.methods.optimize.lanes import Limits, Program
 from jmetamer.metamers.methods.optimize.optimizers import as_optimizer
 from jmetamer.metamers.methods.optimize.settings import LoopSettings
+from jmetamer.metamers.problem import Arrays
 
 # The loop stops a little below the tolerance, because the rebuilt graph is judged again: rounding
 # differs, and entries that tie at the threshold of 0/1 features are settled only then.
@@ -27,8 +26,8 @@ def steps_together(devices: LaneDevices) -> bool:
     return devices.count > 1 or devices.platform != "cpu"
 
 
-def program_of(task: Task, execution: Execution = USUAL) -> tuple[Program, Any]:
-    """Return what the loop is compiled for, and the basis of its coordinates.
+def program_of(task: Task, execution: Execution = USUAL) -> tuple[Program, Arrays]:
+    """Return what the loop is compiled for, and the data that it reads.
 
     Args:
       task: the problem, and a method that is a `LoopSettings`.
@@ -40,17 +39,17 @@ def program_of(task: Task, execution: Execution = USUAL) -> tuple[Program, Any]:
     method = task.method
     assert isinstance(method, LoopSettings)
     devices, together = execution.devices or local_devices(), execution.together
-    coordinates, basis = choose_coordinates(task.problem, method.coordinates)
+    vary, arrays = choose_coordinates(task.problem, method.coordinates)
     program = Program(
         task.problem.matching,
-        coordinates,
+        vary,
         as_optimizer(method.optimizer),
         max(1, min(execution.chunk, method.num_steps + 1)),
         steps_together(devices) if together is None else together,
         devices,
         method.precision,
     )
-    return program, basis
+    return program, arrays
 
 
 def aim_of(tolerance: float) -> float:

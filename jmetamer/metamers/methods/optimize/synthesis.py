@@ -94,14 +94,14 @@ class Synthesis:
         self.program, self.data = shared_program(
             tasks, dataclasses.replace(execution, devices=self.devices)
         )
-        self.arrays, self.basis, self.limits = self._whole()
+        self.arrays, self.limits = self._whole()
         self.judges = [Judge(task.problem) for task in tasks]
 
     @functools.cached_property
     def judge_each(self) -> JudgeOfEach:
         """Judges lanes that step together."""
-        data = self.arrays, self.basis, self.limits
-        return JudgeOfEach(self.judges, self.devices, self.program.coordinates, data)
+        data = self.arrays, self.limits
+        return JudgeOfEach(self.judges, self.devices, self.program.vary, data)
 
     def finished(self, seed_ids: Sequence[int]) -> Iterator[Samples]:
         """Yield every seed of every task as it ends, in no particular order."""
@@ -120,7 +120,7 @@ class Synthesis:
             return self._crew(queue, width, told)
         return self._on_cores(queue, told)
 
-    def _whole(self) -> tuple[Any, Any, Any]:
+    def _whole(self) -> tuple[Any, Any]:
         """Return the data that lanes which step together read; of one task, as it is."""
         if not self.program.together:  # every lane is given the data of its task
             return self.data[0]
@@ -169,26 +169,23 @@ class Synthesis:
         The check of finished graphs is compiled beside the loop: compiling takes one core.
         """
         drawn, state = self._begin(0, 0)
-        start = jax.device_get(_picked((state.best_theta, state.constants), 0))
+        theta = jax.device_get(_picked(state.best_theta, 0))
         # An array from NumPy has a type for sure; of a number it would be "weak", and the loop
         # compiled for that is another one.
         ended = state._replace(status=jnp.asarray(np.full(1, Status.CONVERGED, np.int32)))
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            check = beside.submit(
-                lambda: self.judges[0](self._finish(0, start[0], start[1], drawn))
-            )
+            check = beside.submit(lambda: self.judges[0](self._finish(0, theta, drawn)))
             jax.block_until_ready(self._advance(ended, *self.data[0]))
             check.result()
 
     def _begin(self, task: int, seed_id: int) -> tuple[Any, engine.Lane]:
-        arrays, basis, limits = self.data[task]
+        arrays, limits = self.data[task]
         seed = jnp.int32(seed_id)
         drawn = engine.draw(self.program, seed, arrays, limits)
-        return drawn, engine.begin(self.program, drawn, seed, arrays, basis, limits)
+        return drawn, engine.begin(self.program, drawn, seed, arrays, limits)
 
-    def _finish(self, task: int, theta: Any, constants: Any, drawn: Any) -> jraph.GraphsTuple:
-        problem, basis = self.tasks[task].problem, self.data[task][1]
-        return finish(problem, self.program.coordinates, basis, theta, constants, drawn)
+    def _finish(self, task: int, theta: Any, drawn: Any) -> jraph.GraphsTuple:
+        return finish(self.program.vary, self.data[task][0], theta, drawn)
 
     def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Samples]:
         """Run one lane from seed to seed."""
@@ -206,7 +203,7 @@ class Synthesis:
                 return
             taken = engine.take(self.program, state, np.zeros(1, np.int32))
             lane = _picked(jax.device_get(taken), 0)._replace(task=np.int32(task))
-            graph = self._finish(task, lane.best_theta, _picked(state.constants, 0), drawn)
+            graph = self._finish(task, lane.best_theta, drawn)
             verdict = jax.device_get(self.judges[task](graph))
             batched = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (lane, verdict))
             yield _samples(batched[0], [graph], [np.concatenate(curves)], batched[1])
@@ -227,7 +224,7 @@ class Synthesis:
         occupants = [queue.take() for _ in range(width)]
         if all(occupant is None for occupant in occupants):
             return
-        data = self.arrays, self.basis, self.limits
+        data = self.arrays, self.limits
         seeds, tasks = _columns(occupants)
         going = self._advance(engine.fill(self.program, seeds, *data, tasks), *data)
         history: list[list[np.ndarray]] = [[] for _ in range(width)]
@@ -265,7 +262,7 @@ class Synthesis:
             items += [*(occupants[place] for place in mine), *[None] * (size - len(mine))]
         seeds, tasks = _columns(items)
         places = self.devices.local(filled, len(occupants), size)
-        data = self.arrays, self.basis, self.limits
+        data = self.arrays, self.limits
         return engine.refill(self.program, state, places, seeds, *data, tasks)
 
     def _judged(

@@ -17,7 +17,6 @@ _SHARED = {
     "loss": "the loss",
     "identity_backward": "the layers that gradients pass unchanged",
     "share": "the share of target nodes at which the error of a node is judged",
-    "coordinates": "the coordinates of the loop",
     "optimizer": "the optimizer (its learning rate may differ)",
     "chunk": "the steps between two looks of the host",
     "precision": "the precision of the loop",
@@ -32,8 +31,8 @@ _REMEDY = (
 
 def shared_program(
     tasks: Sequence[Task], execution: Execution = USUAL
-) -> tuple[Program, list[tuple[Any, Any, Any]]]:
-    """Return the program of all tasks, and (arrays, basis, limits) of each.
+) -> tuple[Program, list[tuple[Any, Any]]]:
+    """Return the program of all tasks, and (arrays, limits) of each.
 
     Args:
       tasks: at least one.
@@ -57,8 +56,8 @@ def shared_program(
     first, program = None, None
     data = []
     for number, task in enumerate(tasks):
-        own, basis = program_of(task, execution)
-        mine = task.problem.arrays, basis, limits_of(task)
+        own, arrays = program_of(task, execution)
+        mine = arrays, limits_of(task)
         if program is None:
             program, first = own, mine
         difference = next(_differences(program, own, first, mine), None)
@@ -99,9 +98,9 @@ def _differences(one: Program, other: Program, first: Any, second: Any) -> Itera
         yield f"one of them has data that the other lacks or has otherwise: {apart}"
 
 
-def _named(data: tuple[Any, Any, Any]) -> dict[str, Any]:
-    return {"data": data[0], "basis": data[1], "limits": data[2]}
+def _named(data: tuple[Any, Any]) -> dict[str, Any]:
+    return {"data": data[0], "limits": data[1]}
 
 
 def _verb(name: str) -> str:
-    return "are" if name in ("layers", "coordinates", "identity_backward", "chunk") else "is"
+    return "are" if name in ("layers", "identity_backward", "chunk") else "is"

@@ -11,6 +11,7 @@ import numpy as np
 from jmetamer._base import undefined
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision
+from jmetamer.metamers.check import hard_graph
 from jmetamer.metamers.methods.method import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.by_task import ByTask, of_task
@@ -46,9 +47,8 @@ class FeaturesOnEdges:
     """
 
     def __init__(self, task: Task, *, together: bool) -> None:
-        self.arrays = task.problem.arrays
         execution = Execution(devices=LaneDevices(), together=together)
-        self.program, self.basis = program_of(task, execution)
+        self.program, self.arrays = program_of(task, execution)
         self.limits = limits_of(task)
 
     def run(
@@ -67,7 +67,7 @@ class FeaturesOnEdges:
           told: called with losses [s, chunk] after every chunk of steps.
         """
         arrays = self._of_graphs(graphs)
-        data = arrays, self.basis, self.limits
+        data = arrays, self.limits
         drawn, state = _begin(self.program, jnp.asarray(seed_ids), start, *data)
         curves: list[np.ndarray] = []
         running = True
@@ -91,9 +91,9 @@ class FeaturesOnEdges:
 
     def _of_graphs(self, graphs: Sequence[jraph.GraphsTuple]) -> ByTask:
         """Return the problem's data with the edges of each graph."""
-        common = self.arrays._replace(
-            graph=graphs[0]._replace(nodes=self.arrays.graph.nodes),
-        )
+        reference = self.arrays.graph
+        shared_fields = {"nodes": reference.nodes, "globals": reference.globals}
+        common = self.arrays._replace(graph=graphs[0]._replace(**shared_fields))
         marks: Any = jax.tree.map(lambda _: False, common)
         edges = marks.graph.edges._replace(weight=True)
         marks = marks._replace(
@@ -103,7 +103,7 @@ class FeaturesOnEdges:
         leaves, structure = jax.tree.flatten(common)
         shared = [jnp.asarray(leaf) for leaf, own in zip(leaves, where, strict=True) if not own]
         rows = [
-            jax.tree.leaves(self.arrays._replace(graph=graph._replace(nodes=common.graph.nodes)))
+            jax.tree.leaves(common._replace(graph=graph._replace(**shared_fields)))
             for graph in graphs
         ]
         own = [
@@ -120,7 +120,6 @@ def _begin(
     seed_ids: jax.Array,
     start: Any,
     arrays: Any,
-    basis: Any,
     limits: engine.Limits,
 ) -> tuple[Any, engine.Lane]:
     """Return the starts of the features, and lanes [s] at their first step."""
@@ -130,7 +129,7 @@ def _begin(
         own: Arrays = of_task((arrays,), task)[0]
         if start is None:
             drawn = engine.draw(program, seed_id, own, limits)
-        lane = engine.begin(program, drawn, seed_id, own, basis, limits)
+        lane = engine.begin(program, drawn, seed_id, own, limits)
         return drawn, jax.tree.map(lambda array: array[0], lane)._replace(task=task)
 
     tasks = jnp.arange(seed_ids.shape[0], dtype=jnp.int32)
@@ -139,16 +138,13 @@ def _begin(
 
 @compile_function(static=1)
 def _finish(
-    program: engine.Program, state: engine.Lane, drawn: Any, arrays: Any, basis: Any, limits: Any
+    program: engine.Program, state: engine.Lane, drawn: Any, arrays: Any, limits: Any
 ) -> jax.Array:
     """Return the hard features [s, n, d] of lanes at their ends."""
 
     def one(given: tuple[engine.Lane, Any]) -> jax.Array:
         lane, drawn = given
         own = of_task((arrays,), lane.task)[0]
-        graph = program.coordinates.finish(
-            lane.best_theta, lane.constants, drawn, program.matching, own, basis
-        )
-        return graph.nodes
+        return hard_graph(program.vary, lane.best_theta, drawn, own).nodes
 
     return jax.lax.map(one, (state, drawn))

@@ -24,7 +24,6 @@ from jmetamer.metamers.methods.method import (
     Task,
 )
 from jmetamer.metamers.methods.optimize import lanes as engine
-from jmetamer.metamers.methods.optimize.coordinates import OwnCoordinates
 from jmetamer.metamers.methods.optimize.memory import require_memory
 from jmetamer.metamers.methods.optimize.optimize import Optimize
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer
@@ -158,7 +157,7 @@ class Repel(Method):
         """Return all seeds at their ends, and L_act before every step, [b, steps]."""
         program = program_of_group(task, execution.chunk)
         arrays, limits = task.problem.arrays, limits_of(task)
-        lanes = engine.fill(program, group, arrays, (), limits)
+        lanes = engine.fill(program, group, arrays, limits)
         pressure = pressure_of(self.weight, self.method.num_steps)
         curves: list[np.ndarray] = []
         executed, running = 0, len(group)
@@ -179,7 +178,7 @@ class Repel(Method):
         program = program_of_group(task, execution.chunk)
         data = jax.tree.map(_shape, (task.problem.arrays, limits_of(task)))
         ids = jax.ShapeDtypeStruct((count,), jnp.int32)
-        lanes = engine.fill.eval_shape(program, ids, data[0], (), data[1])
+        lanes = engine.fill.eval_shape(program, ids, *data)
         pressure = jax.tree.map(_shape, pressure_of(self.weight, self.method.num_steps))
         step = live_bytes(advance.trace(program, lanes, *data, pressure).jaxpr)
         return tree_bytes(task.problem.arrays) + tree_bytes(lanes) + step
@@ -190,7 +189,7 @@ def _sample(problem: Problem, lanes: engine.Lane, curves: np.ndarray, place: int
     read = lanes._replace(theta=(), constants=(), optimizer_state=())
     rows = jax.device_get(jax.tree.map(lambda array: array[place : place + 1], read))
     theta = jax.tree.map(lambda array: array[0], rows.best_theta)
-    graph = finish(problem, OwnCoordinates(), (), theta, (), theta)
+    graph = finish(problem.matching.vary, problem.arrays, theta, theta)
     curve = curves[place, : int(rows.step[0]) + 1]
     return Samples(
         np.zeros(1, np.int32),

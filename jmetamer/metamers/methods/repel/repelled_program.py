@@ -1,22 +1,22 @@
 """The compiled part of metamers that repel each other: one step of a whole group."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jraph
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.methods.method import Execution, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
-from jmetamer.metamers.methods.optimize.coordinates import OwnCoordinates
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.methods.optimize.program import program_of
 from jmetamer.metamers.methods.repel.repulsion import repulsion
-from jmetamer.metamers.problem import Arrays, Matching
+from jmetamer.metamers.problem import Arrays
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary import Theta, Vary
 
 # While metamers push each other, none is given up.
 _NEVER = 2**31 - 1
@@ -40,26 +40,46 @@ _pushed.defvjp(_forward, _backward)
 
 
 @dataclasses.dataclass(frozen=True)
-class PushedCoordinates(OwnCoordinates):
-    """The parameterization's own theta; constants are the gradient of the repulsion, [n, d].
+class Pushed(Vary):
+    """A part with its own theta; `globals` of a reference are a gradient of features, [n, d].
 
     By the chain rule, the gradient by theta of the matching loss is then that of loss and
     repulsion together, also through a straight-through estimator.
-
-    Example:
-      >>> PushedCoordinates().name
-      'features'
     """
 
-    def activations(
-        self, theta: Any, constants: Any, matching: Matching, arrays: Arrays, basis: Any
-    ) -> Mapping[str, jax.Array]:
-        """Return the activations of the decoded graph."""
-        graph = matching.vary.decode(theta, arrays.graph)
-        graph = graph._replace(nodes=_pushed(graph.nodes, constants))
-        return matching.model.activations(
-            arrays.params, graph, identity_backward=matching.identity_backward
-        )
+    inner: Vary
+    part: ClassVar[str] = "features"
+    kind: ClassVar[str] = "continuous"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the part is."""
+        return self.inner.is_free
+
+    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
+        """Return the part's start."""
+        return self.inner.init(key, reference)
+
+    def encode(self, reference: jraph.GraphsTuple) -> Theta:
+        """Return the part's theta."""
+        return self.inner.encode(reference)
+
+    def decode(self, theta: Theta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the decoded graph, whose features push theta backward."""
+        graph = self.inner.decode(theta, reference)
+        return graph._replace(nodes=_pushed(graph.nodes, reference.globals))
+
+    def project(self, theta: Theta, reference: jraph.GraphsTuple) -> Theta:
+        """Return the part's projection."""
+        return self.inner.project(theta, reference)
+
+    def harden(self, theta: Theta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+        """Return the part's hard graph."""
+        return self.inner.harden(theta, reference)
+
+    def penalty(self, theta: Theta, reference: jraph.GraphsTuple) -> jax.Array:
+        """Return the part's penalty."""
+        return self.inner.penalty(theta, reference)
 
 
 class Pressure(NamedTuple):
@@ -92,7 +112,7 @@ def program_of_group(task: Task, chunk: int) -> engine.Program:
       chunk: steps between two looks of the host.
     """
     program, _ = program_of(task, Execution(chunk=chunk, devices=LaneDevices(), together=False))
-    return program._replace(coordinates=PushedCoordinates())
+    return program._replace(vary=Pushed(program.vary))
 
 
 def pressure_of(weight: float, steps: int) -> Pressure:
@@ -162,10 +182,10 @@ def _step_of_all(
     def stepped(lane: engine.Lane, push: jax.Array) -> tuple[engine.Lane, jax.Array]:
         lane = _begun_anew(program, lane, limits, lane.step == pressure.until)
         # Steps are counted from the beginning of a part: its schedule ends with it.
-        inside = lane._replace(constants=push, step=lane.step - before)
-        moved, loss = engine.take_step(inside, program, arrays, (), limits)
+        inside = lane._replace(constants={"globals": push}, step=lane.step - before)
+        moved, loss = engine.take_step(inside, program, arrays, limits)
         start = jnp.where(pushing, moved.initial_loss, lane.initial_loss)
-        return moved._replace(constants=(), step=moved.step + before, initial_loss=start), loss
+        return moved._replace(constants={}, step=moved.step + before, initial_loss=start), loss
 
     def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
         lane = jax.tree.map(lambda array: array[place], carry[0])
