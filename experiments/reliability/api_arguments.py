@@ -201,8 +201,6 @@ def own_arguments(found: dict[str, Any], reference: Any, operator: Any) -> dict[
         "Repel": {"weight": 0.5}, "RelaxEdges.filled_for": {"problem": moved},
         "ColorSwaps.make": {"space": swaps.prepare(problem), "key": key},
         "EdgeWeights.decode": {"theta": jm.EdgeWeights().encode(graph)},
-        "EdgeWeights.harden": {"theta": jm.EdgeWeights().encode(graph)},
-        "EdgeWeights.penalty": {"theta": jm.EdgeWeights().encode(graph)},
         "EdgeWeights.project": {"theta": jm.EdgeWeights().encode(graph)},
         "hash_settings": mapping, "default_settings": {"architecture": "gcn"},
         "log_derivative": {"name": "relu"}, "pad_graph": {"num_nodes": 40, "num_edges": 200},
