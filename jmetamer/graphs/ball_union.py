@@ -5,7 +5,7 @@ every center's Jacobian at once, and the sizes of single balls need no padding.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
@@ -99,7 +99,7 @@ class _Part(NamedTuple):
     edge_ids: np.ndarray
 
 
-def _checked(graph: jraph.GraphsTuple, nodes: Any, hops: int) -> np.ndarray:
+def _checked(graph: jraph.GraphsTuple, nodes: np.ndarray, hops: int) -> np.ndarray:
     total = num_nodes(graph)
     if hops < 0:
         raise InputError(f"`hops` is {hops}; allowed: 0 or more.")
@@ -137,7 +137,7 @@ def _arriving(graph: jraph.GraphsTuple) -> _Arriving:
     )
 
 
-def _balls(arriving: _Arriving, nodes: np.ndarray, hops: int) -> Any:
+def _balls(arriving: _Arriving, nodes: np.ndarray, hops: int) -> scipy.sparse.csr_matrix:
     """Return [b, n] sparse: 2 at nodes closer than `hops`, 1 at those `hops` away."""
     total = len(arriving.pointer) // 2
     ends = arriving.pointer[: total + 1]
@@ -174,7 +174,9 @@ def _groups(sizes: np.ndarray, most: int) -> list[tuple[int, int]]:
     return groups
 
 
-def _union_of(arriving: _Arriving, balls: Any, nodes: np.ndarray, first: int, last: int) -> _Part:
+def _union_of(
+    arriving: _Arriving, balls: scipy.sparse.csr_matrix, nodes: np.ndarray, first: int, last: int
+) -> _Part:
     total = balls.shape[1]
     starts = balls.indptr[first : last + 1].astype(np.int64)
     kept = slice(starts[0], starts[-1])
@@ -189,12 +191,12 @@ def _union_of(arriving: _Arriving, balls: Any, nodes: np.ndarray, first: int, la
     begins = np.repeat(arriving.pointer[rows] - np.cumsum(counts) + counts, counts)
     taken = begins + np.arange(len(begins))
     senders = arriving.senders[taken]
-    found = np.searchsorted(keys, owner[receivers] * (total + 1) + senders)
+    places = np.searchsorted(keys, owner[receivers] * (total + 1) + senders)
     return _Part(
         ids,
         starts,
         np.searchsorted(keys, np.arange(last - first) * (total + 1) + nodes[first:last]),
-        np.where(senders == total, -1, found),
+        np.where(senders == total, -1, places),
         receivers,
         arriving.weight[taken],
         arriving.edge_ids[taken],
@@ -202,11 +204,11 @@ def _union_of(arriving: _Arriving, balls: Any, nodes: np.ndarray, first: int, la
 
 
 def _padded(
-    part: _Part, first: int, places: int, edges: int, centers: int, features: Any
+    part: _Part, first: int, places: int, edges: int, centers: int, features: np.ndarray | None
 ) -> BallUnion:
     end = places - 1
 
-    def filled(values: np.ndarray, length: int, value: float, dtype: Any) -> np.ndarray:
+    def filled(values: np.ndarray, length: int, value: float, dtype: type) -> np.ndarray:
         return np.concatenate([values, np.full(length - len(values), value)]).astype(dtype)
 
     chosen = filled(part.edge_ids, edges, -1, np.int64)

@@ -59,16 +59,21 @@ def planted_partition(num_nodes: int, num_classes: int, p_in: float, p_out: floa
     """
     if num_classes < 2:
         raise InputError(f"`num_classes` is {num_classes}; allowed: 2 or more.")
-    if num_nodes < 2 * num_classes:
-        raise InputError(
-            f"`num_nodes` is {num_nodes}; allowed: {2 * num_classes} or more, twice the "
-            f"{num_classes} classes."
-        )
+    require_nodes(num_nodes, num_classes)
     for name, probability in (("p_in", p_in), ("p_out", p_out)):
         if not 0 <= probability <= 1:
             raise InputError(f"`{name}` is {probability}; allowed: a probability, 0 to 1.")
     same = np.eye(num_classes, dtype=bool)
     return BlockModel(np.full(num_classes, 1 / num_classes), np.where(same, p_in, p_out))
+
+
+def require_nodes(num_nodes: int, num_classes: int) -> None:
+    """Refuse fewer nodes than two for each class."""
+    if num_nodes < 2 * num_classes:
+        raise InputError(
+            f"`num_nodes` is {num_nodes}; allowed: {2 * num_classes} or more, twice the "
+            f"{num_classes} classes."
+        )
 
 
 def sample_labels(model: BlockModel, num_nodes: int, rng: np.random.Generator) -> np.ndarray:

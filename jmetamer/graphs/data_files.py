@@ -65,15 +65,15 @@ def read_data_files(
     """
     if root is not None and not os.path.isdir(user_path(root, "root")):
         raise InputError(f"`root` is {str(root)!r}, which is no folder; give an existing one.")
-    found = {file: _find(file, root) for file in files}
-    missing = [file for file, path in found.items() if path is None]
+    paths = {file: _find(file, root) for file in files}
+    missing = [file for file, path in paths.items() if path is None]
     for file in missing:
         if file.sha256 is None:
             reason = f"No checksum of {file.name} is pinned, so it is not downloaded."
             raise _missing(missing, root, reason)
     for file in missing:
-        found[file] = _download(file, missing, root)
-    return {file.name: _checked_bytes(file, path) for file, path in found.items() if path}
+        paths[file] = _download(file, missing, root)
+    return {file.name: _checked_bytes(file, path) for file, path in paths.items() if path}
 
 
 def digest_of(contents: dict[str, bytes]) -> str:
@@ -106,9 +106,9 @@ def joint_digest(digests: dict[str, str]) -> str:
 
 def cache_folder() -> pathlib.Path:
     """Return the folder for downloads: `JMETAMER_CACHE`, or else the platform's cache folder."""
-    given = os.environ.get(CACHE_VARIABLE)
-    if given:
-        return user_path(given, CACHE_VARIABLE)
+    folder = os.environ.get(CACHE_VARIABLE)
+    if folder:
+        return user_path(folder, CACHE_VARIABLE)
     import pooch
 
     return pathlib.Path(pooch.os_cache("jmetamer"))
@@ -120,8 +120,8 @@ def base_folders(root: str | os.PathLike[str] | None = None) -> list[pathlib.Pat
     Args:
       root: folder to look in first.
     """
-    given = {"root": root, DATA_VARIABLE: os.environ.get(DATA_VARIABLE)}
-    return [user_path(base, name) for name, base in given.items() if base] + [cache_folder()]
+    bases = {"root": root, DATA_VARIABLE: os.environ.get(DATA_VARIABLE)}
+    return [user_path(base, name) for name, base in bases.items() if base] + [cache_folder()]
 
 
 def _find(file: DataFile, root: str | os.PathLike[str] | None) -> pathlib.Path | None:

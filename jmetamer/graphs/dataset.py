@@ -3,12 +3,12 @@
 import dataclasses
 import hashlib
 import math
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel, class_posterior
 from jmetamer.graphs.graph import num_nodes, validate_graph
@@ -61,17 +61,17 @@ class Dataset:
     """
 
     name: str
-    graph: Any
-    labels: Any
-    train_mask: Any
-    val_mask: Any
-    test_mask: Any
+    graph: jraph.GraphsTuple
+    labels: AnArray
+    train_mask: AnArray
+    val_mask: AnArray
+    test_mask: AnArray
     num_classes: int
     feature_kind: FeatureKind
     provenance: Provenance
     feature_range: tuple[float, float] | None = None
     feature_shape: tuple[int, ...] | None = None
-    oracle_labels: Any = None
+    oracle_labels: AnArray | None = None
     block_model: BlockModel | None = None
     class_names: tuple[str, ...] | None = None
     task: Literal["node"] = "node"
@@ -222,7 +222,7 @@ def infer_feature_kind(nodes: np.ndarray) -> FeatureKind:
     return "one_hot" if (nodes.sum(axis=1) == 1).all() else "binary"
 
 
-def _check_labels(field: str, values: Any, total: int, num_classes: int) -> None:
+def _check_labels(field: str, values: np.ndarray, total: int, num_classes: int) -> None:
     labels = np.asarray(values)
     if labels.shape != (total,):
         raise InputError(
@@ -288,7 +288,7 @@ def _check_description(dataset: Dataset) -> None:
         _check_shape(dataset.feature_shape, nodes.shape[1])
 
 
-def _check_range(bounds: Any) -> None:
+def _check_range(bounds: tuple[float, float]) -> None:
     pair = np.asarray(bounds)
     if pair.shape != (2,) or pair.dtype.kind not in "iuf" or not pair[0] <= pair[1]:
         raise InputError(
@@ -297,7 +297,7 @@ def _check_range(bounds: Any) -> None:
         )
 
 
-def _check_shape(shape: Any, width: int) -> None:
+def _check_shape(shape: tuple[int, ...], width: int) -> None:
     sizes = np.asarray(shape)
     if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
         raise InputError(f"`feature_shape` is {shape!r}; allowed: whole numbers from 1 on.")

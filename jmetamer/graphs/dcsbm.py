@@ -6,8 +6,7 @@ from types import MappingProxyType
 import numpy as np
 
 from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, Seed, Share, checked
-from jmetamer._base.errors import InputError
-from jmetamer.graphs.block_model import BlockModel
+from jmetamer.graphs.block_model import BlockModel, require_nodes
 from jmetamer.graphs.dataset import Dataset, drawn_dataset
 from jmetamer.graphs.degree_corrected import (
     edge_probabilities,
@@ -73,7 +72,7 @@ def load_dcsbm(
       >>> dcsbm.graph.nodes.shape, dcsbm.graph.senders.shape
       ((300, 32), (1800,))
     """
-    _check(num_nodes, num_classes)
+    require_nodes(num_nodes, num_classes)
     rng = np.random.default_rng(seed)
     labels = rng.integers(num_classes, size=num_nodes, dtype=np.int32)
     weights = power_law_weights(num_nodes, exponent, rng)
@@ -84,14 +83,6 @@ def load_dcsbm(
     prior = np.full(num_classes, 1 / num_classes)
     model = BlockModel(prior, chance, means.astype(np.float64), weights=weights)
     return drawn_dataset("dcsbm", graph, labels, model, seed, "continuous", _CITATION)
-
-
-def _check(num_nodes: int, num_classes: int) -> None:
-    if num_nodes < 2 * num_classes:
-        raise InputError(
-            f"`num_nodes` is {num_nodes}; allowed: {2 * num_classes} or more, twice the "
-            f"{num_classes} classes."
-        )
 
 
 def _features(

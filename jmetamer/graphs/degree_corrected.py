@@ -161,6 +161,6 @@ class _WeightedNodes:
         return self._at(low + place * (self.sums[end - 1] - low), begin, end)
 
     def _at(self, value: np.ndarray, begin: np.ndarray | int, end: np.ndarray | int) -> np.ndarray:
-        found = np.searchsorted(self.sums, value, side="right")
+        places = np.searchsorted(self.sums, value, side="right")
         # A sum may be rounded across the border of a class.
-        return self.order[np.clip(found, begin, np.asarray(end) - 1)]
+        return self.order[np.clip(places, begin, np.asarray(end) - 1)]

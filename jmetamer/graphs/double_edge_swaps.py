@@ -16,9 +16,10 @@ the same color and edges no direction: then (a, u), (b, v) may also become (a, b
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.pairs import Pairs
@@ -31,7 +32,7 @@ _DRAWS = 1 << 14
 _PROPOSALS_PER_SWAP = 100
 
 
-def count_swaps(pairs: Pairs, colors: Any, *, directed: bool) -> int:
+def count_swaps(pairs: Pairs, colors: np.ndarray, *, directed: bool) -> int:
     """Return how many graphs are one legal swap away.
 
     This is the number of unordered pairs of edges and of ways to rewire them that are legal; no
@@ -55,8 +56,6 @@ def count_swaps(pairs: Pairs, colors: Any, *, directed: bool) -> int:
       >>> count_swaps(ring, np.array([0, 0, 0, 1, 1, 1]), directed=False)
       1
     """
-    from scipy import sparse
-
     tails, heads = (side.astype(np.int64) for side in _edges(pairs))
     if not directed:  # both directions, each group with its mirror: everything is counted twice
         tails, heads = np.concatenate([tails, heads]), np.concatenate([heads, tails])
@@ -67,11 +66,11 @@ def count_swaps(pairs: Pairs, colors: Any, *, directed: bool) -> int:
     # The graph of every group by itself: a node has one copy a group that sends, one that receives.
     senders, left = np.unique(groups * n + tails, return_inverse=True)
     receivers, right = np.unique(groups * n + heads, return_inverse=True)
-    edges = sparse.csr_array(
+    edges = csr_array(
         (np.ones(tails.size, np.int64), (left, right)), (senders.size, receivers.size)
     )
     _, own_left, own_right = np.intersect1d(senders, receivers, return_indices=True)
-    loops = sparse.csr_array((np.ones(own_left.size, np.int64), (own_left, own_right)), edges.shape)
+    loops = csr_array((np.ones(own_left.size, np.int64), (own_left, own_right)), edges.shape)
     out, into = np.bincount(left), np.bincount(right)
     disjoint = _two_of(np.bincount(groups)) - _two_of(out) - _two_of(into)
     # Ordered: (a, v) is an edge, or a = v; times the other ends that a and v have.
@@ -81,7 +80,7 @@ def count_swaps(pairs: Pairs, colors: Any, *, directed: bool) -> int:
     return total if directed else total // 2
 
 
-def _both_taken(edges: Any, loops: Any) -> int:
+def _both_taken(edges: csr_array, loops: csr_array) -> int:
     """Count unordered pairs of edges (a, u), (b, v) where (a, v) and (b, u) are edges or loops.
 
     With M the edges and M' the edges and loops, over a != b and u != v, half the sum of
@@ -119,7 +118,7 @@ class Walked(NamedTuple):
 
 def swap_walk(
     pairs: Pairs,
-    colors: Any,
+    colors: np.ndarray,
     rng: np.random.Generator,
     num_swaps: int,
     *,
@@ -237,7 +236,7 @@ def _edges(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(pairs.senders)[kept], np.asarray(pairs.receivers)[kept]
 
 
-def _groups(tails: np.ndarray, heads: np.ndarray, colors: Any, directed: bool) -> np.ndarray:
+def _groups(tails: np.ndarray, heads: np.ndarray, colors: np.ndarray, directed: bool) -> np.ndarray:
     """Return the number of each edge's group, 0 to the number of groups - 1."""
     palette, ranked = np.unique(colors, return_inverse=True)
     keys = ranked[tails] if directed else ranked[tails] * palette.size + ranked[heads]

@@ -1,8 +1,8 @@
 """k-hop ego graphs: the part of a graph that can send messages to some nodes in k layers."""
 
 from collections.abc import Sequence
-from typing import Any
 
+import jax
 import jraph
 import numpy as np
 
@@ -48,7 +48,7 @@ def ego_graph(
     node_ids = np.flatnonzero(reached).astype(np.int32)
     features = graph.edges.features
     ego = graph._replace(
-        nodes=_rows(graph.nodes, node_ids),
+        nodes=jax.tree.map(lambda values: np.asarray(values)[node_ids], graph.nodes),
         edges=Edges(
             np.asarray(graph.edges.weight)[kept],
             None if features is None else np.asarray(features)[kept],
@@ -94,15 +94,15 @@ def hop_distances(
     present = np.asarray(graph.edges.weight) > 0
     senders, receivers = (np.asarray(ends)[present] for ends in (graph.senders, graph.receivers))
     for step in range(1, hops + 1):
-        found = senders[distance[receivers] == step - 1]
-        found = found[distance[found] > step]
-        if not found.size:
+        reached = senders[distance[receivers] == step - 1]
+        reached = reached[distance[reached] > step]
+        if not reached.size:
             break  # all that there is, however many steps are allowed
-        distance[found] = step
+        distance[reached] = step
     return distance
 
 
-def _centers(nodes: Any, total: int) -> np.ndarray:
+def _centers(nodes: int | Sequence[int] | np.ndarray, total: int) -> np.ndarray:
     centers = np.atleast_1d(np.asarray(nodes))
     if centers.size == 0 or centers.ndim != 1 or centers.dtype.kind not in "iu":
         raise InputError(
@@ -116,9 +116,3 @@ def _centers(nodes: Any, total: int) -> np.ndarray:
             f"{total} nodes."
         )
     return centers
-
-
-def _rows(nodes: Any, node_ids: np.ndarray) -> Any:
-    if isinstance(nodes, dict):
-        return {name: np.asarray(values)[node_ids] for name, values in nodes.items()}
-    return np.asarray(nodes)[node_ids]

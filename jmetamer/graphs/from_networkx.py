@@ -1,29 +1,32 @@
 """networkx graphs as datasets."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jmetamer._base.arguments import Natural, Seed, checked
+from jmetamer._base.arguments import AnArray, Natural, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
 from jmetamer.graphs.graph import as_float32, is_sparse, make_graph
 from jmetamer.graphs.labels import class_numbers
 from jmetamer.graphs.split import Split, select_split
 
+if TYPE_CHECKING:
+    from networkx import Graph
+
 _PROVENANCE = Provenance(
     source="a networkx graph", sha256="", licence="not stated", citation="not stated"
 )
 
 
-def is_networkx(source: Any) -> bool:
+def is_networkx(source: object) -> bool:
     """Whether an object looks like a networkx graph, without importing networkx."""
     return all(hasattr(source, name) for name in ("adj", "nodes", "edges", "is_directed"))
 
 
 @checked
 def load_networkx(
-    source: Any,
+    source: "Graph",
     *,
     seed: Seed = 0,
     split: Natural = 0,
@@ -70,22 +73,22 @@ def load_networkx(
     return dataset_as_read(name, graph, classes, split_masks, _PROVENANCE)
 
 
-def _attribute(source: Any, attribute: str, *, required: bool) -> list[Any] | None:
+def _attribute(source: "Graph", attribute: str, *, required: bool) -> list[object] | None:
     """Return the attribute of every node in order, or None if no node has it."""
-    found = [data for _, data in source.nodes(data=attribute)]
-    absent = [node for node, value in zip(source.nodes, found, strict=True) if value is None]
-    if len(absent) == len(found) and not required:
+    values = [data for _, data in source.nodes(data=attribute)]
+    absent = [node for node, value in zip(source.nodes, values, strict=True) if value is None]
+    if len(absent) == len(values) and not required:
         return None
     if absent:
         raise InputError(
             f"node {absent[0]!r} has no attribute {attribute!r}; every node needs it "
-            f"({len(absent)} of {len(found)} lack it). Set it with "
+            f"({len(absent)} of {len(values)} lack it). Set it with "
             "networkx.set_node_attributes, or name another attribute."
         )
-    return found
+    return values
 
 
-def _features(source: Any, attribute: str) -> np.ndarray:
+def _features(source: "Graph", attribute: str) -> np.ndarray:
     values = _attribute(source, attribute, required=False)
     if values is None:
         return np.eye(source.number_of_nodes(), dtype=np.float32)
@@ -103,7 +106,7 @@ def _features(source: Any, attribute: str) -> np.ndarray:
     return np.stack(rows)
 
 
-def _edges(source: Any, weight: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _edges(source: "Graph", weight: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     number = {node: index for index, node in enumerate(source.nodes)}
     ends = [(number[a], number[b]) for a, b in source.edges()]
     senders, receivers = np.array(ends, np.int64).reshape(-1, 2).T
@@ -118,14 +121,15 @@ def _edges(source: Any, weight: str | None) -> tuple[np.ndarray, np.ndarray, np.
     return senders[order], receivers[order], None if weights is None else weights[order]
 
 
-def _weights(source: Any, attribute: str) -> np.ndarray:
-    weights = []
-    for first, second, value in source.edges(data=attribute):
-        weights.append(_numbers(attribute, value, f"edge ({first!r}, {second!r})", one=True))
+def _weights(source: "Graph", attribute: str) -> np.ndarray:
+    weights = (
+        _numbers(attribute, value, f"edge ({first!r}, {second!r})", one=True)
+        for first, second, value in source.edges(data=attribute)
+    )
     return np.concatenate([np.zeros(0, np.float32), *weights])
 
 
-def _numbers(attribute: str, value: Any, where: str, *, one: bool = False) -> np.ndarray:
+def _numbers(attribute: str, value: AnArray, where: str, *, one: bool = False) -> np.ndarray:
     """Return one attribute as float32 with at least one axis."""
     allowed = "a number, 0 or more, at every edge" if one else "a number or a list of numbers"
     try:

@@ -1,10 +1,8 @@
 """PyTorch Geometric `Data` objects as datasets, read by their attributes; torch is not imported."""
 
-from typing import Any
-
 import numpy as np
 
-from jmetamer._base.arguments import Natural, Seed, checked
+from jmetamer._base.arguments import AnArray, Natural, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
 from jmetamer.graphs.graph import dense, make_graph
@@ -19,13 +17,13 @@ _PROVENANCE = Provenance(
 )
 
 
-def is_pyg(source: Any) -> bool:
+def is_pyg(source: object) -> bool:
     """Whether an object looks like a PyTorch Geometric `Data`: it has `edge_index` and `x`."""
     return hasattr(source, "edge_index") and hasattr(source, "x")
 
 
 @checked
-def load_pyg(source: Any, *, split: Natural = 0, seed: Seed = 0, name: str = "pyg") -> Dataset:
+def load_pyg(source: object, *, split: Natural = 0, seed: Seed = 0, name: str = "pyg") -> Dataset:
     """Read `x`, `edge_index`, `y`, and, where present, `edge_weight`, `edge_attr` and the masks.
 
     Edges keep their order; none is added or removed, so a directed `edge_index` stays directed.
@@ -70,7 +68,7 @@ def load_pyg(source: Any, *, split: Natural = 0, seed: Seed = 0, name: str = "py
     return dataset_as_read(name, graph, classes, split_masks, _PROVENANCE)
 
 
-def _to_numpy(field: str, value: Any) -> Any:
+def _to_numpy(field: str, value: AnArray | None) -> AnArray:
     """Copy a tensor to the host; dense, detached from any gradient."""
     if value is None:
         return None

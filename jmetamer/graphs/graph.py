@@ -5,19 +5,20 @@ Everything here works on the host with NumPy and takes NumPy or JAX arrays.
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
 from jax import dtypes
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.host_memory import available_host_bytes
 
 _WHOLE = 2.0**24  # float32 holds all whole numbers up to here
 _WHOLE_FLOAT64 = 2.0**53  # and float64; beyond, every number is whole, measured ones too
 _TO_DENSE = ("toarray", "todense", "to_dense")
+NodeArrays = AnArray | Mapping[str, AnArray]  # features, or several arrays by name
 
 
 class Edges(NamedTuple):
@@ -32,17 +33,17 @@ class Edges(NamedTuple):
       True
     """
 
-    weight: Any
-    features: Any = None
+    weight: AnArray
+    features: AnArray | None = None
 
 
 @checked
 def make_graph(
-    nodes: Any,
-    senders: Any,
-    receivers: Any,
-    weight: Any = None,
-    edge_features: Any = None,
+    nodes: object,
+    senders: object,
+    receivers: object,
+    weight: object = None,
+    edge_features: object = None,
 ) -> jraph.GraphsTuple:
     """Build one validated graph from arrays; the edges keep the order in which they are given.
 
@@ -92,7 +93,7 @@ def make_graph(
 
 
 @checked
-def validate_graph(graph: Any) -> None:
+def validate_graph(graph: object) -> None:
     """Check that a graph can be used by everything in jmetamer.
 
     Args:
@@ -161,7 +162,7 @@ def with_nodes(graph: jraph.GraphsTuple, nodes: Numbers) -> jraph.GraphsTuple:
     return graph._replace(nodes=nodes)
 
 
-def _node_arrays(nodes: Any) -> Iterator[tuple[str, Any]]:
+def _node_arrays(nodes: NodeArrays) -> Iterator[tuple[str, AnArray]]:
     """Yield each array of node features with the name it has in messages."""
     if isinstance(nodes, Mapping):
         for name, array in nodes.items():
@@ -170,7 +171,7 @@ def _node_arrays(nodes: Any) -> Iterator[tuple[str, Any]]:
         yield "nodes", nodes
 
 
-def as_float32(field: str, values: Any) -> np.ndarray:
+def as_float32(field: str, values: object) -> np.ndarray:
     """Return real numbers as a contiguous float32 array of at least one axis.
 
     Whole numbers are refused from float64 too, which arrays become by one fraction in them; those
@@ -190,22 +191,23 @@ def as_float32(field: str, values: Any) -> np.ndarray:
     with np.errstate(over="ignore"):
         floats = np.ascontiguousarray(array, dtype=np.float32)
     places = np.nonzero(np.abs(floats) >= _WHOLE)  # few, if any, so that the rest costs little
-    given, kept = array[places], floats[places]
+    entries, kept = array[places], floats[places]
     merges = "float32 merges whole numbers beyond 2^24; subtract an offset or divide by a scale"
     ends = "float32 ends at 3.4e38; divide by a scale"
     if array.dtype.kind in "iu":
         # Compared as float64, which holds what float32 holds; int64 beyond 2^53 differs as well.
-        changed = kept.astype(np.float64) != given
-        changed |= (np.abs(kept) >= _WHOLE_FLOAT64) & (_as_integers(kept, array.dtype) != given)
+        changed = kept.astype(np.float64) != entries
+        changed |= (np.abs(kept) >= _WHOLE_FLOAT64) & (_as_integers(kept, array.dtype) != entries)
         _refuse(field, array, [axis[changed] for axis in places], merges)
     elif array.dtype.itemsize > 4:
-        whole = (given == np.floor(given)) & (np.abs(given) <= _WHOLE_FLOAT64)
-        _refuse(field, array, [axis[whole & (kept != given)] for axis in places], merges)
-        _refuse(field, array, [axis[np.isinf(kept) & np.isfinite(given)] for axis in places], ends)
+        whole = (entries == np.floor(entries)) & (np.abs(entries) <= _WHOLE_FLOAT64)
+        _refuse(field, array, [axis[whole & (kept != entries)] for axis in places], merges)
+        lost = np.isinf(kept) & np.isfinite(entries)
+        _refuse(field, array, [axis[lost] for axis in places], ends)
     return floats
 
 
-def _as_integers(floats: np.ndarray, dtype: Any) -> np.ndarray:
+def _as_integers(floats: np.ndarray, dtype: np.dtype) -> np.ndarray:
     limit = float(2 ** (8 * dtype.itemsize - (dtype.kind == "i")))
     safe = np.abs(floats) < limit
     return np.where(safe, floats, 0).astype(dtype)
@@ -220,7 +222,7 @@ def _refuse(field: str, array: np.ndarray, places: list[np.ndarray], why: str) -
         )
 
 
-def dense(field: str, values: Any) -> Any:
+def dense(field: str, values: AnArray) -> AnArray:
     """Return a sparse matrix (SciPy, BCOO, torch) as a dense array, and anything else as it is.
 
     Args:
@@ -252,7 +254,7 @@ def dense(field: str, values: Any) -> Any:
         raise InputError(f"`{field}` is no sparse matrix that can be read ({error})") from None
 
 
-def _outside(values: Any) -> np.ndarray:
+def _outside(values: AnArray) -> np.ndarray:
     """Return the places [k, axes] beyond its shape that a matrix of coordinates has entries at.
 
     What makes them dense writes there, wherever that is, or leaves them out.
@@ -273,7 +275,7 @@ def _outside(values: Any) -> np.ndarray:
     return places[((places < 0) | (places >= np.array(limits))).any(axis=-1)]
 
 
-def is_sparse(values: Any) -> bool:
+def is_sparse(values: object) -> bool:
     """Whether something is a sparse matrix of SciPy, JAX or torch."""
     if not any(hasattr(values, name) for name in _TO_DENSE):
         return False
@@ -281,7 +283,7 @@ def is_sparse(values: Any) -> bool:
     return getattr(values, "is_sparse", True) or layout.startswith("torch.sparse")
 
 
-def _as_indices(field: str, values: Any) -> np.ndarray:
+def _as_indices(field: str, values: object) -> np.ndarray:
     array = _as_array(field, values)
     if array.size == 0:
         return array.reshape(-1).astype(np.int32)
@@ -290,7 +292,7 @@ def _as_indices(field: str, values: Any) -> np.ndarray:
     return array
 
 
-def _as_array(field: str, values: Any) -> np.ndarray:
+def _as_array(field: str, values: object) -> np.ndarray:
     if is_sparse(values):
         raise InputError(
             f"`{field}` is sparse; allowed: a dense array, such as its own `toarray()` or "
@@ -304,7 +306,7 @@ def _as_array(field: str, values: Any) -> np.ndarray:
         ) from error
 
 
-def _check_features(field: str, values: Any) -> None:
+def _check_features(field: str, values: object) -> None:
     array = _as_array(field, values)
     if not hasattr(values, "shape"):
         raise InputError(
@@ -329,11 +331,11 @@ def _check_finite(field: str, array: np.ndarray) -> None:
 
 def _check_counts(graph: jraph.GraphsTuple) -> None:
     lengths = {field: array.shape[0] for field, array in _node_arrays(graph.nodes)}
-    given = int(np.sum(np.asarray(graph.n_node)))
+    total = int(np.sum(np.asarray(graph.n_node)))
     for field, length in lengths.items():
-        if length != given:
+        if length != total:
             raise InputError(
-                f"`n_node` sums to {given} but `{field}` has {length} rows; they must be equal."
+                f"`n_node` sums to {total} but `{field}` has {length} rows; they must be equal."
             )
     num_edges = int(np.sum(np.asarray(graph.n_edge)))
     for field in ("senders", "receivers"):

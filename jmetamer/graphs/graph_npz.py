@@ -21,11 +21,11 @@ Nothing in the file is unpickled. `save_graph_npz` writes this layout.
 
 import hashlib
 import os
-from typing import Any
 
+import jraph
 import numpy as np
 
-from jmetamer._base.arguments import Count, Natural, Seed, checked
+from jmetamer._base.arguments import AnArray, Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import read_regular, user_path
 from jmetamer.graphs.dataset import (
@@ -105,7 +105,7 @@ def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
         raise InputError(f"`path` is {str(path)!r}; allowed: a name that ends in '.npz'.")
     validate_dataset(dataset)
     graph, origin = dataset.graph, dataset.provenance
-    arrays = {
+    arrays: dict[str, AnArray] = {
         "node_features": graph.nodes,
         "node_labels": dataset.labels,
         "edges": np.stack([np.asarray(graph.senders), np.asarray(graph.receivers)], axis=1),
@@ -125,8 +125,7 @@ def save_graph_npz(path: str | os.PathLike[str], dataset: Dataset) -> None:
         "licence": origin.licence,
         "citation": origin.citation,
     }
-    given: dict[str, Any] = {key: value for key, value in arrays.items() if value is not None}
-    np.savez_compressed(file, **given)
+    np.savez_compressed(file, **{key: v for key, v in arrays.items() if v is not None})
 
 
 def parse_graph_npz(
@@ -212,7 +211,7 @@ def _build(
     )
 
 
-def _graph(arrays: dict[str, np.ndarray]) -> Any:
+def _graph(arrays: dict[str, np.ndarray]) -> jraph.GraphsTuple:
     edges = arrays["edges"]
     if edges.ndim != 2 or edges.shape[1] != 2:
         raise InputError(
@@ -234,14 +233,14 @@ def _graph(arrays: dict[str, np.ndarray]) -> Any:
 _KINDS = {"U": "a text", "iu": "a whole number", "biu": "a bool"}
 
 
-def _scalar(arrays: dict[str, np.ndarray], key: str, default: Any, kinds: str) -> Any:
+def _scalar(arrays: dict[str, np.ndarray], key: str, default: object, kinds: str) -> AnArray:
     value = arrays.get(key)
     if value is None:
         return default
     if value.size != 1 or value.dtype.kind not in kinds:
-        given = repr(value.reshape(()).item()) if value.size == 1 else f"of shape {value.shape}"
+        text = repr(value.reshape(()).item()) if value.size == 1 else f"of shape {value.shape}"
         raise InputError(
-            f"`{key}` is {given}, dtype {value.dtype}; allowed: one value, {_KINDS[kinds]}."
+            f"`{key}` is {text}, dtype {value.dtype}; allowed: one value, {_KINDS[kinds]}."
         )
     return value.reshape(()).item()
 
@@ -254,10 +253,10 @@ def _texts(key: str, values: np.ndarray) -> list[str]:
     return list(values.tolist())
 
 
-def _pair(bounds: np.ndarray) -> tuple[Any, ...]:
+def _pair(bounds: np.ndarray) -> tuple[float, float]:
     if bounds.shape != (2,):
         raise InputError(f"`feature_range` has shape {bounds.shape}; allowed: (2,), low and high.")
-    return tuple(bounds.tolist())
+    return bounds[0].item(), bounds[1].item()
 
 
 def _provenance(arrays: dict[str, np.ndarray], source: str, content: bytes) -> Provenance:

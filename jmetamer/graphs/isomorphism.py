@@ -11,7 +11,7 @@ the same on every machine.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jraph
 import numpy as np
@@ -49,7 +49,7 @@ def isomorphic(
     first: jraph.GraphsTuple,
     second: jraph.GraphsTuple,
     *,
-    colors: tuple[Any, Any] | None = None,
+    colors: tuple[np.ndarray, np.ndarray] | None = None,
     max_nodes: int = MAX_NODES,
     max_entries: int = MAX_ENTRIES,
 ) -> Answer:
@@ -90,7 +90,7 @@ def isomorphic(
         return "undecided"
 
 
-def color_key(graph: jraph.GraphsTuple, colors: Any, rounds: int = 3) -> int:
+def color_key(graph: jraph.GraphsTuple, colors: np.ndarray, rounds: int = 3) -> int:
     """Return a number that renaming the nodes does not change: graphs of different ones differ.
 
     Colors are refined by sums of hashes, by which many graphs are told apart without comparing each
@@ -307,10 +307,10 @@ def _pieces(both: _Side) -> tuple[list[_Side], list[_Side]]:
     pieces: tuple[list[_Side], list[_Side]] = ([], [])
     for place in np.flatnonzero(np.diff(bounds) > 1):
         nodes = order[bounds[place] : bounds[place + 1]]
-        mine = arc_order[arc_bounds[place] : arc_bounds[place + 1]]
-        ends = local[both.senders[mine]], local[both.receivers[mine]]
+        inner = arc_order[arc_bounds[place] : arc_bounds[place + 1]]
+        ends = local[both.senders[inner]], local[both.receivers[inner]]
         pieces[int(nodes[0] >= total // 2)].append(
-            _Side(both.colors[nodes], *ends, both.labels[mine])
+            _Side(both.colors[nodes], *ends, both.labels[inner])
         )
     return pieces
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Classes(NamedTuple):
     class_names: tuple[str, ...] | None = None
 
 
-def class_numbers(field: str, values: Any, total: int, num_classes: Any = None) -> Classes:
+def class_numbers(field: str, values: object, total: int, num_classes: object = None) -> Classes:
     """Number the classes of a graph's nodes.
 
     Whole numbers from 0 without a gap are taken as they are. Others (from 1, identifiers) are
@@ -69,7 +69,7 @@ def class_numbers(field: str, values: Any, total: int, num_classes: Any = None) 
     return _named(present, np.searchsorted(present, array), field, None)
 
 
-def numbered_alike(field: str, values: Any, total: int, classes: Classes) -> np.ndarray:
+def numbered_alike(field: str, values: object, total: int, classes: Classes) -> np.ndarray:
     """Number other labels of the same nodes as their classes are.
 
     Args:
@@ -93,18 +93,18 @@ def numbered_alike(field: str, values: Any, total: int, classes: Classes) -> np.
     if classes.class_names is None and array.dtype.kind != "U":
         return class_numbers(field, array, total, classes.num_classes).labels
     number = {name: place for place, name in enumerate(classes.class_names or ())}
-    found = [number.get(str(value), -1) for value in array.tolist()]
-    if -1 in found or len(number) < len(classes.class_names or ()):
-        place = found.index(-1) if -1 in found else 0
+    numbers = [number.get(str(value), -1) for value in array.tolist()]
+    if -1 in numbers or len(number) < len(classes.class_names or ()):
+        place = numbers.index(-1) if -1 in numbers else 0
         names = ", ".join(map(repr, list(number)[:_SHOWN])) + ", ..." * (len(number) > _SHOWN)
         raise InputError(
             f"`{field}[{place}]` is {array[place]}; allowed: the classes that the nodes' labels "
             f"name ({names or 'none, as they are numbers'}), each named once."
         )
-    return np.array(found, np.int32)
+    return np.array(numbers, np.int32)
 
 
-def _one_a_node(field: str, values: Any, total: int) -> np.ndarray:
+def _one_a_node(field: str, values: object, total: int) -> np.ndarray:
     array = _one_type(field, values)
     if array.shape == (total, 1):
         array = array[:, 0]
@@ -122,11 +122,11 @@ def _named(names: np.ndarray, numbers: np.ndarray, field: str, stated: int | Non
             f"`num_classes` is {stated} but `{field}` names {names.size} classes; leave out "
             "`num_classes`, or write numbers."
         )
-    words = tuple(map(str, names.tolist()))
-    return Classes(numbers.reshape(-1).astype(np.int32), names.size, words)
+    texts = tuple(map(str, names.tolist()))
+    return Classes(numbers.reshape(-1).astype(np.int32), names.size, texts)
 
 
-def _one_type(field: str, values: Any) -> np.ndarray:
+def _one_type(field: str, values: object) -> np.ndarray:
     """Return an array; of a list, one whose entries NumPy did not have to make alike."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         return np.asarray(values)
@@ -140,13 +140,14 @@ def _one_type(field: str, values: Any) -> np.ndarray:
     if kinds.keys() == {"a whole number"}:  # NumPy would make floats or objects of large ones
         largest, least = max(values), min(values)
         if largest >= 2**63 or least < -(2**63):
-            raise _outside(field, values.index(largest if largest >= 2**63 else least), values)
+            wrong = largest if largest >= 2**63 else least
+            raise _outside(field, values.index(wrong), wrong)
         return np.array([int(value) for value in values], np.int64)
     return np.array([np.asarray(value).item() for value in values])
 
 
-def _kind(value: Any) -> str:
-    kind = np.asarray(value).dtype.kind if np.ndim(value) == 0 else "O"
+def _kind(value: object) -> str:
+    kind = np.asarray(value).dtype.kind if np.asarray(value).ndim == 0 else "O"
     if kind == "O" and isinstance(value, int):
         kind = "i"
     return _KINDS.get(kind, f"a {type(value).__name__}")
@@ -156,20 +157,20 @@ def _check_numbers(field: str, array: np.ndarray, stated: int | None) -> None:
     most = 2**31 - 1 if stated is None else stated - 1
     wrong = np.flatnonzero((array < 0) | (array > most))
     if wrong.size:
-        raise _outside(field, int(wrong[0]), array, most, wrong.size)
+        raise _outside(field, int(wrong[0]), array[wrong[0]], most, wrong.size)
 
 
 def _outside(
-    field: str, place: int, values: Any, most: int = 2**31 - 1, count: int = 1
+    field: str, place: int, value: int, most: int = 2**31 - 1, count: int = 1
 ) -> InputError:
     why = "as the file has so many classes" if most < 2**31 - 1 else "as class numbers are int32"
     return InputError(
-        f"`{field}[{place}]` is {values[place]}; allowed: 0 to {most}, {why} ({count} such nodes)."
+        f"`{field}[{place}]` is {value}; allowed: 0 to {most}, {why} ({count} such nodes)."
     )
 
 
-def _stated(given: Any) -> int:
-    value = np.asarray(given)
+def _stated(num_classes: object) -> int:
+    value = np.asarray(num_classes)
     if value.ndim or value.dtype.kind not in "iu" or not 1 <= int(value) < 2**31:
-        raise InputError(f"`num_classes` is {given!r}; allowed: a whole number from 1 on.")
+        raise InputError(f"`num_classes` is {num_classes!r}; allowed: a whole number from 1 on.")
     return int(value)

@@ -9,8 +9,7 @@ import functools
 import inspect
 import os
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError, unknown_name
@@ -46,12 +45,12 @@ DATASETS: dict[str, Loader] = {
 
 @checked
 def load_dataset(
-    source: Any,
+    source: object,
     *,
     split: Natural = 0,
     seed: Seed = 0,
     root: str | os.PathLike[str] | None = None,
-    **options: Any,
+    **options: object,
 ) -> Dataset:
     """Load a graph with labels and masks, by name, from a file, or from another library's object.
 
@@ -91,14 +90,14 @@ def load_dataset(
         validate_dataset(source)
         return source
     name, loader = _loader(source)
-    known = list(inspect.signature(loader).parameters)
-    allowed = [key for key in known if key not in ("split", "seed", "root")]
+    names = list(inspect.signature(loader).parameters)
+    allowed = [key for key in names if key not in ("split", "seed", "root")]
     if unexpected := {key: value for key, value in options.items() if key not in allowed}:
         raise _unknown_options(name, unexpected, allowed)
     common = {"split": split, "seed": seed, "root": root}
-    if "split" not in known and split != 0:
+    if "split" not in names and split != 0:
         raise InputError(f"`split` is {split}; allowed: 0, as {name} has one split.")
-    return loader(**{key: value for key, value in common.items() if key in known}, **options)
+    return loader(**{key: value for key, value in common.items() if key in names}, **options)
 
 
 def reader_of_path(path: str | os.PathLike[str]) -> Loader:
@@ -111,7 +110,7 @@ def reader_of_path(path: str | os.PathLike[str]) -> Loader:
     return load_ogb if os.path.isdir(user_path(path)) else load_graph_npz
 
 
-def _loader(source: Any) -> tuple[str, Loader]:
+def _loader(source: object) -> tuple[str, Loader]:
     """Find who can read a source, and what to call the source in messages."""
     if isinstance(source, str | os.PathLike):
         path = pathlib.Path(source)
@@ -134,8 +133,8 @@ def _loader(source: Any) -> tuple[str, Loader]:
     )
 
 
-def _unknown_options(name: str, given: dict[str, Any], allowed: list[str]) -> InputError:
-    first, value = next(iter(given.items()))
+def _unknown_options(name: str, options: Mapping[str, object], allowed: list[str]) -> InputError:
+    first, value = next(iter(options.items()))
     if not allowed:
         return InputError(f"unknown option `{first}={value!r}`: {name} takes no options.")
     error = unknown_name("option", first, allowed)

@@ -7,14 +7,16 @@ weights that were cut off. So `deg_v = loop_v + sum_(u != v) w_uv` is at every n
 the whole graph, also after edges between nodes of the neighborhood have come or gone.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.ego import ego_graph, hop_distances
-from jmetamer.graphs.graph import Edges, num_nodes
+from jmetamer.graphs.graph import Edges, NodeArrays, num_nodes
 
 
 class LocalGraph(NamedTuple):
@@ -39,7 +41,9 @@ class LocalGraph(NamedTuple):
         return self.missing == 0
 
 
-def local_graph(whole: jraph.GraphsTuple, nodes: Any, hops: int) -> LocalGraph:
+def local_graph(
+    whole: jraph.GraphsTuple, nodes: int | Sequence[int] | np.ndarray, hops: int
+) -> LocalGraph:
     """Cut out the nodes from which one of `nodes` is reached in at most `hops` steps.
 
     Nodes closer than `hops` are complete. Let a layer read of its neighbors values of the layer
@@ -129,7 +133,7 @@ def graph_with_local(
     order = np.lexsort((senders, receivers))
     if whole.edges.features is not None:
         kept = np.asarray(whole.edges.features)[~replaced]
-        features = np.concatenate([kept, _given_features(features)])[order]
+        features = np.concatenate([kept, _required_features(features)])[order]
     return graph._replace(
         senders=senders[order].astype(np.int32),
         receivers=receivers[order].astype(np.int32),
@@ -146,8 +150,8 @@ def _missing(whole: jraph.GraphsTuple, node_ids: np.ndarray) -> np.ndarray:
     senders, receivers = np.asarray(whole.senders), np.asarray(whole.receivers)
     entering = (place[senders] < 0) & (place[receivers] >= 0)
     weight = np.asarray(whole.edges.weight, np.float64)[entering]
-    found = np.bincount(place[receivers[entering]], weight, minlength=node_ids.size)
-    return found.astype(np.float32)
+    sums = np.bincount(place[receivers[entering]], weight, minlength=node_ids.size)
+    return sums.astype(np.float32)
 
 
 def loop_weights(graph: jraph.GraphsTuple) -> np.ndarray:
@@ -172,18 +176,12 @@ def _same_edges(one: jraph.GraphsTuple, other: jraph.GraphsTuple) -> bool:
         (one.edges.weight, other.edges.weight),
         (one.edges.features, other.edges.features),
     )
-    return all(a is b or _equal(a, b) for a, b in pairs)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return False
-    return np.array_equal(np.asarray(one), np.asarray(other))
+    return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
 
 def _edges_back(
     local: LocalGraph, changed: jraph.GraphsTuple
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """Return the edges of a changed neighborhood by whole numbers, without the added loops."""
     senders, receivers = np.asarray(changed.senders), np.asarray(changed.receivers)
     weight = np.asarray(changed.edges.weight)
@@ -214,13 +212,13 @@ def _check_standing_loops(
     local: LocalGraph, senders: np.ndarray, receivers: np.ndarray, weight: np.ndarray
 ) -> None:
     """Refuse changed self loops where they stand for edges that were cut off."""
-    given = _standing_loops(local, senders, receivers, weight)
+    loops = _standing_loops(local, senders, receivers, weight)
     own = local.graph
     present = own.edges.weight > 0
     expected = _standing_loops(
         local, own.senders[present], own.receivers[present], own.edges.weight[present]
     )
-    if not all(np.array_equal(one, other) for one, other in zip(given, expected, strict=True)):
+    if not all(np.array_equal(one, other) for one, other in zip(loops, expected, strict=True)):
         raise InputError(
             "`changed` has other self loops at nodes that lost edges to the rest of the graph; "
             "those loops stand for the lost edges and cannot vary. Vary pairs of different nodes."
@@ -236,7 +234,7 @@ def _standing_loops(
     return senders[loops][order], weight[loops][order]
 
 
-def _given_features(features: Any) -> np.ndarray:
+def _required_features(features: AnArray | None) -> np.ndarray:
     if features is None:
         raise InputError(
             "`changed` has no edge features, which the edges of the whole graph have; give every "
@@ -245,7 +243,7 @@ def _given_features(features: Any) -> np.ndarray:
     return np.asarray(features)
 
 
-def _with_rows(nodes: Any, rows: Any, node_ids: np.ndarray) -> Any:
+def _with_rows(nodes: NodeArrays, rows: NodeArrays, node_ids: np.ndarray) -> NodeArrays:
     """Return node features, or each of several arrays of them, with some rows replaced."""
     if isinstance(nodes, dict):
         return {name: _with_rows(nodes[name], rows[name], node_ids) for name in nodes}
@@ -256,6 +254,6 @@ def _with_rows(nodes: Any, rows: Any, node_ids: np.ndarray) -> Any:
             f"({node_ids.size}, {', '.join(map(str, old.shape[1:]))}), a row for each node of the "
             "neighborhood."
         )
-    made = np.array(old)
-    made[node_ids] = new[: node_ids.size]
-    return made
+    updated = np.array(old)
+    updated[node_ids] = new[: node_ids.size]
+    return updated

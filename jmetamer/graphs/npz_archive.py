@@ -9,7 +9,7 @@ import math
 import pathlib
 import zipfile
 from collections.abc import Collection
-from typing import Any
+from typing import IO
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: str) -> np.
         raise DataError(f"{where} is not a readable array ({error}); it is damaged.") from None
 
 
-def _check_header(stream: Any, member: zipfile.ZipInfo, where: str) -> None:
+def _check_header(stream: IO[bytes], member: zipfile.ZipInfo, where: str) -> None:
     """Refuse what is no plain array, or not as large as its header says."""
     version = np.lib.format.read_magic(stream)
     readers = {

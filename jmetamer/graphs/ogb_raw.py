@@ -52,15 +52,15 @@ _KEYS = {
 _SPLIT_FILES = {"train_mask": "train", "val_mask": "valid", "test_mask": "test"}
 
 
-class _Known(NamedTuple):
+class _PublicGraph(NamedTuple):
     archive: str
     num_classes: int
     licence: str
 
 
-_KNOWN = {
-    "ogbn_arxiv": _Known("arxiv", 40, "ODC-BY"),
-    "ogbn_products": _Known("products", 47, "Amazon license"),
+_PUBLIC_GRAPHS = {
+    "ogbn_arxiv": _PublicGraph("arxiv", 40, "ODC-BY"),
+    "ogbn_products": _PublicGraph("products", 47, "Amazon license"),
 }
 
 
@@ -110,14 +110,14 @@ def load_ogb(
     nodes = _features(files)
     total = len(nodes)
     senders, receivers = _ends(files, total)
-    name, known = _named(folder)
-    classes, labeled = _labels(files, total, num_classes, known)
+    name, public = _named(folder)
+    classes, labeled = _labels(files, total, num_classes, public)
     masks = _split(files, split, classes.labels, labeled, seed)
     if not directed:
         senders, receivers = simple_undirected(senders, receivers, total)
     try:
         graph = make_graph(nodes, senders, receivers)
-        return dataset_as_read(name, graph, classes, masks, _provenance(files, known))
+        return dataset_as_read(name, graph, classes, masks, _provenance(files, public))
     except DataError:
         raise
     except InputError as error:
@@ -158,13 +158,13 @@ def load_ogbn(
     )
 
 
-def _named(folder: pathlib.Path) -> tuple[str, _Known | None]:
+def _named(folder: pathlib.Path) -> tuple[str, _PublicGraph | None]:
     """Return the dataset's name, and what is known of it."""
     own = folder.resolve().name
     plain = own.lower().replace("-", "_").removesuffix("_pyg").removesuffix("_dgl")
-    for name, known in _KNOWN.items():
-        if plain in (name, known.archive):
-            return name, known
+    for name, public in _PUBLIC_GRAPHS.items():
+        if plain in (name, public.archive):
+            return name, public
     return own, None
 
 
@@ -265,7 +265,7 @@ def _ends(files: _RawFiles, total: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _labels(
-    files: _RawFiles, total: int, num_classes: int | None, known: _Known | None
+    files: _RawFiles, total: int, num_classes: int | None, public: _PublicGraph | None
 ) -> tuple[Classes, np.ndarray]:
     """Return the classes, and which nodes have one [n] bool."""
     table = files.required("node-label")
@@ -278,8 +278,8 @@ def _labels(
     least = np.nanmin(table.values) if labeled.any() else 0
     filled = np.where(labeled[:, None], table.values, least)
     numbers = table._replace(values=filled).integers()[:, 0]
-    if num_classes is None and known:
-        num_classes = known.num_classes
+    if num_classes is None and public:
+        num_classes = public.num_classes
     most = 2**31 if num_classes is None else num_classes
     wrong = np.flatnonzero((numbers < 0) | (numbers >= most))
     if wrong.size:
@@ -354,11 +354,11 @@ def _check_nodes(table: Table, nodes: np.ndarray, total: int) -> None:
         )
 
 
-def _provenance(files: _RawFiles, known: _Known | None) -> Provenance:
+def _provenance(files: _RawFiles, public: _PublicGraph | None) -> Provenance:
     digests = {file.relative_to(files.folder).as_posix(): file_sha256(file) for file in files.read}
     return Provenance(
-        source=OGB_URL if known else str(files.folder),
+        source=OGB_URL if public else str(files.folder),
         sha256=joint_digest(digests),
-        licence=known.licence if known else "not stated",
-        citation=_CITATION if known else "not stated",
+        licence=public.licence if public else "not stated",
+        citation=_CITATION if public else "not stated",
     )

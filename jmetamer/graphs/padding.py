@@ -3,12 +3,11 @@
 Padding is expressed by weight 0, which every layer takes as "absent"; nothing else is needed.
 """
 
-from typing import Any
-
+import jax
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import Count, Natural, checked
+from jmetamer._base.arguments import AnArray, Count, Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges
 from jmetamer.graphs.graph import num_nodes as count_nodes
@@ -48,7 +47,7 @@ def pad_graph(graph: jraph.GraphsTuple, num_nodes: Count, num_edges: Natural) ->
     new_nodes, new_edges = num_nodes - old_nodes, num_edges - old_edges
     features = graph.edges.features
     return graph._replace(
-        nodes=_append_nodes(graph.nodes, new_nodes),
+        nodes=jax.tree.map(lambda values: _append_zeros(values, new_nodes), graph.nodes),
         edges=Edges(
             _append_zeros(graph.edges.weight, new_edges),
             None if features is None else _append_zeros(features, new_edges),
@@ -60,16 +59,10 @@ def pad_graph(graph: jraph.GraphsTuple, num_nodes: Count, num_edges: Natural) ->
     )
 
 
-def _append_nodes(nodes: Any, count: int) -> Any:
-    if isinstance(nodes, dict):
-        return {name: _append_zeros(values, count) for name, values in nodes.items()}
-    return _append_zeros(nodes, count)
-
-
-def _append_zeros(values: Any, count: int) -> np.ndarray:
+def _append_zeros(values: AnArray, count: int) -> np.ndarray:
     array = np.asarray(values)
     return np.concatenate([array, np.zeros((count, *array.shape[1:]), array.dtype)])
 
 
-def _append_ends(values: Any, count: int, node: int) -> np.ndarray:
+def _append_ends(values: AnArray, count: int, node: int) -> np.ndarray:
     return np.concatenate([np.asarray(values), np.full(count, node, np.int32)]).astype(np.int32)

@@ -4,12 +4,13 @@ An undirected pair stands once, smaller node first, and its weight goes both way
 node with itself is padding. Self loops of a reference are never among the pairs: they stay.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 from jmetamer.graphs.symmetry import is_symmetric
@@ -27,11 +28,11 @@ class Pairs(NamedTuple):
       [True, False]
     """
 
-    senders: Any
-    receivers: Any
+    senders: AnArray
+    receivers: AnArray
 
     @property
-    def is_pair(self) -> Any:
+    def is_pair(self) -> AnArray:
         """[m] bool: not padding."""
         return self.senders != self.receivers
 
@@ -92,8 +93,8 @@ def pairs_of_graph(graph: jraph.GraphsTuple, *, directed: bool) -> Pairs:
 class Loops(NamedTuple):
     """Self loops of a reference: nodes [l] int32 and weight [l]."""
 
-    nodes: Any
-    weight: Any
+    nodes: AnArray
+    weight: AnArray
 
 
 def loops_of_graph(graph: jraph.GraphsTuple) -> Loops:
@@ -110,7 +111,7 @@ def loops_of_graph(graph: jraph.GraphsTuple) -> Loops:
 
 
 def graph_of_pairs_and_loops(
-    reference: jraph.GraphsTuple, pairs: Pairs, weight: Any, loops: Loops, *, directed: bool
+    reference: jraph.GraphsTuple, pairs: Pairs, weight: AnArray, loops: Loops, *, directed: bool
 ) -> jraph.GraphsTuple:
     """Return the graph of weighted pairs and given self loops; for use inside transformations.
 
@@ -158,7 +159,7 @@ def require_nodes(pairs: Pairs, num_nodes: int) -> None:
 
 
 def simple_graph(
-    reference: jraph.GraphsTuple, pairs: Pairs, present: Any, *, directed: bool
+    reference: jraph.GraphsTuple, pairs: Pairs, present: AnArray, *, directed: bool
 ) -> jraph.GraphsTuple:
     """Return the graph that has just the pairs that are present, of weight 1; on the host.
 

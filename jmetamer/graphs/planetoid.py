@@ -1,11 +1,11 @@
 """Planetoid raw files: Cora, CiteSeer and PubMed with their public split."""
 
 import os
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import DataError
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
@@ -72,7 +72,7 @@ def load_planetoid(name: str, *, root: str | os.PathLike[str] | None = None) -> 
     )
 
 
-def _read_part(name: str, part: str, contents: dict[str, bytes]) -> Any:
+def _read_part(name: str, part: str, contents: dict[str, bytes]) -> AnArray:
     file = f"ind.{name}.{part}"
     if part != "test.index":
         return load_restricted(contents[file], file)
@@ -82,7 +82,7 @@ def _read_part(name: str, part: str, contents: dict[str, bytes]) -> Any:
         raise DataError(f"{file!r} must hold one node number a line: {error}.") from None
 
 
-def _check_parts(name: str, parts: dict[str, Any]) -> None:
+def _check_parts(name: str, parts: Mapping[str, AnArray]) -> None:
     """Check that the parts fit together, so that damage is reported by file."""
     for part in ("allx", "tx", "ally", "ty", "y"):
         if not isinstance(parts[part], np.ndarray) or parts[part].ndim != 2:
@@ -104,7 +104,7 @@ def _check_parts(name: str, parts: dict[str, Any]) -> None:
         )
 
 
-def _stack(parts: dict[str, Any], first: str, tests: str) -> np.ndarray:
+def _stack(parts: Mapping[str, np.ndarray], first: str, tests: str) -> np.ndarray:
     """Put the test rows where `test.index` says; skipped rows stay zero."""
     index = parts["test.index"]
     rows = np.zeros((int(index.max()) + 1, parts[first].shape[1]), np.float32)
@@ -113,7 +113,7 @@ def _stack(parts: dict[str, Any], first: str, tests: str) -> np.ndarray:
     return rows
 
 
-def _edges(name: str, graph: dict[Any, Any], total: int) -> tuple[np.ndarray, np.ndarray]:
+def _edges(name: str, graph: dict[int, list[int]], total: int) -> tuple[np.ndarray, np.ndarray]:
     file = f"ind.{name}.graph"
     try:
         senders = np.repeat(np.array(list(graph)), [len(near) for near in graph.values()])

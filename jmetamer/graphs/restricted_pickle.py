@@ -8,10 +8,11 @@ import collections
 import io
 import pickle
 import warnings
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import DataError
 
 
@@ -19,7 +20,7 @@ class SparseRows:
     """What a pickled SciPy CSR matrix held, as plain attributes in `__dict__`."""
 
 
-def load_restricted(content: bytes, source: str) -> Any:
+def load_restricted(content: bytes, source: str) -> AnArray:
     """Unpickle arrays, CSR matrices, dicts and lists; refuse everything else unexecuted.
 
     Args:
@@ -61,7 +62,7 @@ class _Unpickler(pickle.Unpickler):
         # A class of its own for each load: a file that sets attributes on it changes nothing.
         self._sparse = type("SparseRows", (SparseRows,), {})
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and (
             name == "_reconstruct"
         ):
@@ -84,7 +85,7 @@ class _Unpickler(pickle.Unpickler):
         return allowed[module, name]
 
 
-def _plain(value: Any, source: str) -> Any:
+def _plain(value: object, source: str) -> object:
     if isinstance(value, SparseRows):
         return _dense(value.__dict__, source)
     if isinstance(value, np.ndarray) and value.dtype.kind not in "fiub":
@@ -92,7 +93,7 @@ def _plain(value: Any, source: str) -> Any:
     return value
 
 
-def _dense(state: dict[str, Any], source: str) -> np.ndarray:
+def _dense(state: Mapping[str, AnArray], source: str) -> np.ndarray:
     """Expand a CSR matrix; entries given twice add up, as in SciPy."""
     try:
         rows, columns = (int(size) for size in state["_shape"])

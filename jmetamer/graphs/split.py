@@ -1,10 +1,11 @@
 """Seeded train, validation and test masks in the manner of Planetoid's public splits."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 
 
@@ -62,7 +63,9 @@ def per_class_split(
     return Split(train_mask, masks[0], masks[1])
 
 
-def select_split(masks: Mapping[str, Any], split: int, labels: np.ndarray, seed: int) -> Split:
+def select_split(
+    masks: Mapping[str, AnArray | None], split: int, labels: np.ndarray, seed: int
+) -> Split:
     """Take split number `split` of stored masks; draw one by `seed` where no mask is stored.
 
     Args:
@@ -80,8 +83,8 @@ def select_split(masks: Mapping[str, Any], split: int, labels: np.ndarray, seed:
       >>> select_split(stored, 2, np.zeros(3, int), seed=0).val_mask
       array([False, False,  True])
     """
-    given = {name: np.asarray(masks[name]) for name in Split._fields if _is_given(masks, name)}
-    if not given:
+    present = [name for name in Split._fields if masks.get(name) is not None]
+    if not present:
         if split != 0:
             raise InputError(
                 f"`split` is {split}; allowed: 0, as the graph has no stored masks and one split "
@@ -89,16 +92,13 @@ def select_split(masks: Mapping[str, Any], split: int, labels: np.ndarray, seed:
             )
         return per_class_split(labels, seed)
     for name in Split._fields:
-        if name not in given:
+        if name not in present:
             raise InputError(
-                f"`{name}` is missing while {', '.join(map(repr, given))} is there; give all of "
+                f"`{name}` is missing while {', '.join(map(repr, present))} is there; give all of "
                 f"{', '.join(map(repr, Split._fields))}, or none to have a split drawn by `seed`."
             )
-    return Split(**{name: _row(name, mask, split, labels.size) for name, mask in given.items()})
-
-
-def _is_given(masks: Mapping[str, Any], name: str) -> bool:
-    return masks.get(name) is not None
+    rows = (_row(name, np.asarray(masks[name]), split, labels.size) for name in present)
+    return Split(*rows)
 
 
 def _row(name: str, mask: np.ndarray, split: int, total: int) -> np.ndarray:

@@ -3,12 +3,11 @@
 The order that every loader gives its edges: sorted by receiver, then by sender.
 """
 
-from typing import Any
-
 import jraph
 import numpy as np
+from numpy.typing import ArrayLike
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 
@@ -62,7 +61,7 @@ def symmetrize(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     pairs = undirected_pairs(senders, receivers)
     order = np.lexsort((-np.concatenate([weight, weight]), pairs[0], pairs[1]))
     pairs, both = pairs[:, order], np.concatenate([weight, weight])[order]
-    return _keep(graph, pairs[0], pairs[1], both, _first_of_each(pairs))
+    return _keep(graph, pairs, both, _first_of_each(pairs))
 
 
 def remove_duplicate_edges(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
@@ -76,15 +75,9 @@ def remove_duplicate_edges(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     order = np.lexsort((senders, receivers))  # stable: the first copy stays first
     pairs = np.stack([senders[order], receivers[order]])
-    features = graph.edges.features
-    return _keep(
-        graph,
-        pairs[0],
-        pairs[1],
-        np.asarray(graph.edges.weight)[order],
-        _first_of_each(pairs),
-        None if features is None else np.asarray(features)[order],
-    )
+    weight, features = np.asarray(graph.edges.weight)[order], graph.edges.features
+    features = None if features is None else np.asarray(features)[order]
+    return _keep(graph, pairs, weight, _first_of_each(pairs), features)
 
 
 def undirected_pairs(senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
@@ -97,7 +90,9 @@ def undirected_pairs(senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
     return np.stack([np.concatenate([senders, receivers]), np.concatenate([receivers, senders])])
 
 
-def simple_undirected(senders: Any, receivers: Any, total: int) -> tuple[np.ndarray, np.ndarray]:
+def simple_undirected(
+    senders: ArrayLike, receivers: ArrayLike, total: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges in both directions, each once, without self loops, sorted by receiver.
 
     Args:
@@ -127,15 +122,14 @@ def _first_of_each(pairs: np.ndarray) -> np.ndarray:
 
 def _keep(
     graph: jraph.GraphsTuple,
-    senders: np.ndarray,
-    receivers: np.ndarray,
+    pairs: np.ndarray,
     weight: np.ndarray,
     mask: np.ndarray,
-    features: Any = None,
+    features: AnArray | None = None,
 ) -> jraph.GraphsTuple:
     return graph._replace(
-        senders=senders[mask].astype(np.int32),
-        receivers=receivers[mask].astype(np.int32),
+        senders=pairs[0, mask].astype(np.int32),
+        receivers=pairs[1, mask].astype(np.int32),
         edges=Edges(weight[mask], None if features is None else np.asarray(features)[mask]),
         n_node=np.array([num_nodes(graph)], np.int32),
         n_edge=np.array([int(mask.sum())], np.int32),
