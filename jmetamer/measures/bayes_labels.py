@@ -49,7 +49,7 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Numbers) -
         raise InputError(f"`labels` has shape {np.shape(labels)}; one a node is needed")
     dtype = jnp.result_type(jnp.asarray(graph.nodes).dtype, jnp.float32)
     prior, probability = (
-        jnp.asarray(given, dtype) for given in (model.class_prior, model.edge_probability)
+        jnp.asarray(array, dtype) for array in (model.class_prior, model.edge_probability)
     )
     score = jnp.log(prior) + _edge_scores(model, probability, graph, jnp.asarray(labels))
     if model.means is not None:

@@ -1,11 +1,12 @@
 """Deviation of the geometry of node features: which rows are alike, whatever their coordinates."""
 
-from typing import Any
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer.measures.features import feature_measure, unless_nonfinite
 from jmetamer.measures.pairs_of_rows import check_pairs, inner_products
 
@@ -66,7 +67,7 @@ def cka_chance(reference: np.ndarray) -> float:
     return 1.0 - float(_unit_products(rows, np)[1])
 
 
-def _unit_products(features: Any, xp: Any) -> tuple[Any, Any]:
+def _unit_products(features: AnArray, xp: ModuleType) -> tuple[AnArray, AnArray]:
     """Return centered products of different rows at norm 1, [n, n], and whether they are zero."""
     n, eps = features.shape[0], np.finfo(features.dtype).eps
     largest = xp.abs(features).max(initial=0.0)

@@ -1,7 +1,6 @@
 """Deviation of triangles in simple graphs, nodes aligned."""
 
 import numpy as np
-import scipy.sparse
 
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.random_edges import edge_measure
@@ -21,9 +20,7 @@ def clustering_coefficients(edges: EdgeSet) -> np.ndarray:
       >>> clustering_coefficients(ring).tolist()
       [1.0, 1.0, 1.0]
     """
-    n = edges.num_nodes
-    one, other = np.divmod(edges.numbers, max(n, 1))
-    table = scipy.sparse.csr_array((np.ones(one.size), (one, other)), shape=(n, n))
+    table = edges.matrix(np.ones(edges.numbers.size))
     table = (table + table.T).astype(bool).astype(float)
     neighbors = table.sum(axis=1)
     # Paths of two steps that an edge closes: every triangle of a node twice.

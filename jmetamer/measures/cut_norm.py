@@ -77,14 +77,12 @@ def cut_norm(reference: EdgeSet, metamer: EdgeSet) -> CutNorm:
     total = float(reference.weight.sum() + metamer.weight.sum())
     if not np.isfinite(total):
         return CutNorm(*[float("nan")] * 3)
-    difference = _table(reference) - _table(metamer)
+    difference = _difference(reference, metamer)
     return CutNorm(_low(difference), _high(difference), total)
 
 
-def _table(edges: EdgeSet) -> scipy.sparse.csr_array:
-    n = edges.num_nodes
-    ends = np.divmod(edges.numbers, max(n, 1))
-    return scipy.sparse.csr_array((edges.weight, ends), shape=(n, n))
+def _difference(reference: EdgeSet, metamer: EdgeSet) -> scipy.sparse.csr_array:
+    return reference.matrix(reference.weight) - metamer.matrix(metamer.weight)
 
 
 def _exact(difference: scipy.sparse.csr_array) -> float:
@@ -165,7 +163,7 @@ def _share(
     total = float(reference.weight.sum() + metamer.weight.sum())
     if not np.isfinite(total):
         return float("nan")
-    return bound(_table(reference) - _table(metamer)) / total if total else 0.0
+    return bound(_difference(reference, metamer)) / total if total else 0.0
 
 
 CUT_NORM_MEASURES = tuple(

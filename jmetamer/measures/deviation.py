@@ -1,13 +1,13 @@
 """Deviations of many metamers from one reference, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.precision import usual_types
@@ -102,7 +102,7 @@ def deviations(
     return tabulated(chosen, np.concatenate(rows), reference)
 
 
-def tabulated(chosen: Sequence[Measure], values: np.ndarray, reference: Any) -> Deviations:
+def tabulated(chosen: Sequence[Measure], values: np.ndarray, reference: object) -> Deviations:
     """Return deviations beside what the measures say of themselves.
 
     Args:
@@ -135,7 +135,9 @@ def _block_values(
     return jax.lax.map(one, block)
 
 
-def _blocks(metamers: Any, shape: tuple[int, ...], block_bytes: int) -> Iterator[tuple[Any, int]]:
+def _blocks(
+    metamers: Iterable[AnArray], shape: tuple[int, ...], block_bytes: int
+) -> Iterator[tuple[AnArray, int]]:
     """Yield (block, how many of its metamers count); the last block is filled up.
 
     Blocks have one length throughout, so that one compiled program serves all of them. The length
@@ -143,10 +145,10 @@ def _blocks(metamers: Any, shape: tuple[int, ...], block_bytes: int) -> Iterator
     must deviate equally alone and in company.
     """
     length = max(MIN_BLOCK, block_bytes // max(4 * int(np.prod(shape)), 1))
-    pieces: Iterable[Any] = [metamers] if hasattr(metamers, "shape") else metamers
+    pieces: Iterable[AnArray] = [metamers] if hasattr(metamers, "shape") else metamers
     size = 0
     for piece in pieces:
-        array = piece if hasattr(piece, "shape") else np.asarray(piece)
+        array: AnArray = piece if hasattr(piece, "shape") else np.asarray(piece)
         if tuple(array.shape[1:]) != tuple(shape):
             raise InputError(
                 f"`metamer_features` has shape {tuple(array.shape)}; with a reference of shape "

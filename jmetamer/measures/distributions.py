@@ -5,13 +5,13 @@ features whose entries, not rows, are in random order.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Matrix, Numbers, Seed, checked
+from jmetamer._base.arguments import AnArray, Matrix, Numbers, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.features import feature_measure, unless_nonfinite
 from jmetamer.measures.pairs_of_rows import check_pairs, median_of_positive, squared_distances
@@ -102,7 +102,7 @@ def mmd_p_value(
       >>> mmd_p_value(rows, rows + 2, num_permutations=99), mmd_p_value(rows, rows[::-1])
       (0.01, 1.0)
     """
-    rows, others = (np.asarray(given, np.float32) for given in (reference, metamer))
+    rows, others = (np.asarray(each, np.float32) for each in (reference, metamer))
     if rows.ndim != 2 or rows.shape != others.shape or len(rows) < 2 or num_permutations < 1:
         raise InputError(
             f"`reference` has shape {rows.shape}, `metamer` {others.shape} and `num_permutations` "
@@ -118,8 +118,8 @@ def mmd_p_value(
     kernel = np.exp(squares / np.float32(-2 * median_of_positive(np.sqrt(squares), np) ** 2))
     signs = np.repeat([1.0, -1.0], len(rows)).astype(np.float32)
     rng = np.random.default_rng(seed)
-    found = [signs, *(rng.permutation(signs) for _ in range(num_permutations))]
-    halves = np.stack(found, axis=1)
+    divisions = [signs, *(rng.permutation(signs) for _ in range(num_permutations))]
+    halves = np.stack(divisions, axis=1)
     totals = np.asarray((halves * (kernel @ halves)).sum(axis=0, dtype=np.float64))
     # Divisions that are equal but for rounding are ties.
     slack = 1e-5 * abs(totals).max()
@@ -151,7 +151,7 @@ def mmd_squared_chance(reference: np.ndarray) -> float:
     return float(np.mean([_mmd_squared(rows, drawn, np) for drawn in _shuffled(rows)]))
 
 
-def _mmd_squared(reference: Any, metamer: Any, xp: Any) -> Any:
+def _mmd_squared(reference: AnArray, metamer: AnArray, xp: ModuleType) -> AnArray:
     """Return the value with JAX or, on the host where nothing needs compiling, with NumPy."""
     n = check_pairs("features/mmd_squared", reference)
     if not n:

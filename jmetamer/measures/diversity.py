@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
@@ -53,12 +53,12 @@ def diversity(distances: Matrix) -> Diversity:
     table = np.asarray(distances, np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise InputError(f"`distances` has shape {table.shape}; [metamers, metamers] is needed")
-    known = np.where(np.isnan(table), 0.0, table)
-    if not (np.allclose(known, known.T, atol=1e-9) and np.allclose(np.diag(known), 0, atol=1e-9)):
+    clean = np.where(np.isnan(table), 0.0, table)
+    if not (np.allclose(clean, clean.T, atol=1e-9) and np.allclose(np.diag(clean), 0, atol=1e-9)):
         raise InputError("`distances` must be symmetric, with 0 from each metamer to itself")
-    if known.size and not (known.min() >= 0 and known.max() <= 1 + 1e-9):
+    if clean.size and not (clean.min() >= 0 and clean.max() <= 1 + 1e-9):
         raise InputError(
-            f"`distances` lie in [{known.min():g}, {known.max():g}]; allowed: 0 to 1, so that 1 - "
+            f"`distances` lie in [{clean.min():g}, {clean.max():g}]; allowed: 0 to 1, so that 1 - "
             "distance is a similarity. Divide by the largest that is possible"
         )
     pairs = table[np.triu_indices(len(table), 1)]
@@ -131,9 +131,9 @@ def feature_diversity(
         )
     count, zero_one = len(metamer_features), feature_kind != "continuous"
     sizes, products, finite = np.zeros(count), np.zeros((count, count)), np.ones(count, bool)
-    for given in _flat_blocks(metamer_features, block_bytes):
-        finite &= np.isfinite(given).all(axis=1)
-        rows = np.where(np.isfinite(given), given, 0.0)
+    for block in _flat_blocks(metamer_features, block_bytes):
+        finite &= np.isfinite(block).all(axis=1)
+        rows = np.where(np.isfinite(block), block, 0.0)
         if zero_one and not np.isin(rows, (0, 1)).all():
             raise InputError(
                 "`metamer_features` hold values other than 0 and 1, but `feature_kind` is "
@@ -177,36 +177,36 @@ def edge_diversity(metamers: Iterable[jraph.GraphsTuple]) -> Diversity:
       >>> found.mean, round(found.effective_number, 6)
       (1.0, 2.0)
     """
-    found = [edge_set(graph)._replace(features=None) for graph in metamers]
-    if len({edges.num_nodes for edges in found}) > 1:
+    sets = [edge_set(graph)._replace(features=None) for graph in metamers]
+    if len({edges.num_nodes for edges in sets}) > 1:
         raise InputError(
-            f"`metamers` have {sorted({edges.num_nodes for edges in found})} nodes; edges are "
+            f"`metamers` have {sorted({edges.num_nodes for edges in sets})} nodes; edges are "
             "compared between the same nodes"
         )
-    if found and all((edges.weight == 1).all() for edges in found):
-        return diversity(_simple_distances(found))
-    table = np.zeros((len(found), len(found)))
-    for i, j in itertools.combinations(range(len(found)), 2):
-        table[i, j] = table[j, i] = edge_jaccard_distance(found[i], found[j])
+    if sets and all((edges.weight == 1).all() for edges in sets):
+        return diversity(_simple_distances(sets))
+    table = np.zeros((len(sets), len(sets)))
+    for i, j in itertools.combinations(range(len(sets)), 2):
+        table[i, j] = table[j, i] = edge_jaccard_distance(sets[i], sets[j])
     return diversity(table)
 
 
-def _simple_distances(found: list[EdgeSet]) -> np.ndarray:
+def _simple_distances(sets: list[EdgeSet]) -> np.ndarray:
     """Return all Jaccard distances from one sparse product of which edge is where."""
-    sizes = np.array([edges.numbers.size for edges in found])
+    sizes = np.array([edges.numbers.size for edges in sets])
     numbers, place = np.unique(
-        np.concatenate([edges.numbers for edges in found]), return_inverse=True
+        np.concatenate([edges.numbers for edges in sets]), return_inverse=True
     )
-    rows = np.repeat(np.arange(len(found)), sizes)
+    rows = np.repeat(np.arange(len(sets)), sizes)
     where = scipy.sparse.csr_array(
-        (np.ones(place.size), (rows, place)), shape=(len(found), numbers.size)
+        (np.ones(place.size), (rows, place)), shape=(len(sets), numbers.size)
     )
     shared = (where @ where.T).toarray()
     union = sizes[:, None] + sizes[None, :] - shared
     return _share(union - shared, union)
 
 
-def _flat_blocks(metamers: Any, block_bytes: int) -> Iterator[np.ndarray]:
+def _flat_blocks(metamers: np.ndarray, block_bytes: int) -> Iterator[np.ndarray]:
     """Yield [b, some nodes * d] float64."""
     count, n, d = metamers.shape
     length = max(1, block_bytes // max(8 * count * d, 1))

@@ -1,11 +1,12 @@
 """`EdgeSet`: the edges of a graph as sorted numbers with weights, by which graphs are compared."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
+from scipy.sparse import csr_array
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer.graphs.graph import num_nodes
 
 
@@ -25,13 +26,18 @@ class EdgeSet(NamedTuple):
     num_nodes: int
     numbers: np.ndarray
     weight: np.ndarray
-    features: Any = None
+    features: AnArray | None = None
 
     @property
     def degree(self) -> np.ndarray:
         """[n] float64 sum of the weights that arrive at each node: its degree in a simple graph."""
         receivers = self.numbers % max(self.num_nodes, 1)
         return np.bincount(receivers, self.weight, self.num_nodes)
+
+    def matrix(self, values: np.ndarray) -> csr_array:
+        """Return a sparse [n, n] of values [m] of the edges, senders by receivers."""
+        ends = np.divmod(self.numbers, max(self.num_nodes, 1))
+        return csr_array((values, ends), shape=(self.num_nodes, self.num_nodes))
 
 
 @checked

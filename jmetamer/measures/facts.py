@@ -1,8 +1,10 @@
 """`Facts`: what is known of a reference beside its graph."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from jmetamer._base.arguments import AnArray
 
 
 class Facts(NamedTuple):
@@ -14,15 +16,15 @@ class Facts(NamedTuple):
       entry_weights: W [d, m] of a network that sees its features X only as `X W`.
     """
 
-    labels: Any = None
-    train_mask: Any = None
-    entry_weights: Any = None
+    labels: AnArray | None = None
+    train_mask: AnArray | None = None
+    entry_weights: AnArray | None = None
 
 
 NOTHING = Facts()
 
 
-def known_labels(facts: Facts, num_nodes: int) -> np.ndarray | None:
+def labels_of_nodes(facts: Facts, num_nodes: int) -> np.ndarray | None:
     """Return the classes [n] of the nodes, or None where they are not known of these nodes.
 
     Args:
@@ -30,7 +32,7 @@ def known_labels(facts: Facts, num_nodes: int) -> np.ndarray | None:
       num_nodes: n.
 
     Example:
-      >>> known_labels(Facts(labels=[0, 1]), 2), known_labels(Facts(), 2)
+      >>> labels_of_nodes(Facts(labels=[0, 1]), 2), labels_of_nodes(Facts(), 2)
       (array([0, 1]), None)
     """
     if facts.labels is None or np.shape(facts.labels) != (num_nodes,):

@@ -4,6 +4,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.colors import ranks_of_rows
 from jmetamer.measures.edge_set import EdgeSet
 from jmetamer.measures.random_edges import edge_measure
 
@@ -67,11 +68,9 @@ def _refined(colors: np.ndarray) -> np.ndarray:
     _, n, _ = colors.shape
     base = int(colors.max()) + 1
     # [2, u, v, w]: the colors of (u, w) and of (w, v) as one number.
-    seen = np.sort(colors[:, :, None, :] * base + colors.transpose(0, 2, 1)[:, None, :, :], axis=-1)
-    rows = np.concatenate([colors[..., None], seen], axis=-1).reshape(-1, n + 1)
-    # Rows of bytes are ranked in one sort; np.unique along an axis sorts them field by field.
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * (n + 1))))
-    return np.unique(whole, return_inverse=True)[1].reshape(colors.shape)
+    pairs = colors[:, :, None, :] * base + colors.transpose(0, 2, 1)[:, None, :, :]
+    rows = np.concatenate([colors[..., None], np.sort(pairs, axis=-1)], axis=-1).reshape(-1, n + 1)
+    return ranks_of_rows(rows).reshape(colors.shape)
 
 
 FOLKLORE_WL_MEASURES = (

@@ -9,7 +9,7 @@ the part of harm at which the network kept its class is the one to compare metam
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -80,19 +80,19 @@ def harm_outcomes(
       >>> [HARM_OUTCOMES[code] for code in found.outcome[0].tolist()]
       ['kept right', 'harmful', 'repaired']
     """
-    given = (reference_labels, metamer_labels, reference_classes, metamer_classes)
-    before, after, class_before, class_after = (np.asarray(one) for one in given)
-    shapes = [np.shape(one) for one in given]
+    arrays = (reference_labels, metamer_labels, reference_classes, metamer_classes)
+    before, after, class_before, class_after = (np.asarray(one) for one in arrays)
+    shapes = [np.shape(one) for one in arrays]
     nodes, count = before.shape[-1:], after.shape[:1]
     if shapes != [nodes, count + nodes] * 2 or before.ndim != 1 or not before.size:
         raise InputError(
             f"labels and classes have the shapes {shapes}; [n], [b, n], [n] and [b, n] of the same "
             "n nodes, at least one, and b metamers are needed."
         )
-    known = np.minimum(before, class_before) > IMPOSSIBLE
-    known = known & (np.minimum(after, class_after) > IMPOSSIBLE)
+    defined = np.minimum(before, class_before) > IMPOSSIBLE
+    defined = defined & (np.minimum(after, class_after) > IMPOSSIBLE)
     codes = 2 * (class_before != before) + (class_after != after)
-    return harm_of(np.where(known, codes, _UNKNOWN), class_after == class_before)
+    return harm_of(np.where(defined, codes, _UNKNOWN), class_after == class_before)
 
 
 @checked
@@ -119,7 +119,7 @@ def harm_of(outcome: Numbers, same_class: Numbers) -> Harm:
     return Harm(harmful, repaired, still, kept, unseen, codes, same)
 
 
-def unseen_harm(*arguments: Any, **options: Any) -> Harm:
+def unseen_harm(*arguments: object, **options: object) -> Harm:
     """Refuse: what it called harmful counted repairs; `harm_outcomes` tells them apart."""
     raise InputError(
         "`unseen_harm` is no longer there: it counted repairs as harm. Use `harm_outcomes` with "

@@ -1,14 +1,15 @@
 """How many edges link nodes of one class, and how that changes in metamers of the structure."""
 
 import functools
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.facts import Facts, known_labels
+from jmetamer.measures.facts import Facts, labels_of_nodes
 from jmetamer.measures.measure import EDGE_KINDS
 from jmetamer.measures.random_edges import edge_measure, mean_over_random_edges
 
@@ -50,16 +51,16 @@ def homophily(edges: EdgeSet, labels: Numbers) -> Homophily:
       >>> round(found.edge, 6), found.chance, round(found.adjusted, 6)
       (0.666667, 0.5, 0.333333)
     """
-    given = np.asarray(labels)
-    if given.shape != (edges.num_nodes,):
+    values = np.asarray(labels)
+    if values.shape != (edges.num_nodes,):
         raise InputError(
-            f"`labels` has shape {given.shape}; one class for each of {edges.num_nodes} nodes is "
+            f"`labels` has shape {values.shape}; one class for each of {edges.num_nodes} nodes is "
             "needed"
         )
     total = edges.weight.sum()
     if not total or not np.isfinite(total):
         return Homophily(float("nan"), float("nan"), float("nan"))
-    names, classes = np.unique(given, return_inverse=True)
+    names, classes = np.unique(values, return_inverse=True)
     one, other = (classes[ends] for ends in np.divmod(edges.numbers, edges.num_nodes))
     same = float(edges.weight[one == other].sum() / total)
     shares = [np.bincount(ends, edges.weight, names.size) / total for ends in (one, other)]
@@ -69,7 +70,7 @@ def homophily(edges: EdgeSet, labels: Numbers) -> Homophily:
     return Homophily(same, chance, adjusted)
 
 
-def homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet) -> float:
+def homophily_change(labels: AnArray, reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return `|h - h'|` of the edge homophily, in [0, 1]; NaN where one of them has no edges.
 
     Args:
@@ -85,7 +86,7 @@ def homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet) -> float
     return abs(homophily(reference, labels).edge - homophily(metamer, labels).edge)
 
 
-def adjusted_homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet) -> float:
+def adjusted_homophily_change(labels: AnArray, reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return `|a - a'|` of the adjusted homophily, from 0 up; NaN where one of them has none.
 
     Args:
@@ -102,23 +103,19 @@ def adjusted_homophily_change(labels: Any, reference: EdgeSet, metamer: EdgeSet)
 
 
 def _labels(reference: EdgeSet, facts: Facts) -> np.ndarray | None:
-    labels = known_labels(facts, reference.num_nodes)
+    labels = labels_of_nodes(facts, reference.num_nodes)
     return None if labels is None or (labels < 0).any() else labels
 
 
-def _edge_chance(labels: Any, reference: EdgeSet) -> float:
-    return mean_over_random_edges(functools.partial(homophily_change, labels), reference)
-
-
-def _adjusted_chance(labels: Any, reference: EdgeSet) -> float:
-    return mean_over_random_edges(functools.partial(adjusted_homophily_change, labels), reference)
+def _chance(change: Callable[..., float], labels: AnArray, reference: EdgeSet) -> float:
+    return mean_over_random_edges(functools.partial(change, labels), reference)
 
 
 HOMOPHILY_MEASURES = (
     edge_measure(
         name="structure/homophily",
         function=homophily_change,
-        chance=_edge_chance,
+        chance=functools.partial(_chance, homophily_change),
         applies_to=EDGE_KINDS,
         permutation="joint",
         formula="|h - h'|, h the share of the weight of edges within one class of labels",
@@ -128,7 +125,7 @@ HOMOPHILY_MEASURES = (
     edge_measure(
         name="structure/adjusted_homophily",
         function=adjusted_homophily_change,
-        chance=_adjusted_chance,
+        chance=functools.partial(_chance, adjusted_homophily_change),
         high=float("inf"),
         applies_to=EDGE_KINDS,
         permutation="joint",

@@ -63,13 +63,9 @@ def match_statistics(reference: MatchForms, other: MatchForms) -> jax.Array:
     """
     silent = ~(reference.plain.any() & other.plain.any())
     snr = snr_db(relative_squared_error(reference.plain, other.plain))
-    values = jnp.stack(
-        [
-            _correlation(reference.ranked, other.ranked),
-            _correlation(reference.centered, other.centered),
-            jnp.where(silent, 0.0, snr),
-        ]
-    )
+    ranked = _correlation(reference.ranked, other.ranked)
+    centered = _correlation(reference.centered, other.centered)
+    values = jnp.stack([ranked, centered, jnp.where(silent, 0.0, snr)])
     return jnp.where(jnp.isfinite(other.plain).all(), values, jnp.nan)
 
 

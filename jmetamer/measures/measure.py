@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import checked
-from jmetamer.measures.edge_set import edge_set
+from jmetamer._base.arguments import AnArray, checked
+from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.facts import Facts
 
 Permutation = Literal["joint", "separate"]
@@ -61,7 +61,7 @@ class Measure:
     """
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., AnArray]
     chance: Callable[..., float]
     null: str
     low: float
@@ -73,10 +73,10 @@ class Measure:
     reads: Reads = "features"
     default: bool = True
     may_be_missing: bool = False
-    prepare: Callable[[Any, Facts], Any] | None = None
+    prepare: Callable[..., object] | None = None
     max_nodes: int | None = None
 
-    def given(self, reference: Any, facts: Facts) -> "Measure | None":
+    def given(self, reference: EdgeSet | AnArray, facts: Facts) -> "Measure | None":
         """Return this measure with what it needs to know filled in.
 
         Args:
@@ -90,13 +90,13 @@ class Measure:
             return None
         if self.prepare is None:
             return self
-        known = self.prepare(reference, facts)
-        if known is None:
+        data = self.prepare(reference, facts)
+        if data is None:
             return None
         return dataclasses.replace(
             self,
-            function=jax.tree_util.Partial(self.function, known),
-            chance=functools.partial(self.chance, known),
+            function=jax.tree_util.Partial(self.function, data),
+            chance=functools.partial(self.chance, data),
             prepare=None,
         )
 
@@ -106,8 +106,8 @@ class Measure:
 
         A `Partial` in a `Partial` would hold them as what a program is compiled for.
         """
-        known = self.function
-        return known if isinstance(known, jax.tree_util.Partial) else jax.tree_util.Partial(known)
+        function, tree = self.function, jax.tree_util.Partial
+        return function if isinstance(function, tree) else tree(function)
 
     def chance_at(self, reference: jraph.GraphsTuple) -> float:
         """Return the chance level for a reference graph, whatever of it the measure reads.

@@ -1,6 +1,6 @@
 """The null-distribution test: does a metamer match better than random pairs of references do?"""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -221,13 +221,13 @@ def null_test_of(
     )
 
 
-def _perfect(dtype: Any) -> jax.Array:
+def _perfect(dtype: np.dtype) -> jax.Array:
     """Return [3] statistics of two vectors that are equal up to round-off."""
     error = _ROUND_OFF * float(jnp.finfo(dtype).eps)
     return jnp.array([1 - error, 1 - error, -20 * np.log10(error)], dtype)
 
 
-def _constant(target: np.ndarray, dtype: Any) -> bool:
+def _constant(target: np.ndarray, dtype: np.dtype) -> bool:
     """Whether all entries are equal up to round-off."""
     slack = _ROUND_OFF * float(jnp.finfo(dtype).eps) * np.abs(target).max(initial=0)
     return bool(np.ptp(target) <= slack)
@@ -292,19 +292,19 @@ def _at(forms: MatchForms, index: jax.Array | slice | int) -> MatchForms:
     return jax.tree.map(lambda form: form[index], forms)
 
 
-def _flattened(reference: Any, metamers: Any, others: Any) -> tuple[jax.Array, ...]:
+def _flattened(reference: AnArray, metamers: AnArray, others: AnArray) -> tuple[jax.Array, ...]:
     """Return the activations as vectors [q], [b, q] and [r, q] of one floating-point type."""
-    given = [narrowed(jnp.asarray(array)) for array in (reference, metamers, others)]
-    shape = given[0].shape
-    if any(array.shape[1:] != shape or array.ndim == 0 for array in given[1:]) or 0 in shape:
+    arrays = [narrowed(jnp.asarray(array)) for array in (reference, metamers, others)]
+    shape = arrays[0].shape
+    if any(array.shape[1:] != shape or array.ndim == 0 for array in arrays[1:]) or 0 in shape:
         raise InputError(
-            f"`metamers` has shape {given[1].shape}, `others` {given[2].shape} and `reference` "
+            f"`metamers` has shape {arrays[1].shape}, `others` {arrays[2].shape} and `reference` "
             f"{shape}; the first two need one axis more than the reference, and all the same "
             "entries, at least one."
         )
-    _check_finite("reference", given[0])
-    dtype = jnp.result_type(jnp.float32, *given)
-    first, *rest = (array.astype(dtype) for array in given)
+    _check_finite("reference", arrays[0])
+    dtype = jnp.result_type(jnp.float32, *arrays)
+    first, *rest = (array.astype(dtype) for array in arrays)
     return first.ravel(), *(array.reshape(len(array), first.size) for array in rest)
 
 

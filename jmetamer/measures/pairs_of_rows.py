@@ -1,10 +1,11 @@
 """What is computed of all pairs of rows of features: inner products and distances."""
 
-from typing import Any
+from types import ModuleType
 
 import jax
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
 
@@ -35,7 +36,7 @@ def check_pairs(name: str, features: jax.Array | np.ndarray) -> int:
     return count
 
 
-def inner_products(left: Any, right: Any) -> Any:
+def inner_products(left: AnArray, right: AnArray) -> AnArray:
     """Return <x_i, y_j> [n, m] in full precision, also on devices that would round the factors.
 
     Args:
@@ -50,7 +51,7 @@ def inner_products(left: Any, right: Any) -> Any:
         return left @ right.T
 
 
-def squared_distances(left: Any, right: Any) -> Any:
+def squared_distances(left: AnArray, right: AnArray) -> AnArray:
     """Return |x_i - y_j|^2 [n, m]; exactly 0 where rounding could have made it up.
 
     Args:
@@ -68,7 +69,7 @@ def squared_distances(left: Any, right: Any) -> Any:
     return squares * ~(squares <= 16 * np.finfo(left.dtype).eps * total)
 
 
-def median_of_positive(values: Any, xp: Any) -> Any:
+def median_of_positive(values: AnArray, xp: ModuleType) -> AnArray:
     """Return the median of the values above 0; 1 where there are none.
 
     Found by halving the interval in which it lies, bit by bit: a sort of all pairs would take most
@@ -91,7 +92,7 @@ def median_of_positive(values: Any, xp: Any) -> Any:
     whole = {2: xp.int16, 4: xp.int32, 8: xp.int64}[values.dtype.itemsize]
     bits = jax.lax.bitcast_convert_type(values, whole)
 
-    def halved(_: int, bounds: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halved(_: int, bounds: tuple[AnArray, AnArray]) -> tuple[AnArray, AnArray]:
         low, high = bounds
         middle = low + (high - low) // 2
         enough = xp.stack([(bits <= each).sum() for each in middle]) > ranks

@@ -1,12 +1,12 @@
 """Agreement of the classes predicted for a metamer and for its reference."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Matrix, Numbers, checked
+from jmetamer._base.arguments import AnArray, Matrix, Numbers, checked
 from jmetamer._base.errors import InputError
 
 UNREAD = -1  # in place of a class where logits are not finite
@@ -142,7 +142,7 @@ def prediction_agreement(
     )
 
 
-def predicted_classes(logits: Any) -> np.ndarray:
+def predicted_classes(logits: AnArray) -> np.ndarray:
     """Return the class with the largest logit, the lowest of several; UNREAD where not finite.
 
     Args:
@@ -161,7 +161,7 @@ def predicted_classes(logits: Any) -> np.ndarray:
     return np.where(finite, values.argmax(-1), UNREAD)
 
 
-def class_recognition(reference_classes: Any, metamer_classes: Any) -> PredictionAgreement:
+def class_recognition(reference_classes: AnArray, metamer_classes: AnArray) -> PredictionAgreement:
     """Compare predicted classes of many metamers with those of the reference.
 
     Args:
@@ -189,7 +189,7 @@ def class_recognition(reference_classes: Any, metamer_classes: Any) -> Predictio
     return PredictionAgreement(agreement, chance, kappa, undefined.astype(bool))
 
 
-def _chosen_nodes(nodes: Any, num_nodes: int) -> np.ndarray:
+def _chosen_nodes(nodes: AnArray | None, num_nodes: int) -> np.ndarray:
     chosen = np.arange(num_nodes) if nodes is None else np.asarray(nodes)
     if chosen.dtype == bool:
         if chosen.shape != (num_nodes,):

@@ -1,14 +1,15 @@
 """What a classifier that sees no edges reads in the features of metamers."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
-from jmetamer.measures.facts import Facts, known_labels
+from jmetamer.measures.facts import Facts, labels_of_nodes
 from jmetamer.measures.features import feature_measure, unless_nonfinite
 
 _ROUND_OFF = 1e-5  # of scores in float32
@@ -31,16 +32,16 @@ class RidgeProbe:
       [0, 1]
     """
 
-    def __init__(self, features: Any, labels: Any, alpha: float = 1.0) -> None:
-        rows, given = np.asarray(features, np.float64), np.asarray(labels)
-        if rows.ndim != 2 or given.shape != rows.shape[:1] or not given.size:
+    def __init__(self, features: AnArray, labels: AnArray, alpha: float = 1.0) -> None:
+        rows, truth = np.asarray(features, np.float64), np.asarray(labels)
+        if rows.ndim != 2 or truth.shape != rows.shape[:1] or not truth.size:
             raise InputError(
-                f"`labels` has shape {given.shape} and `features` {rows.shape}; one class for each "
+                f"`labels` has shape {truth.shape} and `features` {rows.shape}; one class for each "
                 "row of [n, d], at least one, is needed"
             )
         if not alpha > 0:
             raise InputError(f"`alpha` is {alpha}; allowed: above 0, so that the fit is unique")
-        self.classes, place = np.unique(given, return_inverse=True)
+        self.classes, place = np.unique(truth, return_inverse=True)
         targets = 2 * np.eye(self.classes.size)[place] - 1
         centered = rows - rows.mean(axis=0)
         aimed = targets - targets.mean(axis=0)
@@ -53,7 +54,7 @@ class RidgeProbe:
             self.slope = np.linalg.solve(products, centered.T @ aimed)
         self.offset = targets.mean(axis=0) - rows.mean(axis=0) @ self.slope
 
-    def classes_of(self, features: Any) -> np.ndarray:
+    def classes_of(self, features: AnArray) -> np.ndarray:
         """Return the class of each row.
 
         Args:
@@ -78,7 +79,7 @@ class Probe(NamedTuple):
     place: jax.Array
 
 
-def fitted_probe(reference: Any, facts: Facts) -> Probe | None:
+def fitted_probe(reference: AnArray, facts: Facts) -> Probe | None:
     """Return a `RidgeProbe` fitted on the training nodes, which reads all other nodes.
 
     Without training nodes it is fitted on all nodes with a label, and reads what it is fitted on;
@@ -98,19 +99,19 @@ def fitted_probe(reference: Any, facts: Facts) -> Probe | None:
       [-1, 0, -1]
     """
     rows = np.asarray(reference, np.float64)
-    labels = known_labels(facts, len(rows))
+    labels = labels_of_nodes(facts, len(rows))
     if labels is None:
         return None
-    known = labels >= 0
-    trained = known if facts.train_mask is None else known & np.asarray(facts.train_mask, bool)
-    fitted = trained if trained.any() else known
+    labeled = labels >= 0
+    trained = labeled if facts.train_mask is None else labeled & np.asarray(facts.train_mask, bool)
+    fitted = trained if trained.any() else labeled
     if np.unique(labels[fitted]).size < 2:
         return None
-    others = known & ~fitted
+    others = labeled & ~fitted
     probe = RidgeProbe(rows[fitted], labels[fitted])
     place = np.searchsorted(probe.classes, labels)
     place = np.where(np.isin(labels, probe.classes), place, -2)
-    place = np.where(others if others.any() else known, place, -1)
+    place = np.where(others if others.any() else labeled, place, -1)
     return Probe(
         jnp.asarray(probe.slope, jnp.float32),
         jnp.asarray(probe.offset, jnp.float32),
@@ -159,12 +160,12 @@ def probe_chance(probe: Probe, reference: np.ndarray) -> float:
       -0.5
     """
     place = np.asarray(probe.place)
-    found = np.asarray(_read(probe, jnp.asarray(reference, jnp.float32)))
+    predicted = np.asarray(_read(probe, jnp.asarray(reference, jnp.float32)))
     read = place != -1
     count = probe.offset.size
-    taken = np.bincount(found, minlength=count) / len(found)
-    asked = np.bincount(place[place >= 0], minlength=count) / read.sum()
-    return float(taken @ asked - np.mean(found[read] == place[read]))
+    frequency = np.bincount(predicted, minlength=count) / len(predicted)
+    expected = np.bincount(place[place >= 0], minlength=count) / read.sum()
+    return float(frequency @ expected - np.mean(predicted[read] == place[read]))
 
 
 def _read(probe: Probe, rows: jax.Array) -> jax.Array:

@@ -11,6 +11,16 @@ from jmetamer.measures.measure import Measure
 
 RANDOM_EDGES = "the reference's edges between pairs of nodes drawn at random"
 _DRAWS, _SEED = 32, 0
+_edge_measure = functools.partial(
+    Measure,
+    null=RANDOM_EDGES,
+    low=0.0,
+    high=1.0,
+    symmetric=True,
+    applies_to=("simple_edges",),
+    permutation="separate",
+    reads="edges",
+)
 
 
 def mean_over_random_edges(
@@ -49,17 +59,8 @@ def edge_measure(function: Callable[..., float], *, draws: int = _DRAWS, **field
       >>> edge_measure(lambda one, other: 0.0, name="structure/none", formula="0").applies_to
       ('simple_edges',)
     """
-    usual: dict[str, Any] = {
-        "chance": functools.partial(mean_over_random_edges, function, draws=draws),
-        "null": RANDOM_EDGES,
-        "low": 0.0,
-        "high": 1.0,
-        "symmetric": True,
-        "applies_to": ("simple_edges",),
-        "permutation": "separate",
-        "reads": "edges",
-    }
-    return Measure(function=function, **usual | fields)
+    fields.setdefault("chance", functools.partial(mean_over_random_edges, function, draws=draws))
+    return _edge_measure(function=function, **fields)
 
 
 def random_edges(rng: np.random.Generator, reference: EdgeSet) -> EdgeSet:

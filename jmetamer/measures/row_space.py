@@ -1,11 +1,10 @@
 """Deviations inside and outside of what the first weights of a network can see of features."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.precision import highest_precision
 from jmetamer.geometry import row_space as geometry
 from jmetamer.measures.facts import Facts
@@ -71,7 +70,7 @@ def outside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array
     return jnp.where(total == 0, 0.0, share)
 
 
-def row_space(reference: Any, facts: Facts) -> jax.Array | None:
+def row_space(reference: AnArray, facts: Facts) -> jax.Array | None:
     """Return a basis [d, r] of what a network sees of features, None where it sees all or nothing.
 
     Args:
@@ -90,18 +89,18 @@ def row_space(reference: Any, facts: Facts) -> jax.Array | None:
     return jnp.asarray(basis, jnp.float32) if 0 < basis.shape[1] < width else None
 
 
-def _split(rows: Any, basis: Any) -> tuple[Any, Any]:
+def _split(rows: AnArray, basis: AnArray) -> tuple[AnArray, AnArray]:
     """Return `X Q` [n, r], what is inside, and `X (I - P)` [n, d], with JAX or NumPy."""
     with highest_precision():
         inside = rows @ basis
         return inside, rows - inside @ basis.T
 
 
-def _inside_chance(basis: Any, reference: np.ndarray) -> float:
+def _inside_chance(basis: AnArray, reference: np.ndarray) -> float:
     return normalized_euclidean_chance(np.asarray(reference) @ np.asarray(basis))
 
 
-def _outside_chance(basis: Any, reference: np.ndarray) -> float:
+def _outside_chance(basis: AnArray, reference: np.ndarray) -> float:
     inside, outside = _split(np.asarray(reference), np.asarray(basis))
     if np.linalg.norm(outside) <= _ROUND_OFF * np.linalg.norm(inside):
         return 0.0

@@ -60,9 +60,7 @@ def _change(
 
 
 def _adjacency(edges: EdgeSet) -> scipy.sparse.csr_array:
-    n = edges.num_nodes
-    one, other = np.divmod(edges.numbers, max(n, 1))
-    table = scipy.sparse.csr_array((np.ones(one.size, np.int64), (one, other)), shape=(n, n))
+    table = edges.matrix(np.ones(edges.numbers.size, np.int64))
     return ((table + table.T) > 0).astype(np.int64)
 
 

@@ -127,7 +127,7 @@ def success_bits(
       >>> bits.success
       array([ True, False, False])
     """
-    given = {
+    arguments = {
         "squared_error": squared_error,
         "worst_node_error": worst_node_error,
         "agreement": agreement,
@@ -136,7 +136,7 @@ def success_bits(
         "renamed": renamed,
         "p_value": p_value,
     }
-    values = {name: np.asarray(each) for name, each in given.items() if each is not None}
+    values = {name: np.asarray(each) for name, each in arguments.items() if each is not None}
     _check(values)
     distances = [values[name] for name in ("feature_distance", "edge_distance") if name in values]
     tested = p_value is not None

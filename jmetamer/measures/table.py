@@ -49,7 +49,7 @@ MEASURES: dict[str, Measure] = {
     )
 }
 
-_WORDS = {"simple_edges": "edges", "edge_weights": "edge weights"}
+_PHRASES = {"simple_edges": "edges", "edge_weights": "edge weights"}
 
 
 @checked
@@ -121,17 +121,17 @@ def ready(
         read["features"] = np.asarray(reference.nodes)
         if any(m.reads == "edges" and (m.prepare or m.max_nodes) for m in measures):
             read["edges"] = edge_set(reference)
-    found = {measure.name: measure.given(read[measure.reads], facts) for measure in measures}
-    missing = [name for name, measure in found.items() if measure is None]
+    prepared = {measure.name: measure.given(read[measure.reads], facts) for measure in measures}
+    missing = [name for name, measure in prepared.items() if measure is None]
     if missing and asked_for:
-        known = [name for name, value in facts._asdict().items() if value is not None]
+        held = [name for name, value in facts._asdict().items() if value is not None]
         raise InputError(
             f"`names` asks for {missing[0]!r}, which does not apply to this reference with what "
-            f"`facts` hold, {' and '.join(known) or 'nothing'}; it is a measure of "
+            f"`facts` hold, {' and '.join(held) or 'nothing'}; it is a measure of "
             f"{MEASURES[missing[0]].formula}. Give what it needs, or leave it out"
         )
-    return tuple(measure for measure in found.values() if measure is not None)
+    return tuple(measure for measure in prepared.values() if measure is not None)
 
 
 def _listed(kinds: Sequence[str]) -> str:
-    return " and ".join(_WORDS.get(kind, f"{kind} features") for kind in kinds)
+    return " and ".join(_PHRASES.get(kind, f"{kind} features") for kind in kinds)

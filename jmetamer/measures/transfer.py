@@ -1,7 +1,7 @@
 """Who else reads a model's metamers: shared recognition, and what seed and architecture take."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.seed_interval import KAPPA, SeedSummary, seed_summary
 
+_Kappa = Mapping[str, AnArray]  # of the judges of each architecture
 DIFFERENCE_RANGE = (-2.0, 2.0)  # kappa lies in [-1, 1]
 
 
@@ -59,7 +60,7 @@ class Transfer(NamedTuple):
 
 @checked
 def transfer(
-    kappa: Mapping[str, Any],
+    kappa: _Kappa,
     own: str,
     maker_seeds: Sequence[int],
     judge_seeds: Mapping[str, Sequence[int]],
@@ -67,7 +68,7 @@ def transfer(
     passed: AnArray | None = None,
     alike: bool = True,
     level: float = 0.95,
-    control: Mapping[str, Any] | None = None,
+    control: _Kappa | None = None,
 ) -> Transfer:
     """Summarize how judges read the metamers that models of one architecture made.
 
@@ -143,23 +144,29 @@ def transfer(
 
 
 def _foreign_judges(
-    makers: np.ndarray, kappa: Mapping[str, Any], own: str, judge_seeds: Mapping[str, Sequence[int]]
+    makers: np.ndarray,
+    kappa: _Kappa,
+    own: str,
+    judge_seeds: Mapping[str, Sequence[int]],
 ) -> dict[str, np.ndarray]:
     """Return architecture -> [m, j] whether a judge is of another seed than a maker."""
-    found = {}
+    foreign = {}
     for name in kappa:
         seeds = np.asarray(judge_seeds[name]) if name in judge_seeds else np.zeros(0)
-        foreign = found[name] = makers[:, None] != seeds
-        if name != own and not foreign.any(1).all():
+        differs = foreign[name] = makers[:, None] != seeds
+        if name != own and not differs.any(1).all():
             raise InputError(
                 f"`judge_seeds` of {name!r} are {seeds.tolist()}; seed "
-                f"{makers[~foreign.any(1)][0]} of the maker has no judge of another seed there."
+                f"{makers[~differs.any(1)][0]} of the maker has no judge of another seed there."
             )
-    return found
+    return foreign
 
 
 def _by_judge(
-    argument: str, kappa: Mapping[str, Any], foreign: Mapping[str, np.ndarray], counts: np.ndarray
+    argument: str,
+    kappa: _Kappa,
+    foreign: Mapping[str, np.ndarray],
+    counts: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return architecture -> [m] mean over the judges of other seeds and metamers that count."""
     return {
@@ -169,8 +176,8 @@ def _by_judge(
 
 
 def _paired(
-    kappa: Mapping[str, Any],
-    control: Mapping[str, Any],
+    kappa: _Kappa,
+    control: _Kappa,
     others: Sequence[str],
     foreign: Mapping[str, np.ndarray],
     counts: np.ndarray,
@@ -200,7 +207,7 @@ def _paired(
     return Paired(difference, **mean_of, num_pairs=int(counts.sum()), by_judge=by_judge)
 
 
-def _counted(passed: Any, example: Any, num_makers: int) -> np.ndarray:
+def _counted(passed: AnArray | None, example: AnArray, num_makers: int) -> np.ndarray:
     """Return [m, b] bool, the metamers that count."""
     num_metamers = np.shape(example)[-1] if np.ndim(example) else 0
     if passed is None:

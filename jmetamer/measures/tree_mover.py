@@ -67,13 +67,11 @@ def tree_movers_distance(
     roots, below = [*blanks], [_below(edges) for edges in (reference, metamer)]
     moved = between
     for weight in levels:
-        moved, blanks = (
-            between + weight * _between_children(moved, blanks, below),
-            [
-                root + weight * np.array([blank[nodes].sum() for nodes in neighbors])
-                for root, blank, neighbors in zip(roots, blanks, below, strict=True)
-            ],
-        )
+        moved = between + weight * _between_children(moved, blanks, below)
+        blanks = [
+            root + weight * np.array([blank[nodes].sum() for nodes in neighbors])
+            for root, blank, neighbors in zip(roots, blanks, below, strict=True)
+        ]
     return _assigned(moved, *blanks)
 
 
@@ -129,7 +127,7 @@ def _check(reference: EdgeSet, metamer: EdgeSet) -> None:
                 "neighbors of every two nodes are assigned to each other. Compare larger graphs by "
                 "'structure/weisfeiler_leman'"
             )
-    shapes = [np.shape(edges.features) for edges in (reference, metamer)]
+    shapes = [np.asarray(edges.features).shape for edges in (reference, metamer)]
     sizes = (reference.num_nodes, metamer.num_nodes)
     if any(len(s) != 2 or s[0] != n for s, n in zip(shapes, sizes, strict=True)) or (
         shapes[0][1] != shapes[1][1]
