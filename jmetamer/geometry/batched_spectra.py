@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
-from jmetamer.geometry.spectrum import ROUND_OFF, Spectrum, compress_rows, numerical_rank
+from jmetamer.geometry.spectrum import ROUND_OFF, Spectrum, assemble, compress_rows, numerical_rank
 from jmetamer.geometry.volume import after_activation, restricted_change
 
 
@@ -27,23 +27,23 @@ def batched_singular_values(matrices: Sequence[np.ndarray]) -> list[np.ndarray]:
     places = defaultdict(list)
     for place, matrix in enumerate(matrices):
         places[np.shape(matrix)].append(place)
-    found: list[np.ndarray] = [np.zeros(0)] * len(matrices)
+    values: list[np.ndarray] = [np.zeros(0)] * len(matrices)
     for shape, members in places.items():
         if 0 in shape:
             continue
         stack = np.stack([np.asarray(matrices[place], np.float64) for place in members])
         for place, row in zip(members, np.linalg.svd(stack, compute_uv=False), strict=True):
-            found[place] = row
-    return found
+            values[place] = row
+    return values
 
 
 def spectra_of_values(
     values: Sequence[np.ndarray],
     num_outputs: int,
-    num_inputs: Any,
-    scale: Any,
-    structural_bound: Any,
-    saturation: Any = 0.0,
+    num_inputs: AnArray,
+    scale: AnArray,
+    structural_bound: AnArray,
+    saturation: AnArray = 0.0,
 ) -> Spectrum:
     """Return the spectra of b Jacobians from their singular values.
 
@@ -73,14 +73,28 @@ def spectra_of_values(
     scale, bound = np.asarray(scale, np.float64), np.asarray(structural_bound, np.int64)
     count = len(values)
     saturated = np.broadcast_to(np.asarray(saturation, np.float64), (count,))
-    for name, given in (("num_inputs", inputs), ("scale", scale), ("structural_bound", bound)):
-        if given.shape != (count,):
+    for name, array in (("num_inputs", inputs), ("scale", scale), ("structural_bound", bound)):
+        if array.shape != (count,):
             raise InputError(
-                f"`{name}` has shape {given.shape} for {count} spectra; give one entry for each."
+                f"`{name}` has shape {array.shape} for {count} spectra; give one entry for each."
             )
+    table = _padded(values, num_outputs, inputs)
+    bounds = zip(table, inputs, scale, bound, saturated, strict=True)
+    decisions = [
+        numerical_rank(
+            row[: min(num_outputs, p)], num_outputs, int(p), size, int(most), saturation=nats
+        )
+        for row, p, size, most, nats in bounds
+    ]
+    counted = np.arange(table.shape[1]) < np.array([one.rank for one in decisions])[:, None]
+    log_volume = np.sum(np.log(np.where(counted, table, 1.0)), axis=1)
+    return assemble(table, decisions, log_volume, inputs, num_outputs)
+
+
+def _padded(values: Sequence[np.ndarray], num_outputs: int, inputs: np.ndarray) -> np.ndarray:
+    """Return [b, k] values, zeros beyond the last given of each and NaN beyond its matrix."""
     sizes = np.minimum(num_outputs, inputs)
-    table = np.full((count, int(sizes.max(initial=0))), np.nan)
-    decisions = []
+    table = np.full((len(values), int(sizes.max(initial=0))), np.nan)
     for i, (row, size) in enumerate(zip(values, sizes, strict=True)):
         if len(row) > size:
             raise InputError(
@@ -89,37 +103,15 @@ def spectra_of_values(
             )
         table[i, :size] = 0
         table[i, : len(row)] = row
-        decisions.append(
-            numerical_rank(
-                table[i, :size],
-                num_outputs,
-                int(inputs[i]),
-                scale[i],
-                int(bound[i]),
-                saturation=saturated[i],
-            )
-        )
-    rank, low, high, certified, cutoff, gap = (
-        np.array(column) for column in zip(*decisions, strict=True)
-    )
-    counted = np.arange(table.shape[1]) < rank[:, None]
-    return Spectrum(
-        singular_values=table,
-        rank=rank.astype(np.int32),
-        rank_low=low.astype(np.int32),
-        rank_high=high.astype(np.int32),
-        certified=certified,
-        cutoff=cutoff,
-        log_volume=np.sum(np.log(np.where(counted, table, 1.0)), axis=1),
-        log_volume_error=np.zeros(count),
-        num_inputs=inputs,
-        num_outputs=np.full(count, num_outputs, np.int64),
-        gap=gap,
-    )
+    return table
 
 
 def spectra_after(
-    jacobians: Sequence[Any], before: Spectrum, log_derivatives: Any, *, saturation: Any = 0.0
+    jacobians: Sequence[AnArray],
+    before: Spectrum,
+    log_derivatives: AnArray,
+    *,
+    saturation: AnArray = 0.0,
 ) -> Spectrum:
     """Return the spectra of D J for D = diag(sigma'(z)), given those of J.
 
@@ -165,13 +157,7 @@ def spectra_after(
     rows = [one * row[:, None] for one, row in zip(small, active, strict=True)]
     whole = np.asarray(active.all(axis=1))
     plain = np.asarray((np.where(active, logs, 0.0) == 0).all(axis=1))
-    kept_values = list(values)
-    for place, found in zip(
-        np.flatnonzero(~whole & ~plain),
-        batched_singular_values([rows[i] for i in np.flatnonzero(~whole & ~plain)]),
-        strict=True,
-    ):
-        kept_values[place] = found
+    kept_values = _of_active_rows(values, rows, np.flatnonzero(~whole & ~plain))
     bound = np.minimum(before.rank_high, active.sum(axis=1))
     size = ROUND_OFF * np.maximum(num_outputs, before.num_inputs)
     kept = spectra_of_values(
@@ -182,11 +168,9 @@ def spectra_after(
     low = np.where(whole, before.rank_low, np.minimum(low, bound))
     high = np.where(whole, before.rank_high, kept.rank_high)
     rank = np.where(whole, before.rank, np.clip(kept.rank, low, high))
-    volume = [
-        _volume(rows[i], logs[i], int(rank[i]), before.log_volume[i] if whole[i] else None,
-                kept_values[i])
-        for i in range(count)
-    ]  # fmt: skip
+    starts = [one if kept else None for one, kept in zip(before.log_volume, whole, strict=True)]
+    parts = zip(rows, logs, rank.tolist(), starts, kept_values, strict=True)
+    volume = [_volume(*part) for part in parts]
     own = spectra_of_values(values, num_outputs, before.num_inputs, np.zeros(count), rank)
     return own._replace(
         rank=rank.astype(np.int32),
@@ -198,12 +182,22 @@ def spectra_after(
     )
 
 
+def _of_active_rows(
+    values: Sequence[np.ndarray], rows: Sequence[np.ndarray], places: np.ndarray
+) -> list[np.ndarray]:
+    """Return the singular values of the active rows, computed anew at the places given."""
+    kept = list(values)
+    for i, row in zip(places, batched_singular_values([rows[i] for i in places]), strict=True):
+        kept[i] = row
+    return kept
+
+
 def _volume(
-    rows: np.ndarray, logs: np.ndarray, rank: int, known: float | None, values: np.ndarray
+    rows: np.ndarray, logs: np.ndarray, rank: int, start: float | None, values: np.ndarray
 ) -> float:
     """Return the log-volume of D J, from that of J or the singular values of its active rows."""
     active = logs > -np.inf
-    if known is None:
+    if start is None:
         with np.errstate(divide="ignore"):
-            known = float(np.sum(np.log(values[:rank])))
-    return float(known) + restricted_change(rows[active], logs[active], rank)
+            start = float(np.sum(np.log(values[:rank])))
+    return float(start) + restricted_change(rows[active], logs[active], rank)

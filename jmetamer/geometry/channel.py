@@ -1,10 +1,10 @@
 """The Jacobian as a Gaussian channel: information and effective dimension, at every rank."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Key, Natural, NonNegative, Numbers, Positive, checked
+from jmetamer._base.arguments import AnArray, Key, Natural, NonNegative, Numbers, Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.lanczos import Operator
 from jmetamer.geometry.stochastic_trace import (
@@ -142,7 +142,7 @@ def stochastic_channel(
     return Channel(*stochastic_trace(operator, size, functions, key=key, settings=settings))
 
 
-def _signal_to_noise(values: Any, input_std: float, noise_std: float) -> np.ndarray:
+def _signal_to_noise(values: AnArray, input_std: float, noise_std: float) -> np.ndarray:
     values = np.nan_to_num(np.asarray(values, np.float64), nan=0.0)
     if (values < 0).any() or np.isinf(values).any():
         raise InputError("`values` must be finite and not negative; give singular values.")

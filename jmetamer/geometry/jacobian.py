@@ -1,18 +1,18 @@
 """Dense Jacobians in float64 on the host, for targets with few outputs."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmetamer._base.arguments import Count, Numbers, checked
+from jmetamer._base.arguments import AnArray, Count, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 
-ArrayFunction = Callable[..., Any]
+ArrayFunction = Callable[..., jax.Array]
 
 
 class Linearization(NamedTuple):
@@ -27,8 +27,11 @@ class Linearization(NamedTuple):
     jacobian: np.ndarray
 
 
+Linearize = Callable[..., Linearization]
+
+
 @checked
-def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Callable[..., Linearization]:
+def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Linearize:
     """Build `linearize(x, *args)`, which compiles once for all points and arguments of a shape.
 
     J = d vec(F(x, *args)) / d vec(x), with vec in row-major order, by reverse mode: one pullback
@@ -60,7 +63,7 @@ def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Callable[..., L
     """
 
     @compile_function()
-    def compiled(x: jax.Array, args: tuple[Any, ...]) -> tuple[jax.Array, jax.Array]:
+    def compiled(x: jax.Array, args: tuple[object, ...]) -> tuple[jax.Array, jax.Array]:
         # Runs while tracing only, so the checks cost nothing after the first call with a shape.
         require_float64(function, x, args)
         value, pullback = jax.vjp(lambda point: function(point, *args).reshape(-1), x)
@@ -73,7 +76,7 @@ def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Callable[..., L
 
         return value, jax.lax.map(row, jnp.arange(value.size), batch_size=min(chunk, value.size))
 
-    def linearize(x: Any, *args: Any) -> Linearization:
+    def linearize(x: AnArray, *args: object) -> Linearization:
         with float64_on_host():
             value, jacobian = compiled(to_host(x, force=True), jax.tree.map(to_host, args))
             return Linearization(np.asarray(value), np.asarray(jacobian))
@@ -82,7 +85,9 @@ def linearizer(function: ArrayFunction, *, chunk: Count = 32) -> Callable[..., L
 
 
 @checked
-def dense_jacobian(function: ArrayFunction, x: Numbers, *args: Any, chunk: int = 32) -> np.ndarray:
+def dense_jacobian(
+    function: ArrayFunction, x: Numbers, *args: object, chunk: int = 32
+) -> np.ndarray:
     """Return the Jacobian of a function at one point.
 
     J_ij = d F_i / d x_j with both sides flattened in row-major order. Compiles at each call; for
@@ -107,7 +112,7 @@ def dense_jacobian(function: ArrayFunction, x: Numbers, *args: Any, chunk: int =
     return linearizer(function, chunk=chunk)(x, *args).jacobian
 
 
-def to_host(leaf: Any, *, force: bool = False) -> Any:
+def to_host(leaf: object, *, force: bool = False) -> AnArray:
     """Bring a leaf to the host, floats as float64; random keys pass as they are."""
     if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
@@ -117,7 +122,7 @@ def to_host(leaf: Any, *, force: bool = False) -> Any:
     return array
 
 
-def require_float64(function: ArrayFunction, x: jax.Array, args: tuple[Any, ...]) -> None:
+def require_float64(function: ArrayFunction, x: object, args: tuple[object, ...]) -> None:
     """Refuse a function whose derivative would not be a float64 number."""
     program, output = jax.make_jaxpr(function, return_shape=True)(x, *args)
     if not hasattr(output, "dtype"):
@@ -141,14 +146,11 @@ def require_float64(function: ArrayFunction, x: jax.Array, args: tuple[Any, ...]
             )
 
 
-def _casts(program: Any) -> Iterator[tuple[Any, Any]]:
+def _casts(program: object) -> Iterator[tuple[np.dtype, np.dtype]]:
     """Yield (from, to) of every change of dtype in a traced program and the programs inside it."""
-    for equation in program.eqns:
+    for equation in getattr(program, "eqns", ()):
         if equation.primitive.name == "convert_element_type":
             yield equation.invars[0].aval.dtype, equation.params["new_dtype"]
         for parameter in equation.params.values():
-            inner = parameter if isinstance(parameter, tuple | list) else [parameter]
-            for candidate in inner:
-                nested = getattr(candidate, "jaxpr", candidate)
-                if hasattr(nested, "eqns"):
-                    yield from _casts(nested)
+            for inner in parameter if isinstance(parameter, tuple | list) else [parameter]:
+                yield from _casts(getattr(inner, "jaxpr", inner))

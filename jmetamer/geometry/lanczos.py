@@ -1,12 +1,13 @@
 """Lanczos tridiagonalization of a symmetric operator, many start vectors at a time, in float64."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 import scipy.linalg
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
@@ -40,7 +41,7 @@ class Tridiagonalization(NamedTuple):
         return (self.length < steps) | (self.length >= self.size)
 
 
-def on_host(function: Callable[..., Any]) -> Operator:
+def on_host(function: Callable[[jax.Array], jax.Array]) -> Operator:
     """Turn a linear function of one vector, written with jax, into an operator on columns.
 
     It is compiled once for each number of columns and runs in float64 on the host.
@@ -90,7 +91,7 @@ def apply_checked(operator: Operator, columns: np.ndarray, rows: int) -> np.ndar
     return image
 
 
-def tridiagonalize(operator: Operator, start: Any, steps: int) -> Tridiagonalization:
+def tridiagonalize(operator: Operator, start: AnArray, steps: int) -> Tridiagonalization:
     """Run Lanczos with full reorthogonalization from every column of `start`.
 
     After m steps Q^T K Q = T, with Q an orthonormal basis of span{v, K v, ..., K^(m-1) v} and T

@@ -175,8 +175,7 @@ def _result(
     values: np.ndarray, error: np.ndarray, count: int, steps: int, converged: bool
 ) -> LeadingValues:
     """Pad with zeros: a random block wider than the rank proves that no further value exists."""
-    found, bound = np.zeros(count), np.zeros(count)
-    found[: len(values[:count])] = values[:count]
-    bound[: len(error[:count])] = error[:count]
+    parts = values[:count], error[:count]
+    padded, bound = (np.pad(part, (0, count - len(part))) for part in parts)
     noise = NEGLIGIBLE * values[:1].sum()
-    return LeadingValues(found, np.maximum(bound, noise), steps, converged)
+    return LeadingValues(padded, np.maximum(bound, noise), steps, converged)

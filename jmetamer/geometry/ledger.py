@@ -1,11 +1,11 @@
 """Ledgers over layers: where the dimension of the metamer set comes from, and the log-volume."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Numbers, checked
+from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.spectrum import Spectrum, spectrum_of
 
@@ -102,11 +102,11 @@ def rank_ledger(
     total, count = _sizes(spectra, num_inputs)
     low = np.stack([np.full(count, total), *(s.rank_low for s in spectra)]).astype(np.int64)
     high = np.stack([np.full(count, total), *(s.rank_high for s in spectra)]).astype(np.int64)
-    found = np.stack([np.full(count, total), *(s.rank for s in spectra)]).astype(np.int64)
+    ranks = np.stack([np.full(count, total), *(s.rank for s in spectra)]).astype(np.int64)
     high = np.minimum.accumulate(high, axis=0)
     low = np.maximum.accumulate(low[::-1], axis=0)[::-1]
     _require_falling(low, high)
-    rank = np.minimum.accumulate(np.clip(found, low, high), axis=0)
+    rank = np.minimum.accumulate(np.clip(ranks, low, high), axis=0)
     certain = low == high
     loss = rank[:-1] - rank[1:]
     certified = certain[:-1] & certain[1:]
@@ -203,7 +203,7 @@ def volume_ledger(
     return VolumeLedger(change[0::2], change[1::2], ranks.linear, ranks.activation, volume[-1])
 
 
-def _spectra(cumulative: Sequence[Any]) -> list[Spectrum]:
+def _spectra(cumulative: Sequence[Spectrum | AnArray]) -> list[Spectrum]:
     spectra = [s if isinstance(s, Spectrum) else spectrum_of(s) for s in cumulative]
     return spectra + spectra[-1:] if len(spectra) % 2 else spectra
 

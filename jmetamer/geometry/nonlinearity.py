@@ -7,20 +7,19 @@ At a kink the value of `jax.nn` is kept: relu'(0) = 0, leaky_relu'(0) = 1.
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import scipy.special
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import unknown_name
 
-LogDerivative = Callable[[Any], np.ndarray]
+LogDerivative = Callable[[AnArray], np.ndarray]
 
 LEAKY_SLOPE = 0.01  # the default of jax.nn.leaky_relu
 
 
-def identity(z: Any) -> np.ndarray:
+def identity(z: AnArray) -> np.ndarray:
     """Return log|d z / dz| = 0.
 
     Example:
@@ -30,7 +29,7 @@ def identity(z: Any) -> np.ndarray:
     return np.zeros_like(_float64(z))
 
 
-def relu(z: Any) -> np.ndarray:
+def relu(z: AnArray) -> np.ndarray:
     """Return 0 where z > 0, else -inf (the unit is inactive and its row of the Jacobian zero).
 
     Example:
@@ -40,7 +39,7 @@ def relu(z: Any) -> np.ndarray:
     return np.where(_float64(z) > 0, 0.0, -np.inf)
 
 
-def leaky_relu(z: Any) -> np.ndarray:
+def leaky_relu(z: AnArray) -> np.ndarray:
     """Return 0 where z >= 0, else log 0.01.
 
     Example:
@@ -50,7 +49,7 @@ def leaky_relu(z: Any) -> np.ndarray:
     return np.where(_float64(z) >= 0, 0.0, math.log(LEAKY_SLOPE))
 
 
-def elu(z: Any) -> np.ndarray:
+def elu(z: AnArray) -> np.ndarray:
     """Return min(z, 0), for alpha = 1.
 
     Example:
@@ -60,7 +59,7 @@ def elu(z: Any) -> np.ndarray:
     return np.minimum(_float64(z), 0.0)
 
 
-def tanh(z: Any) -> np.ndarray:
+def tanh(z: AnArray) -> np.ndarray:
     """Return log(1 - tanh^2 z) = 2 (log 2 - |z| - log1p(exp(-2 |z|))).
 
     Example:
@@ -71,7 +70,7 @@ def tanh(z: Any) -> np.ndarray:
     return 2 * (math.log(2) - size - np.log1p(np.exp(-2 * size)))
 
 
-def sigmoid(z: Any) -> np.ndarray:
+def sigmoid(z: AnArray) -> np.ndarray:
     """Return log(s (1 - s)) = -|z| - 2 log1p(exp(-|z|)), with s = 1 / (1 + exp(-z)).
 
     Example:
@@ -82,7 +81,7 @@ def sigmoid(z: Any) -> np.ndarray:
     return -size - 2 * np.log1p(np.exp(-size))
 
 
-def softplus(z: Any) -> np.ndarray:
+def softplus(z: AnArray) -> np.ndarray:
     """Return log(1 / (1 + exp(-z))) = min(z, 0) - log1p(exp(-|z|)).
 
     Example:
@@ -93,7 +92,7 @@ def softplus(z: Any) -> np.ndarray:
     return np.minimum(z, 0.0) - np.log1p(np.exp(-np.abs(z)))
 
 
-def gelu_tanh(z: Any) -> np.ndarray:
+def gelu_tanh(z: AnArray) -> np.ndarray:
     """Return log|g'| of g = z s(2u), u = sqrt(2/pi) (z + 0.044715 z^3), the default of jax.nn.gelu.
 
     With s the logistic function, g' = s(2u) (1 + 2 z u' s(-2u)). It vanishes at z = -0.75246.
@@ -111,7 +110,7 @@ def gelu_tanh(z: Any) -> np.ndarray:
     return scipy.special.log_expit(2 * u) + bracket
 
 
-def gelu(z: Any) -> np.ndarray:
+def gelu(z: AnArray) -> np.ndarray:
     """Return log|g'| of g = z Phi(z), Phi the normal distribution: jax.nn.gelu(approximate=False).
 
     g' = Phi(z) + z phi(z), vanishing at z = -0.75179. For z < 0 the density is taken out,
@@ -168,5 +167,5 @@ def log_derivative(name: str) -> LogDerivative:
     return LOG_DERIVATIVES[name]
 
 
-def _float64(z: Any) -> np.ndarray:
+def _float64(z: AnArray) -> np.ndarray:
     return np.asarray(z, np.float64)

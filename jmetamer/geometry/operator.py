@@ -1,19 +1,22 @@
 """Jacobians that are applied and never stored, in float64 on the host."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
-from jmetamer._base.arguments import Count, Numbers, checked
+from jmetamer._base.arguments import AnArray, Count, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.gradient_check import NOT_CHECKED, GradientCheck, check_gradient, warn_of
 from jmetamer.geometry.jacobian import ArrayFunction, require_float64, to_host
+
+Tree = object  # a pytree of arrays
+Pullback = Callable[[jax.Array], tuple[Tree, ...]]
 
 
 @checked
@@ -43,21 +46,21 @@ class JacobianPrograms:
         self.chunk = chunk
 
         @compile_function()
-        def linearize(point: Any, args: tuple[Any, ...]) -> tuple[jax.Array, Any]:
+        def linearize(point: Tree, args: tuple[Tree, ...]) -> tuple[jax.Array, Pullback]:
             require_float64(function, point, args)  # while tracing only
             value, pullback = jax.vjp(lambda moved: function(moved, *args).reshape(-1), point)
             return value, pullback
 
-        def pull(pullback: Any, cotangent: jax.Array) -> jax.Array:
+        def pull(pullback: Pullback, cotangent: jax.Array) -> jax.Array:
             leaves = jax.tree.leaves(pullback(cotangent)[0])
             return jnp.concatenate([leaf.reshape(-1) for leaf in leaves])
 
-        def push(pullback: Any, value: jax.Array, tangent: jax.Array) -> jax.Array:
+        def push(pullback: Pullback, value: jax.Array, tangent: jax.Array) -> jax.Array:
             # The transpose of a pullback: exact, and it needs no second forward pass.
             transposed = jax.linear_transpose(lambda u: pull(pullback, u), value)
             return transposed(tangent)[0]
 
-        def gram(pullback: Any, value: jax.Array, cotangent: jax.Array) -> jax.Array:
+        def gram(pullback: Pullback, value: jax.Array, cotangent: jax.Array) -> jax.Array:
             return push(pullback, value, pull(pullback, cotangent))
 
         self.linearize = linearize
@@ -67,8 +70,8 @@ class JacobianPrograms:
 
     def at(
         self,
-        point: Any,
-        *args: Any,
+        point: Tree,
+        *args: Tree,
         check: bool = True,
         num_inputs: int | None = None,
         input_norm: float | None = None,
@@ -128,8 +131,8 @@ class JacobianOperator:
     def __init__(
         self,
         programs: JacobianPrograms,
-        point: Any,
-        args: tuple[Any, ...],
+        point: Tree,
+        args: tuple[Tree, ...],
         *,
         check: bool,
         num_inputs: int | None,
@@ -162,7 +165,7 @@ class JacobianOperator:
 
     @classmethod
     def of(
-        cls, function: ArrayFunction, point: Any, *args: Any, check: bool = True
+        cls, function: ArrayFunction, point: Tree, *args: Tree, check: bool = True
     ) -> "JacobianOperator":
         """Return the Jacobian of a function at one point; keep `JacobianPrograms` for many points.
 
@@ -222,12 +225,12 @@ class JacobianOperator:
             dtype=self.dtype,
         )
 
-    def ravel(self, point: Any) -> np.ndarray:
+    def ravel(self, point: Tree) -> np.ndarray:
         """Return a pytree shaped like the point as one vector [p]."""
         leaves = [np.asarray(leaf, np.float64).reshape(-1) for leaf in jax.tree.leaves(point)]
         return np.concatenate(leaves) if leaves else np.zeros(0)
 
-    def unravel(self, vector: Numbers) -> Any:
+    def unravel(self, vector: Numbers) -> Tree:
         """Return a vector [p] as a pytree shaped like the point."""
         flat = _vector("vector", vector, self.shape[1])
         leaves, structure = jax.tree.flatten(self.point)
@@ -236,23 +239,15 @@ class JacobianOperator:
         return jax.tree.unflatten(structure, shaped)
 
     def _pull(self, rows: np.ndarray | int) -> np.ndarray:
-        return self._in_chunks(
-            lambda batch: self._programs.pull(self._pullback, batch), rows, self.shape
-        )
+        return self._in_chunks(partial(self._programs.pull, self._pullback), rows, self.shape)
 
     def _push(self, rows: np.ndarray | int) -> np.ndarray:
-        return self._in_chunks(
-            lambda batch: self._programs.push(self._pullback, self._value, batch),
-            rows,
-            (self.shape[1], self.shape[0]),
-        )
+        push = partial(self._programs.push, self._pullback, self._value)
+        return self._in_chunks(push, rows, self.shape[::-1])
 
     def _gram(self, rows: np.ndarray | int) -> np.ndarray:
-        return self._in_chunks(
-            lambda batch: self._programs.gram(self._pullback, self._value, batch),
-            rows,
-            (self.shape[0], self.shape[0]),
-        )
+        gram = partial(self._programs.gram, self._pullback, self._value)
+        return self._in_chunks(gram, rows, (self.shape[0], self.shape[0]))
 
     def _in_chunks(
         self,
@@ -304,7 +299,7 @@ class JacobianOperator:
         return check_gradient(evaluate, self.ravel(self.point), self.ravel(_sizes(self.point)))
 
 
-def _sizes(point: Any) -> Any:
+def _sizes(point: Tree) -> Tree:
     """Return the root mean square of each leaf in place of its entries; 1 for a leaf of zeros."""
 
     def size(leaf: np.ndarray) -> np.ndarray:
@@ -314,7 +309,7 @@ def _sizes(point: Any) -> Any:
     return jax.tree.map(size, point)
 
 
-def _real(leaf: Any) -> np.ndarray:
+def _real(leaf: object) -> np.ndarray:
     array = np.asarray(leaf)
     if not (jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.kind in "iub"):
         raise InputError(
@@ -324,14 +319,14 @@ def _real(leaf: Any) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _vector(name: str, values: Any, length: int) -> np.ndarray:
+def _vector(name: str, values: AnArray, length: int) -> np.ndarray:
     array = np.asarray(values, np.float64)
     if array.shape not in ((length,), (length, 1)):
         raise InputError(f"`{name}` has shape {array.shape}; allowed is ({length},).")
     return array.reshape(-1)
 
 
-def _matrix(values: Any, length: int) -> np.ndarray:
+def _matrix(values: AnArray, length: int) -> np.ndarray:
     array = np.asarray(values, np.float64)
     if array.ndim != 2 or array.shape[0] != length:
         raise InputError(f"`matrix` has shape {array.shape}; allowed is ({length}, k).")

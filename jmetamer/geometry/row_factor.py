@@ -1,9 +1,10 @@
 """A wide Jacobian in a basis of its rows, and how much of a vector its rows can see."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 
 
@@ -19,7 +20,7 @@ class RowFactor(NamedTuple):
     coordinates: np.ndarray
 
 
-def factor_rows(jacobian: Any, vectors: Any) -> RowFactor:
+def factor_rows(jacobian: AnArray, vectors: AnArray) -> RowFactor:
     """Return a small matrix with the row geometry of a Jacobian, and vectors in its row basis.
 
     The triangle of one Householder decomposition `[J^T | x] = B [R | B^T x]` holds both; B itself
@@ -40,17 +41,17 @@ def factor_rows(jacobian: Any, vectors: Any) -> RowFactor:
       >>> abs(found.small), abs(found.coordinates)
       (array([[5.]]), array([[5.]]))
     """
-    matrix, given = np.asarray(jacobian, np.float64), np.asarray(vectors, np.float64)
-    if matrix.ndim != 2 or given.ndim != 2 or matrix.shape[1] != given.shape[1]:
+    matrix, other = np.asarray(jacobian, np.float64), np.asarray(vectors, np.float64)
+    if matrix.ndim != 2 or other.ndim != 2 or matrix.shape[1] != other.shape[1]:
         raise InputError(
-            f"`jacobian` has shape {matrix.shape} and `vectors` {given.shape}; allowed: [q, p] and "
+            f"`jacobian` has shape {matrix.shape} and `vectors` {other.shape}; allowed: [q, p] and "
             "[v, p], one number of a vector for each column of the Jacobian."
         )
     num_outputs, num_inputs = matrix.shape
     kept = min(num_outputs, num_inputs)
     if kept == 0:
-        return RowFactor(np.zeros((num_outputs, 0)), np.zeros((len(given), 0)))
-    whole = np.asarray(np.linalg.qr(np.concatenate([matrix, given]).T, mode="r"))
+        return RowFactor(np.zeros((num_outputs, 0)), np.zeros((len(other), 0)))
+    whole = np.asarray(np.linalg.qr(np.concatenate([matrix, other]).T, mode="r"))
     triangle = whole[:kept]
     # One sum finds any number that is not finite, as the triangle mixes all of them.
     if not np.isfinite(triangle).all():
@@ -91,7 +92,7 @@ def row_energy(factor: RowFactor, rank: int) -> np.ndarray:
         return np.asarray(np.sum(coordinates**2, axis=1))
     alive = small[np.any(small != 0, axis=1)]
     if rank == len(alive):  # independent rows: their triangle is cheaper than singular vectors
-        seen = factor_rows(alive, coordinates).coordinates
+        inside = factor_rows(alive, coordinates).coordinates
     else:
-        seen = coordinates @ np.linalg.svd(small, full_matrices=False)[2][:rank].T
-    return np.asarray(np.sum(seen**2, axis=1))
+        inside = coordinates @ np.linalg.svd(small, full_matrices=False)[2][:rank].T
+    return np.asarray(np.sum(inside**2, axis=1))

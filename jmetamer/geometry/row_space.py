@@ -1,9 +1,10 @@
 """What a product `X W` depends on: the one rule for the rank of a network's first matrix."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.spectrum import numerical_rank
 
@@ -22,7 +23,7 @@ class RowSpace(NamedTuple):
     right: np.ndarray
 
 
-def row_space(weights: Any) -> RowSpace:
+def row_space(weights: AnArray) -> RowSpace:
     """Return what `X W` depends on, with the rank of `numerical_rank` of the numbers as stored.
 
     Rounding of float32 counts as seen: a construction that lets go of it is not exact.

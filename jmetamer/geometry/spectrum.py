@@ -1,7 +1,7 @@
 """Singular values, the rank they support, and the dimension of the metamer set."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -289,23 +289,35 @@ def spectrum_of(
     if entry_error <= ROUND_OFF and alive.size and alive.min() * CLEAR_GAP < alive.max():
         rows = matrix / np.where(norms > 0, norms, 1.0)[:, None]
         decision = _either(decision, decided(rows, 0.0)[1])
-    volume = float(np.sum(np.log(values[: decision.rank])))
+    volume = np.sum(np.log(values[: decision.rank]), keepdims=True)
+    return assemble(values[None], [decision], volume, np.array([total_inputs]), num_outputs)
+
+
+def assemble(
+    values: np.ndarray,
+    decisions: Sequence[RankDecision],
+    log_volume: np.ndarray,
+    num_inputs: np.ndarray,
+    num_outputs: int,
+) -> Spectrum:
+    """Return the spectra of singular values [b, k] whose ranks are decided."""
+    rank, low, high, certified, cutoff, gap = map(np.array, zip(*decisions, strict=True))
     return Spectrum(
-        singular_values=values[None],
-        rank=np.array([decision.rank], np.int32),
-        rank_low=np.array([decision.low], np.int32),
-        rank_high=np.array([decision.high], np.int32),
-        certified=np.array([decision.certified]),
-        cutoff=np.array([decision.cutoff]),
-        log_volume=np.array([volume]),
-        log_volume_error=np.zeros(1),
-        num_inputs=np.array([total_inputs], np.int64),
-        num_outputs=np.array([num_outputs], np.int64),
-        gap=np.array([decision.gap]),
+        singular_values=values,
+        rank=rank.astype(np.int32),
+        rank_low=low.astype(np.int32),
+        rank_high=high.astype(np.int32),
+        certified=certified,
+        cutoff=cutoff,
+        log_volume=log_volume,
+        log_volume_error=np.zeros(len(values)),
+        num_inputs=num_inputs.astype(np.int64),
+        num_outputs=np.full(len(values), num_outputs, np.int64),
+        gap=gap,
     )
 
 
-def largest_rank(matrix: Any) -> int:
+def largest_rank(matrix: Numbers) -> int:
     """Return the largest rank that a matrix may have, by rows, by columns and by their sizes.
 
     Example:
@@ -350,7 +362,7 @@ def stack_spectra(spectra: Sequence[Spectrum]) -> Spectrum:
     return Spectrum(np.concatenate(values), *joined)
 
 
-def _finite_matrix(jacobian: Any) -> np.ndarray:
+def _finite_matrix(jacobian: Numbers) -> np.ndarray:
     matrix = np.asarray(jacobian, np.float64)
     if matrix.ndim != 2:
         raise InputError(
@@ -367,7 +379,7 @@ def _finite_matrix(jacobian: Any) -> np.ndarray:
     return matrix
 
 
-def _checked_values(values: Any, num_outputs: int, num_inputs: int) -> np.ndarray:
+def _checked_values(values: Numbers, num_outputs: int, num_inputs: int) -> np.ndarray:
     values = np.asarray(values, np.float64)
     if values.shape != (min(num_outputs, num_inputs),):
         raise InputError(

@@ -1,6 +1,6 @@
 """Log-volume of a Jacobian too large to hold, and what an activation does to it."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -79,7 +79,7 @@ def stochastic_log_volume(
     return log_determinant(operator, size, key=key, settings=settings).scaled(0.5)
 
 
-def activated_operator(operator: Operator, log_derivatives: Any) -> ActivatedOperator:
+def activated_operator(operator: Operator, log_derivatives: AnArray) -> ActivatedOperator:
     """Return J_h J_h^T = D J_z J_z^T D, with inactive rows dropped.
 
     A unit with sigma'(z) = 0 has a row of zeros in J_h = D J_z. Dropping it changes neither rank
@@ -162,9 +162,9 @@ def stochastic_volume_split(
     else:
         whole = stochastic_log_volume(operator, logs.size, key=key_whole, settings=settings)
         lost = _difference(whole, kept)
-    known = EstimateStatus.SINGULAR not in (lost.status, kept.status)
+    sure = EstimateStatus.SINGULAR not in (lost.status, kept.status)
     num_dead = int(np.sum(~active.any(axis=tuple(range(active.ndim - 1)))))
-    return VolumeSplit(kept, lost, reduced.num_inactive if known else -1, reduced.size, num_dead)
+    return VolumeSplit(kept, lost, reduced.num_inactive if sure else -1, reduced.size, num_dead)
 
 
 @checked
@@ -224,13 +224,13 @@ def stochastic_volume_change(
     def apply(columns: np.ndarray) -> np.ndarray:
         return np.asarray(project(square * np.asarray(project(columns))))
 
-    (found,) = stochastic_trace(
+    (change,) = stochastic_trace(
         apply, logs.size, [np.log], key=key, settings=settings, project=project
     )
-    return found.scaled(0.5, rank * center)
+    return change.scaled(0.5, rank * center)
 
 
-def _logs(log_derivatives: Any) -> np.ndarray:
+def _logs(log_derivatives: AnArray) -> np.ndarray:
     logs = np.asarray(log_derivatives, np.float64).reshape(-1)
     if np.isnan(logs).any() or (logs == np.inf).any():
         raise InputError(

@@ -79,8 +79,8 @@ def tolerance_dimensions(
     """
     count = len(spectrum.rank)
     norms = []
-    for name, given in (("input_norm", input_norm), ("output_norm", output_norm)):
-        norm = np.asarray(given, np.float64)
+    for name, value in (("input_norm", input_norm), ("output_norm", output_norm)):
+        norm = np.asarray(value, np.float64)
         if norm.shape not in ((), (1,), (count,)):
             raise InputError(
                 f"`{name}` has shape {norm.shape}; give one number, or one for each of the "

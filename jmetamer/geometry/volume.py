@@ -1,7 +1,7 @@
 """Log-volume of a Jacobian, and what one activation does to it."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -209,7 +209,7 @@ def stack_volume_changes(changes: Sequence[VolumeChange]) -> VolumeChange:
     return VolumeChange(*(np.concatenate(parts) for parts in zip(*changes, strict=True)))
 
 
-def _matching(numbers: Any, matrix: np.ndarray, name: str) -> np.ndarray:
+def _matching(numbers: AnArray, matrix: np.ndarray, name: str) -> np.ndarray:
     array = np.atleast_1d(np.asarray(numbers, np.float64))
     if array.size != len(matrix):
         raise InputError(

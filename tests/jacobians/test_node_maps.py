@@ -124,7 +124,7 @@ def test_the_blind_fraction_is_the_energy_in_the_kernel(mapped):
             ("centered", x - x.mean(axis=0), maps.after.centered),
         ):
             seen[name] = np.sum((basis @ given.reshape(-1)) ** 2)
-            assert blind.seen[node] == pytest.approx(seen[name], abs=1e-9)
+            assert blind.visible[node] == pytest.approx(seen[name], abs=1e-9)
             assert blind.graph == pytest.approx(np.sum(given**2))
             assert blind.nu_graph[node] == pytest.approx(1 - seen[name] / np.sum(given**2))
         assert reached == maps.ball_size[node]

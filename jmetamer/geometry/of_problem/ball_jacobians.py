@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,11 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.geometry import linearizer
+from jmetamer.geometry.jacobian import Linearize, linearizer
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint
 from jmetamer.geometry.of_problem.row_coordinates import activations_at
 from jmetamer.graphs.ball_union import BallUnion, ball_unions
-from jmetamer.models.protocol import Params
+from jmetamer.models.protocol import Model, Params
 
 # Relative difference between a layer on the balls and on the whole graph that round-off explains.
 _AGREEMENT = 1e-8
@@ -70,14 +70,14 @@ def ball_jacobians(
         moves = np.zeros((len(rows), width))
         counted = np.zeros(len(union.centers))
         counted[: union.num_balls] = 1
-        found = linearize(moves, rows, x.turn, union.centers, counted, union.graph, point.params)
+        local = linearize(moves, rows, x.turn, union.centers, counted, union.graph, point.params)
         targets = nodes[union.first : union.first + union.num_balls]
-        _require_local(found.value, outputs[targets], layers, hops)
-        yield BallJacobians(union, found.jacobian.reshape(len(found.value), len(rows), width))
+        _require_local(local.value, outputs[targets], layers, hops)
+        yield BallJacobians(union, local.jacobian.reshape(len(local.value), len(rows), width))
 
 
 @functools.lru_cache(maxsize=32)
-def _linearizer(model: Any, layers: tuple[str, ...], by_entry: bool) -> Any:
+def _linearizer(model: Model, layers: tuple[str, ...], by_entry: bool) -> Linearize:
     def summed(
         moves: jax.Array,
         rows: jax.Array,
@@ -90,8 +90,8 @@ def _linearizer(model: Any, layers: tuple[str, ...], by_entry: bool) -> Any:
         # The derivative is taken at a move of zero, where the entry is the network's own to the
         # last bit: units exactly on a kink stay there.
         moved = rows + (moves if turn is None else moves @ turn)
-        found = activations_at(model, params, graph, moved, by_entry)
-        return jnp.concatenate([counted @ found[name][centers] for name in layers])
+        activations = activations_at(model, params, graph, moved, by_entry)
+        return jnp.concatenate([counted @ activations[name][centers] for name in layers])
 
     return linearizer(summed, chunk=_CHUNK)
 

@@ -1,7 +1,7 @@
 """Weights of undirected pairs as coordinates: one number a pair, whatever list stores its edges."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
@@ -83,18 +83,18 @@ def _key(senders: np.ndarray, receivers: np.ndarray, total: int) -> np.ndarray:
     return senders.astype(np.int64) * total + receivers
 
 
-def _check_pairs(pairs: Any, total: int) -> np.ndarray:
-    given = np.asarray(pairs)
-    if given.ndim != 2 or given.shape[1] != 2 or given.size == 0 or given.dtype.kind not in "iu":
+def _check_pairs(pairs: Sequence[tuple[int, int]] | np.ndarray, total: int) -> np.ndarray:
+    table = np.asarray(pairs)
+    if table.ndim != 2 or table.shape[1] != 2 or table.size == 0 or table.dtype.kind not in "iu":
         raise InputError(
-            f"`pairs` has shape {given.shape} and dtype {given.dtype}; allowed: a list of pairs of "
+            f"`pairs` has shape {table.shape} and dtype {table.dtype}; allowed: a list of pairs of "
             "node numbers, at least one."
         )
-    ordered = np.sort(given.astype(np.int64), axis=1)
+    ordered = np.sort(table.astype(np.int64), axis=1)
     wrong = np.flatnonzero((ordered[:, 0] < 0) | (ordered[:, 1] >= total))
     if wrong.size:
         raise InputError(
-            f"`pairs[{wrong[0]}]` is {tuple(given[wrong[0]].tolist())}; allowed are nodes 0 to "
+            f"`pairs[{wrong[0]}]` is {tuple(table[wrong[0]].tolist())}; allowed are nodes 0 to "
             f"{total - 1}."
         )
     loops = np.flatnonzero(ordered[:, 0] == ordered[:, 1])
@@ -114,21 +114,21 @@ def _check_pairs(pairs: Any, total: int) -> np.ndarray:
 
 
 def _find(
-    stored: np.ndarray, places: np.ndarray, wanted: np.ndarray, pairs: np.ndarray
+    stored: np.ndarray, places: np.ndarray, keys: np.ndarray, pairs: np.ndarray
 ) -> np.ndarray:
-    """Return the place of each wanted key in the edge list, -1 where it is absent."""
+    """Return the place of each key in the edge list, -1 where it is absent."""
     order = np.argsort(stored, kind="stable")
-    left = np.searchsorted(stored[order], wanted, "left")
-    count = np.searchsorted(stored[order], wanted, "right") - left
+    left = np.searchsorted(stored[order], keys, "left")
+    count = np.searchsorted(stored[order], keys, "right") - left
     if (count > 1).any():
         pair = tuple(pairs[np.flatnonzero(count > 1)[0]].tolist())
         raise InputError(
             f"the edge between {pair[0]} and {pair[1]} is stored {count.max()} times in one "
             "direction; one weight cannot stand for them. Use `symmetrize`."
         )
-    found = np.full(len(wanted), -1, np.int64)
-    found[count > 0] = places[order[left[count > 0]]]
-    return found
+    result = np.full(len(keys), -1, np.int64)
+    result[count > 0] = places[order[left[count > 0]]]
+    return result
 
 
 def _shared_weight(

@@ -62,17 +62,17 @@ def joint_spectrum(
       >>> found.rank, found.dimension
       (array([4], dtype=int32), array([1152]))
     """
-    found = representation(problem, of, inputs, before=before, pairs=pairs)
+    target = representation(problem, of, inputs, before=before, pairs=pairs)
     point = ReferencePoint(problem)
     # A derivative that is nowhere zero may underflow, so it is kept out of the matrix: the rank is
     # that before the activation. A readout mixes rows, and then the activation is a step inside.
-    outside = not before and found.pool is None and point.names != point.layers
-    inner = looked_at(problem, found, point.names) if outside else found
+    outside = not before and target.pool is None and point.names != point.layers
+    inner = looked_at(problem, target, point.names) if outside else target
     operator = inner.operator(check=check)
     _require_dense(operator.shape, memory_limit)
-    inside = point.attenuation(through=not before and found.pool is not None)
+    inside = point.attenuation(through=not before and target.pool is not None)
     if inputs in ("ball", "all"):
-        inside = inside[:, found.places]
+        inside = inside[:, target.places]
     saturation = float(inside.max(axis=1, initial=0.0).sum())
     small = compress_rows(operator.dense())
     spectrum = spectrum_of(
@@ -85,7 +85,7 @@ def joint_spectrum(
     )
     if not outside:
         return spectrum
-    nodes = slice(None) if found.nodes is None else found.nodes
+    nodes = slice(None) if target.nodes is None else target.nodes
     logs = point.log_derivatives(nodes).reshape(1, -1)
     return spectra_after([small], spectrum, logs, saturation=saturation)
 

@@ -71,15 +71,15 @@ def layer_geometry(
       (('conv1.pre', 'conv1', 'logits'), (2, 3), (2, 3, 3))
     """
     parts: dict[str, Spectrum] = {}
-    for name in _asked(problem, layers):
+    for name in _select_layers(problem, layers):
         if matched is not None and problem.layers == (name,):
-            found = matched
+            geometry = matched
         else:
             one = Problem(problem.trained, problem.graph, layer=name)
-            found = local_geometry(one, nodes, inputs)
-        if found.before is not None:
-            parts.setdefault(f"{name}.pre", found.before)
-        parts.setdefault(name, found.after)
+            geometry = local_geometry(one, nodes, inputs)
+        if geometry.before is not None:
+            parts.setdefault(f"{name}.pre", geometry.before)
+        parts.setdefault(name, geometry.after)
     names = tuple(name for name in problem.trained.model.layer_names if name in parts)
     targets = np.asarray(nodes, np.int32)
     spectra = tuple(parts[name] for name in names)
@@ -103,17 +103,17 @@ def layer_geometry(
     )
 
 
-def _asked(problem: Problem, layers: str | Sequence[str]) -> tuple[str, ...]:
+def _select_layers(problem: Problem, layers: str | Sequence[str]) -> tuple[str, ...]:
     """Return the names of layers, each once."""
-    known = problem.trained.model.layer_names
+    every = problem.trained.model.layer_names
     if layers == "matched":
         return problem.layers
     if layers == "all":
-        return tuple(name for name in known if not name.endswith(".pre"))
+        return tuple(name for name in every if not name.endswith(".pre"))
     names = (layers,) if isinstance(layers, str) else tuple(dict.fromkeys(layers))
     for name in names:
-        if name not in known:
-            raise unknown_name("layer in `layers`", name, ("matched", "all", *known))
+        if name not in every:
+            raise unknown_name("layer in `layers`", name, ("matched", "all", *every))
     return names
 
 

@@ -1,7 +1,7 @@
 """Where the dimension of a problem's metamer set comes from: its ledger over the layers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -154,15 +154,14 @@ def _chain(problem: Problem) -> tuple[str, ...]:
             f"the problem matches {len(problem.layers)} layers, {', '.join(problem.layers)}; a "
             "ledger follows one chain of layers, so give a problem with one of them."
         )
-    model: Any = problem.trained.model
     (last,) = problem.layers
-    before = passes_through(model, last)
+    before = passes_through(problem.trained.model, last)
     return (*(name for name in before if not name.endswith(".pre")), last)
 
 
 def _outputs(point: ReferencePoint, cone: LightCone) -> int:
-    sizes = zip(point.names, cone.seen, strict=True)
-    return max(len(seen) * _width(point, name) for name, seen in sizes)
+    sizes = zip(point.names, cone.visible, strict=True)
+    return max(len(places) * _width(point, name) for name, places in sizes)
 
 
 def _width(point: ReferencePoint, name: str) -> int:
@@ -197,54 +196,60 @@ def _ledger_at(point: ReferencePoint, cone: LightCone, inputs: Inputs) -> _Targe
     energy = point.x.energy if inputs == "all" else point.x.energy[cone.node_ids[varied]]
     input_norm = float(np.sqrt(energy.sum()))
     steps = _Target([], [], [], total * (point.num_features - point.entry_rank))
-    bound = min(num_inputs, len(varied) * point.entry_rank)
-    first, hops = point.first, point.model.num_hops
-    near = first and hops(first.layer) == hops(point.layers[0])
-    if first and first.operator and near:
-        part = operator_matrix(first.operator, cone.graph, varied)[cone.seen[0]]
-        bound = min(bound, largest_rank(part) * point.entry_rank)
+    bound = min(num_inputs, _first_bound(point, cone, varied))
 
-    def add(found: Spectrum, name: str, seen: np.ndarray) -> None:
-        steps.spectra.append(found)
+    def add(spectrum: Spectrum, name: str, nodes: np.ndarray) -> None:
+        steps.spectra.append(spectrum)
         steps.ceiling.append(bound)
-        output_norm = np.linalg.norm(point.activations[name][seen])
+        output_norm = np.linalg.norm(point.activations[name][nodes])
         steps.tolerance_dimension.append(
-            tolerance_dimensions(found, input_norm=input_norm, output_norm=output_norm)
+            tolerance_dimensions(spectrum, input_norm=input_norm, output_norm=output_norm)
         )
 
     for place, jacobian in enumerate(_jacobians(point, cone, varied)):
-        seen, sigma = cone.node_ids[cone.seen[place]], point.sigmas[place]
+        nodes, sigma = cone.node_ids[cone.visible[place]], point.sigmas[place]
         name, small = point.names[place], compress_rows(jacobian)
         saturation = float(point.attenuation([name])[:, cone.node_ids].max(axis=1).sum())
         bound = min(bound, len(jacobian))
         before = spectrum_of(
             small,
-            output_norm=float(np.linalg.norm(point.activations[name][seen])),
+            output_norm=float(np.linalg.norm(point.activations[name][nodes])),
             input_norm=input_norm,
             structural_bound=bound,
             num_inputs=num_inputs,
             saturation=saturation,
         )
-        add(before, name, seen)
+        add(before, name, nodes)
         if sigma is None:
-            add(before, name, seen)
+            add(before, name, nodes)
             continue
-        logs = log_derivative(sigma)(point.activations[name][seen]).reshape(1, -1)
+        logs = log_derivative(sigma)(point.activations[name][nodes]).reshape(1, -1)
         bound = min(bound, int(np.sum(logs > -np.inf)))
-        add(spectra_after([small], before, logs, saturation=saturation), point.layers[place], seen)
+        after = spectra_after([small], before, logs, saturation=saturation)
+        add(after, point.layers[place], nodes)
     return steps
+
+
+def _first_bound(point: ReferencePoint, cone: LightCone, varied: np.ndarray) -> int:
+    """Return the largest rank that the first matrix and the operator before it allow."""
+    first, hops = point.first, point.model.num_hops
+    bound = len(varied) * point.entry_rank
+    if first and first.operator and hops(first.layer) == hops(point.layers[0]):
+        part = operator_matrix(first.operator, cone.graph, varied)[cone.visible[0]]
+        bound = min(bound, largest_rank(part) * point.entry_rank)
+    return bound
 
 
 def _jacobians(point: ReferencePoint, cone: LightCone, varied: np.ndarray) -> list[np.ndarray]:
     """Return the Jacobian [q, p] of each layer before its nonlinearity."""
     rows = point.x.base[cone.node_ids_padded]
-    found = point.linearize(rows, None, cone.places, cone.graph)
-    jacobian = found.jacobian.reshape(len(found.value), len(rows), point.x.width)
+    linear = point.linearize(rows, None, cone.places, cone.graph)
+    jacobian = linear.jacobian.reshape(len(linear.value), len(rows), point.x.width)
     jacobians, start = [], 0
-    for name, places, seen in zip(point.names, cone.places, cone.seen, strict=True):
+    for name, places, visible in zip(point.names, cone.places, cone.visible, strict=True):
         width = _width(point, name)
-        kept = slice(start, start + len(seen) * width)
-        _require_local(found.value[kept], point.activations[name][cone.node_ids[seen]], name)
+        kept = slice(start, start + len(visible) * width)
+        _require_local(linear.value[kept], point.activations[name][cone.node_ids[visible]], name)
         jacobians.append(jacobian[kept][:, varied].reshape(kept.stop - start, -1))
         start += len(places) * width
     return jacobians

@@ -1,6 +1,6 @@
 """Which nodes of each layer a target depends on, in arrays of one shape for many targets."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.graphs.ball_union import BallUnion, ball_unions
 from jmetamer.graphs.graph import Edges
+from jmetamer.models.protocol import Model
 
 
 class LightCone(NamedTuple):
@@ -17,7 +18,7 @@ class LightCone(NamedTuple):
       center: the target node, or None for all nodes together.
       node_ids: [m] int64, the number in the whole graph of every node in sight, ascending.
       node_ids_padded: [M] the same with padding, M places in the graph.
-      seen: for each layer, [c] places of the nodes whose activation the target depends on.
+      visible: for each layer, [c] places of the nodes whose activation the target depends on.
       places: for each layer, the same filled up with the last place.
       graph: edges between the places.
     """
@@ -25,7 +26,7 @@ class LightCone(NamedTuple):
     center: int | None
     node_ids: np.ndarray
     node_ids_padded: np.ndarray
-    seen: tuple[np.ndarray, ...]
+    visible: tuple[np.ndarray, ...]
     places: tuple[np.ndarray, ...]
     graph: jraph.GraphsTuple
 
@@ -37,7 +38,7 @@ class LightCone(NamedTuple):
 
 
 def light_cones(
-    model: Any, graph: jraph.GraphsTuple, layers: tuple[str, ...], nodes: np.ndarray | None
+    model: Model, graph: jraph.GraphsTuple, layers: tuple[str, ...], nodes: np.ndarray | None
 ) -> list[LightCone]:
     """Return the cone of each node, all of one shape.
 
@@ -57,7 +58,7 @@ def light_cones(
       >>> import jmetamer as jm
       >>> graph = jm.make_graph(np.eye(4), [0, 1, 2], [1, 2, 3])
       >>> (cone,) = light_cones(jm.GCN(), graph, ("conv1", "logits"), np.array([3]))
-      >>> cone.node_ids, cone.node_ids[cone.seen[0]], cone.node_ids[cone.seen[1]]
+      >>> cone.node_ids, cone.node_ids[cone.visible[0]], cone.node_ids[cone.visible[1]]
       (array([1, 2, 3]), array([2, 3]), array([3]))
     """
     if nodes is None:
@@ -67,7 +68,7 @@ def light_cones(
         return [LightCone(None, everything, everything, all_places, all_places, bare)]
     hops = [model.num_hops(name) for name in layers]
     unions = [next(ball_unions(graph, np.array([node]), hops[-1], 1)) for node in nodes]
-    seen = [
+    visible = [
         tuple(
             np.searchsorted(union.node_ids[: union.starts[-1]], _reached(graph, node, steps))
             for steps in (hops[-1] - reach for reach in hops)
@@ -76,7 +77,7 @@ def light_cones(
     ]
     places = max(len(union.node_ids) for union in unions)
     edges = max(len(union.graph.senders) for union in unions)
-    widest = [max(len(one[layer]) for one in seen) for layer in range(len(layers))]
+    widest = [max(len(one[layer]) for one in visible) for layer in range(len(layers))]
     return [
         LightCone(
             int(node),
@@ -86,7 +87,7 @@ def light_cones(
             tuple(_filled(at, size, places - 1) for at, size in zip(own, widest, strict=True)),
             _widened(union, places, edges),
         )
-        for node, union, own in zip(nodes, unions, seen, strict=True)
+        for node, union, own in zip(nodes, unions, visible, strict=True)
     ]
 
 

@@ -197,8 +197,8 @@ def _far(
         own = inputs == "node"
         ids = np.array([node]) if own else np.arange(num_nodes(point.graph))
         places = (np.array([node]),) * len(point.names)
-        found = point.linearize(point.x.base, ids if own else None, places, point.graph)
-        yield int(node), ids, found.jacobian
+        linear = point.linearize(point.x.base, ids if own else None, places, point.graph)
+        yield int(node), ids, linear.jacobian
 
 
 def _geometry_at(

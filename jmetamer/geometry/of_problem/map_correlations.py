@@ -1,13 +1,13 @@
 """What a map over nodes goes with: degree, homophily and class."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jraph
 import numpy as np
 import scipy.stats
 
-from jmetamer._base.arguments import Level, Numbers, Seed, Vector, checked
+from jmetamer._base.arguments import AnArray, Level, Numbers, Seed, Vector, checked
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph, normal_scores
 from jmetamer.graphs import num_nodes
@@ -91,26 +91,22 @@ def map_correlations(
     total = num_nodes(graph)
     chosen = np.arange(total) if nodes is None else np.asarray(nodes)
     numbers, classes = np.asarray(values, np.float64), np.asarray(labels)
-    if classes.shape != (total,):
-        raise InputError(
-            f"`labels` has shape {classes.shape}, but the graph has {total} nodes; give one a node."
-        )
+    degree, homophily = neighborhood_statistics(graph, classes)
     if numbers.shape != chosen.shape:
         raise InputError(
             f"`values` has shape {numbers.shape} for {chosen.size} nodes; give one number a node."
         )
-    degree, homophily = neighborhood_statistics(graph, classes)
     present, place = np.unique(classes[chosen], return_inverse=True)
     _check(numbers, level)
     alike = _as_smooth(numbers, graph, chosen, seed)
-    known = ~np.isnan(homophily[chosen])
+    defined = ~np.isnan(homophily[chosen])
     other = alike
-    if not known.all():
-        other = _as_smooth(numbers[known], graph, chosen[known], seed)
+    if not defined.all():
+        other = _as_smooth(numbers[defined], graph, chosen[defined], seed)
     groups = [place == k for k in range(len(present))]
     return MapCorrelations(
         correlation(alike, degree[chosen], level),
-        correlation(other, homophily[chosen][known], level),
+        correlation(other, homophily[chosen][defined], level),
         present,
         np.array([numbers[own].mean() for own in groups]),
         np.array([_error_of_mean(alike, own) for own in groups]),
@@ -164,9 +160,9 @@ def map_correlation(
             "lists of one number a node."
         )
     _check(first, level)
-    known = ~np.isnan(second)
-    alike = _as_smooth(first[known], graph, chosen[known], seed)
-    return correlation(alike, second[known], level)
+    defined = ~np.isnan(second)
+    alike = _as_smooth(first[defined], graph, chosen[defined], seed)
+    return correlation(alike, second[defined], level)
 
 
 class SmoothMaps(NamedTuple):
@@ -234,7 +230,7 @@ def correlation(alike: SmoothMaps, other: np.ndarray, level: float) -> Correlati
     return Correlation(rho, min(low, rho), max(high, rho), count, effective)
 
 
-def _spread(rho: Any, effective: Any) -> Any:
+def _spread(rho: AnArray, effective: AnArray) -> AnArray:
     """Return the standard error of artanh(rho)."""
     return np.sqrt((1 + np.square(rho) / 2) / (effective - 1))
 
@@ -258,7 +254,9 @@ def _error_of_mean(alike: SmoothMaps, own: np.ndarray) -> float:
     return float(alike.values[own].std(ddof=1) * math.sqrt(share))
 
 
-def neighborhood_statistics(graph: jraph.GraphsTuple, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+def neighborhood_statistics(
+    graph: jraph.GraphsTuple, labels: AnArray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of neighbors and the share of them with the node's own label.
 
     Neighbors are counted over edges of weight above 0 that arrive at the node, without loops.
@@ -277,6 +275,10 @@ def neighborhood_statistics(graph: jraph.GraphsTuple, labels: Any) -> tuple[np.n
       (array([1, 2, 1]), array([1. , 0.5, 0. ]))
     """
     total, classes = num_nodes(graph), np.asarray(labels)
+    if classes.shape != (total,):
+        raise InputError(
+            f"`labels` has shape {classes.shape}, but the graph has {total} nodes; give one a node."
+        )
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     present = (np.asarray(graph.edges.weight) > 0) & (senders != receivers)
     senders, receivers = senders[present], receivers[present]

@@ -1,11 +1,11 @@
 """The maps of a problem's layer over all nodes of its graph, with what they go with."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import AnArray
 from jmetamer.geometry.of_problem.map_correlations import (
     MapCorrelations,
     map_correlations,
@@ -42,7 +42,7 @@ class MapSurvey(NamedTuple):
     correlations: tuple[Mapping[str, MapCorrelations | None], ...]
 
 
-def map_survey(problem: Problem, labels: Any = None) -> MapSurvey:
+def map_survey(problem: Problem, labels: AnArray | None = None) -> MapSurvey:
     """Return the maps of the problem's layer over all nodes, and what they go with.
 
     Args:
@@ -65,23 +65,15 @@ def map_survey(problem: Problem, labels: Any = None) -> MapSurvey:
     """
     total = num_nodes(problem.graph)
     classes = None if labels is None else np.asarray(labels)
-    if classes is not None and classes.shape != (total,):
-        raise InputError(
-            f"`labels` has shape {classes.shape}, but the graph has {total} nodes; give one a node."
-        )
+    counted = np.zeros(total, np.int64) if classes is None else classes
+    degree, homophily = neighborhood_statistics(problem.graph, counted)
     maps = node_maps(problem, range(total))
     name = "+".join(problem.layers)
     sides = {f"{name}.pre": maps.before, name: maps.after}
     values = {side: _values(one) for side, one in sides.items() if one is not None}
-    counted = np.zeros(total, np.int64) if classes is None else classes
-    degree, homophily = neighborhood_statistics(problem.graph, counted)
-    correlations = (
-        ()
-        if classes is None
-        else tuple(
-            {key: _correlated(key, side, problem, classes) for key in CORRELATED}
-            for side in values.values()
-        )
+    correlations = tuple(
+        {key: _correlated(key, side, problem, counted) for key in CORRELATED}
+        for side in (() if classes is None else values.values())
     )
     return MapSurvey(
         tuple(values),

@@ -29,12 +29,12 @@ class BlindFraction(NamedTuple):
     """Energies of an input x and of the part of it that a node's Jacobian sees, for b nodes.
 
     Attributes:
-      seen: [b] `|P x|^2`, P the projector on the row space of J.
+      visible: [b] `|P x|^2`, P the projector on the row space of J.
       ball: [b] `|x|^2` over the nodes that the target can see.
       graph: `|x|^2` over all nodes.
     """
 
-    seen: np.ndarray
+    visible: np.ndarray
     ball: np.ndarray
     graph: float
 
@@ -46,10 +46,10 @@ class BlindFraction(NamedTuple):
     @property
     def nu_graph(self) -> np.ndarray:
         """[b] the same of the whole graph's input, of which all beyond the ball is blind."""
-        return self._of(np.full(len(self.seen), self.graph))
+        return self._of(np.full(len(self.visible), self.graph))
 
     def _of(self, energy: np.ndarray) -> np.ndarray:
-        share = self.seen / np.where(energy > 0, energy, 1.0)
+        share = self.visible / np.where(energy > 0, energy, 1.0)
         return np.where(energy > 0, np.clip(1.0 - share, 0.0, 1.0), 0.0)
 
 
@@ -147,9 +147,8 @@ def _parts(
     problem: Problem, nodes: Sequence[int] | None, memory: int, pool: ThreadPoolExecutor
 ) -> Iterator[NodeMaps]:
     """Yield the maps of one union of balls after the other."""
-    given = problem.nodes if nodes is None else nodes
-    asked = list(range(num_nodes(problem.graph))) if given is None else given
-    targets = target_nodes(problem, asked)
+    chosen = problem.nodes if nodes is None else nodes
+    targets = target_nodes(problem, range(num_nodes(problem.graph)) if chosen is None else chosen)
     point = ReferencePoint(problem)
     attenuation = point.attenuation()
     for part in ball_jacobians(point, targets, memory=memory):
@@ -192,8 +191,8 @@ class _Balls:
 
         def factor(ball: int) -> RowFactor:
             places = self.ids[self.starts[ball] : self.starts[ball + 1]]
-            seen = [rows[places].reshape(-1) for rows in (self.x.coordinates, self.x.centered)]
-            return factor_rows(part.of(ball), np.stack(seen))
+            vectors = [rows[places].reshape(-1) for rows in (self.x.coordinates, self.x.centered)]
+            return factor_rows(part.of(ball), np.stack(vectors))
 
         return list(self.pool.map(factor, range(len(self.sizes))))
 
@@ -235,16 +234,18 @@ class _Balls:
 
     def map_of(self, factors: list[RowFactor], spectrum: Spectrum) -> NodeMap:
         """Return a map from spectra and the factored Jacobians whose rows are seen."""
-        seen = np.stack(list(self.pool.map(row_energy, factors, spectrum.rank.tolist())))
+        parts = np.stack(list(self.pool.map(row_energy, factors, spectrum.rank.tolist())))
         totals = float(self.x.energy.sum()), float(self.x.centered_energy.sum())
-        plain, centered = (BlindFraction(seen[:, i], self.energies[i], totals[i]) for i in range(2))
+        plain, centered = (
+            BlindFraction(parts[:, i], self.energies[i], totals[i]) for i in range(2)
+        )
         return NodeMap(spectrum, plain, centered)
 
 
 def _joined(maps: Sequence[NodeMap]) -> NodeMap:
     plain, centered = (
         BlindFraction(
-            np.concatenate([part.seen for part in parts]),
+            np.concatenate([part.visible for part in parts]),
             np.concatenate([part.ball for part in parts]),
             parts[0].graph,
         )

@@ -1,7 +1,5 @@
 """Noise that is averaged over neighborhoods of a graph: what chance gives a map over its nodes."""
 
-from typing import Any
-
 import jraph
 import numpy as np
 import scipy.sparse as sp
@@ -64,8 +62,8 @@ class NoiseOnGraph:
         from scipy.optimize import nnls
 
         right = np.linalg.solve(self._root.T, self.moments(maps) / self._scale[:, None])
-        found = [nnls(self._root, column)[0] for column in right.T]
-        theta = np.stack(found, axis=1) / self._scale[:, None]
+        fits = [nnls(self._root, column)[0] for column in right.T]
+        theta = np.stack(fits, axis=1) / self._scale[:, None]
         theta[0] += _LEAST
         return theta
 
@@ -108,7 +106,7 @@ def normal_scores(maps: np.ndarray) -> np.ndarray:
     return scipy.special.ndtri((ranks - 0.5) / len(maps))
 
 
-def _averages(graph: jraph.GraphsTuple, total: int) -> tuple[list[Any], Any]:
+def _averages(graph: jraph.GraphsTuple, total: int) -> tuple[list[sp.csr_array], sp.csr_array]:
     """Return averages over one hop by three weights, and the mean over balls of two hops."""
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     present = (np.asarray(graph.edges.weight) > 0) & (senders != receivers)
@@ -123,7 +121,7 @@ def _averages(graph: jraph.GraphsTuple, total: int) -> tuple[list[Any], Any]:
     return chains, _mean(reached)
 
 
-def _mean(weights: Any) -> Any:
+def _mean(weights: sp.csr_array) -> sp.csr_array:
     """Return rows that sum to 1, or to 0 where they are empty."""
     sums = np.maximum(np.asarray(weights.sum(1)).ravel(), 1.0)
     return sp.csr_array(sp.diags_array(1 / sums) @ weights)

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import jraph
 import numpy as np
 
-from jmetamer._base.compiled_programs import compile_function
+from jmetamer._base.compiled_programs import CompiledFunction, compile_function
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import LOG_DERIVATIVES, Linearization, linearizer, log_derivative
+from jmetamer.geometry.jacobian import Linearize
 from jmetamer.geometry.of_problem.row_coordinates import (
     RowCoordinates,
     activations_at,
@@ -21,6 +22,9 @@ from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.protocol import Model, Params
+
+_Nodes = slice | Sequence[int] | np.ndarray
 
 
 class ReferencePoint(Float64View):
@@ -46,7 +50,7 @@ class ReferencePoint(Float64View):
 
     def __init__(self, problem: Problem, layers: tuple[str, ...] | None = None) -> None:
         super().__init__(problem)
-        self.model: Any
+        self.model: Any  # hashable, which the protocol cannot say
         self.layers = problem.layers if layers is None else layers
         self.sigmas = tuple(map(self.model.nonlinearity, self.layers))
         self.names = tuple(
@@ -69,8 +73,8 @@ class ReferencePoint(Float64View):
         """Every named activation [n, c], float64."""
         graph, by_entry = self._entered
         with float64_on_host():
-            found = _forward(self.model, by_entry)(self.params, graph)
-            return {name: np.asarray(value) for name, value in found.items()}
+            activations = _forward(self.model, by_entry)(self.params, graph)
+            return {name: np.asarray(value) for name, value in activations.items()}
 
     @functools.cached_property
     def entry_rank(self) -> int:
@@ -134,11 +138,11 @@ class ReferencePoint(Float64View):
             entry = {"entry": graph.nodes} if by_entry else {}
             return {name: np.asarray(v) for name, v in least(self.params, graph, **entry).items()}
 
-    def output(self, names: Sequence[str], nodes: Any) -> np.ndarray:
+    def output(self, names: Sequence[str], nodes: _Nodes) -> np.ndarray:
         """Return activations side by side, [b, q], at nodes [b]."""
         return np.concatenate([self.activations[name][nodes] for name in names], axis=1)
 
-    def log_derivatives(self, nodes: Any = slice(None)) -> np.ndarray:
+    def log_derivatives(self, nodes: _Nodes = slice(None)) -> np.ndarray:
         """Return log|sigma'(z)| of the layers side by side, [b, q], at nodes [b].
 
         It is -inf where sigma' = 0, and 0 in layers that no nonlinearity makes.
@@ -167,8 +171,7 @@ class ReferencePoint(Float64View):
         moves = np.zeros((len(rows if varied is None else varied), self.x.width))
         bare = graph._replace(nodes=None)
         run = _linearizer(self.model, self.names, self.x.turn is not None)
-        found: Linearization = run(moves, rows, self.x.turn, varied, places, bare, self.params)
-        return found
+        return run(moves, rows, self.x.turn, varied, places, bare, self.params)
 
 
 def target_nodes(problem: Problem, nodes: Sequence[int]) -> np.ndarray:
@@ -182,14 +185,14 @@ def target_nodes(problem: Problem, nodes: Sequence[int]) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=32)
-def _forward(model: Any, by_entry: bool) -> Any:
+def _forward(model: Model, by_entry: bool) -> CompiledFunction:
     return compile_function()(
         lambda params, graph: dict(activations_at(model, params, graph, graph.nodes, by_entry))
     )
 
 
 @functools.lru_cache(maxsize=32)
-def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
+def _linearizer(model: Model, names: tuple[str, ...], by_entry: bool) -> Linearize:
     def layers_at(
         moves: jax.Array,
         rows: jax.Array,
@@ -197,15 +200,15 @@ def _linearizer(model: Any, names: tuple[str, ...], by_entry: bool) -> Any:
         varied: jax.Array | None,
         places: tuple[jax.Array, ...],
         graph: jraph.GraphsTuple,
-        params: Any,
+        params: Params,
     ) -> jax.Array:
         # The derivative is taken at a move of zero, where the entry is the network's own to the
         # last bit: units exactly on a kink stay there.
         change = moves if turn is None else moves @ turn
         moved = rows + change if varied is None else rows.at[varied].add(change)
-        found = activations_at(model, params, graph, moved, by_entry)
+        activations = activations_at(model, params, graph, moved, by_entry)
         return jnp.concatenate(
-            [found[name][at].reshape(-1) for name, at in zip(names, places, strict=True)]
+            [activations[name][at].reshape(-1) for name, at in zip(names, places, strict=True)]
         )
 
     return linearizer(layers_at)

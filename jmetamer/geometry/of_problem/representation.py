@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.protocol import Model, Params
 from jmetamer.models.structure import neighborhoods
 
 Inputs = Literal["node", "ball", "all", "edges", "positions"]
@@ -32,6 +33,7 @@ POOLS: MappingProxyType[str, Callable[[jax.Array], jax.Array]] = MappingProxyTyp
 )
 TARGETS = ("targets", "all", *POOLS)
 Of = str | int | Sequence[int]
+_Data = tuple[jax.Array, ...]
 
 
 @checked
@@ -56,7 +58,7 @@ class Representation:
 
     programs: JacobianPrograms
     point: np.ndarray
-    args: tuple[Any, ...]
+    args: tuple[object, ...]
     coordinates: str
     num_inputs: int
     input_norm: float
@@ -99,7 +101,7 @@ class Representation:
 class _Plan(NamedTuple):
     """All that a compiled program depends on beside shapes."""
 
-    model: Any
+    model: Model
     names: tuple[str, ...]
     coordinates: str
     pool: str | None
@@ -111,7 +113,7 @@ class _Chart(NamedTuple):
     coordinates: str
     point: np.ndarray
     graph: jraph.GraphsTuple
-    data: tuple[Any, ...]
+    data: tuple[np.ndarray, ...]
     places: np.ndarray
     num_inputs: int
     input_norm: float
@@ -166,9 +168,8 @@ def representation(
         chart = _positions(problem)
     else:
         chart = _features(problem, _places(problem, nodes, inputs))
-    model: Any = problem.trained.model
     return Representation(
-        _programs(_Plan(model, names, chart.coordinates, pool)),
+        _programs(_Plan(problem.trained.model, names, chart.coordinates, pool)),
         chart.point,
         (chart.data, nodes, chart.graph, jax.tree.map(np.asarray, problem.trained.params)),
         chart.coordinates,
@@ -182,10 +183,10 @@ def representation(
     )
 
 
-def looked_at(problem: Problem, found: Representation, names: tuple[str, ...]) -> Representation:
+def looked_at(problem: Problem, target: Representation, names: tuple[str, ...]) -> Representation:
     """Return the representation with other layers looked at, from the same inputs."""
-    plan = _Plan(problem.trained.model, names, found.coordinates, found.pool)
-    return dataclasses.replace(found, programs=_programs(plan), names=names)
+    plan = _Plan(problem.trained.model, names, target.coordinates, target.pool)
+    return dataclasses.replace(target, programs=_programs(plan), names=names)
 
 
 @checked
@@ -226,8 +227,8 @@ def jacobian_operator(
       >>> operator.shape, operator.coordinates
       ((4, 136), 'row_space')
     """
-    found = representation(problem, of, inputs, before=before, pairs=pairs)
-    return found.operator(check=check)
+    target = representation(problem, of, inputs, before=before, pairs=pairs)
+    return target.operator(check=check)
 
 
 @functools.lru_cache(maxsize=64)
@@ -236,13 +237,14 @@ def _programs(plan: _Plan) -> JacobianPrograms:
 
     def represent(
         moved: jax.Array,
-        data: tuple[Any, ...],
+        data: _Data,
         nodes: jax.Array | None,
         graph: jraph.GraphsTuple,
-        params: Any,
+        params: Params,
     ) -> jax.Array:
-        found = _activations(plan, moved, data, graph, params)
-        rows = [found[name] if nodes is None else found[name][nodes] for name in plan.names]
+        activations = _activations(plan, moved, data, graph, params)
+        parts = [activations[name] for name in plan.names]
+        rows = parts if nodes is None else [part[nodes] for part in parts]
         joined = jnp.concatenate(rows, axis=-1)
         if plan.pool is None:
             return joined
@@ -252,7 +254,7 @@ def _programs(plan: _Plan) -> JacobianPrograms:
 
 
 def _activations(
-    plan: _Plan, moved: jax.Array, data: tuple[Any, ...], graph: jraph.GraphsTuple, params: Any
+    plan: _Plan, moved: jax.Array, data: _Data, graph: jraph.GraphsTuple, params: Params
 ) -> Mapping[str, jax.Array]:
     """Run the network on the graph that a point of the chart stands for."""
     model = plan.model
@@ -325,7 +327,7 @@ def _features(problem: Problem, places: np.ndarray) -> _Chart:
     return _Chart("row_space", point, bare, (places, x.turn, x.base), places, size, norm, x.basis)
 
 
-def _edges(problem: Problem, pairs: Any) -> _Chart:
+def _edges(problem: Problem, pairs: Sequence[tuple[int, int]] | np.ndarray | None) -> _Chart:
     model = problem.trained.model
     ways = neighborhoods(model)
     if "max" in ways:

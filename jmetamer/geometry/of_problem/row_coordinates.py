@@ -1,6 +1,7 @@
 """Features in the coordinates that a network's first linear map can see, in float64."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jraph
@@ -70,7 +71,7 @@ def row_coordinates(view: Float64View) -> RowCoordinates:
 
 def activations_at(
     model: Model, params: Params, graph: jraph.GraphsTuple, rows: jax.Array, by_entry: bool
-) -> Any:
+) -> Mapping[str, jax.Array]:
     """Return the activations with `rows` as the entry, or as the features."""
     if by_entry:
         return model.activations(params, graph, entry=rows)

@@ -2,21 +2,22 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.of_problem.representation import Inputs, Of, Representation, representation
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.protocol import Model
 from jmetamer.models.structure import operator_matrix, passes_through
 from jmetamer.models.trained_model import compiled_activations
 
+_Values = Mapping[str, AnArray]  # activations by name
 LARGEST_PROPAGATION = 1500  # nodes of a graph whose propagation matrix is decomposed
 
 
@@ -59,23 +60,23 @@ def structural_bound(
       >>> structural_bound(problem, of="all") < 136  # a ReLU switches units off
       True
     """
-    found = representation(problem, of, inputs, before=before, pairs=pairs)
-    return bound_of(problem, found)
+    target = representation(problem, of, inputs, before=before, pairs=pairs)
+    return bound_of(problem, target)
 
 
-def bound_of(problem: Problem, found: Representation) -> int:
+def bound_of(problem: Problem, target: Representation) -> int:
     """Return the bound of a representation that was built already.
 
     Args:
-      problem: what `found` was built from.
-      found: the representation.
+      problem: what `target` was built from.
+      target: the representation.
     """
     values = _activations(problem)
-    sight = _Sight(problem, found.nodes)
-    by_layer = [_layer_bound(sight, name, values, found) for name in found.names]
-    bounds = [found.num_inputs, sum(by_layer)]
-    if found.coordinates in ("features", "row_space"):
-        bounds += _entry_bounds(problem, sight, found.places)
+    sight = _Sight(problem, target.nodes)
+    by_layer = [_layer_bound(sight, name, values, target) for name in target.names]
+    bounds = [target.num_inputs, sum(by_layer)]
+    if target.coordinates in ("features", "row_space"):
+        bounds += _entry_bounds(problem, sight, target.places)
     return int(min(bounds))
 
 
@@ -83,7 +84,7 @@ class _Sight:
     """Which nodes can be seen from the targets in so many hops."""
 
     def __init__(self, problem: Problem, nodes: np.ndarray | None) -> None:
-        self.model: Any = problem.trained.model
+        self.model: Model = problem.trained.model
         self.graph = problem.graph._replace(nodes=np.zeros((num_nodes(problem.graph), 0)))
         self.total = num_nodes(problem.graph)
         self.nodes = np.arange(self.total) if nodes is None else nodes
@@ -95,7 +96,7 @@ class _Sight:
         return np.asarray(ego_graph(self.graph, self.nodes, hops)[1])
 
 
-def _layer_bound(sight: _Sight, name: str, values: Mapping[str, Any], found: Representation) -> int:
+def _layer_bound(sight: _Sight, name: str, values: _Values, target: Representation) -> int:
     """Return the bound of one layer by its own units and those before it."""
     value = values[name]
     if value.ndim != 2 or value.shape[0] != sight.total:  # a readout of the model's own
@@ -104,23 +105,23 @@ def _layer_bound(sight: _Sight, name: str, values: Mapping[str, Any], found: Rep
     passing = np.ones((len(sight.nodes), width), bool)
     if sight.model.nonlinearity(name) == "relu":
         passing = values[f"{name}.pre"][sight.nodes] > 0
-    own = int(passing.any(axis=0).sum() if found.pool else passing.sum())
-    if found.coordinates == "edge_weights":
+    own = int(passing.any(axis=0).sum() if target.pool else passing.sum())
+    if target.coordinates == "edge_weights":
         return own
     return min([own, *_bottlenecks(sight, name, values)])
 
 
-def _bottlenecks(sight: _Sight, name: str, values: Mapping[str, Any]) -> list[int]:
+def _bottlenecks(sight: _Sight, name: str, values: _Values) -> list[int]:
     """Return how many units of each earlier layer that all passes through can be passed."""
     model, counts = sight.model, []
     for earlier in passes_through(model, name):
         if earlier.endswith(".pre"):
             continue
-        seen = sight(model.num_hops(name) - model.num_hops(earlier))
+        nodes = sight(model.num_hops(name) - model.num_hops(earlier))
         if model.nonlinearity(earlier) == "relu":
-            counts.append(int((values[f"{earlier}.pre"][seen] > 0).sum()))
+            counts.append(int((values[f"{earlier}.pre"][nodes] > 0).sum()))
         else:
-            counts.append(len(seen) * values[earlier].shape[1])
+            counts.append(len(nodes) * values[earlier].shape[1])
     return counts
 
 
@@ -141,12 +142,12 @@ def _entry_bounds(problem: Problem, sight: _Sight, places: np.ndarray) -> list[i
     return bounds
 
 
-def _activations(problem: Problem) -> Mapping[str, Any]:
+def _activations(problem: Problem) -> _Values:
     """Return every activation in float64, where units switch exactly as in the Jacobian.
 
     Where no unit switches off, shapes are all that is needed.
     """
-    model: Any = problem.trained.model
+    model: Model = problem.trained.model
     switched = any(model.nonlinearity(name) == "relu" for name in model.layer_names)
     with float64_on_host():
         view = Float64View(problem)

@@ -1,8 +1,9 @@
 """Everything that a sweep keeps of a problem's local geometry, in one call."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from jmetamer._base.arguments import AnArray
 from jmetamer.geometry.of_problem.layer_geometry import LayerGeometry, layer_geometry
 from jmetamer.geometry.of_problem.ledger import LayerLedger, ledger_size, rank_ledger_of
 from jmetamer.geometry.of_problem.local_geometry import (
@@ -49,7 +50,7 @@ def survey(
     layers: str | Sequence[str] = "all",
     maps: bool | Literal["auto"] = "auto",
     ledger: bool | int = False,
-    labels: Any = None,
+    labels: AnArray | None = None,
     channel: tuple[float, float] | None = None,
 ) -> GeometrySurvey:
     """Return spectra, maps and ledgers of a problem.
@@ -79,21 +80,21 @@ def survey(
       (('conv1.pre', 'conv1', 'logits'), 34, array([0], dtype=int32))
     """
     local = local_geometry(problem, nodes, inputs)
-    found = GeometrySurvey(
+    result = GeometrySurvey(
         local,
         layer_geometry(problem, nodes, inputs, layers, matched=local),
         channel=channel,
         own=_own(problem, nodes, inputs, local),
     )
     if maps is True or (maps == "auto" and map_entries(problem) <= AFFORDABLE_MAPS):
-        found = found._replace(maps=map_survey(problem, labels))
+        result = result._replace(maps=map_survey(problem, labels))
     if ledger:
         last = Problem(problem.trained, problem.graph, layer=_last(problem))
         small = [int(node) for node in nodes if ledger_size(last, int(node)) <= AFFORDABLE_LEDGER]
         chosen = small if ledger is True else small[:ledger]
         if chosen:
-            found = found._replace(ledger=rank_ledger_of(last, chosen, inputs))
-    return found
+            result = result._replace(ledger=rank_ledger_of(last, chosen, inputs))
+    return result
 
 
 def _own(
@@ -102,11 +103,9 @@ def _own(
     """Return the geometry by each node's own features, by the cheapest way that exists."""
     if inputs == "node":
         return local
-    return (
-        node_geometry(problem, nodes)
-        if inputs == "ball"
-        else local_geometry(problem, nodes, "node")
-    )
+    if inputs == "ball":
+        return node_geometry(problem, nodes)
+    return local_geometry(problem, nodes, "node")
 
 
 def _last(problem: Problem) -> str:
