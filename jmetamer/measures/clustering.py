@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.edge_set import EdgeSet, edge_matrix
 from jmetamer.measures.random_edges import edge_measure
 
 
@@ -20,7 +20,7 @@ def clustering_coefficients(edges: EdgeSet) -> np.ndarray:
       >>> clustering_coefficients(ring).tolist()
       [1.0, 1.0, 1.0]
     """
-    table = edges.matrix(np.ones(edges.numbers.size))
+    table = edge_matrix(edges, np.ones(edges.numbers.size))
     table = (table + table.T).astype(bool).astype(float)
     neighbors = table.sum(axis=1)
     # Paths of two steps that an edge closes: every triangle of a node twice.

@@ -16,7 +16,7 @@ import scipy.sparse.linalg
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.edge_set import EdgeSet, edge_matrix
 from jmetamer.measures.measure import EDGE_KINDS
 from jmetamer.measures.random_edges import edge_measure
 
@@ -82,7 +82,7 @@ def cut_norm(reference: EdgeSet, metamer: EdgeSet) -> CutNorm:
 
 
 def _difference(reference: EdgeSet, metamer: EdgeSet) -> scipy.sparse.csr_array:
-    return reference.matrix(reference.weight) - metamer.matrix(metamer.weight)
+    return edge_matrix(reference, reference.weight) - edge_matrix(metamer, metamer.weight)
 
 
 def _exact(difference: scipy.sparse.csr_array) -> float:

@@ -34,11 +34,6 @@ class EdgeSet(NamedTuple):
         receivers = self.numbers % max(self.num_nodes, 1)
         return np.bincount(receivers, self.weight, self.num_nodes)
 
-    def matrix(self, values: np.ndarray) -> csr_array:
-        """Return a sparse [n, n] of values [m] of the edges, senders by receivers."""
-        ends = np.divmod(self.numbers, max(self.num_nodes, 1))
-        return csr_array((values, ends), shape=(self.num_nodes, self.num_nodes))
-
 
 @checked
 def edge_set(graph: jraph.GraphsTuple) -> EdgeSet:
@@ -63,6 +58,12 @@ def edge_set(graph: jraph.GraphsTuple) -> EdgeSet:
     return EdgeSet(n, numbers, np.bincount(place, weight[kept], numbers.size), graph.nodes)
 
 
+def edge_matrix(edges: EdgeSet, values: np.ndarray) -> csr_array:
+    """Return a sparse [n, n] of values [m] of the edges, senders by receivers."""
+    ends = np.divmod(edges.numbers, max(edges.num_nodes, 1))
+    return csr_array((values, ends), shape=(edges.num_nodes, edges.num_nodes))
+
+
 def on_common_pairs(one: EdgeSet, other: EdgeSet) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of both on the pairs that either has, [u] each; 0 where it has none.
 
@@ -72,9 +73,7 @@ def on_common_pairs(one: EdgeSet, other: EdgeSet) -> tuple[np.ndarray, np.ndarra
       (array([2., 0.]), array([1., 4.]))
     """
     union = np.union1d(one.numbers, other.numbers)
-    both = []
-    for edges in (one, other):
-        weights = np.zeros(union.size)
+    both = np.zeros((2, union.size))
+    for weights, edges in zip(both, (one, other), strict=True):
         weights[np.searchsorted(union, edges.numbers)] = edges.weight
-        both.append(weights)
     return both[0], both[1]

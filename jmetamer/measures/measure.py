@@ -10,7 +10,7 @@ import jraph
 import numpy as np
 
 from jmetamer._base.arguments import AnArray, checked
-from jmetamer.measures.edge_set import EdgeSet, edge_set
+from jmetamer.measures.edge_set import edge_set
 from jmetamer.measures.facts import Facts
 
 Permutation = Literal["joint", "separate"]
@@ -76,7 +76,7 @@ class Measure:
     prepare: Callable[..., object] | None = None
     max_nodes: int | None = None
 
-    def given(self, reference: EdgeSet | AnArray, facts: Facts) -> "Measure | None":
+    def given(self, reference: object, facts: Facts) -> "Measure | None":
         """Return this measure with what it needs to know filled in.
 
         Args:
@@ -86,7 +86,7 @@ class Measure:
         Returns:
           A measure that needs no facts, or None where it does not apply.
         """
-        if self.max_nodes is not None and reference.num_nodes > self.max_nodes:
+        if self.max_nodes is not None and getattr(reference, "num_nodes", 0) > self.max_nodes:
             return None
         if self.prepare is None:
             return self

@@ -117,14 +117,8 @@ def recognition_of_classes(
 def _recognition(
     reference: np.ndarray, metamers: np.ndarray, labels: np.ndarray, agreed: PredictionAgreement
 ) -> Recognition:
-    return Recognition(
-        accuracy=_accuracy(metamers, labels),
-        reference_accuracy=float(_accuracy(reference[None], labels)[0]),
-        agreement=agreed.agreement,
-        chance=agreed.chance,
-        kappa=agreed.kappa,
-        undefined=agreed.undefined,
-    )
+    before = float(_accuracy(reference[None], labels)[0])
+    return Recognition(_accuracy(metamers, labels), before, *agreed)
 
 
 def _accuracy(classes: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from jmetamer._base.arguments import checked
-from jmetamer.measures.edge_set import EdgeSet
+from jmetamer.measures.edge_set import EdgeSet, edge_matrix
 from jmetamer.measures.random_edges import edge_measure
 
 
@@ -60,7 +60,7 @@ def _change(
 
 
 def _adjacency(edges: EdgeSet) -> scipy.sparse.csr_array:
-    table = edges.matrix(np.ones(edges.numbers.size, np.int64))
+    table = edge_matrix(edges, np.ones(edges.numbers.size, np.int64))
     return ((table + table.T) > 0).astype(np.int64)
 
 
