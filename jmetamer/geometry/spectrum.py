@@ -275,9 +275,8 @@ def spectrum_of(
     bound = columns if structural_bound is None else min(structural_bound, columns)
 
     def decided(rows: np.ndarray, floor: float) -> tuple[np.ndarray, RankDecision]:
-        padded = np.zeros(min(num_outputs, total_inputs))
         values = singular_values(rows)
-        padded[: len(values)] = values
+        padded = np.pad(values, (0, min(num_outputs, total_inputs) - len(values)))
         return padded, numerical_rank(
             padded, num_outputs, total_inputs, floor, bound,
             entry_error=entry_error, saturation=saturation,
@@ -318,12 +317,7 @@ def assemble(
 
 
 def largest_rank(matrix: Numbers) -> int:
-    """Return the largest rank that a matrix may have, by rows, by columns and by their sizes.
-
-    Example:
-      >>> largest_rank(np.diag([1.0, 1e-20])), largest_rank(np.ones((3, 2)))
-      (2, 1)
-    """
+    """Return the largest rank that a matrix may have, by rows, by columns and by their sizes."""
     high = int(spectrum_of(matrix).rank_high[0])
     full = high == min(np.shape(matrix))
     return high if full else max(high, int(spectrum_of(np.asarray(matrix).T).rank_high[0]))
@@ -349,16 +343,11 @@ def stack_spectra(spectra: Sequence[Spectrum]) -> Spectrum:
     """
     if not spectra:
         raise InputError("`spectra` is empty; give at least one spectrum to stack.")
-    width = max(spectrum.singular_values.shape[1] for spectrum in spectra)
+    rows = [spectrum.singular_values for spectrum in spectra]
+    width = max(row.shape[1] for row in rows)
     joined = [np.concatenate(parts) for parts in zip(*(s[1:] for s in spectra), strict=True)]
-    values = [
-        np.pad(
-            s.singular_values,
-            ((0, 0), (0, width - s.singular_values.shape[1])),
-            constant_values=np.nan,
-        )
-        for s in spectra
-    ]
+    pads = [((0, 0), (0, width - row.shape[1])) for row in rows]
+    values = [np.pad(row, pad, constant_values=np.nan) for row, pad in zip(rows, pads, strict=True)]
     return Spectrum(np.concatenate(values), *joined)
 
 
