@@ -162,13 +162,13 @@ def enumerate_losses(problem: Problem) -> np.ndarray:
     # Without its edges, so that references of different edges share one compilation.
     bare = arrays.graph._replace(edges=None, senders=None, receivers=None, n_edge=None)
     with highest_precision():
-        found = _losses(
+        losses = _losses(
             problem.matching.model,
             problem.layers,
             arrays._replace(graph=bare),
             loops_of_graph(problem.graph),
         )
-    return np.asarray(found)
+    return np.asarray(losses)
 
 
 @compile_function(static=2)
@@ -179,9 +179,9 @@ def _losses(model: Model, layers: tuple[str, ...], arrays: Arrays, loops: Loops)
     def loss(code: jax.Array) -> jax.Array:
         weight = (code >> bits & 1).astype(jnp.float32)
         graph = graph_of_pairs_and_loops(arrays.graph, pairs, weight, loops, directed=False)
-        found = model.activations(arrays.params, graph)
+        activations = model.activations(arrays.params, graph)
         errors = [
-            relative_squared_error(arrays.targets[name], select(found[name], arrays.nodes))
+            relative_squared_error(arrays.targets[name], select(activations[name], arrays.nodes))
             for name in layers
         ]
         return jnp.max(jnp.stack(errors))

@@ -5,18 +5,18 @@ Features are one constant column, or the one-hot rows of given labels.
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import make_graph, num_nodes
 from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.graphs.symmetry import simple_undirected
 
 
-def cycles(lengths: Sequence[int], labels: Any = None) -> jraph.GraphsTuple:
+def cycles(lengths: Sequence[int], labels: AnArray | None = None) -> jraph.GraphsTuple:
     """Return disjoint rings; node numbers run along each ring.
 
     With constant features no message-passing network tells two graphs of rings with the same total
@@ -41,7 +41,7 @@ def cycles(lengths: Sequence[int], labels: Any = None) -> jraph.GraphsTuple:
     return _undirected(np.arange(starts[-1]), ahead, int(starts[-1]), labels)
 
 
-def circular_skip_links(total: int, skip: int, labels: Any = None) -> jraph.GraphsTuple:
+def circular_skip_links(total: int, skip: int, labels: AnArray | None = None) -> jraph.GraphsTuple:
     """Return CSL(n, s): a ring with an edge from every node i to i + s (mod n).
 
     All are 4-regular, so with constant features no message-passing network tells them apart, and
@@ -103,8 +103,8 @@ def random_regular(
             f"`total` is {total} and `degree` is {degree}; allowed: fewer edges a node than nodes, "
             "and an even product of both, as each edge has two ends"
         )
-    made = networkx.random_regular_graph(degree, total, seed=seed)
-    one, other = np.array(made.edges, np.int64).reshape(-1, 2).T
+    regular = networkx.random_regular_graph(degree, total, seed=seed)
+    one, other = np.array(regular.edges, np.int64).reshape(-1, 2).T
     labels = np.random.default_rng(seed).integers(num_labels, size=total)
     return _undirected(one, other, total, _one_hot(labels, num_labels))
 
@@ -222,7 +222,9 @@ def with_twin(graph: jraph.GraphsTuple, node: int, *, adjacent: bool = False) ->
     return make_graph(nodes, *simple_undirected(one, other, total + 1))
 
 
-def _undirected(one: Any, other: Any, total: int, labels: Any) -> jraph.GraphsTuple:
+def _undirected(
+    one: np.ndarray, other: np.ndarray, total: int, labels: AnArray | None
+) -> jraph.GraphsTuple:
     """Return the undirected graph of some pairs, with constant or one-hot features."""
     if labels is None:
         nodes = np.ones((total, 1))

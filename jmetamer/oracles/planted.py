@@ -10,11 +10,11 @@ colors of its neighbors. In each pair all target nodes have the same color in bo
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import make_graph
 from jmetamer.models.protocol import Model
@@ -52,7 +52,7 @@ class PlantedMetamer:
         return self.hops is None or model.num_hops(layer) <= self.hops
 
 
-def planted_metamers(rows: Any) -> tuple[PlantedMetamer, ...]:
+def planted_metamers(rows: AnArray) -> tuple[PlantedMetamer, ...]:
     """Return the planted problems, with given feature rows.
 
     A ring of six nodes; rings with skip links on 10, 11 and 12 nodes; two copies of a triangle and
@@ -89,7 +89,7 @@ def planted_metamers(rows: Any) -> tuple[PlantedMetamer, ...]:
     )
 
 
-def ring_or_triangles(row: Any) -> PlantedMetamer:
+def ring_or_triangles(row: AnArray) -> PlantedMetamer:
     """Return six equal nodes in one ring, and in two triangles.
 
     Args:
@@ -106,7 +106,7 @@ def ring_or_triangles(row: Any) -> PlantedMetamer:
     return _planted("ring_6", nodes, ring, triangles, None, None, reason)
 
 
-def circular_skip_links(total: int, skips: tuple[int, int], row: Any) -> PlantedMetamer:
+def circular_skip_links(total: int, skips: tuple[int, int], row: AnArray) -> PlantedMetamer:
     """Return a ring of equal nodes with links to the nodes one skip ahead, for two skips.
 
     Every node has four neighbors, and no number of layers tells the skips apart (Murphy et al.
@@ -139,7 +139,7 @@ def circular_skip_links(total: int, skips: tuple[int, int], row: Any) -> Planted
     return _planted(f"skip_links_{total}", nodes, reference, metamer, None, None, reason)
 
 
-def joined_copies(pairs: Sequence[tuple[int, int]], rows: Any) -> PlantedMetamer:
+def joined_copies(pairs: Sequence[tuple[int, int]], rows: AnArray) -> PlantedMetamer:
     """Return two copies of a graph, and the same with one edge of each led to the other copy.
 
     The second edge (a, b) of `pairs` and its copy (a', b') become (a, b') and (a', b): every node
@@ -166,7 +166,7 @@ def joined_copies(pairs: Sequence[tuple[int, int]], rows: Any) -> PlantedMetamer
     return _planted(f"copies_{2 * size}", nodes, reference, metamer, None, None, reason)
 
 
-def rewired_twins(rows: Any) -> PlantedMetamer:
+def rewired_twins(rows: AnArray) -> PlantedMetamer:
     """Return a node that is linked to one of two twins, and to the other.
 
     Nodes 1 and 2 have equal features, so that node 0 sees the same after one layer whichever of

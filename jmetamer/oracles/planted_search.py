@@ -47,8 +47,8 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
     them says how good the search is on six nodes; in larger graphs it may find less.
 
     Args:
-      task: its edges come and go; its seed draws
-        features, and is the base seed of the first search, which the others follow.
+      task: its edges come and go; its seed draws features, and is the base seed of the first
+        search, which the others follow.
       problems: number of planted problems; every two have features drawn anew.
       count: seeds of each, as many as the problem's search has.
 
@@ -71,11 +71,11 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
     # Another base seed each: the same draws on graphs alike would be one trial, counted often.
     for place, (name, planted) in enumerate(searched):
         own = seed + place
-        made = generate(
+        metamers = generate(
             planted, count, method=method, tolerance=tolerance, seed=own, keep_theta=False
         )
         names.append(name)
-        converged.append(int(np.sum(np.asarray(made.status) == Status.CONVERGED)))
+        converged.append(int(np.sum(np.asarray(metamers.status) == Status.CONVERGED)))
     return PlantedSearches(tuple(names), tuple(converged), count)
 
 
@@ -98,12 +98,12 @@ def _planted(problem: Problem, seed: int) -> Iterator[tuple[str, Problem]]:
 
 def _different(rows: np.ndarray, count: int) -> np.ndarray:
     """Return the first rows that differ, `count` of them where there are as many."""
-    found: dict[bytes, np.ndarray] = {}
+    unlike: dict[bytes, np.ndarray] = {}
     for row in rows:
-        found.setdefault(row.tobytes(), row)
-        if len(found) == count:
+        unlike.setdefault(row.tobytes(), row)
+        if len(unlike) == count:
             break
-    return np.stack(list(found.values()))
+    return np.stack(list(unlike.values()))
 
 
 def _with_kicks_of(task: Task) -> Method:

@@ -184,11 +184,11 @@ def metamer_classes(problem: Problem, exact: ExactSet) -> MetamerClasses:
     return MetamerClasses(codes, sizes, losses, int(np.sum(~other)), own, permutations)
 
 
-def recall(found: Iterable[int], classes: MetamerClasses) -> Recall:
+def recall(codes: Iterable[int], classes: MetamerClasses) -> Recall:
     """Return how many of the classes a search has found.
 
     Args:
-      found: codes of the graphs found, `graph_code` of each, in any number and order.
+      codes: of the graphs found, `graph_code` of each, in any number and order.
       classes: from `metamer_classes`.
 
     Example:
@@ -199,7 +199,7 @@ def recall(found: Iterable[int], classes: MetamerClasses) -> Recall:
       >>> found.found, found.total, found.share, found.trivial
       (1, 2, 0.5, 1)
     """
-    names = canonical_codes(np.fromiter(found, np.int64), classes.permutations)
+    names = canonical_codes(np.fromiter(codes, np.int64), classes.permutations)
     return Recall(
         found=int(np.isin(classes.codes, names).sum()),
         total=len(classes.codes),
