@@ -121,7 +121,7 @@ def test_the_program_that_was_used_last_is_kept(power, monkeypatch):
 
 
 def test_fewer_are_kept_of_what_is_made_anew_for_every_call(power, monkeypatch):
-    monkeypatch.setattr(compiled_programs, "KEPT_OF_MADE", 1)
+    monkeypatch.setattr(compiled_programs, "KEPT_OF_UNSHARED", 1)
     raised, traces = power
     for exponent in (1, 2, 1, 2):
         raised(Power(exponent), np.arange(3))
@@ -171,7 +171,7 @@ def problem():
 
 @on_linux
 def test_equal_new_optimizers_compile_once_and_different_ones_do_not_pile_up(problem, monkeypatch):
-    monkeypatch.setattr(compiled_programs, "KEPT_OF_MADE", 2)
+    monkeypatch.setattr(compiled_programs, "KEPT_OF_UNSHARED", 2)
 
     def generate(rate):
         jm.generate(problem, 1, optimizer=optax.adam(rate), steps=2)

@@ -51,7 +51,7 @@ def test_a_warning_is_one_line_with_release_effect_remedy_and_source():
 
 @pytest.fixture
 def slow_gpu(monkeypatch):
-    monkeypatch.setattr(known_regressions, "_told", set())
+    monkeypatch.setattr(known_regressions, "_warned", set())
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(known_regressions.importlib.metadata, "version", lambda _: "0.10.2")
 

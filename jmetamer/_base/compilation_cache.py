@@ -44,20 +44,20 @@ def keep_compiled_programs() -> CompilationCache:
     import jax
 
     config: Any = jax.config  # type checkers do not know all of its attributes
-    given = os.environ.get(VARIABLE, "").strip()
+    named = os.environ.get(VARIABLE, "").strip()
     if config.jax_compilation_cache_dir:
         return CompilationCache(Path(config.jax_compilation_cache_dir))
-    if given.lower() == OFF:
+    if named.lower() == OFF:
         return CompilationCache(None)
     try:
-        base = Path(given).expanduser() if given else user_cache_folder() / "compiled"
+        base = Path(named).expanduser() if named else user_cache_folder() / "compiled"
         folder = base / _processor()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, RuntimeError) as error:  # the latter where nobody has a home
         reason = getattr(error, "strerror", None) or error
-        place = getattr(error, "filename", None) or given or "the user's folder for caches"
+        place = getattr(error, "filename", None) or named or "the user's folder for caches"
         return CompilationCache(
             None,
             f"warning: compiled programs are not kept, so the next run compiles again: `{place}`: "

@@ -15,7 +15,7 @@ from jmetamer._base.made_of import Made
 from jmetamer._base.precision import narrowed, usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
-KEPT_OF_MADE = 16  # of these with what users make anew for every call, such as an optax optimizer
+KEPT_OF_UNSHARED = 16  # of these with what users make anew for each call, as an optax optimizer
 SHAPES = 128  # of the arguments of one of them
 _MAPS, _MOST_MAPS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 
@@ -57,21 +57,21 @@ def release_when_crowded(share: float = 0.5, maps: Path = _MAPS, most: Path = _M
 class CompiledFunction:
     """What `compile_function` makes of a function."""
 
-    def __init__(self, function: Callable[..., Any], static: int, donate: tuple[int, ...]) -> None:
+    def __init__(self, function: Callable, static: int, donate: tuple[int, ...]) -> None:
         functools.update_wrapper(self, function)
         self.function, self._static = function, static
         self._donate = tuple(place - static for place in donate)
-        self._programs: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._programs: OrderedDict[tuple[object, ...], Any] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run the program of the static arguments."""
         program = self._program(args)
         with usual_types():
-            found = program(*narrowed(args[self._static :]), **narrowed(named))
+            outputs = program(*narrowed(args[self._static :]), **narrowed(named))
         if program._cache_size() > SHAPES:
             program.clear_cache()
-        return found
+        return outputs
 
     def eval_shape(self, *args: Any, **named: Any) -> Any:
         """Return the shapes of what a call returns, as `jax.jit` does."""
@@ -88,7 +88,7 @@ class CompiledFunction:
         with usual_types():
             return self._program(args).lower(*narrowed(args[self._static :]), **named)
 
-    def _program(self, args: tuple[Any, ...]) -> Any:
+    def _program(self, args: tuple[object, ...]) -> Any:
         static = args[: self._static]
         with self._lock:
             program = self._programs.get(static)
@@ -103,18 +103,18 @@ class CompiledFunction:
 
     def _give_back(self) -> None:
         """Forget what was not used for longest."""
-        made = [static for static in self._programs if _holds_made(static)]
-        for static in (*made[:-KEPT_OF_MADE], *list(self._programs)[:-KEPT]):
+        unshared = [static for static in self._programs if _is_unshared(static)]
+        for static in (*unshared[:-KEPT_OF_UNSHARED], *list(self._programs)[:-KEPT]):
             if static in self._programs:
                 self._programs.pop(static).clear_cache()
 
 
-def _holds_made(value: Any) -> bool:
-    """Return whether a static argument holds something that is compared by how it was made."""
+def _is_unshared(value: object) -> bool:
+    """Return whether some part of a static argument is compared by how it was made."""
     if isinstance(value, tuple):
-        return any(map(_holds_made, value))
+        return any(map(_is_unshared, value))
     if dataclasses.is_dataclass(value):
-        return any(_holds_made(getattr(value, field.name)) for field in dataclasses.fields(value))
+        return any(_is_unshared(getattr(value, field.name)) for field in dataclasses.fields(value))
     return isinstance(value, Made)
 
 

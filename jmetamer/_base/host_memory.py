@@ -20,21 +20,21 @@ def available_host_bytes(root: Path = Path("/")) -> int | None:
       >>> free is None or free > 0
       True
     """
-    found = []
+    limits = []
     meminfo = _read(root / "proc/meminfo")
     for line in meminfo.splitlines():
         if line.startswith("MemAvailable:"):
-            found.append(1024 * int(line.split()[1]))
+            limits.append(1024 * int(line.split()[1]))
     group = root / "sys/fs/cgroup"
     for limit, usage in (
         (group / "memory.max", group / "memory.current"),
         (group / "memory/memory.limit_in_bytes", group / "memory/memory.usage_in_bytes"),
     ):
         if _read(limit).isdigit() and _read(usage).isdigit():
-            found.append(max(0, int(_read(limit)) - int(_read(usage))))
-    if not found and hasattr(os, "sysconf"):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return min(found, default=None)
+            limits.append(max(0, int(_read(limit)) - int(_read(usage))))
+    if not limits and hasattr(os, "sysconf"):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min(limits, default=None)
 
 
 def _read(path: Path) -> str:

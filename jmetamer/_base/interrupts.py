@@ -6,11 +6,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from types import FrameType
 
 INTERRUPTED = 130  # the exit code
 
-_seen = threading.Event()
+_interrupted = threading.Event()
 
 
 def interrupts_end_imports_of_commands() -> None:
@@ -37,7 +37,7 @@ def interrupts_raise() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end(number: int, frame: Any) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):
         os.write(2, b"\ninterrupted\n")
     os._exit(INTERRUPTED)
@@ -56,13 +56,13 @@ def interrupts_remembered() -> Iterator[None]:
       >>> with interrupts_remembered():
       ...     raise_if_interrupted()
     """
-    _seen.clear()
+    _interrupted.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def handle(number: int, frame: Any) -> None:
-        _seen.set()
+    def handle(number: int, frame: FrameType | None) -> None:
+        _interrupted.set()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, handle)
@@ -70,7 +70,7 @@ def interrupts_remembered() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        _seen.clear()
+        _interrupted.clear()
 
 
 def raise_if_interrupted() -> None:
@@ -79,5 +79,5 @@ def raise_if_interrupted() -> None:
     Example:
       >>> raise_if_interrupted()
     """
-    if _seen.is_set():
+    if _interrupted.is_set():
         raise KeyboardInterrupt

@@ -67,13 +67,11 @@ def regressions_of(version: str, platform: str) -> list[Regression]:
     """
     release = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
     return [
-        known
-        for known in REGRESSIONS
-        if known.first <= release <= known.last and platform in known.platforms
+        one for one in REGRESSIONS if one.first <= release <= one.last and platform in one.platforms
     ]
 
 
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 def untold_warnings(platform: str) -> list[str]:
@@ -86,8 +84,8 @@ def untold_warnings(platform: str) -> list[str]:
       >>> untold_warnings("cpu")
       []
     """
-    fresh = [line for line in regression_warnings(platform) if line not in _told]
-    _told.update(fresh)
+    fresh = [line for line in regression_warnings(platform) if line not in _warned]
+    _warned.update(fresh)
     return fresh
 
 
@@ -104,7 +102,7 @@ def regression_warnings(platform: str, version: str | None = None) -> list[str]:
     """
     version = version or importlib.metadata.version("jaxlib")
     return [
-        f"warning: jaxlib {version} on {platform}: {known.effect}; {known.remedy} "
-        f"({', '.join(known.issues)})"
-        for known in regressions_of(version, platform)
+        f"warning: jaxlib {version} on {platform}: {one.effect}; {one.remedy} "
+        f"({', '.join(one.issues)})"
+        for one in regressions_of(version, platform)
     ]

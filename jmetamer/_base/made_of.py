@@ -5,7 +5,6 @@ import functools
 import sys
 import types
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ class _UndecidedError(Exception):
     """A part whose equality cannot be decided, or may change."""
 
 
-def made_of(value: Any) -> "Made":
+def made_of(value: object) -> "Made":
     """Return what a value was made of: equal for two that were made alike.
 
     Functions are taken apart into their code, their defaults, what they close over and the globals
@@ -58,7 +57,7 @@ class Made:
 class _ByIdentity:
     """A value whose copies are not its equals."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
     def __hash__(self) -> int:
@@ -68,7 +67,7 @@ class _ByIdentity:
         return isinstance(other, _ByIdentity) and other.value is self.value
 
 
-def _parts(value: Any, above: tuple[Any, ...]) -> Hashable:
+def _parts(value: object, above: tuple[object, ...]) -> Hashable:
     """Return the key of one value; `above` are those that it is a part of."""
     for height, outer in enumerate(above):
         if outer is value:
@@ -98,7 +97,7 @@ def _parts(value: Any, above: tuple[Any, ...]) -> Hashable:
     return _of_array(value)
 
 
-def _of_function(function: types.FunctionType, inside: tuple[Any, ...]) -> Hashable:
+def _of_function(function: types.FunctionType, inside: tuple[object, ...]) -> Hashable:
     cells = [_content(cell) for cell in function.__closure__ or ()]
     named = {name: function.__globals__[name] for name in _names(function.__code__, function)}
     parts = cells, function.__defaults__, function.__kwdefaults__, named
@@ -114,14 +113,14 @@ def _names(code: types.CodeType, function: types.FunctionType) -> list[str]:
     return names
 
 
-def _content(cell: types.CellType) -> Any:
+def _content(cell: types.CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # a name of a branch that was not taken
         return types.CellType
 
 
-def _is_importable(value: Any) -> bool:
+def _is_importable(value: object) -> bool:
     """Return whether a module holds the value under its name; what a user types is none."""
     name, home = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
     if not isinstance(name, str) or not isinstance(home, str) or home == "__main__":
@@ -137,10 +136,10 @@ def _is_plain(kind: type) -> bool:
     return all(base.__flags__ & _HEAP and "__slots__" not in vars(base) for base in written)
 
 
-def _of_array(value: Any) -> Hashable:
+def _of_array(value: object) -> Hashable:
     """Return the key of a small array of numbers."""
     try:
-        if not hasattr(value, "dtype") or value.nbytes > _LARGEST:
+        if not hasattr(value, "dtype") or getattr(value, "nbytes", np.inf) > _LARGEST:
             raise _UndecidedError
         array = np.asarray(value)
     except Exception as error:  # whatever a traced or deleted array answers

@@ -3,13 +3,14 @@
 import contextlib
 import contextvars
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 # Of the loop's matrix products, by their names in JAX. A processor always computes in full float32.
 PRECISIONS = ("default", "high", "highest")
+_T = TypeVar("_T")
 _NARROW = {np.dtype(f"{kind}8"): np.dtype(f"{kind}4") for kind in "fiu"}
 _in_float64 = contextvars.ContextVar("_in_float64", default=False)
 
@@ -27,7 +28,7 @@ def usual_types() -> Iterator[None]:
       ...     print(jnp.ones(2).dtype)
       float32
     """
-    modes: Any = jax.config
+    modes: Any = jax.config  # type checkers do not know its attributes
     wide = modes.jax_enable_x64 and not _in_float64.get()
     if not wide and modes.jax_numpy_dtype_promotion == "standard":
         yield
@@ -36,7 +37,7 @@ def usual_types() -> Iterator[None]:
         yield
 
 
-def narrowed(tree: Any) -> Any:
+def narrowed(tree: _T) -> _T:
     """Return a tree with its 64-bit JAX arrays in 32 bits; within `float64_on_host` as it is.
 
     A context cannot do so: an array that JAX holds already stays what it is, and meets 32-bit ones.
@@ -50,9 +51,10 @@ def narrowed(tree: Any) -> Any:
     return tree if _in_float64.get() else jax.tree.map(_narrow, tree)
 
 
-def _narrow(leaf: Any) -> Any:
-    wide = isinstance(leaf, jax.Array) and leaf.dtype in _NARROW
-    return leaf.astype(_NARROW[leaf.dtype]) if wide else leaf
+def _narrow(leaf: object) -> object:
+    if isinstance(leaf, jax.Array) and leaf.dtype in _NARROW:
+        return leaf.astype(_NARROW[leaf.dtype])
+    return leaf
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@ import importlib.metadata
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import jax
 
 _PACKAGES = ("jmetamer", "jax", "jaxlib", "flax", "optax", "jraph", "numpy", "orbax-checkpoint")
 
 
-def provenance(loop_precision: str = "default") -> dict[str, Any]:
+def provenance(loop_precision: str = "default") -> dict[str, object]:
     """Return versions, git revision, device, precision and time as JSON-able values.
 
     Starts the accelerator, because it names the device.
@@ -63,7 +62,7 @@ def git_revision() -> str:
         return "unknown"
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        described = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return found.stdout.strip()
+    return described.stdout.strip()

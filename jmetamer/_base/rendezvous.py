@@ -15,7 +15,7 @@ import jax
 _VISIBLE = "jax_cuda_visible_devices"
 
 
-def introduce(settings: Mapping[str, Any]) -> dict[str, Any]:
+def introduce(settings: Mapping[str, Any]) -> dict[str, object]:
     """Connect to the other processes.
 
     Args:
@@ -36,15 +36,14 @@ def introduce(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {"alone": _line(error)}
     except Exception as error:  # whatever the network or the cluster's tools raise
         return {"failed": _line(error)}
-    flags: Any = jax.config  # type checkers do not know all of its attributes
-    return {"index": index, "count": count, "visible": flags.read(_VISIBLE)}
+    return {"index": index, "count": count, "visible": jax.config.read(_VISIBLE)}
 
 
 def main() -> int:
     """Run the child: settings as JSON in the first argument, the answer on standard output."""
-    found = introduce(json.loads(sys.argv[1]))
-    print(json.dumps(found), flush=True)
-    if "index" not in found:
+    answer = introduce(json.loads(sys.argv[1]))
+    print(json.dumps(answer), flush=True)
+    if "index" not in answer:
         return 1
     if not sys.stdin.readline():  # the parent has died
         return 1

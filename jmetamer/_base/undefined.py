@@ -4,14 +4,12 @@ A NaN that fills a place on a device would end a process with `JAX_DEBUG_NANS=1`
 for one that something went wrong with.
 """
 
-from typing import Any
-
 import numpy as np
 
 UNDEFINED = np.float32(-1)
 
 
-def to_host(values: Any) -> np.ndarray:
+def to_host(values: object) -> np.ndarray:
     """Return numbers that are never negative, NaN where they are `UNDEFINED`.
 
     Example:
