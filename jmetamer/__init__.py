@@ -19,7 +19,8 @@ _HOMES = {  # module -> names
     "jmetamer._base.errors": "ConfigError DataError InputError JmetamerError StoreError",
     "jmetamer.graphs": "DATASETS Dataset Edges ego_graph load_dataset make_graph save_graph_npz",
     "jmetamer.models": (
-        "GAT GCN GIN GraphSAGE MODELS Model TrainSettings TrainedModel load_model save_model train"
+        "AdversarialPerturbation GAT GCN GIN GraphSAGE MODELS Model RandomPerturbation "
+        "TrainSettings TrainedModel load_model save_model train"
     ),
     "jmetamer.geometry": "Spectrum VolumeChange",
     "jmetamer.measures": "MEASURES Measure deviations edge_deviations",

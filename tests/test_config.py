@@ -39,7 +39,7 @@ from jmetamer.config.settings import (
 from jmetamer.metamers.losses import Complementarity, RelativeSquared
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer
 from jmetamer.metamers.vary import BinaryFeatures, Box, ContinuousFeatures, Free
-from jmetamer.models import GAT, TrainSettings
+from jmetamer.models import GAT, AdversarialPerturbation, RandomPerturbation, TrainSettings
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -98,7 +98,6 @@ class TestTheGrid:
             ("model", "layers", [2, 3]),
             ("model", "dropout", [0.0, 0.5]),
             ("training", "weight_decay", [0.0, 5e-4]),
-            ("training", "perturbation", ["none", "adversarial", "random"]),
             ("training", "shuffle_labels", [False, True]),
         ],
     )
@@ -565,7 +564,8 @@ class TestBuilders:
     def test_write_out_the_defaults_of_each_perturbation(self, read):
         found = read("training: {perturbation: [none, adversarial, random]}")
         asked = [build_train_settings(cell) for cell in found]
-        assert asked == [TrainSettings(perturbation=p) for p in ("none", "adversarial", "random")]
+        kinds = (None, AdversarialPerturbation(), RandomPerturbation())
+        assert asked == [TrainSettings(perturbation=kind) for kind in kinds]
         sizes = [(c.training.perturbation_size, c.training.perturbation_steps) for c in found]
         assert sizes == [(None, None), (0.1, 5), (0.1, None)]
         written = "training: {perturbation: adversarial, perturbation_size: 0.1}"

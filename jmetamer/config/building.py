@@ -28,7 +28,16 @@ from jmetamer.metamers.vary import (
     Vary,
 )
 from jmetamer.metamers.vary.initialization import INITIALIZATIONS
-from jmetamer.models import MODELS, Model, Network, TrainedModel, TrainSettings, default_settings
+from jmetamer.models import (
+    MODELS,
+    PERTURBATIONS,
+    Model,
+    Network,
+    TrainedModel,
+    TrainSettings,
+    default_settings,
+)
+from jmetamer.models.perturbation import perturbation_record
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +113,22 @@ def build_train_settings(cell: CellSettings) -> TrainSettings:
     values = {name: getattr(given, name) for name in TrainSettings.__dataclass_fields__}
     if values["patience"] == "never":
         values["patience"] = None
+    fields = {"size": given.perturbation_size, "steps": given.perturbation_steps}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    none = given.perturbation == "none"
+    values["perturbation"] = None if none else PERTURBATIONS[given.perturbation or ""](**fields)
     return TrainSettings(**values)
+
+
+def train_words(settings: TrainSettings) -> dict[str, Any]:
+    """Return how a network is trained as a configuration writes it, the seed aside."""
+    values = dataclasses.asdict(settings)
+    values["patience"] = settings.patience or "never"
+    ((kind, own),) = (perturbation_record(settings.perturbation) or {"none": {}}).items()
+    values["perturbation"] = kind
+    for name in ("size", "steps"):
+        values[f"perturbation_{name}"] = own.get(name)
+    return values
 
 
 class JudgePlan(NamedTuple):

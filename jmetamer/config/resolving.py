@@ -19,6 +19,7 @@ from jmetamer.config.building import (
     build_train_settings,
     edge_options,
     loader_of,
+    train_words,
 )
 from jmetamer.config.cell import CellSettings
 from jmetamer.config.checking import check_value, unknown_setting
@@ -57,8 +58,7 @@ from jmetamer.metamers.methods.relax_edges.plan import weight_optimizer
 from jmetamer.metamers.vary import DOMAINS
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
 from jmetamer.metamers.vary.initialization import INITIALIZATIONS
-from jmetamer.models import ACTIVATIONS, MODELS, default_settings
-from jmetamer.models.settings import PERTURBATIONS
+from jmetamer.models import ACTIVATIONS, MODELS, PERTURBATIONS, default_settings
 
 _OF_ONE_MODEL = ("heads", "output_heads", "aggregator")
 # Zeros and ones do not reach what real numbers do.
@@ -157,12 +157,14 @@ def _model(given: ModelSettings) -> ModelSettings:
 
 
 def _training(given: TrainingSettings, architecture: str, seed: int) -> TrainingSettings:
-    own = dataclasses.asdict(default_settings(architecture))
-    own["patience"] = first_given(own["patience"], "never")
-    kind = given.perturbation or own["perturbation"]
-    for name in PERTURBATIONS["adversarial"]:
-        own[name] = PERTURBATIONS[kind].get(name)
-        if name not in PERTURBATIONS[kind] and getattr(given, name) is not None:
+    default = default_settings(architecture)
+    if given.perturbation is not None:
+        changed = None if given.perturbation == "none" else PERTURBATIONS[given.perturbation]()
+        default = dataclasses.replace(default, perturbation=changed)
+    own = train_words(default)
+    kind = own["perturbation"]
+    for name in ("perturbation_size", "perturbation_steps"):
+        if own[name] is None and getattr(given, name) is not None:
             raise ConfigError(
                 f"`training.{name}` is {getattr(given, name)!r}, but `training.perturbation` is "
                 f"{kind!r}, which has none; {APART}"

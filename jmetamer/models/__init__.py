@@ -8,6 +8,12 @@ from jmetamer.models.gcn import GCN
 from jmetamer.models.gin import GIN
 from jmetamer.models.graphsage import GraphSAGE
 from jmetamer.models.network import Network
+from jmetamer.models.perturbation import (
+    PERTURBATIONS,
+    AdversarialPerturbation,
+    Perturbation,
+    RandomPerturbation,
+)
 from jmetamer.models.protocol import FirstLayer, LayerStructure, Model, Params
 from jmetamer.models.storage import load_model, model_folder, save_model
 from jmetamer.models.trained_model import TrainedModel
@@ -19,6 +25,8 @@ __all__ = [
     "GCN",
     "GIN",
     "MODELS",
+    "PERTURBATIONS",
+    "AdversarialPerturbation",
     "Convolution",
     "FirstLayer",
     "GraphSAGE",
@@ -26,6 +34,8 @@ __all__ = [
     "Model",
     "Network",
     "Params",
+    "Perturbation",
+    "RandomPerturbation",
     "TrainSettings",
     "TrainedModel",
     "default_settings",

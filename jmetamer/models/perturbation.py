@@ -1,14 +1,16 @@
-"""`Perturbation`: how the features of all nodes are changed in an epoch of training."""
+"""How the features of all nodes are changed in every epoch of training."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmetamer._base.arguments import Count, Positive, checked
+from jmetamer._base.errors import unknown_name
 from jmetamer.graphs.dataset import Dataset
-from jmetamer.models.settings import TrainSettings
 
 Loss = Callable[[jax.Array], jax.Array]
 # Of the radius over the number of steps: 2.5 lets an ascent turn and still reach the boundary
@@ -17,22 +19,20 @@ _STEP = 2.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Perturbation:
+class FeatureChange:
     """A change of the features of every node, of the same size at every node and in every epoch.
 
     Attributes:
-      adversarial: whether the change raises the loss; otherwise its direction is random.
-      steps: gradient steps of the ascent; 0 of a random change.
+      steps: gradient steps of an ascent, so that it raises the loss; 0 takes a random direction.
       radius: length of the change of a node's features, for continuous ones; else None.
       budget: number of flips of a node's features, for 0/1 ones; else None.
 
     Example:
-      >>> change = Perturbation(adversarial=True, steps=1, radius=0.5)
+      >>> change = FeatureChange(steps=1, radius=0.5)
       >>> change.apply(lambda x: x[0, 1], jnp.zeros((1, 2)), jax.random.key(0))
       Array([[0. , 0.5]], dtype=float32)
     """
 
-    adversarial: bool
     steps: int
     radius: float | None = None
     budget: int | None = None
@@ -40,7 +40,7 @@ class Perturbation:
     def apply(self, loss: Loss, nodes: jax.Array, key: jax.Array) -> jax.Array:
         """Return the changed features.
 
-        An adversarial change is found by gradient ascent from no change. Continuous features:
+        With steps, it is found by gradient ascent from no change. Continuous features:
         d <- P(d + a g / |g|) at each node, with g the gradient of the loss at nodes + d, a = 2.5
         radius / steps, and P the projection onto the ball; the last d is stretched to the sphere,
         where the largest value of a convex loss over the ball lies. Features of 0 and 1: a share
@@ -49,12 +49,12 @@ class Perturbation:
         step solves the linearized problem over this set exactly; the flips of largest share are
         then made, so that features stay 0 or 1. For a linear loss both are the maximum.
 
-        A random change has the same length in a direction that is uniform on the sphere, or as
+        Without steps, it has the same length in a direction that is uniform on the sphere, or as
         many flips, drawn without replacement. A node that the loss does not depend on gets such
-        a change in an adversarial one too, so that both have the same size at every node.
+        a change in any case, so that both have the same size at every node.
 
         Args:
-          loss: features [n, d] -> scalar; only an adversarial change reads it.
+          loss: features [n, d] -> scalar; not read without steps.
           nodes: [n, d] features.
           key: typed random key.
 
@@ -68,7 +68,7 @@ class Perturbation:
 
     def _direction(self, loss: Loss, nodes: jax.Array, noise: jax.Array) -> jax.Array:
         """Return the unit vector of each node's change."""
-        if not self.adversarial:
+        if not self.steps:
             return noise
         radius = jnp.float32(self.radius)
 
@@ -83,7 +83,7 @@ class Perturbation:
     def _columns(self, loss: Loss, nodes: jax.Array, budget: int, key: jax.Array) -> jax.Array:
         """Return which features of each node are flipped, [n, budget] columns."""
         drawn = random_columns(key, nodes.shape[0], nodes.shape[1], budget)
-        if not self.adversarial:
+        if not self.steps:
             return drawn
         direction = 1 - 2 * nodes
 
@@ -98,32 +98,119 @@ class Perturbation:
         return jax.lax.top_k(share, budget)[1]
 
 
-def perturbation_of(settings: TrainSettings, data: Dataset) -> Perturbation | None:
-    """Return the perturbation that the settings ask for, or None for none.
+class Perturbation(Protocol):
+    """A change of all nodes' features in every epoch, to which the parameters are then fitted.
 
-    Which form it has follows from the dataset: features of the kinds "binary" and "one_hot" are
-    flipped, max(1, round(size * mean number of ones of a node)) of each node; "continuous" ones
-    move by size * sqrt(mean_i |x_i|^2) at each node, whatever range the dataset declares, since
-    clipping would make sizes differ.
+    Hashable, with equality by value: a frozen dataclass whose fields are its settings.
+    """
 
-    Args:
-      settings: how a network is trained.
-      data: its dataset.
+    def change_of(self, data: Dataset) -> FeatureChange:
+        """Return the change of the features of a dataset."""
+        ...
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class AdversarialPerturbation:
+    """A change that raises the loss of the training nodes (Madry et al. 2018).
+
+    Continuous features move in a ball around each node's own, 0/1 features are flipped.
+
+    Attributes:
+      size: continuous features: length of each node's change as a share of the root mean square
+        length of a node's features; 0/1 features: number of flips at each node as a share of the
+        mean number of ones, rounded and at least one.
+      steps: gradient steps.
+
+    Raises:
+      InputError: a value that is not allowed.
+
+    Example:
+      >>> AdversarialPerturbation(size=0.2)
+      AdversarialPerturbation(size=0.2, steps=5)
+    """
+
+    size: Positive = 0.1
+    steps: Count = 5
+
+    def change_of(self, data: Dataset) -> FeatureChange:
+        """Return the change of the features of a dataset."""
+        return _sized(data, self.size, self.steps)
+
+
+@checked
+@dataclasses.dataclass(frozen=True)
+class RandomPerturbation:
+    """The control of an adversarial change: as large at every node, in a random direction.
+
+    Attributes:
+      size: as of `AdversarialPerturbation`.
+
+    Raises:
+      InputError: a value that is not allowed.
 
     Example:
       >>> from jmetamer.graphs import load_dataset
-      >>> perturbation_of(TrainSettings(perturbation="random"), load_dataset("karate"))
-      Perturbation(adversarial=False, steps=0, radius=None, budget=1)
+      >>> RandomPerturbation().change_of(load_dataset("karate"))
+      FeatureChange(steps=0, radius=None, budget=1)
     """
-    if settings.perturbation_size is None:
+
+    size: Positive = 0.1
+
+    def change_of(self, data: Dataset) -> FeatureChange:
+        """Return the change of the features of a dataset."""
+        return _sized(data, self.size, 0)
+
+
+# A new perturbation is added here; it can then be named in a configuration and in a record.
+PERTURBATIONS: dict[str, type[Any]] = {
+    "adversarial": AdversarialPerturbation,
+    "random": RandomPerturbation,
+}
+
+
+def perturbation_record(perturbation: Perturbation | None) -> dict[str, Any] | None:
+    """Return name -> fields, as JSON holds it; None of none.
+
+    Example:
+      >>> perturbation_record(RandomPerturbation())
+      {'random': {'size': 0.1}}
+    """
+    if perturbation is None:
         return None
-    nodes, size = np.asarray(data.graph.nodes, np.float64), settings.perturbation_size
-    adversarial, steps = settings.perturbation == "adversarial", settings.perturbation_steps or 0
+    kind: Any = type(perturbation)
+    name = next((key for key, one in PERTURBATIONS.items() if one is kind), kind.__name__)
+    own = (field.name for field in dataclasses.fields(kind))
+    return {name: {key: getattr(perturbation, key) for key in own}}
+
+
+def read_perturbation(record: Mapping[str, Mapping[str, Any]] | None) -> Perturbation | None:
+    """Return what `perturbation_record` wrote.
+
+    Raises:
+      InputError: its name is not in the table.
+    """
+    if record is None:
+        return None
+    ((name, fields),) = record.items()
+    if name not in PERTURBATIONS:
+        raise unknown_name("`perturbation`", name, PERTURBATIONS)
+    perturbation: Perturbation = PERTURBATIONS[name](**fields)
+    return perturbation
+
+
+def _sized(data: Dataset, size: float, steps: int) -> FeatureChange:
+    """Return the change of a size, whose form follows from the dataset.
+
+    Features of the kinds "binary" and "one_hot" are flipped, max(1, round(size * mean number of
+    ones of a node)) of each node; "continuous" ones move by size * sqrt(mean_i |x_i|^2) at each
+    node, whatever range the dataset declares, since clipping would make sizes differ.
+    """
+    nodes = np.asarray(data.graph.nodes, np.float64)
     if data.feature_kind == "continuous":
-        scale = float(np.sqrt((nodes**2).sum(axis=1).mean()))
-        return Perturbation(adversarial, steps, radius=size * scale)
+        return FeatureChange(steps, radius=size * float(np.sqrt((nodes**2).sum(axis=1).mean())))
     budget = max(1, round(size * float(nodes.sum(axis=1).mean())))
-    return Perturbation(adversarial, steps, budget=min(budget, nodes.shape[1]))
+    return FeatureChange(steps, budget=min(budget, nodes.shape[1]))
 
 
 def random_columns(key: jax.Array, num_rows: int, num_columns: int, count: int) -> jax.Array:

@@ -1,27 +1,17 @@
 """`TrainSettings`: how a model is trained."""
 
 import dataclasses
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import jax
 import optax
 
-from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, checked
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import Count, Natural, NonNegative, checked
 from jmetamer.models.network import require_name
+from jmetamer.models.perturbation import Perturbation
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 DECAYED = ("first", "all")
-# Perturbation -> its own settings with their defaults.
-PERTURBATIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "none": {},
-        "adversarial": {"perturbation_size": 0.1, "perturbation_steps": 5},
-        "random": {"perturbation_size": 0.1},
-    }
-)
 
 
 @checked
@@ -40,25 +30,21 @@ class TrainSettings:
         at a lower validation loss); None never stops early.
       optimizer: "adam", "adamw" or "sgd".
       perturbation: change of all nodes' features in every epoch, to which the parameters are then
-        fitted: "none"; "adversarial", which raises the loss (Madry et al. 2018); or "random", its
-        control of exactly the same size. Continuous features move in a ball around each node's
-        own, 0/1 features are flipped; which of the two follows from the dataset. Scores, and the
-        validation by which an epoch is kept, are those of the features as they are.
-      perturbation_size: continuous features: length of each node's change as a share of the root
-        mean square length of a node's features; 0/1 features: number of flips at each node as a
-        share of the mean number of ones, rounded and at least one. None takes 0.1.
-      perturbation_steps: gradient steps of "adversarial". None takes 5.
+        fitted: `AdversarialPerturbation()`, or `RandomPerturbation()`, its control of the same
+        size; None leaves the features as they are. Scores, and the validation by which an epoch
+        is kept, are those of the features as they are.
       shuffle_labels: permute the labels of the training nodes among themselves, and likewise
         those of the validation nodes; scores are against the true ones.
 
     Raises:
-      InputError: a value that is not allowed, or a setting of another perturbation.
+      InputError: a value that is not allowed.
 
     Example:
       >>> TrainSettings(epochs=0).epochs
       0
-      >>> TrainSettings(perturbation="adversarial").perturbation_steps
-      5
+      >>> from jmetamer.models import AdversarialPerturbation
+      >>> TrainSettings(perturbation=AdversarialPerturbation()).perturbation
+      AdversarialPerturbation(size=0.1, steps=5)
     """
 
     epochs: Natural = 200
@@ -67,29 +53,12 @@ class TrainSettings:
     decayed: str = "first"
     patience: Count | None = 100
     optimizer: str = "adam"
-    perturbation: str = "none"
-    perturbation_size: Positive | None = None
-    perturbation_steps: Count | None = None
+    perturbation: Perturbation | None = None
     shuffle_labels: bool = False
 
     def __post_init__(self) -> None:
         require_name("optimizer", self.optimizer, OPTIMIZERS)
         require_name("decayed", self.decayed, DECAYED)
-        self._fill_perturbation()
-
-    def _fill_perturbation(self) -> None:
-        """Write out the defaults, so that equal trainings compare equal, and check the rest."""
-        require_name("perturbation", self.perturbation, tuple(PERTURBATIONS))
-        own = PERTURBATIONS[self.perturbation]
-        for name in PERTURBATIONS["adversarial"]:
-            value = getattr(self, name)
-            if name in own:
-                object.__setattr__(self, name, own[name] if value is None else value)
-            elif value is not None:
-                raise InputError(
-                    f"`{name}` is {value!r}, but `perturbation` is {self.perturbation!r}, which "
-                    "has none: it would be ignored; leave it out"
-                )
 
 
 _BY_ARCHITECTURE: MappingProxyType[str, TrainSettings] = MappingProxyType({})

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -23,11 +23,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import StoreError
+from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.models.architectures import MODELS, architecture_name
 from jmetamer.models.digest import tree_digest
 from jmetamer.models.network import Network
+from jmetamer.models.perturbation import perturbation_record, read_perturbation
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
 from jmetamer.results.manifest import read_manifest, write_manifest
@@ -37,7 +38,7 @@ _RECORD = "model.json"
 _PARAMS = "params"
 _WEIGHTS = "weights.npz"
 _ROOM = 2**16  # bytes of the files around the numbers
-_LATER = ("perturbation", "perturbation_size", "perturbation_steps", "shuffle_labels")
+_LATER = ("perturbation", "shuffle_labels")
 
 
 @checked
@@ -177,7 +178,7 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
         params=params,
         scores={name: float(score) for name, score in record["scores"].items()},
         seed=record["seed"],
-        settings=TrainSettings(**record["settings"]),
+        settings=_read_settings(record["settings"], folder / _RECORD),
         dataset=record["dataset"],
         dataset_digest=record["dataset_digest"],
     )
@@ -252,8 +253,26 @@ def _named_settings(settings: TrainSettings) -> dict[str, Any]:
     So a network without them keeps the record and the folder that it had before there were any.
     """
     defaults = {f.name: f.default for f in dataclasses.fields(settings) if f.name in _LATER}
-    values = dataclasses.asdict(settings)
+    values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    values["perturbation"] = perturbation_record(settings.perturbation)
     return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
+
+
+def _read_settings(values: Mapping[str, Any], path: pathlib.Path) -> TrainSettings:
+    """Return the settings of a record; a former one has the fields of a perturbation beside it."""
+    perturbation, former = values.get("perturbation"), {}
+    for name in ("size", "steps"):
+        if (value := values.get(f"perturbation_{name}")) is not None:
+            former[name] = value
+    if isinstance(perturbation, str):
+        perturbation = {perturbation: former}
+    own = {key: value for key, value in values.items() if not key.startswith("perturbation")}
+    try:
+        return TrainSettings(**own, perturbation=read_perturbation(perturbation))
+    except InputError as error:
+        raise StoreError(
+            f"{path} names what this version of jmetamer does not know: {error}"
+        ) from error
 
 
 def _options(model: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from jmetamer.graphs.dataset import Dataset
 from jmetamer.models.architectures import architecture_name
 from jmetamer.models.digest import dataset_digest
 from jmetamer.models.network import Network
-from jmetamer.models.perturbation import Perturbation, perturbation_of
+from jmetamer.models.perturbation import FeatureChange
 from jmetamer.models.protocol import Params
 from jmetamer.models.settings import TrainSettings, default_settings, make_optimizer
 from jmetamer.models.sparse_features import (
@@ -85,7 +85,7 @@ def train(
 
     With `settings.perturbation` an epoch first changes the features of all nodes at once, by the
     network's own loss without dropout, and then takes its step on the changed ones (see
-    `Perturbation`). Whether features move or are flipped follows from `data.feature_kind`.
+    `FeatureChange`). Whether features move or are flipped follows from `data.feature_kind`.
 
     Args:
       model: a network; `num_outputs=None` is filled in with the number of classes.
@@ -168,10 +168,10 @@ def _fit(
     optimizer = make_optimizer(settings).init(params["params"])
     none_yet = jnp.int32(-1)
     state = _State(params, optimizer, params, -infinity, infinity, jnp.int32(0), none_yet)
-    perturbation = perturbation_of(settings, data)
+    change = settings.perturbation and settings.perturbation.change_of(data)
     for start in range(0, settings.epochs, _EPOCHS_PER_CALL):
         state, (losses, accuracies) = _run_epochs(
-            model, settings, perturbation, key_dropout, split, state, jnp.int32(start)
+            model, settings, change, key_dropout, split, state, jnp.int32(start)
         )
         if (bad := int(state.bad_epoch)) >= 0:
             raise TrainingError(
@@ -208,7 +208,7 @@ def _init(model: Network, key: jax.Array, graph: Any) -> Params:
 def _run_epochs(
     model: Network,
     settings: TrainSettings,
-    perturbation: Perturbation | None,
+    change: FeatureChange | None,
     key: jax.Array,
     split: _Split,
     state: _State,
@@ -223,7 +223,7 @@ def _run_epochs(
         return jax.lax.cond(
             running,
             lambda state: _epoch(
-                model, settings, perturbation, jax.random.fold_in(key, epoch), split, state, epoch
+                model, settings, change, jax.random.fold_in(key, epoch), split, state, epoch
             ),
             lambda state: (state, (UNDEFINED, UNDEFINED)),
             state,
@@ -235,7 +235,7 @@ def _run_epochs(
 def _epoch(
     model: Network,
     settings: TrainSettings,
-    perturbation: Perturbation | None,
+    change: FeatureChange | None,
     key: jax.Array,
     split: _Split,
     state: _State,
@@ -245,13 +245,13 @@ def _epoch(
 
     key_entry, key_layers = jax.random.split(key)
     graph = split.graph
-    if perturbation is not None:
+    if change is not None:
         # Its product is not taken from the nonzero entries, so their key is free.
-        graph = _perturbed(model, perturbation, key_entry, split, state.params)
+        graph = _perturbed(model, change, key_entry, split, state.params)
 
     def training_loss(weights: Params) -> tuple[jax.Array, Params]:
         params = {**state.params, "params": weights}
-        entry = None if perturbation else _entry(model, params, split, key_entry)
+        entry = None if change else _entry(model, params, split, key_entry)
         found, changed = model.apply(
             params,
             graph,
@@ -291,7 +291,7 @@ def _epoch(
 
 
 def _perturbed(
-    model: Network, perturbation: Perturbation, key: jax.Array, split: _Split, params: Params
+    model: Network, change: FeatureChange, key: jax.Array, split: _Split, params: Params
 ) -> Any:
     """Return the graph with changed features.
 
@@ -303,7 +303,7 @@ def _perturbed(
         logits = model.activations(params, split.graph._replace(nodes=nodes))["logits"]
         return _cross_entropy(logits, split.labels, split.train_mask)
 
-    return split.graph._replace(nodes=perturbation.apply(loss, split.graph.nodes, key))
+    return split.graph._replace(nodes=change.apply(loss, split.graph.nodes, key))
 
 
 def _entry(

@@ -10,14 +10,40 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer._base.errors import InputError
-from jmetamer.models import GCN, GraphSAGE, TrainSettings, model_folder, train
+from jmetamer._base.errors import InputError, StoreError
+from jmetamer.models import (
+    GCN,
+    PERTURBATIONS,
+    AdversarialPerturbation,
+    GraphSAGE,
+    RandomPerturbation,
+    TrainSettings,
+    load_model,
+    model_folder,
+    save_model,
+    train,
+)
 from jmetamer.models.digest import dataset_digest, tree_digest
-from jmetamer.models.perturbation import Perturbation, perturbation_of, random_columns
+from jmetamer.models.perturbation import FeatureChange, random_columns
 from jmetamer.models.training import _labels_to_fit
+from jmetamer.results.manifest import MANIFEST, write_manifest
+from jmetamer.results.verification import record_digest
 
 KEY = jax.random.key(5)
 QUICK = TrainSettings(epochs=25, learning_rate=0.03, patience=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubled:
+    """A perturbation that no table knows."""
+
+    times: int
+
+    def change_of(self, data):
+        return self
+
+    def apply(self, loss, nodes, key):
+        return 2 * self.times * nodes
 
 
 @pytest.fixture
@@ -56,8 +82,8 @@ def lengths(change):
 def assert_worse_than_random(data, **size):
     nodes = jnp.asarray(data.graph.nodes)
     loss = training_loss(train(GCN(hidden=8), data, settings=QUICK), data)
-    worst = loss(Perturbation(True, 5, **size).apply(loss, nodes, KEY))
-    others = losses_of(Perturbation(False, 0, **size), loss, nodes, 100)
+    worst = loss(FeatureChange(5, **size).apply(loss, nodes, KEY))
+    others = losses_of(FeatureChange(0, **size), loss, nodes, 100)
     assert worst > others.max() > loss(nodes)
 
 
@@ -66,9 +92,8 @@ class TestContinuousFeatures:
         nodes = jnp.asarray(two_blocks.graph.nodes)
         loss = training_loss(train(GCN(hidden=8), two_blocks, settings=QUICK), two_blocks)
         radius = 0.3 * np.sqrt(np.mean(np.sum(np.square(nodes), axis=1)))
-        for kind in ("adversarial", "random"):
-            settings = TrainSettings(perturbation=kind, perturbation_size=0.3)
-            change = perturbation_of(settings, two_blocks)
+        for kind in PERTURBATIONS.values():
+            change = kind(size=0.3).change_of(two_blocks)
             moved = np.asarray(change.apply(loss, nodes, KEY) - nodes)
             # Also of nodes that no training node can see.
             np.testing.assert_allclose(lengths(moved), radius, rtol=1e-5)
@@ -82,7 +107,7 @@ class TestContinuousFeatures:
         # Cauchy and Schwarz: <slope, d> over |d| <= r is largest at r slope / |slope|.
         expected = nodes + 0.7 * slope / jnp.linalg.norm(slope, axis=1, keepdims=True)
         for steps in (1, 2, 5, 20):
-            change = Perturbation(True, steps, radius=0.7)
+            change = FeatureChange(steps, radius=0.7)
             found = change.apply(lambda x: 1e-12 * (slope * x).sum(), nodes, KEY)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -92,7 +117,7 @@ class TestContinuousFeatures:
             return jnp.where(outside, x[:, 1], x[:, 0]).sum()
 
         start = jnp.full((3, 2), 1e-9)
-        found = Perturbation(True, 10, radius=1.0).apply(loss, start, KEY)
+        found = FeatureChange(10, radius=1.0).apply(loss, start, KEY)
         np.testing.assert_allclose(found, [[1, 0]] * 3, atol=1e-4)
 
     def test_get_worse_with_more_steps_up_to_the_worst_of_a_curved_loss(self):
@@ -106,7 +131,7 @@ class TestContinuousFeatures:
             return ((x @ matrix) ** 2).sum(1)
 
         found = [
-            each(Perturbation(True, steps, radius=1.0).apply(lambda x: each(x).sum(), start, KEY))
+            each(FeatureChange(steps, radius=1.0).apply(lambda x: each(x).sum(), start, KEY))
             for steps in (1, 3, 10, 40)
         ]
         best = np.linalg.eigvalsh(matrix @ matrix.T).max()
@@ -119,7 +144,7 @@ class TestContinuousFeatures:
 
     def test_of_the_control_point_in_no_direction(self):
         nodes = jnp.zeros((20_000, 3))
-        moved = Perturbation(False, 0, radius=2.0).apply(lambda x: x.sum(), nodes, KEY)
+        moved = FeatureChange(0, radius=2.0).apply(lambda x: x.sum(), nodes, KEY)
         # Uniform on the sphere: mean 0, covariance r^2 / d.
         np.testing.assert_allclose(moved.mean(0), 0, atol=4 * 2 / np.sqrt(3 * 20_000))
         np.testing.assert_allclose(np.cov(moved.T), np.eye(3) * 4 / 3, atol=0.05)
@@ -131,9 +156,9 @@ class TestFeaturesOfZeroAndOne:
         loss = training_loss(train(GCN(hidden=8), words, settings=QUICK), words)
         for size in (0.01, 0.6):
             budget = max(1, round(size * float(nodes.sum(1).mean())))
-            for kind in ("adversarial", "random"):
-                settings = TrainSettings(perturbation=kind, perturbation_size=size)
-                found = np.asarray(perturbation_of(settings, words).apply(loss, nodes, KEY))
+            for kind in PERTURBATIONS.values():
+                change = kind(size=size).change_of(words)
+                found = np.asarray(change.apply(loss, nodes, KEY))
                 assert set(np.unique(found)) == {0.0, 1.0}
                 assert ((found != nodes).sum(axis=1) == budget).all()
 
@@ -145,7 +170,7 @@ class TestFeaturesOfZeroAndOne:
         rng = np.random.default_rng(3)
         nodes = jnp.asarray(rng.uniform(size=(4, 6)) < 0.4, jnp.float32)
         slope = jnp.asarray(rng.normal(size=(4, 6)), jnp.float32)
-        found = Perturbation(True, steps, budget=2).apply(lambda x: (slope * x).sum(), nodes, KEY)
+        found = FeatureChange(steps, budget=2).apply(lambda x: (slope * x).sum(), nodes, KEY)
         for row in range(4):
             every = []
             for pair in itertools.combinations(range(6), 2):
@@ -155,7 +180,7 @@ class TestFeaturesOfZeroAndOne:
 
     def test_are_flipped_at_random_where_the_loss_sees_nothing(self):
         nodes = jnp.zeros((500, 9))
-        found = Perturbation(True, 3, budget=2).apply(lambda x: x[:10, 4].sum(), nodes, KEY)
+        found = FeatureChange(3, budget=2).apply(lambda x: x[:10, 4].sum(), nodes, KEY)
         assert (found[:10, 4] == 1).all()
         assert (np.asarray(found[10:]).mean(0) > 0.1).all()
 
@@ -170,8 +195,8 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("kind", "model"),
         [
-            ("adversarial", GraphSAGE(hidden=8, normalization="batch")),
-            ("random", GCN(hidden=8)),
+            (AdversarialPerturbation(), GraphSAGE(hidden=8, normalization="batch")),
+            (RandomPerturbation(), GCN(hidden=8)),
         ],
     )
     def test_repeats_and_differs_from_the_plain_one(self, kind, model, words):
@@ -182,12 +207,12 @@ class TestTraining:
         assert tree_digest(one.params) != tree_digest(plain.params)
 
     def test_makes_the_network_withstand_what_it_was_trained_against(self, words):
-        change = Perturbation(True, 5, budget=3)
+        change = FeatureChange(5, budget=3)
         nodes, losses = jnp.asarray(words.graph.nodes), {}
         size = 3 / float(nodes.sum(1).mean())
-        for kind in ("none", "random", "adversarial"):
-            own = {} if kind == "none" else {"perturbation_size": size}
-            settings = dataclasses.replace(QUICK, epochs=50, perturbation=kind, **own)
+        kinds = {"none": None} | {name: kind(size=size) for name, kind in PERTURBATIONS.items()}
+        for kind, perturbation in kinds.items():
+            settings = dataclasses.replace(QUICK, epochs=50, perturbation=perturbation)
             trained = train(GCN(hidden=8, dropout=0.0), words, settings=settings)
             loss = training_loss(trained, words)
             losses[kind] = loss(change.apply(loss, nodes, KEY))
@@ -196,9 +221,10 @@ class TestTraining:
     def test_of_one_epoch_is_one_step_on_the_perturbed_features(self, two_blocks):
         model = GCN(hidden=8, dropout=0.0, num_outputs=2)
         start = train(model, two_blocks, settings=TrainSettings(epochs=0))
-        settings = TrainSettings(epochs=1, perturbation="adversarial", weight_decay=0.0)
+        perturbation = AdversarialPerturbation()
+        settings = TrainSettings(epochs=1, perturbation=perturbation, weight_decay=0.0)
         loss = training_loss(start, two_blocks)
-        change = perturbation_of(settings, two_blocks)
+        change = perturbation.change_of(two_blocks)
         moved = change.apply(loss, jnp.asarray(two_blocks.graph.nodes), KEY)
 
         def loss_of(params):
@@ -257,18 +283,55 @@ class TestIdentity:
 
     def test_depends_on_each_of_its_settings_and_not_on_written_defaults(self, two_blocks):
         trained = train(GCN(hidden=8), two_blocks, settings=TrainSettings(epochs=0))
-        asked = [
-            {}, {"shuffle_labels": True}, {"perturbation": "random"},
-            {"perturbation": "random", "perturbation_size": 0.2}, {"perturbation": "adversarial"},
-            {"perturbation": "adversarial", "perturbation_steps": 3},
+        kinds = [
+            None, RandomPerturbation(), RandomPerturbation(size=0.2), AdversarialPerturbation(),
+            AdversarialPerturbation(steps=3),
         ]  # fmt: skip
-        made = [dataclasses.replace(trained, settings=TrainSettings(**one)) for one in asked]
+        asked = [TrainSettings(perturbation=kind) for kind in kinds]
+        asked.append(TrainSettings(shuffle_labels=True))
+        made = [dataclasses.replace(trained, settings=one) for one in asked]
         assert len({model_folder(one) for one in made}) == len(asked)
-        written = TrainSettings(perturbation="adversarial", perturbation_size=0.1)
-        assert written == made[4].settings
+        assert TrainSettings(perturbation=AdversarialPerturbation(0.1, 5)) == asked[3]
+
+    @pytest.mark.parametrize(
+        ("former", "perturbation"),
+        [
+            (("random", 0.1, None), RandomPerturbation()),
+            (("adversarial", 0.3, 2), AdversarialPerturbation(size=0.3, steps=2)),
+        ],
+    )
+    def test_of_a_former_record_is_read_as_the_object(
+        self, former, perturbation, two_blocks, tmp_path
+    ):
+        names = ("perturbation", "perturbation_size", "perturbation_steps")
+        flat = {name: value for name, value in zip(names, former, strict=True) if value is not None}
+        settings = TrainSettings(epochs=0, perturbation=perturbation)
+        folder = save_model(train(GCN(hidden=4), two_blocks, settings=settings), tmp_path / "model")
+        record = json.loads((folder / "model.json").read_text())
+        nested = record["settings"].pop("perturbation")
+        assert nested == {
+            former[0]: {key: flat[f"perturbation_{key}"] for key in nested[former[0]]}
+        }
+        record["settings"] |= flat
+        record["record_sha256"] = record_digest(record)
+        (folder / "model.json").write_text(json.dumps(record))
+        (folder / MANIFEST).unlink()
+        write_manifest(folder)
+        assert load_model(folder).settings == settings
+
+    def test_of_a_plug_in_is_read_where_the_table_has_a_line_for_it(
+        self, two_blocks, tmp_path, monkeypatch
+    ):
+        settings = TrainSettings(epochs=2, patience=None, perturbation=Doubled(1))
+        saved = save_model(train(GCN(hidden=4), two_blocks, settings=settings), tmp_path / "model")
+        with pytest.raises(StoreError, match=r"model.json .*'Doubled'"):
+            load_model(saved)
+        monkeypatch.setitem(PERTURBATIONS, "Doubled", Doubled)
+        assert load_model(saved).settings == settings
 
     def test_survives_a_cache(self, two_blocks, tmp_path, monkeypatch):
-        settings = TrainSettings(epochs=2, perturbation="adversarial", shuffle_labels=True)
+        perturbation = AdversarialPerturbation()
+        settings = TrainSettings(epochs=2, perturbation=perturbation, shuffle_labels=True)
         first = train(GCN(hidden=8), two_blocks, 0, settings, cache=tmp_path)
         monkeypatch.setattr("jmetamer.models.training._fit", None)
         again = train(GCN(hidden=8), two_blocks, 0, settings, cache=tmp_path)
@@ -279,25 +342,25 @@ class TestIdentity:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"perturbation": "adverse"}, "`perturbation` 'adverse'; did you mean 'adversarial'"),
-        ({"perturbation_size": 0.1}, "`perturbation_size` is 0.1, but `perturbation` is 'none'"),
-        ({"perturbation_steps": 5}, "`perturbation_steps` is 5, but `perturbation` is 'none'"),
-        (
-            {"perturbation": "random", "perturbation_steps": 5},
-            "is 5, but `perturbation` is 'random', which has none: it would be ignored; leave it",
-        ),
-        ({"perturbation": "random", "perturbation_size": 0}, "`perturbation_size` is 0"),
-        (
-            {"perturbation": "random", "perturbation_size": "big"},
-            "`perturbation_size` is 'big'",
-        ),
-        (
-            {"perturbation": "adversarial", "perturbation_steps": 0},
-            "`perturbation_steps` is 0",
-        ),
+        ({"perturbation": "adversarial"}, "`perturbation` is 'adversarial'; allowed: Perturbation"),
+        ({"perturbation": RandomPerturbation}, r"call it first: `RandomPerturbation\(...\)`"),
+        ({"perturbation_size": 0.1}, "'perturbation_size'; did you mean `perturbation`"),
         ({"shuffle_labels": 1}, "`shuffle_labels` is 1; allowed: True or False"),
     ],
 )
 def test_settings_that_do_not_apply_are_refused(given, message):
     with pytest.raises(InputError, match=message):
         TrainSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"size": 0}, "`size` is 0"),
+        ({"size": "big"}, "`size` is 'big'"),
+        ({"steps": 0}, "`steps` is"),
+    ],
+)
+def test_perturbations_of_another_size_are_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        AdversarialPerturbation(**fields)

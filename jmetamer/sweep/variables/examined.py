@@ -1,11 +1,11 @@
 """The arrays of success and recognition, with labelled axes."""
 
-import dataclasses
 import json
 from typing import Any
 
 import numpy as np
 
+from jmetamer.config.building import train_words
 from jmetamer.evaluation.control_graphs import CONTROLS
 from jmetamer.evaluation.examination import Examination
 from jmetamer.measures import HARM_OUTCOMES, NullTest, Success
@@ -157,9 +157,8 @@ def _settings_of(judge: TrainedModel) -> str:
     """Return how a judge is built and trained as JSON, in the words of a cell's settings."""
     model = {"architecture": architecture_name(judge.model), **judge.model.options()}
     model.pop("num_outputs", None)  # follows from the data
-    training = dataclasses.asdict(judge.settings)
-    training["patience"] = training["patience"] or "never"
-    return json.dumps({"model": model, "training": training}, sort_keys=True)
+    settings = {"model": model, "training": train_words(judge.settings)}
+    return json.dumps(settings, sort_keys=True)
 
 
 def _control_variables(block: Block, asked: Examination) -> dict[str, Variable]:
