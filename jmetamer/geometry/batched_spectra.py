@@ -64,9 +64,9 @@ def spectra_of_values(
       InputError: if the arguments do not have b entries, or more values are given than exist.
 
     Example:
-      >>> found = spectra_of_values([np.array([2.0, 0.0]), np.array([1.0])], 2, [4, 1], [0, 0],
+      >>> result = spectra_of_values([np.array([2.0, 0.0]), np.array([1.0])], 2, [4, 1], [0, 0],
       ...                           [2, 1])
-      >>> found.rank, found.dimension
+      >>> result.rank, result.dimension
       (array([1, 1], dtype=int32), array([3, 0]))
     """
     inputs = np.asarray(num_inputs, np.int64)

@@ -124,10 +124,10 @@ def stochastic_channel(
     Example:
       >>> import jax
       >>> eigenvalues = np.array([[1.0], [0.0]])
-      >>> found = stochastic_channel(
+      >>> result = stochastic_channel(
       ...     lambda v: eigenvalues * v, 2, input_std=1.0, noise_std=1.0, key=jax.random.key(0)
       ... )
-      >>> round(found.effective_dimension.value, 12), found.information.converged
+      >>> round(result.effective_dimension.value, 12), result.information.converged
       (0.5, True)
     """
     gain = (input_std / noise_std) ** 2

@@ -83,8 +83,8 @@ def leading_singular_values(
     Example:
       >>> scale = np.array([[3.0], [2.0], [1.0], [0.0]])
       >>> multiply = lambda columns: scale * columns
-      >>> found = leading_singular_values(multiply, multiply, 4, 4, 2, key=jax.random.key(0))
-      >>> found.singular_values.round(12), found.converged
+      >>> result = leading_singular_values(multiply, multiply, 4, 4, 2, key=jax.random.key(0))
+      >>> result.singular_values.round(12), result.converged
       (array([3., 2.]), True)
     """
     block = min(count + SPARE, num_outputs)

@@ -46,8 +46,8 @@ def log_determinant(
     Example:
       >>> import jax
       >>> eigenvalues = np.array([[1.0], [np.e], [np.e]])
-      >>> found = log_determinant(lambda v: eigenvalues * v, 3, key=jax.random.key(0))
-      >>> round(found.value, 12), found.converged
+      >>> result = log_determinant(lambda v: eigenvalues * v, 3, key=jax.random.key(0))
+      >>> round(result.value, 12), result.converged
       (2.0, True)
       >>> log_determinant(lambda v: 0 * v, 3, key=jax.random.key(0)).value
       -inf

@@ -37,8 +37,8 @@ def factor_rows(jacobian: AnArray, vectors: AnArray) -> RowFactor:
       InputError: if shapes disagree or a number is not finite.
 
     Example:
-      >>> found = factor_rows([[3.0, 0.0, 4.0]], [[3.0, 7.0, 4.0]])
-      >>> abs(found.small), abs(found.coordinates)
+      >>> result = factor_rows([[3.0, 0.0, 4.0]], [[3.0, 7.0, 4.0]])
+      >>> abs(result.small), abs(result.coordinates)
       (array([[5.]]), array([[5.]]))
     """
     matrix, other = np.asarray(jacobian, np.float64), np.asarray(vectors, np.float64)

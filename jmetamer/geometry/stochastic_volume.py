@@ -72,8 +72,8 @@ def stochastic_log_volume(
 
     Example:
       >>> eigenvalues = np.array([[1.0], [np.e**2]])
-      >>> found = stochastic_log_volume(lambda v: eigenvalues * v, 2, key=jax.random.key(0))
-      >>> round(found.value, 12)
+      >>> result = stochastic_log_volume(lambda v: eigenvalues * v, 2, key=jax.random.key(0))
+      >>> round(result.value, 12)
       1.0
     """
     return log_determinant(operator, size, key=key, settings=settings).scaled(0.5)
@@ -94,8 +94,8 @@ def activated_operator(operator: Operator, log_derivatives: AnArray) -> Activate
       An `ActivatedOperator`.
 
     Example:
-      >>> found = activated_operator(lambda v: 3 * v, [0.0, -np.inf, np.log(2)])
-      >>> found.operator(np.ones((2, 1))).ravel().round(12), found.num_inactive
+      >>> result = activated_operator(lambda v: 3 * v, [0.0, -np.inf, np.log(2)])
+      >>> result.operator(np.ones((2, 1))).ravel().round(12), result.num_inactive
       (array([ 3., 12.]), 1)
     """
     logs = _logs(log_derivatives)

@@ -115,11 +115,7 @@ def cache_folder() -> pathlib.Path:
 
 
 def base_folders(root: str | os.PathLike[str] | None = None) -> list[pathlib.Path]:
-    """Return the folders in which files are looked for, in that order.
-
-    Args:
-      root: folder to look in first.
-    """
+    """Return the folders in which files are looked for, in that order."""
     bases = {"root": root, DATA_VARIABLE: os.environ.get(DATA_VARIABLE)}
     return [user_path(base, name) for name, base in bases.items() if base] + [cache_folder()]
 

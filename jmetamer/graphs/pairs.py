@@ -126,8 +126,8 @@ def graph_of_pairs_and_loops(
       >>> from jmetamer.graphs.graph import make_graph
       >>> graph = make_graph(np.eye(2), [1], [1])
       >>> pairs = Pairs(np.array([0]), np.array([1]))
-      >>> made = graph_of_pairs_and_loops(graph, pairs, [1.0], loops_of_graph(graph), directed=True)
-      >>> made.senders.tolist(), made.receivers.tolist()
+      >>> both = graph_of_pairs_and_loops(graph, pairs, [1.0], loops_of_graph(graph), directed=True)
+      >>> both.senders.tolist(), both.receivers.tolist()
       ([0, 1], [1, 1])
     """
     weight = jnp.where(pairs.is_pair, jnp.asarray(weight), 0)
@@ -178,8 +178,8 @@ def simple_graph(
     Example:
       >>> from jmetamer.graphs.graph import make_graph
       >>> pairs = Pairs(np.array([0, 1]), np.array([2, 2]))
-      >>> made = simple_graph(make_graph(np.eye(3), [], []), pairs, [True, False], directed=False)
-      >>> made.senders.tolist(), made.receivers.tolist()
+      >>> graph = simple_graph(make_graph(np.eye(3), [], []), pairs, [True, False], directed=False)
+      >>> graph.senders.tolist(), graph.receivers.tolist()
       ([2, 0], [0, 2])
     """
     kept = np.asarray(present, bool) & np.asarray(pairs.is_pair)

@@ -12,9 +12,6 @@ def degree_assortativity(edges: EdgeSet) -> float:
     Of directed graphs that of the number of edges that leave the sender with the number that arrive
     at the receiver. Weights are ignored.
 
-    Args:
-      edges: of the graph.
-
     Returns:
       Number in [-1, 1]; NaN where all degrees at one end are equal, as in a regular graph or
       without edges, since nothing can then go together.
@@ -42,10 +39,6 @@ def degree_assortativity(edges: EdgeSet) -> float:
 
 def assortativity_change(reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return `|r - r'|`, r the degree assortativity, in [0, 2].
-
-    Args:
-      reference: its edges.
-      metamer: its edges.
 
     Returns:
       The change; NaN (missing) where either is not defined.

@@ -41,8 +41,8 @@ def bayes_labels(model: BlockModel, graph: jraph.GraphsTuple, labels: Numbers) -
     Example:
       >>> from jmetamer.graphs import load_dataset
       >>> data = load_dataset("csbm", num_nodes=60, signal=5.0)
-      >>> found = jax.jit(bayes_labels)(data.block_model, data.graph, data.labels)
-      >>> bool((found == data.oracle_labels).all())
+      >>> result = jax.jit(bayes_labels)(data.block_model, data.graph, data.labels)
+      >>> bool((result == data.oracle_labels).all())
       True
     """
     if np.shape(labels)[-1] != graph.nodes.shape[0]:

@@ -26,10 +26,6 @@ def cka_distance(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     rows equal, or all at right angles: no two are more alike than others) of both it counts 0, of
     one 1. O(n^2 d) time, O(n^2) memory.
 
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
-
     Returns:
       Scalar; 0 for less than 4 nodes.
 

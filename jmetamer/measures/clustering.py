@@ -12,9 +12,6 @@ def clustering_coefficients(edges: EdgeSet) -> np.ndarray:
     `c_v = 2 triangles_v / (k_v (k_v - 1))`, k_v the number of neighbors; 0 for nodes with fewer
     than two (Watts and Strogatz, 1998). Direction and weight are ignored.
 
-    Args:
-      edges: of the graph.
-
     Example:
       >>> ring = EdgeSet(3, np.array([1, 2, 3, 5, 6, 7]), np.ones(6))
       >>> clustering_coefficients(ring).tolist()
@@ -34,10 +31,6 @@ def clustering_deviation(reference: EdgeSet, metamer: EdgeSet) -> float:
 
     No message-passing network sees a triangle: one ring of six and two rings of three are the same
     to it and at distance 1 here.
-
-    Args:
-      reference: its edges.
-      metamer: its edges, of as many nodes.
 
     Example:
       >>> ring = EdgeSet(3, np.array([1, 2, 3, 5, 6, 7]), np.ones(6))

@@ -28,10 +28,6 @@ def feature_wasserstein(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     difference of the shares of ones. It has the unit of the features and sees no dependence
     between them.
 
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
-
     Returns:
       Scalar, at least 0; 0 for an empty graph.
 
@@ -52,10 +48,6 @@ def mmd_squared(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     is the reference's alone, so exchanging the two changes the value.
 
     O(n^2 d) time and O(n^2) memory.
-
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
 
     Returns:
       Scalar in [0, 2]; 0 for an empty graph.

@@ -46,8 +46,8 @@ def diversity(distances: Matrix) -> Diversity:
 
     Example:
       >>> two_kinds = 1.0 - np.kron(np.eye(2), np.ones((3, 3)))  # 2 metamers, each found 3 times
-      >>> found = diversity(two_kinds)
-      >>> round(found.mean, 6), found.minimum, round(found.effective_number, 6)
+      >>> result = diversity(two_kinds)
+      >>> round(result.mean, 6), result.minimum, round(result.effective_number, 6)
       (0.6, 0.0, 2.0)
     """
     table = np.asarray(distances, np.float64)
@@ -118,8 +118,8 @@ def feature_diversity(
         hold other values than 0 and 1.
 
     Example:
-      >>> found = feature_diversity(np.stack([np.eye(2), np.eye(2), 1 - np.eye(2)]), "binary")
-      >>> round(found.mean, 6), found.minimum, round(found.effective_number, 4)
+      >>> result = feature_diversity(np.stack([np.eye(2), np.eye(2), 1 - np.eye(2)]), "binary")
+      >>> round(result.mean, 6), result.minimum, round(result.effective_number, 4)
       (0.666667, 0.0, 1.8899)
     """
     if feature_kind not in FEATURE_KINDS:
@@ -173,8 +173,8 @@ def edge_diversity(metamers: Iterable[jraph.GraphsTuple]) -> Diversity:
       >>> import jmetamer as jm
       >>> pair = jm.make_graph(np.eye(3), [0, 1], [1, 0])
       >>> other = jm.make_graph(np.eye(3), [0, 2], [2, 0])
-      >>> found = edge_diversity([pair, other])
-      >>> found.mean, round(found.effective_number, 6)
+      >>> result = edge_diversity([pair, other])
+      >>> result.mean, round(result.effective_number, 6)
       (1.0, 2.0)
     """
     sets = [edge_set(graph)._replace(features=None) for graph in metamers]

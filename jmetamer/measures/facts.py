@@ -27,10 +27,6 @@ NOTHING = Facts()
 def labels_of_nodes(facts: Facts, num_nodes: int) -> np.ndarray | None:
     """Return the classes [n] of the nodes, or None where they are not known of these nodes.
 
-    Args:
-      facts: what is known.
-      num_nodes: n.
-
     Example:
       >>> labels_of_nodes(Facts(labels=[0, 1]), 2), labels_of_nodes(Facts(), 2)
       (array([0, 1]), None)

@@ -34,10 +34,6 @@ def cosine(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     deviations. A row that is zero on both sides counts 0, on one side 1. Blind to each row's scale;
     not a metric (the triangle inequality fails).
 
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
-
     Returns:
       Scalar; 0 for an empty graph.
 
@@ -58,10 +54,6 @@ def log_norm(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     is zero on both sides counts 0, and one that is zero on one side counts a finite amount, at
     most log 1e6 = 13.8.
 
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
-
     Returns:
       Scalar in nats, in [0, 13.8]; 0 for an empty graph.
 
@@ -81,10 +73,6 @@ def normalized_euclidean(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     """Return F(X - X') / (F(X) + F(X')) with F the Frobenius norm, in [0, 1].
 
     It sees scale: X' = 2X gives 1/3. 0 if both are zero.
-
-    Args:
-      reference: [n, d] float.
-      metamer: [n, d] float.
 
     Returns:
       Scalar; 0 for an empty graph.
@@ -108,10 +96,6 @@ def jaccard(reference: jax.Array, metamer: jax.Array) -> jax.Array:
     0 if both have no ones. A metric. At density rho unrelated graphs are
     1 - rho / (2 - rho) apart.
 
-    Args:
-      reference: [n, d] of 0 and 1.
-      metamer: [n, d] of 0 and 1.
-
     Returns:
       Scalar; 0 for an empty graph.
 
@@ -130,10 +114,6 @@ def hamming(reference: jax.Array, metamer: jax.Array) -> jax.Array:
 
     A metric. At density rho unrelated graphs are 2 rho (1 - rho) apart: for sparse features that
     is nearly 0, so read it against its chance level.
-
-    Args:
-      reference: [n, d] of 0 and 1.
-      metamer: [n, d] of 0 and 1.
 
     Returns:
       Scalar; 0 for an empty graph.

@@ -76,8 +76,8 @@ def harm_outcomes(
       InputError: shapes disagree, or there is no node.
 
     Example:
-      >>> found = harm_outcomes([0, 1, 1], [[0, 0, 0]], [0, 1, 0], [[0, 1, 0]])
-      >>> [HARM_OUTCOMES[code] for code in found.outcome[0].tolist()]
+      >>> result = harm_outcomes([0, 1, 1], [[0, 0, 0]], [0, 1, 0], [[0, 1, 0]])
+      >>> [HARM_OUTCOMES[code] for code in result.outcome[0].tolist()]
       ['kept right', 'harmful', 'repaired']
     """
     arrays = (reference_labels, metamer_labels, reference_classes, metamer_classes)
@@ -104,8 +104,8 @@ def harm_of(outcome: Numbers, same_class: Numbers) -> Harm:
       same_class: [b, n] bool, whether the network kept its class.
 
     Example:
-      >>> found = harm_of([[0, 1, 1, 2, -1]], [[True, True, False, True, True]])
-      >>> found.harmful, found.unseen
+      >>> result = harm_of([[0, 1, 1, 2, -1]], [[True, True, False, True, True]])
+      >>> result.harmful, result.unseen
       (array([0.5]), array([0.25]))
     """
     codes, same = np.asarray(outcome, np.int8), np.asarray(same_class, bool)

@@ -47,8 +47,8 @@ def homophily(edges: EdgeSet, labels: Numbers) -> Homophily:
 
     Example:
       >>> path = EdgeSet(4, np.array([1, 4, 6, 9, 11, 14]), np.ones(6))  # 0 - 1 - 2 - 3
-      >>> found = homophily(path, [0, 0, 1, 1])
-      >>> round(found.edge, 6), found.chance, round(found.adjusted, 6)
+      >>> result = homophily(path, [0, 0, 1, 1])
+      >>> round(result.edge, 6), result.chance, round(result.adjusted, 6)
       (0.666667, 0.5, 0.333333)
     """
     values = np.asarray(labels)
@@ -73,11 +73,6 @@ def homophily(edges: EdgeSet, labels: Numbers) -> Homophily:
 def homophily_change(labels: AnArray, reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return `|h - h'|` of the edge homophily, in [0, 1]; NaN where one of them has no edges.
 
-    Args:
-      labels: [n] classes.
-      reference: its edges.
-      metamer: its edges.
-
     Example:
       >>> pair, other = (EdgeSet(3, np.array(at), np.ones(2)) for at in ([1, 3], [2, 6]))
       >>> homophily_change([0, 0, 1], pair, other)
@@ -88,11 +83,6 @@ def homophily_change(labels: AnArray, reference: EdgeSet, metamer: EdgeSet) -> f
 
 def adjusted_homophily_change(labels: AnArray, reference: EdgeSet, metamer: EdgeSet) -> float:
     """Return `|a - a'|` of the adjusted homophily, from 0 up; NaN where one of them has none.
-
-    Args:
-      labels: [n] classes.
-      reference: its edges.
-      metamer: its edges.
 
     Example:
       >>> pair, other = (EdgeSet(3, np.array(at), np.ones(2)) for at in ([1, 3], [2, 6]))

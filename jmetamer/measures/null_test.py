@@ -178,10 +178,10 @@ def null_test_of(
 
     Example:
       >>> others = jax.random.normal(jax.random.key(0), (30, 40))
-      >>> found = null_test_of(
+      >>> result = null_test_of(
       ...     [[1.0, 1.0, 60.0]], others, num_pairs=999, key=jax.random.key(1)
       ... )
-      >>> found.beats_all, float(found.p_value[0])
+      >>> result.beats_all, float(result.p_value[0])
       (array([ True]), 0.001148105625717566)
     """
     pool = narrowed(jnp.asarray(others))

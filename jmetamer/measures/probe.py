@@ -125,11 +125,6 @@ def probe_change(probe: Probe, reference: jax.Array, metamer: jax.Array) -> jax.
     A metamer whose classes it cannot read any more differs from the reference in what is common
     knowledge of the features, not in details. Below 0 where classes became unreadable.
 
-    Args:
-      probe: fitted on rows of the reference.
-      reference: [n, d] float.
-      metamer: [n, d] float.
-
     Returns:
       Scalar in [-1, 1].
 
@@ -149,10 +144,6 @@ def probe_chance(probe: Probe, reference: np.ndarray) -> float:
 
     `sum_k p_k q_k - accuracy`, p_k the share of all nodes that the probe takes for class k and q_k
     the share of the nodes it reads that are of class k.
-
-    Args:
-      probe: fitted on rows of the reference.
-      reference: [n, d].
 
     Example:
       >>> rows = np.array([[0.0], [1.0], [4.0], [5.0]])

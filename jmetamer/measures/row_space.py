@@ -30,8 +30,8 @@ def inside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array)
       Scalar in [0, 1].
 
     Example:
-      >>> seen, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
-      >>> inside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
+      >>> basis, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
+      >>> inside_row_space(basis, rows, jnp.array([[3.0, 9.0]])).round(6)
       Array(0.5, dtype=float32)
     """
     with highest_precision():
@@ -52,8 +52,8 @@ def outside_row_space(basis: jax.Array, reference: jax.Array, metamer: jax.Array
       Scalar in [0, 1].
 
     Example:
-      >>> seen, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
-      >>> outside_row_space(seen, rows, jnp.array([[3.0, 9.0]])).round(6)
+      >>> basis, rows = jnp.array([[1.0], [0.0]]), jnp.ones((1, 2))
+      >>> outside_row_space(basis, rows, jnp.array([[3.0, 9.0]])).round(6)
       Array(0.8, dtype=float32)
     """
     parts = [_split(rows, basis) for rows in (reference, metamer)]

@@ -50,10 +50,6 @@ def laplacian_spectrum_wasserstein(reference: EdgeSet, metamer: EdgeSet) -> floa
     The Wasserstein-1 distance of the distributions of eigenvalues of the normalized Laplacian. 0
     also for different graphs that share a spectrum. O(n^3) time a graph.
 
-    Args:
-      reference: its edges.
-      metamer: its edges, of as many nodes.
-
     Raises:
       InputError: more than 4,000 nodes.
 
@@ -74,10 +70,6 @@ def netlsd(reference: EdgeSet, metamer: EdgeSet) -> float:
 
     NetLSD (Tsitsulin et al., 2018): at 250 times t evenly spaced in log from 0.01 to 100, divided
     by the trace of the empty graph. Short times see degrees and triangles, long ones clusters.
-
-    Args:
-      reference: its edges.
-      metamer: its edges.
 
     Raises:
       InputError: more than 4,000 nodes.

@@ -17,10 +17,6 @@ def edge_jaccard_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
 
     Of simple graphs this is `1 - #(E and E') / #(E or E')`. 0 if neither has edges. A metric.
 
-    Args:
-      reference: its edges.
-      metamer: its edges.
-
     Example:
       >>> reference = EdgeSet(3, np.array([1, 2, 5]), np.ones(3))
       >>> round(edge_jaccard_distance(reference, EdgeSet(3, np.array([1]), np.ones(1))), 6)
@@ -36,10 +32,6 @@ def edge_f1_distance(reference: EdgeSet, metamer: EdgeSet) -> float:
 
     Of simple graphs, F1 is the harmonic mean of the shares of edges that both have. 0 if neither
     has edges. Not a metric (the triangle inequality fails).
-
-    Args:
-      reference: its edges.
-      metamer: its edges.
 
     Example:
       >>> reference = EdgeSet(3, np.array([1, 2, 5]), np.ones(3))
@@ -57,10 +49,6 @@ def degree_wasserstein(reference: EdgeSet, metamer: EdgeSet) -> float:
     `mean_i |deg_(i) - deg'_(i)|` over the sorted degrees; of directed graphs those of arriving
     edges. It does not see which node has which degree: 0 for every graph with the degrees of the
     reference.
-
-    Args:
-      reference: its edges.
-      metamer: its edges, of as many nodes.
 
     Example:
       >>> path = EdgeSet(3, np.array([1, 3, 5, 7]), np.ones(4))  # 0 - 1 - 2
@@ -81,9 +69,6 @@ def edge_jaccard_chance(reference: EdgeSet) -> float:
     of `min(w, w')` over two independent weights; of simple graphs this is `1 - k / (2 m - k)`, with
     `k = m^2 / P`. A ratio of expectations: the expected ratio up to 1 / m.
 
-    Args:
-      reference: its edges.
-
     Example:
       >>> round(edge_jaccard_chance(EdgeSet(3, np.array([1, 2, 5]), np.ones(3))), 6)
       0.666667
@@ -96,9 +81,6 @@ def edge_f1_chance(reference: EdgeSet) -> float:
     """Return the expected distance of the reference's weights on pairs drawn at random.
 
     Exactly `1 - m / P` for a simple graph of m edges on P = n (n - 1) pairs.
-
-    Args:
-      reference: its edges.
 
     Example:
       >>> edge_f1_chance(EdgeSet(3, np.array([1, 2, 5]), np.ones(3)))

@@ -208,8 +208,8 @@ def exact_set(problem: Problem, tolerance: float, losses: np.ndarray | None = No
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GAT(hidden=8), data, settings=jm.TrainSettings(epochs=0))
       >>> path = jm.make_graph(np.eye(34)[[0, 0, 0]], [0, 1, 2, 1], [1, 0, 1, 2])
-      >>> found = exact_set(jm.Problem(trained, path, layer="conv1"), 1e-8)
-      >>> found.codes.tolist()  # attention over equal features sees no edge at all
+      >>> result = exact_set(jm.Problem(trained, path, layer="conv1"), 1e-8)
+      >>> result.codes.tolist()  # attention over equal features sees no edge at all
       [0, 1, 2, 3, 4, 6, 7]
     """
     if not tolerance >= 0:

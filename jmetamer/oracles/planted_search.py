@@ -60,8 +60,8 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1", vary=jm.BinaryEdges())
-      >>> found = search_planted(Task(problem, 0, jm.ColorSwaps(), 1e-2), problems=2, count=24)
-      >>> found.names, found.solved
+      >>> result = search_planted(Task(problem, 0, jm.ColorSwaps(), 1e-2), problems=2, count=24)
+      >>> result.names, result.solved
       (('ring_6', 'copies_6'), 2)
     """
     problem, seed, _, tolerance = task

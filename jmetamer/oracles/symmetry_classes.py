@@ -195,8 +195,8 @@ def recall(codes: Iterable[int], classes: MetamerClasses) -> Recall:
       >>> classes = MetamerClasses(
       ...     codes=np.array([1, 7]), sizes=np.array([2, 1]), losses=np.zeros(2), relabelings=0,
       ...     reference=4, permutations=np.array([[0, 1, 2], [0, 2, 1]]))
-      >>> found = recall([2, 1, 4], classes)
-      >>> found.found, found.total, found.share, found.trivial
+      >>> result = recall([2, 1, 4], classes)
+      >>> result.found, result.total, result.share, result.trivial
       (1, 2, 0.5, 1)
     """
     names = canonical_codes(np.fromiter(codes, np.int64), classes.permutations)

@@ -58,8 +58,8 @@ def joint_spectrum(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> found = joint_spectrum(problem, of="mean", before=True)
-      >>> found.rank, found.dimension
+      >>> result = joint_spectrum(problem, of="mean", before=True)
+      >>> result.rank, result.dimension
       (array([4], dtype=int32), array([1152]))
     """
     target = representation(problem, of, inputs, before=before, pairs=pairs)

@@ -66,8 +66,8 @@ def layer_geometry(
       >>> from jmetamer.geometry.of_problem.layer_geometry import layer_geometry
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> found = layer_geometry(jm.Problem(trained, data.graph, layer="conv1"), nodes=[0, 1])
-      >>> found.layers, found.ceiling.shape, found.tolerance_dimension.shape
+      >>> result = layer_geometry(jm.Problem(trained, data.graph, layer="conv1"), nodes=[0, 1])
+      >>> result.layers, result.ceiling.shape, result.tolerance_dimension.shape
       (('conv1.pre', 'conv1', 'logits'), (2, 3), (2, 3, 3))
     """
     parts: dict[str, Spectrum] = {}

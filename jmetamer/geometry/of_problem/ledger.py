@@ -103,10 +103,10 @@ def rank_ledger_of(
       >>> from jmetamer.geometry.of_problem.ledger import rank_ledger_of
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> found = rank_ledger_of(jm.Problem(trained, data.graph, layer="logits"), nodes=11)
-      >>> found.layers, found.entry.entry  # 17 nodes in sight, 34 features, 4 units
+      >>> result = rank_ledger_of(jm.Problem(trained, data.graph, layer="logits"), nodes=11)
+      >>> result.layers, result.entry.entry  # 17 nodes in sight, 34 features, 4 units
       (('conv1', 'logits'), array([510]))
-      >>> found.ranks.dimension == 17 * 34 - found.spectra[-1].rank
+      >>> result.ranks.dimension == 17 * 34 - result.spectra[-1].rank
       array([ True])
     """
     layers = _chain(problem)

@@ -149,10 +149,6 @@ def node_geometry(problem: Problem, nodes: Sequence[int]) -> LocalGeometry:
 
     The numbers of `local_geometry` with "node", without a pass through the graph for each node.
 
-    Args:
-      problem: network, reference and layer.
-      nodes: target nodes.
-
     Raises:
       InputError: as `local_geometry` with "ball".
     """

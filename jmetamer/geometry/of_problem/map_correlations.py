@@ -84,8 +84,8 @@ def map_correlations(
     Example:
       >>> from jmetamer.graphs import make_graph
       >>> star = make_graph(np.ones((4, 1)), [1, 2, 3, 0, 0, 0], [0, 0, 0, 1, 2, 3])
-      >>> found = map_correlations([3.0, 1.0, 1.0, 1.0], star, [0, 0, 1, 1])
-      >>> round(found.degree.rho, 6), found.class_mean
+      >>> result = map_correlations([3.0, 1.0, 1.0, 1.0], star, [0, 0, 1, 1])
+      >>> round(result.degree.rho, 6), result.class_mean
       (1.0, array([2., 1.]))
     """
     total = num_nodes(graph)
@@ -148,8 +148,8 @@ def map_correlation(
       >>> import jmetamer as jm
       >>> karate = jm.load_dataset("karate").graph
       >>> smooth = np.convolve(np.random.default_rng(0).normal(size=34), np.ones(9), "same")
-      >>> found = map_correlation(smooth, np.arange(34.0), karate)
-      >>> found.num_nodes, bool(found.low < found.rho < found.high)
+      >>> result = map_correlation(smooth, np.arange(34.0), karate)
+      >>> result.num_nodes, bool(result.low < result.rho < result.high)
       (34, True)
     """
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)

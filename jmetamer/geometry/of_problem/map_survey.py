@@ -57,10 +57,10 @@ def map_survey(problem: Problem, labels: AnArray | None = None) -> MapSurvey:
       >>> from jmetamer.geometry.of_problem.map_survey import map_survey
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> found = map_survey(jm.Problem(trained, data.graph, layer="conv1"), data.labels)
-      >>> found.layers, found.values[1]["nu"].shape
+      >>> result = map_survey(jm.Problem(trained, data.graph, layer="conv1"), data.labels)
+      >>> result.layers, result.values[1]["nu"].shape
       (('conv1.pre', 'conv1'), (34,))
-      >>> round(found.correlations[0]["dimension"].degree.rho, 6)  # 34 inputs a node in sight
+      >>> round(result.correlations[0]["dimension"].degree.rho, 6)  # 34 inputs a node in sight
       1.0
     """
     total = num_nodes(problem.graph)
@@ -90,9 +90,6 @@ def map_entries(problem: Problem) -> int:
 
     A node's Jacobian has a row for each output and r columns for each node of its ball, with r
     coordinates of the features. Balls are counted by walks, so nodes reached twice count twice.
-
-    Args:
-      problem: network, reference and layer.
 
     Example:
       >>> import jmetamer as jm

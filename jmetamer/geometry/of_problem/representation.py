@@ -154,8 +154,8 @@ def representation(
       >>> import jmetamer as jm
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> found = representation(jm.Problem(trained, data.graph, layer="conv1"), of=0)
-      >>> found.coordinates, found.point.shape, found.num_inputs
+      >>> result = representation(jm.Problem(trained, data.graph, layer="conv1"), of=0)
+      >>> result.coordinates, result.point.shape, result.num_inputs
       ('row_space', (17, 4), 578)
     """
     nodes, pool = _targets(problem, of)

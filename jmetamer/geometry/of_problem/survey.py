@@ -75,8 +75,8 @@ def survey(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> found = survey(problem, nodes=[0, 1], maps=True, ledger=1, labels=data.labels)
-      >>> found.layers.layers, len(found.maps.degree), found.ledger.nodes
+      >>> result = survey(problem, nodes=[0, 1], maps=True, ledger=1, labels=data.labels)
+      >>> result.layers.layers, len(result.maps.degree), result.ledger.nodes
       (('conv1.pre', 'conv1', 'logits'), 34, array([0], dtype=int32))
     """
     local = local_geometry(problem, nodes, inputs)

@@ -67,8 +67,8 @@ def leading_spectrum(
       >>> import jmetamer as jm
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> found = leading_spectrum(jm.Problem(trained, data.graph, layer="conv1"), 3)
-      >>> found.singular_values.shape, found.converged
+      >>> result = leading_spectrum(jm.Problem(trained, data.graph, layer="conv1"), 3)
+      >>> result.singular_values.shape, result.converged
       ((3,), True)
     """
     operator = _operator(problem, before)
@@ -117,8 +117,8 @@ def whole_graph_volume(
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> problem = jm.Problem(trained, data.graph, layer="conv1")
-      >>> found = whole_graph_volume(problem, input_std=1.0, noise_std=1.0)
-      >>> found.num_outputs, found.channel.information.converged
+      >>> result = whole_graph_volume(problem, input_std=1.0, noise_std=1.0)
+      >>> result.num_outputs, result.channel.information.converged
       (136, True)
     """
     operator = _operator(problem, before)
