@@ -1,4 +1,9 @@
-"""Normal noise in one fused pass over memory, several times sooner on a CPU than JAX's own."""
+"""Normal noise in one fused pass over memory, on a CPU sooner than JAX's own.
+
+Starts of 64 seeds for the features of Cora (2708 x 1433), one after the other and in turn with
+`jax.random.normal`, five times in one run: 2.9 times as fast (median; 1.4 to 4.3). Two cores of an
+AMD EPYC shared with other work, Python 3.11.7, jax and jaxlib 0.10.2.
+"""
 
 import math
 
