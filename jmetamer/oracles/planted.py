@@ -17,6 +17,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import make_graph
+from jmetamer.graphs.symmetry import simple_undirected
 from jmetamer.models.protocol import Model
 
 _ROWS_NEEDED = 5
@@ -198,12 +199,8 @@ def _planted(
     hops: int | None,
     reason: str,
 ) -> PlantedMetamer:
-    graphs = [_undirected(nodes, pairs) for pairs in (reference, metamer)]
-    return PlantedMetamer(name, graphs[0], graphs[1], targets, hops, reason)
-
-
-def _undirected(nodes: np.ndarray, pairs: Sequence[tuple[int, int]]) -> jraph.GraphsTuple:
-    one, other = np.array(pairs).T
-    senders, receivers = np.concatenate([one, other]), np.concatenate([other, one])
-    order = np.lexsort((senders, receivers))
-    return make_graph(nodes, senders[order], receivers[order])
+    before, after = (
+        make_graph(nodes, *simple_undirected(one, other, len(nodes)))
+        for one, other in (np.array(pairs).T for pairs in (reference, metamer))
+    )
+    return PlantedMetamer(name, before, after, targets, hops, reason)
