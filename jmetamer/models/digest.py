@@ -1,34 +1,12 @@
 """Content digests: whether two sets of arrays are the same, byte for byte."""
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from jmetamer.graphs.dataset import Dataset
-
-
-def array_digest(arrays: Mapping[str, Any]) -> str:
-    """Return the SHA-256 over names, dtypes, shapes and bytes of all arrays, sorted by name.
-
-    Args:
-      arrays: name -> array of any shape and dtype.
-
-    Returns:
-      64 hexadecimal digits.
-
-    Example:
-      >>> array_digest({"a": np.zeros(2)}) == array_digest({"a": np.zeros(2, np.float32)})
-      False
-    """
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name])
-        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+from jmetamer.results.reference import arrays_digest
 
 
 def tree_digest(tree: Any) -> str:
@@ -42,7 +20,8 @@ def tree_digest(tree: Any) -> str:
       False
     """
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return array_digest({jax.tree_util.keystr(path): leaf for path, leaf in leaves})
+    named = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return arrays_digest(sorted(named.items(), key=lambda pair: pair[0]))
 
 
 def dataset_digest(data: Dataset) -> str:

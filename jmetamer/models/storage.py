@@ -1,7 +1,8 @@
 """Trained models on disk: parameters with orbax, the record as JSON, a checksum over both.
 
 The parameters are written a second time as `weights.npz`, for readers that have NumPy alone: one
-array each, named by its place in the tree, as "params/conv1/kernel". Nothing here reads that copy.
+array each, named by its place in the tree, as "params/conv1/kernel". Whichever of the two is read
+(`load_model` here, `read_network` in results) is held to the digest of the arrays in the record.
 """
 
 import contextlib
@@ -31,8 +32,13 @@ from jmetamer.models.network import Network
 from jmetamer.models.perturbation import perturbation_record, read_perturbation
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
-from jmetamer.results.manifest import read_manifest, write_manifest
-from jmetamer.results.verification import NETWORK_FORMAT, record_digest
+from jmetamer.results.manifest import Manifest, write_manifest
+from jmetamer.results.verification import (
+    NETWORK_FORMAT,
+    read_network_record,
+    record_digest,
+    require_parameters,
+)
 
 _RECORD = "model.json"
 _PARAMS = "params"
@@ -157,10 +163,9 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
             f"{folder} is {what} and no model that `save_model` wrote: that is a folder with "
             f"{_RECORD}. Give such a folder; files of other libraries are not read by `load_model`."
         )
-    record = _read_record(folder / _RECORD)
-    params = _read_params(folder / _PARAMS)
-    if tree_digest(params) != record["params_sha256"]:
-        raise _damaged(folder / _PARAMS, "its content does not match the checksum")
+    manifest, record = read_network_record(folder)
+    params = _read_params(manifest)
+    require_parameters(manifest, _PARAMS, record, tree_digest(params))
     if model is None:
         if record["model"] not in MODELS:
             raise StoreError(
@@ -285,37 +290,15 @@ def _named(params: Any) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _read_record(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise _damaged(path, "the file is missing") from error
-    except (OSError, ValueError) as error:
-        raise _damaged(path, f"it cannot be read ({error})") from error
-    if not isinstance(record, dict) or record.get("record_sha256") != record_digest(record):
-        raise _damaged(path, "its content does not match the checksum")
-    if record["format_version"] != NETWORK_FORMAT:
-        raise StoreError(
-            f"{path} has format version {record['format_version']}, this version of jmetamer reads "
-            f"{NETWORK_FORMAT}. Train again, or use the version that wrote it."
-        )
-    return record
-
-
-def _read_params(path: pathlib.Path) -> Any:
-    if not path.is_dir():
-        raise _damaged(path, "the folder is missing")
-    for problem in read_manifest(path.parent).problems():  # orbax prints tracebacks of these
+def _read_params(manifest: Manifest) -> Any:
+    for problem in manifest.problems():  # orbax prints tracebacks of these
         raise StoreError(problem)
-    try:
-        with (
-            _readable_by_orbax(path) as place,
-            ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader,
-        ):
-            return jax.tree.map(np.asarray, reader.restore(place))
-    # orbax raises whatever its parsers raise on damaged files.
-    except Exception as error:
-        raise _damaged(path, f"it cannot be restored ({type(error).__name__})") from error
+    with (
+        manifest.decoding(_PARAMS),
+        _readable_by_orbax(manifest.folder / _PARAMS) as place,
+        ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader,
+    ):
+        return jax.tree.map(np.asarray, reader.restore(place))
 
 
 @contextlib.contextmanager
@@ -329,13 +312,6 @@ def _readable_by_orbax(folder: pathlib.Path) -> Iterator[pathlib.Path]:
             link = pathlib.Path(beside) / "link"
             link.symlink_to(folder)
             yield link
-
-
-def _damaged(path: pathlib.Path, reason: str) -> StoreError:
-    return StoreError(
-        f"the stored model is damaged at {path}: {reason}. "
-        f"Copy {path.parent} again from where it is whole, or move it away and train again."
-    )
 
 
 def _put_in_place(draft: pathlib.Path, target: pathlib.Path, unique: str) -> None:

@@ -124,7 +124,8 @@ class Manifest:
     def damaged(self, name: str, reason: str) -> StoreError:
         """Return the error about one file."""
         # A sweep makes a reference or a network again for a cell that it computes.
-        it = "it" if self.folder.parent.name == "cells" else "it and the cells that need it"
+        shared = self.folder.parent.name in ("models", "references")
+        it = "it and the cells that need it" if shared else "it"
         return StoreError(
             f"`{self.folder / name}` is damaged: {reason}. Copy `{self.folder}` again from where "
             f"it is whole; or move {it} away and compute again with the same command"

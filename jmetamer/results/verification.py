@@ -162,6 +162,27 @@ def read_network(folder: Path, digest: Any) -> tuple[dict[str, Any], dict[str, n
     Raises:
       StoreError: it is missing, damaged, of another format, or not the network that the cell names.
     """
+    manifest, record = read_network_record(folder)
+    if digest is not None and record.get("params_sha256") != digest:
+        raise manifest.damaged("model.json", "it is not the network that made the cell")
+    with (
+        manifest.decoding("weights.npz"),
+        np.load(folder / "weights.npz", allow_pickle=False) as stored,
+    ):
+        weights = {key: stored[key] for key in stored.files}
+    require_parameters(manifest, "weights.npz", record, parameters_digest(weights))
+    return record, weights
+
+
+def read_network_record(folder: Path) -> tuple[Manifest, dict[str, Any]]:
+    """Return the manifest of a stored network and the record of how it was made.
+
+    Args:
+      folder: of the network.
+
+    Raises:
+      StoreError: the record is missing, damaged or of another format.
+    """
     manifest = read_manifest(folder)
     record = _json(manifest, "model.json")
     if record.get("record_sha256") != record_digest(record):
@@ -172,18 +193,23 @@ def read_network(folder: Path, digest: Any) -> tuple[dict[str, Any], dict[str, n
             f"this version of jmetamer reads {NETWORK_FORMAT}; read it with the version that wrote "
             "it"
         )
-    if digest is not None and record.get("params_sha256") != digest:
-        raise manifest.damaged("model.json", "it is not the network that made the cell")
-    try:
-        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
-            weights = {key: stored[key] for key in stored.files}
-    except Exception as error:  # a flipped byte can make any decoder raise anything
-        raise manifest.damaged("weights.npz", str(error)) from error
-    if record.get("params_sha256") != parameters_digest(weights):
-        raise manifest.damaged(
-            "weights.npz", "its arrays do not have the `params_sha256` of model.json"
-        )
-    return record, weights
+    return manifest, record
+
+
+def require_parameters(manifest: Manifest, name: str, record: dict[str, Any], digest: str) -> None:
+    """Refuse parameters that are not those of the record.
+
+    Args:
+      manifest: of the network's folder.
+      name: what in the folder they were read from.
+      record: of the network.
+      digest: of the parameters that were read.
+
+    Raises:
+      StoreError: the digests differ.
+    """
+    if record.get("params_sha256") != digest:
+        raise manifest.damaged(name, "its arrays do not have the `params_sha256` of model.json")
 
 
 def record_digest(record: dict[str, Any]) -> str:

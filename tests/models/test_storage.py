@@ -12,6 +12,8 @@ import pytest
 
 from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer.models import GCN, MODELS, TrainSettings, load_model, save_model, storage, train
+from jmetamer.results.manifest import MANIFEST, write_manifest
+from jmetamer.results.verification import read_network
 
 SETTINGS = TrainSettings(epochs=0)
 
@@ -63,7 +65,7 @@ def test_every_flipped_byte_that_matters_is_noticed(two_blocks, tmp_path):
     ("name", "message"),
     [
         ("model.json", r"is a folder and no model that `save_model` wrote"),
-        ("params", r"params: the folder is missing. Copy .* again from where it is whole"),
+        ("params", r"params.* is damaged: No such file.*Copy .* again from where it is whole"),
     ],
 )
 def test_missing_part_is_named_with_the_remedy(name, message, two_blocks, tmp_path):
@@ -73,13 +75,44 @@ def test_missing_part_is_named_with_the_remedy(name, message, two_blocks, tmp_pa
         load_model(folder)
 
 
-def test_changed_score_is_noticed(two_blocks, tmp_path):
+def sealed(folder):
+    """Write sums that fit to what is in a folder now."""
+    (folder / MANIFEST).unlink()
+    write_manifest(folder)
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_changed_score_is_noticed(manifest, two_blocks, tmp_path):
     folder = save_model(train(GCN(hidden=8), two_blocks, settings=SETTINGS), tmp_path / "model")
     record = json.loads((folder / "model.json").read_text())
     record["scores"]["test"] = "1.0"
     (folder / "model.json").write_text(json.dumps(record))
-    with pytest.raises(StoreError, match=r"model.json: its content does not match the checksum"):
+    if not manifest:
+        sealed(folder)
+    with pytest.raises(StoreError, match=r"model.json. is damaged"):
         load_model(folder)
+
+
+def test_parameters_of_another_network_are_refused_by_either_reader(two_blocks, tmp_path):
+    own, other = (
+        save_model(train(GCN(hidden=8), two_blocks, seed, SETTINGS), tmp_path / str(seed))
+        for seed in (0, 1)
+    )
+    digest = json.loads((own / "model.json").read_text())["params_sha256"]
+    read_network(own, digest)
+    for name, read in (
+        ("params", load_model),
+        ("weights.npz", lambda at: read_network(at, digest)),
+    ):
+        (own / name).rename(tmp_path / "kept")
+        (other / name).rename(own / name)
+        sealed(own)
+        with pytest.raises(StoreError, match=rf"{name}. is damaged: .*params_sha256"):
+            read(own)
+        (own / name).rename(other / name)
+        (tmp_path / "kept").rename(own / name)
+    sealed(own)
+    load_model(own)
 
 
 def test_unwritable_folder_is_one_clear_line(two_blocks, tmp_path):
