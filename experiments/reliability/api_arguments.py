@@ -31,7 +31,7 @@ from hypothesis import seed as drawn_from
 from hypothesis import strategies as st
 
 import jmetamer as jm
-from jmetamer import geometry, measures, results
+from jmetamer import geometry, measures, models, results
 from jmetamer._base.errors import JmetamerError, shortened
 from jmetamer.geometry.of_problem import representation
 from jmetamer.graphs.flips import Flips
@@ -236,6 +236,7 @@ def owners(values: dict[str, Any]) -> dict[str, Any]:
         "JacobianPrograms": geometry.JacobianPrograms(jnp.sin),
         "Estimate": geometry.Estimate(1.0, 0.1, 0.0, 4, 4, geometry.EstimateStatus(0)),
         "Repel": jm.Repel(0.5),
+        **{kind.__name__: kind() for kind in models.PERTURBATIONS.values()},
         **{kind.__name__: kind() for name, kind in jm.METHODS.items() if name != "repel"},
     }  # fmt: skip
 
