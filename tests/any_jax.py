@@ -33,10 +33,10 @@ SEARCHES = {
 }
 SWEEP = """
 name: small
-dataset: {name: karate}
-model: {architecture: gcn, hidden: 4}
+dataset: karate
+model: {gcn: {hidden: 4}}
 training: {epochs: 5}
-metamers: {count: 2, steps: 5}
+metamers: {count: 2, method: {optimize: {steps: 5}}}
 geometry: {nodes: 1, ledger: 1}
 report: false
 """

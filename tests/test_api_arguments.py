@@ -265,11 +265,11 @@ def test_a_graph_of_another_part_is_not_lifted(trained):
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("dataset: {name: digits, options: {neighbors: -3}}", "dataset.options.neighbors"),
-        ("dataset: {name: csbm, options: {p_in: 1.5}}", "dataset.options.p_in"),
-        ("dataset: {name: dcsbm, options: {num_features: 0}}", "dataset.options.num_features"),
-        ("dataset: {name: karate, options: {train_per_class: 0}}", "dataset.options.train_per_cla"),
-        ("model: {layers: 1000000000}", "model.layers"),
+        ("dataset: {digits: {neighbors: -3}}", "dataset.digits.neighbors"),
+        ("dataset: {csbm: {p_in: 1.5}}", "dataset.csbm.p_in"),
+        ("dataset: {dcsbm: {num_features: 0}}", "dataset.dcsbm.num_features"),
+        ("dataset: {karate: {train_per_class: 0}}", "dataset.karate.train_per_cla"),
+        ("model: {gcn: {layers: 1000000000}}", "model.gcn.layers"),
     ],
 )
 def test_options_of_datasets_and_layers_have_ranges_in_a_configuration(tmp_path, text, path):

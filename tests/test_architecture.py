@@ -22,7 +22,6 @@ LONG_FILES: dict[str, str] = {}
 ROOMS = {
     "flax": ("models",),
     "jinja2": ("report",),
-    "jsonargparse": ("config", "sweep"),
     "matplotlib": ("report",),
     "networkx": ("graphs", "oracles", "report"),
     "orbax": ("models",),

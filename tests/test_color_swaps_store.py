@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.config import build_dataset, build_model, build_train_settings, cells, read_config
+from jmetamer.config import cells, read_config
 from jmetamer.graphs.flips import edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.measures import relative_squared_error
@@ -19,16 +19,16 @@ from jmetamer.sweep import pipeline
 COUNT, STORED = 5, 4
 CONFIG = f"""
 name: swaps
-dataset: {{name: own.npz}}
-model: {{hidden: 4}}
+dataset: own.npz
+model: {{gcn: {{hidden: 4}}}}
 training: {{epochs: 3}}
-metamers: {{vary: edges, method: color_swaps, count: {COUNT}, layer: conv1}}
-geometry: {{enabled: false}}
+metamers: {{vary: binary_edges, method: color_swaps, count: {COUNT}, layer: conv1}}
+geometry: null
 store: {{metamers: {STORED}}}
 runs:
   - metamers: {{layer: conv1}}
-  - metamers: {{edges: {{directed: true}}}}
-  - dataset: {{name: karate}}
+  - metamers: {{vary: {{binary_edges: {{directed: true}}}}}}
+  - dataset: karate
 """
 
 
@@ -59,7 +59,7 @@ def grid(run):
 def test_stored_metamers_are_other_legal_graphs_with_the_stored_loss(run, grid, name):
     cell, directed = grid[name], name == "directed"
     data, reference = run.dataset(cell.id), run.reference(cell.id)
-    trained = jm.train(build_model(cell), build_dataset(cell), 0, build_train_settings(cell))
+    trained = jm.train(cell.model, cell.dataset.load(), 0, cell.training.of_network())
     truth = reference_activations(trained.model, trained.params, reference)["conv1"]
     num_pairs = pairs_of_graph(reference, directed=directed).senders.size
     found = run.metamers(cell.id)

@@ -123,7 +123,7 @@ def test_a_sweep_goes_on_without_the_folder(nothing_set, monkeypatch, tmp_path, 
 
 
 def test_a_dry_run_and_an_import_keep_nothing():
-    code = "import jax, jmetamer.sweep; print(jax.config.jax_compilation_cache_dir)"
+    code = "import jax, jmetamer.sweep.command; print(jax.config.jax_compilation_cache_dir)"
     clean = {k: v for k, v in os.environ.items() if "COMPILATION_CACHE" not in k}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)

@@ -7,18 +7,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import jmetamer
-from jmetamer import config
+import jmetamer as jm
 from jmetamer._base.errors import ConfigError, InputError
 from jmetamer.config import (
     CellSettings,
-    build_dataset,
     build_layers,
-    build_loss,
     build_measures,
-    build_model,
-    build_parameterization,
-    build_train_settings,
+    build_problem,
     cells,
     dump_yaml,
     find_config,
@@ -26,20 +21,9 @@ from jmetamer.config import (
     read_config,
     take_shard,
 )
-from jmetamer.config.checking import check_value, list_depth
-from jmetamer.config.settings import (
-    EdgeSettings,
-    GeometrySettings,
-    MetamerSettings,
-    ModelSettings,
-    Range,
-    Settings,
-    TrainingSettings,
-)
-from jmetamer.metamers.losses import Complementarity, RelativeSquared
-from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer
-from jmetamer.metamers.vary import BinaryFeatures, Box, ContinuousFeatures, Free
-from jmetamer.models import GAT, AdversarialPerturbation, RandomPerturbation, TrainSettings
+from jmetamer.config.settings import Settings
+from jmetamer.metamers.methods.optimize.optimizers import OPTIMIZERS, WITHOUT_RATE, Optimizer
+from jmetamer.models.perturbation import AdversarialPerturbation, RandomPerturbation
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -67,14 +51,10 @@ def error_of(read, text, *overrides, smoke=False):
 class TestTheGrid:
     def test_of_an_empty_config_is_one_cell_of_defaults(self, read):
         (cell,) = read("")
-        assert (cell.dataset.name, cell.model.architecture, cell.metamers.count) == (
-            "digits",
-            "gcn",
-            64,
-        )
+        assert (cell.dataset.name, cell.model, cell.metamers.count) == ("digits", jm.GCN(), 64)
 
     def test_is_the_product_of_all_lists_with_the_last_varying_fastest(self, read):
-        found = read("model: {activation: [relu, elu]}\nmetamers: {layer: [conv1, logits]}")
+        found = read("model: {gcn: {activation: [relu, elu]}}\nmetamers: {layer: [conv1, logits]}")
         assert [(cell.model.activation, cell.metamers.layer) for cell in found] == list(
             itertools.product(["relu", "elu"], ["conv1", "logits"])
         )
@@ -88,33 +68,59 @@ class TestTheGrid:
         assert [c.geometry.layers for c in found[::2]] == [("conv1", "logits"), "all"]
         assert [c.geometry.channel for c in found[:2]] == [(1.0, 2.0), None]
 
+    def test_takes_names_and_names_with_fields_side_by_side(self, read):
+        found = read("model: [gcn, {gat: {heads: [2, 4]}}, {gin: {eps: 0.5, train_eps: true}}]")
+        assert [cell.model for cell in found] == [
+            jm.GCN(), jm.GAT(heads=2), jm.GAT(heads=4), jm.GIN(eps=0.5, train_eps=True)
+        ]  # fmt: skip
+
     @pytest.mark.parametrize(
-        ("section", "name", "values"),
+        ("name", "values"),
         [
-            ("model", "activation", ["relu", "elu"]),
-            ("model", "residual", [False, True]),
-            ("model", "normalization", ["none", "layer", "batch"]),
-            ("model", "hidden", [8, 64]),
-            ("model", "layers", [2, 3]),
-            ("model", "dropout", [0.0, 0.5]),
-            ("training", "weight_decay", [0.0, 5e-4]),
-            ("training", "shuffle_labels", [False, True]),
+            ("model.gcn.activation", ["relu", "elu"]),
+            ("model.gcn.residual", [False, True]),
+            ("model.gcn.normalization", ["none", "layer", "batch"]),
+            ("model.gcn.hidden", [8, 64]),
+            ("model.gcn.layers", [2, 3]),
+            ("model.gcn.dropout", [0.0, 0.5]),
+            ("training.weight_decay", [0.0, 5e-4]),
+            ("training.shuffle_labels", [False, True]),
         ],
     )
-    def test_crosses_every_lever_of_architecture_and_training_with_seeds(
-        self, read, section, name, values
-    ):
-        text = yaml.safe_dump({section: {name: values}, "seed": [0, 1]})
-        found = read(text)
-        built = [(build_model(cell), build_train_settings(cell)) for cell in found]
-        where = ("model", "training").index(section)
-        assert {getattr(both[where], name) for both in built} == set(values)
+    def test_crosses_every_lever_of_architecture_and_training_with_seeds(self, read, name, values):
+        found = read("seed: [0, 1]", f"{name}={yaml.safe_dump(values)}")
+        section, *_, field = name.split(".")
+        assert {getattr(getattr(cell, section), field) for cell in found} == set(values)
         assert len({cell.hash for cell in found}) == 2 * len(values)
 
+    def test_crosses_perturbations_with_their_own_fields(self, read):
+        found = read("training: {perturbation: [null, adversarial, {random: {size: [0.1, 0.2]}}]}")
+        assert [cell.training.perturbation for cell in found] == [
+            None, AdversarialPerturbation(), RandomPerturbation(), RandomPerturbation(size=0.2)
+        ]  # fmt: skip
+
     def test_spans_options_of_the_dataset(self, read):
-        found = read("dataset: {name: sbm, options: {num_nodes: [20, 30], p_in: 0.5}}")
-        assert [cell.dataset.options["num_nodes"] for cell in found] == [20, 30]
-        assert found[0].dataset.options["num_classes"] == 4  # the loader's default, written out
+        found = read("dataset: {sbm: {num_nodes: [20, 30], p_in: 0.5}}")
+        assert [cell.dataset.num_nodes for cell in found] == [20, 30]
+        assert found[0].dataset.num_classes == 4  # the loader's default, written out
+        assert found[0].dataset.load().graph.nodes.shape[0] == 20
+
+    def test_takes_several_that_belong_together_as_one(self, read):
+        found = read("metamers: {layer: [{together: [conv1, logits]}, conv1, all]}")
+        assert [cell.metamers.layer for cell in found] == [("conv1", "logits"), "conv1", "all"]
+        edges = "{binary_edges: {budget: [3, 4]}}"
+        found = read(f"metamers: {{vary: {{together: [continuous_features, {edges}]}}}}")
+        assert [cell.metamers.vary for cell in found] == [
+            (jm.ContinuousFeatures(), jm.BinaryEdges(budget=budget)) for budget in (3, 4)
+        ]
+
+    def test_takes_pairs_as_one_value_and_lists_of_pairs_as_several(self, read):
+        def found(text):
+            grid = read(f"metamers: {{vary: {{edge_weights: {{candidates: {text}}}}}}}")
+            return [cell.metamers.vary.candidates for cell in grid]
+
+        assert found("[[0, 9], [9, 14]]") == [((0, 9), (9, 14))]
+        assert found("[[[0, 9]], null]") == [((0, 9),), None]
 
     def test_keeps_a_point_that_occurs_twice_once(self, read):
         assert len(read("seed: [0, 0, 1]")) == 2
@@ -124,27 +130,43 @@ class TestTheGrid:
         text = """
 metamers: {layer: [conv1, logits], count: 3}
 runs:
-  - metamers: {vary: binary_features, slope: 2}
+  - metamers: {vary: {binary_features: {slope: 2}}}
   - metamers: {layer: conv1, count: 5}
 """
         found = read(text)
         assert [(c.metamers.vary, c.metamers.layer, c.metamers.count) for c in found] == [
-            ("binary_features", "conv1", 3),
-            ("binary_features", "logits", 3),
-            ("continuous_features", "conv1", 5),
+            (jm.BinaryFeatures(slope=2.0), "conv1", 3),
+            (jm.BinaryFeatures(slope=2.0), "logits", 3),
+            (jm.ContinuousFeatures(), "conv1", 5),
         ]
 
     def test_is_changed_by_smoke_and_then_by_set_also_inside_blocks(self, read):
         text = """
-metamers: {count: 64, steps: 100}
+metamers: {count: 64, method: {optimize: {steps: 100, patience: 9}}}
 runs: [{metamers: {count: 32}}]
-smoke: {metamers: {count: 2, steps: 3}}
+smoke: {metamers: {count: 2, method: {optimize: {steps: 3}}}}
 """
         assert read(text)[0].metamers.count == 32
         smoke = read(text, smoke=True)[0].metamers
-        assert (smoke.count, smoke.steps) == (2, 3)
+        assert (smoke.count, smoke.method) == (2, jm.Optimize(steps=3, patience=9))
         both = read(text, "metamers.count=7", smoke=True)[0].metamers
-        assert (both.count, both.steps) == (7, 3)
+        assert (both.count, both.method.steps) == (7, 3)
+
+    @pytest.mark.parametrize(
+        ("below", "change", "models"),
+        [
+            ("gat", "model.gat.heads=4", [jm.GAT(heads=4)]),
+            ("{gat: {hidden: 16}}", "model.gat.heads=4", [jm.GAT(hidden=16, heads=4)]),
+            ("{gat: {hidden: 16}}", "model=gat", [jm.GAT()]),
+            ("gcn", "model.gat.heads=4", [jm.GAT(heads=4)]),
+            ("[gcn, {gat: {hidden: 16}}]", "model.gat.heads=4",
+             [jm.GCN(), jm.GAT(hidden=16, heads=4)]),
+            ("[gcn, gin]", "model.gat.heads=4", [jm.GAT(heads=4)]),
+            ("[gcn, gin]", "model=gat", [jm.GAT()]),
+        ],
+    )  # fmt: skip
+    def test_is_changed_at_the_object_of_the_same_name(self, read, below, change, models):
+        assert [cell.model for cell in read(f"model: {below}", change)] == models
 
     @given(n=st.integers(1, 9), total=st.integers(0, 30))
     def test_is_partitioned_by_shards(self, n, total):
@@ -162,42 +184,47 @@ smoke: {metamers: {count: 2, steps: 3}}
 
 class TestIdentity:
     def test_does_not_depend_on_the_order_of_keys_or_on_how_numbers_are_written(self, read):
-        one = read("model: {dropout: 0, hidden: 32}\nseed: 1\nmetamers: {tolerance: 1e-3}")[0]
-        two = read("metamers: {tolerance: 0.001}\nseed: 1\nmodel: {hidden: 32, dropout: 0.0}")[0]
-        assert one.hash == two.hash
-        assert one.id == two.id
+        one = read("model: {gcn: {dropout: 0, hidden: 32}}\nseed: 1\nmetamers: {tolerance: 1e-3}")
+        two = read(
+            "metamers: {tolerance: 0.001}\nseed: 1\nmodel: {gcn: {hidden: 32, dropout: 0.0}}"
+        )
+        assert one[0].hash == two[0].hash
+        assert one[0].id == two[0].id
 
     def test_does_not_depend_on_whether_a_default_is_written_out(self, read):
-        bare = read("metamers: {vary: binary_features}")[0]
-        full = read(
-            "metamers: {vary: binary_features, ones: global, slope: 1, margin: 0.25, "
-            "margin_weight: 0, tolerance: 1e-2, loss: complementarity, seed: 0}\n"
-            "training: {epochs: 200, patience: 100, seed: 0}"
-        )[0]
-        assert bare.hash == full.hash
+        for part in ("binary_features", "binary_edges"):
+            bare = read(f"metamers: {{vary: {part}}}")[0]
+            full = read(yaml.safe_dump(bare.settings))[0]
+            assert bare.settings == full.settings
+            assert bare.hash == full.hash
 
     def test_does_not_depend_on_lanes_and_folders(self, read):
-        assert read("metamers: {lanes: 4}\ndataset: {root: /x}")[0].hash == read("")[0].hash
+        moved = read("metamers: {lanes: 4}\ndataset: {cora: {root: /x}}")[0]
+        assert moved.hash == read("dataset: cora")[0].hash
+        assert moved.dataset.root == "/x"
 
     def test_depends_on_every_other_setting(self, read):
         changes = {
-            "seed": 1, "dataset.name": "karate", "dataset.seed": 1, "model.architecture": "gin",
-            "model.hidden": 8, "model.layers": 3, "model.activation": "elu",
-            "model.residual": True, "model.normalization": "layer", "model.dropout": 0.1,
-            "training.epochs": 0, "training.learning_rate": 1, "training.weight_decay": 0,
-            "training.decayed": "all", "training.patience": "never", "training.optimizer": "sgd",
-            "training.perturbation": "random", "training.shuffle_labels": True,
-            "training.seed": 1, "metamers.vary": "binary_features", "metamers.layer": "logits",
-            "metamers.nodes": [1], "metamers.domain": "box", "metamers.initialization": "permuted",
-            "metamers.loss": "relative_squared", "metamers.coordinates": "features",
-            "metamers.identity_backward": True, "metamers.optimizer": "lbfgs",
-            "metamers.repulsion": 0.5,
-            "metamers.steps": 9, "metamers.tolerance": 1, "metamers.patience": 3,
-            "metamers.improvement": 0, "metamers.count": 1, "metamers.seed": 1,
-            "geometry.enabled": False, "geometry.nodes": 1, "geometry.inputs": "all",
+            "seed": 1, "dataset": "karate", "dataset.digits.seed": 1, "model": "gin",
+            "model.gcn.hidden": 8, "model.gcn.layers": 3, "model.gcn.activation": "elu",
+            "model.gcn.residual": True, "model.gcn.normalization": "layer",
+            "model.gcn.dropout": 0.1, "training.epochs": 0, "training.learning_rate": 1,
+            "training.weight_decay": 0, "training.decayed": "all", "training.patience": None,
+            "training.optimizer": "sgd", "training.perturbation": "random",
+            "training.shuffle_labels": True, "training.seed": 1,
+            "metamers.vary": "binary_features", "metamers.layer": "logits", "metamers.nodes": [1],
+            "metamers.vary.continuous_features.domain": "box",
+            "metamers.vary.continuous_features.initialization": "permuted",
+            "metamers.loss": "relative_squared", "metamers.identity_backward": True,
+            "metamers.method": {"repel": {"weight": 0.5}},
+            "metamers.method.optimize.coordinates": "features",
+            "metamers.method.optimize.optimizer": "lbfgs", "metamers.method.optimize.steps": 9,
+            "metamers.method.optimize.patience": 3, "metamers.method.optimize.improvement": 0,
+            "metamers.tolerance": 1, "metamers.count": 1, "metamers.seed": 1,
+            "geometry": None, "geometry.nodes": 1, "geometry.inputs": "all",
             "geometry.layers": "matched", "geometry.maps": False, "geometry.ledger": True,
-            "geometry.channel": [1.0, 0.2],
-            "measures": ["features/cosine"], "store.metamers": 1,
+            "geometry.channel": [1.0, 0.2], "recognition": {}, "success.null_test": None,
+            "success.null_test.pairs": 99, "measures": ["features/cosine"], "store.metamers": 1,
         }  # fmt: skip
         found = {
             read("", f"{key}={yaml.safe_dump(value)}")[0].hash for key, value in changes.items()
@@ -205,17 +232,20 @@ class TestIdentity:
         assert len(found | {read("")[0].hash}) == len(changes) + 1
 
     def test_names_the_cell_readably(self, read):
-        found = read("metamers: {layer: [conv1+logits, conv1.pre], vary: binary_features}")
+        layers = "[{together: [conv1, logits]}, conv1.pre]"
+        found = read(f"metamers: {{layer: {layers}, vary: binary_features}}")
         assert found[0].id.startswith("digits-gcn-relu-conv1+logits-binary-")
         assert found[0].id.endswith(found[0].hash[:8])
         assert found[1].id.startswith("digits-gcn-relu-conv1.pre-binary-")
+        both = read("metamers: {vary: {together: [continuous_features, binary_edges]}}")[0]
+        assert both.id.startswith("digits-gcn-relu-conv1-continuous+binary_edges-")
 
     def test_survives_the_resolved_config_that_is_left_in_the_run_folder(self, tmp_path):
         path = tmp_path / "given.yaml"
         text = "runs: [{seed: [0, 1]}, {metamers: {tolerance: 1e-7, nodes: [[1], [2, 3]]}}]"
         for source in [text, "seed: 3\nmeasures: [features/cosine]"]:
             path.write_text(source)
-            run = read_config(path, ["model.hidden=[4, 8]"])
+            run = read_config(path, ["model.gcn.hidden=[4, 8]"])
             again = tmp_path / "config.yaml"
             again.write_text(dump_yaml(run.tree()))
             reread = read_config(again)
@@ -228,239 +258,249 @@ class TestIdentity:
         assert "seed" not in cell.settings
 
     def test_of_a_dataset_without_randomness_has_no_seed(self, read):
-        cell = read("dataset: {name: cora}\nseed: 7")[0]
-        assert (cell.dataset.seed, cell.dataset.split) == (None, None)
-        assert read("dataset: {name: roman_empire}")[0].dataset.split == 0
+        assert read("dataset: cora\nseed: 7")[0].settings["dataset"] == {"cora": {}}
+        assert read("dataset: Roman-Empire")[0].settings["dataset"] == {
+            "roman_empire": {"split": 0}
+        }
 
 
 BAD = [
     # text of the config, words that the message must hold
     ("modle: {}", "unknown setting `modle`; did you mean `model`? Allowed at the top: name,"),
-    ("model: {hiden: 3}", "unknown setting `model.hiden`; did you mean `model.hidden`? Allowed in"),
+    ("model: {gcn: {hiden: 3}}", "`model.gcn.hiden`; did you mean `model.gcn.hidden`? Allowed in"),
     (
-        "runs: [{seed: 0}, {metamers: {step: 3}}]",
-        "unknown setting `runs[1].metamers.step`; did you",
+        "runs: [{seed: 0}, {metamers: {conut: 3}}]",
+        "`runs[1].metamers.conut`; did you mean `runs[1]",
     ),
-    (
-        "smoke: {metamers: {cuont: 3}}",
-        "`smoke.metamers.cuont`; did you mean `smoke.metamers.count`",
-    ),
+    ("smoke: {metamers: {cuont: 3}}", "`smoke.metamers.cuont`; did you mean `smoke.metamers.count"),
     ("runs: [{name: x}]", "unknown setting `runs[0].name`"),
     ("runs: {}", "`runs` is {}; allowed: a list of one or more blocks"),
     ("runs: []", "`runs` is []; allowed: a list of one or more blocks"),
-    ("model: 3", "`model` is 3, but it is a section: it takes a mapping of architecture, hidden"),
     ("runs: [3]", "`runs[0]` is 3, but it is a section"),
-    ("model: {hidden: big}", "`model.hidden` is 'big'; allowed: a whole number from 1 up"),
+    ("metamers: 3", "`metamers` is 3, but it is a section: it takes a mapping of vary, layer"),
+    ("geometry: 3", "nodes, inputs, layers, maps, ledger, channel, or null"),
+    ("model: 3", "`model` is 3; allowed: one of gcn, gat, graphsage, gin"),
+    ("model: null", "`model` is None; allowed: one of gcn"),
+    ("model: {}", "`model` is {}, with 0 keys; allowed: one name with its fields"),
+    ("model: []", "`model` is an empty list"),
+    ("model: {gcn: 3}", "`model.gcn` is 3; allowed: its fields"),
+    ("model: {gcn: {}, gat: {}}", "with 2 keys; allowed: one name with its fields"),
+    ("model: sage", "unknown `model` 'sage'; did you mean 'graphsage'?"),
+    ("model: GCN", "unknown `model` 'GCN'; did you mean 'gcn'?"),
+    ("model: [gcn, gta]", "unknown `model` 'gta'; did you mean 'gat'?"),
+    ("model: {train_eps: true}", "`train_eps` is a field of gin: write `model.gin.train_eps`"),
     (
-        "model: {hidden: '64'}",
-        "`model.hidden` is '64'; allowed: a whole number from 1 up; write it w",
+        "model.gcn.hidden: 3",
+        "is a dotted key, which only --set understands; write it nested: model:",
     ),
-    ("model: {hidden: 1.5}", "`model.hidden` is 1.5; allowed: a whole number from 1 up"),
-    ("model: {hidden: [64, 0]}", "`model.hidden` is 0; allowed: a whole number from 1 up"),
-    ("model: {hidden: true}", "`model.hidden` is True; allowed: a whole number"),
-    ("model: {hidden: []}", "`model.hidden` is an empty list, so the grid has no cells"),
+    ("model: {gcn: {hidden: big}}", "`model.gcn.hidden` is 'big'; allowed: a whole number from 1"),
     (
-        "model: {residual: 'false'}",
-        "`model.residual` is 'false'; allowed: true or false; write it w",
+        "model: {gcn: {hidden: '64'}}",
+        "is '64'; allowed: a whole number from 1 up; write it without",
     ),
-    ("model: {residual: 0}", "`model.residual` is 0; allowed: true or false"),
-    ("model: {dropout: 1}", "`model.dropout` is 1; allowed: a number from 0 up and below 1"),
-    ("model: {dropout: .nan}", "`model.dropout` is nan; allowed: a number"),
+    ("model: {gcn: {hidden: 1.5}}", "`model.gcn.hidden` is 1.5; allowed: a whole number from 1 up"),
+    ("model: {gcn: {hidden: [64, 0]}}", "`model.gcn.hidden` is 0; allowed: a whole number from 1"),
+    ("model: {gcn: {hidden: true}}", "`model.gcn.hidden` is True; allowed: a whole number"),
+    ("model: {gcn: {hidden: []}}", "`model.gcn.hidden` is an empty list, so the grid has no cells"),
+    ("model: {gcn: {residual: 'false'}}", "is 'false'; allowed: true or false; write it without"),
+    ("model: {gcn: {residual: 0}}", "`model.gcn.residual` is 0; allowed: true or false"),
+    ("model: {gcn: {dropout: 1}}", "is 1; allowed: a number from 0 up and below 1"),
+    ("model: {gcn: {dropout: .nan}}", "`model.gcn.dropout` is nan; allowed: a number"),
+    ("model: {gcn: {activation: ReLU}}", "is 'ReLU'; allowed: 'relu' or"),
+    ("model: {gcn: {activation: rleu}}", "did you mean 'relu'?"),
+    (
+        "model: {gcn: {normalization: lyer}}",
+        "is 'lyer'; allowed: 'none' or 'layer' or 'batch'; did",
+    ),
+    (
+        "model: {gcn: {heads: 4}}",
+        "unknown setting `model.gcn.heads`. Allowed in `model.gcn`: hidden",
+    ),
+    ("model: {gat: {heads: 5}}", "in `model`: `hidden` is shared equally among the heads"),
+    ("dataset: core", "unknown `dataset` 'core'; did you mean 'cora'? Allowed: 'digits'"),
+    ("dataset: a/b.npz", "A .npz file is allowed too"),
+    ("dataset: {cora: {seed: 1}}", "unknown setting `dataset.cora.seed`"),
+    ("dataset: {digits: {neighbours: 3}}", "did you mean `dataset.digits.neighbors`?"),
+    (
+        "dataset: {digits: {neighbors: few}}",
+        "`dataset.digits.neighbors` is 'few'; allowed: a whole",
+    ),
+    ("training: {optimizer: adm}", "is 'adm'; allowed: 'adam' or 'adamw' or 'sgd'; did you mean"),
+    ("training: {patience: nver}", "`training.patience` is 'nver'; allowed: a whole number from 1"),
+    ("training: {perturbation: adverse}", "'adverse'; did you mean 'adversarial'?"),
+    (
+        "training: {perturbation: {random: {steps: 3}}}",
+        "unknown setting `training.perturbation.ran",
+    ),
+    ("training: {perturbation: {random: {size: 0}}}", "is 0; allowed: a number above 0"),
+    ("training: {shuffle_labels: yes please}", "is 'yes please'; allowed: true or false"),
     ("metamers: {tolerance: 0}", "`metamers.tolerance` is 0; allowed: a number above 0 or null"),
+    ("metamers: {vary: binary}", "unknown `metamers.vary` 'binary'; did you mean 'binary"),
     (
-        "metamers: {vary: binary}",
-        "is 'binary'; allowed: 'continuous_features' or 'binary_features' or 'edges' or",
+        "metamers: {vary: {together: []}}",
+        "`metamers.vary.together` is []; allowed: a list of names",
     ),
-    ("metamers: {nodes: 3}", "`metamers.nodes` is 3; allowed: a list of one or more (a whole"),
-    ("metamers: {nodes: [[]]}", "`metamers.nodes` is []; allowed: a list of one or more"),
-    ("metamers: {bounds: [1]}", "`metamers.bounds` is [1]; allowed: a list of 2 (a number)"),
+    ("metamers: {vary: {together: [binary_edges, binary_edges]}}", "in `metamers.vary`"),
+    ("metamers: {vary: random_edges}", "in `metamers.vary`"),
     (
-        "store: {metamers: al}",
-        "`store.metamers` is 'al'; allowed: a whole number from 0 up or 'all'; d",
+        "metamers: {nodes: 3}",
+        "`metamers.nodes` is 3; allowed: a list of (a whole number from 0 up)",
     ),
-    ("report: 'no'", "`report` is 'no'; allowed: true or false; write it without quotes"),
-    ("name: a/b", "`name` is 'a/b'; allowed: text of up to 100 letters, digits"),
-    ("name: ..", "`name` is '..'; allowed"),
-    ("seed: -1", "`seed` is -1; allowed: a whole number from 0 up"),
-    (
-        "dataset: {name: core}",
-        "unknown `dataset.name` 'core'; did you mean 'cora'? Allowed: 'digits'",
-    ),
-    ("dataset: {name: a/b.npz}", "A .npz file is allowed too, but there is none of this name"),
-    ("dataset: {name: cora, seed: 1}", "`dataset.seed` is 1, but the dataset 'cora' has no seed"),
-    ("dataset: {split: 1}", "`dataset.split` is 1, but the dataset 'digits' has no split"),
-    (
-        "dataset: {options: {neighbours: 3}}",
-        "`dataset.options.neighbours`; did you mean `dataset.opt",
-    ),
-    (
-        "dataset: {options: {neighbors: few}}",
-        "`dataset.options.neighbors` is 'few'; allowed: a whole",
-    ),
-    ("dataset: {options: 3}", "`dataset.options` is 3; allowed: a mapping of options"),
-    ("dataset: {name: cora, options: {x: 3}}", "unknown setting `dataset.options.x`. Allowed in"),
-    (
-        "model: {architecture: sage}",
-        "unknown `model.architecture` 'sage'; did you mean 'graphsage'?",
-    ),
-    (
-        "model: {activation: rleu}",
-        "unknown `model.activation` 'rleu'; did you mean 'relu'? Allowed:",
-    ),
-    (
-        "model: {normalization: lyer}",
-        "in `model`: unknown `normalization` 'lyer'; did you mean 'lay",
-    ),
-    (
-        "model: {heads: 4}",
-        "`model.heads` is 4, but the architecture 'gcn' has no heads; remove it, or",
-    ),
-    (
-        "model: {architecture: gat, heads: 5}",
-        "in `model`: `hidden` is shared equally among the heads",
-    ),
-    ("training: {optimizer: adm}", "in `training`: unknown `optimizer` 'adm'; did you mean 'adam'"),
-    (
-        "training: {patience: nver}",
-        "`training.patience` is 'nver'; allowed: a whole number from 1 up",
-    ),
-    (
-        "training: {perturbation: adverse}",
-        "`training.perturbation` is 'adverse'; allowed: 'none' or 'adversarial' or 'random'",
-    ),
-    (
-        "training: {perturbation: [none, adversarial], perturbation_size: 0.2}",
-        "`training.perturbation_size` is 0.2, but `training.perturbation` is 'none', which has "
-        "none; remove it, or give each its own block under `runs`",
-    ),
-    (
-        "training: {perturbation: random, perturbation_steps: 3}",
-        "`training.perturbation_steps` is 3, but `training.perturbation` is 'random', which has",
-    ),
-    (
-        "training: {perturbation: random, perturbation_size: 0}",
-        "`training.perturbation_size` is 0; allowed: a number above 0 or null",
-    ),
-    ("training: {shuffle_labels: yes please}", "is 'yes please'; allowed: true or false or null"),
+    ("metamers: {nodes: [[]]}", "`metamers.nodes` is []; allowed: a list of"),
     (
         "metamers: {layer: conv3}",
         "in `metamers.layer`: unknown layer 'conv3'; did you mean 'conv1'?",
     ),
+    ("metamers: {layer: {together: conv1}}", "allowed: text or a list of (text), or {together: "),
+    ("metamers: {layer: conv1+logits}", "{together: [conv1, logits]}"),
+    ("metamers: {vary: {continuous_features: {domain: bx}}}", "'bx'; did you mean 'box'?"),
     (
-        "metamers: {layer: conv1+conv1}",
-        "in `metamers.layer`: `layer` is 'conv1+conv1', which names",
+        "metamers: {vary: {continuous_features: {domain: {box: {low: 1, high: 0}}}}}",
+        "in `metamers.vary.continuous_features.domain`: `low`=1",
     ),
     (
-        "metamers: {slope: 2}",
-        "`metamers.slope` is 2.0, but `metamers.vary` is 'continuous_features'",
+        "metamers: {vary: {binary_features: {domain: box}}}",
+        "unknown setting `metamers.vary.binary_features.domain`",
     ),
     (
-        "metamers: {vary: binary_features, domain: box}",
-        "'binary_features', which has no domain; rem",
-    ),
-    ("metamers: {domain: bx}", "unknown `metamers.domain` 'bx'; did you mean 'box'?"),
-    (
-        "metamers: {bounds: [0, 1]}",
-        "`metamers.domain` is 'free' and only the domain 'box' has bounds",
+        "metamers: {vary: {edge_weights: {domain: free}}}",
+        "in `metamers.vary`: `domain` is Free(), which allows negative weights",
     ),
     (
-        "metamers: {domain: box, bounds: [1, 0]}",
-        "is [1.0, 0.0]; allowed: [low, high] with low below",
+        "metamers: {vary: {edge_weights: {candidates: [0, 1]}}}",
+        "is [0, 1]; allowed: a list of (",
+    ),
+    (
+        "metamers: {vary: {binary_edges: {distance: 0.2}}}",
+        "`distance` is 0.2, but the start is 'noi",
+    ),
+    ("metamers: {vary: {binary_edges: {start: rewird}}}", "is 'rewird'; allowed: 'noise' or"),
+    (
+        "metamers: {vary: {binary_edges: {flips: 3}}}",
+        "unknown setting `metamers.vary.binary_edges.f",
     ),
     (
         "metamers: {loss: complementary}",
         "unknown `metamers.loss` 'complementary'; did you mean 'com",
     ),
     (
-        "metamers: {coordinates: row}",
-        "unknown `metamers.coordinates` 'row'; did you mean 'row_space'",
+        "metamers: {loss: {weighted: {layers: {conv1: -1}}}}",
+        "allowed: a mapping of (text) to (a nu",
+    ),
+    ("metamers: {loss: {weighted: {layers: {conv2: 1}}}}", "unknown matched layer"),
+    ("metamers: {method: walks}", "unknown `metamers.method` 'walks'; did you mean 'walk'"),
+    ("metamers: {method: {optimize: {coordinates: row}}}", "is 'row'; allowed: 'auto' or"),
+    ("metamers: {method: {optimize: {optimizer: adm}}}", "'adm'; did you mean 'adam'?"),
+    (
+        "metamers: {method: {optimize: {optimizer: {adam: {schedule: cos}}}}}",
+        "adam.schedule` is 'cos'; allowed: 'constant' or 'cosine'",
     ),
     (
-        "metamers: {initialization: globl}",
-        "unknown `metamers.initialization` 'globl'; did you mean",
+        "metamers: {method: {optimize: {optimizer: {adam: {moments: float16}}}}}",
+        "is 'float16'; allowed: 'float32' or 'bfloat16'; did you mean 'bfloat16'?",
     ),
-    ("metamers: {optimizer: adm}", "unknown `metamers.optimizer` 'adm'; did you mean 'adam'"),
+    ("metamers: {method: {optimize: {precision: hihg}}}", "is 'hihg'; allowed: 'default' or"),
     (
-        "metamers: {optimizer: adam, schedule: cos}",
-        "unknown `metamers.schedule` 'cos'; did you mean",
-    ),
-    (
-        "metamers: {learning_rate: 1}",
-        "`metamers.optimizer` is null, which chooses its own: it would",
+        "metamers: {method: {optimize: {optimizer: {lbfgs: {learning_rate: 1}}}}}",
+        "unknown setting `metamers.method.optimize.optimizer.lbfgs.learning_rate`",
     ),
     (
-        "metamers: {precision: hihg}",
-        "unknown `metamers.precision` 'hihg'; did you mean",
+        "metamers: {method: {optimize: {optimizer: {sgd: {moments: bfloat16}}}}}",
+        "unknown setting `metamers.method.optimize.optimizer.sgd.moments`",
+    ),
+    ("metamers: {method: {walk: {optimizer: adam}}}", "`metamers.method.walk.optimizer`"),
+    ("metamers: {method: {swap_search: {flips: 3}}}", "`metamers.method.swap_search.flips`"),
+    ("metamers: {method: repel}", "`metamers.method.repel.weight` is not given"),
+    ("metamers: {method: reflect, count: 2}", "which gives every seed the same metamer"),
+    *(
+        (f"metamers: {{method: {method}, vary: {vary}, count: 1}}", "in `metamers.method`: ")
+        for method, vary in [
+            ("walk", "binary_features"),
+            ("walk", "binary_edges"),
+            ("replace", "{continuous_features: {domain: box}}"),
+            ("swap_search", "continuous_features"),
+            ("swap_search", "edge_weights"),
+            ("swap_search", "{binary_edges: {start: reference, distance: 0.1}}"),
+            ("swap_search", "{together: [continuous_features, binary_edges]}"),
+            ("color_swaps", "continuous_features"),
+            ("color_swaps", "{binary_edges: {start: rewired}}"),
+            ("color_swaps", "{binary_edges: {budget: 3}}"),
+            ("relax_edges", "continuous_features"),
+            ("optimize", "binary_edges"),
+            ("{repel: {weight: 1}}", "binary_edges"),
+            ("{repel: {weight: 1, method: {optimize: {optimizer: lbfgs}}}}", "continuous_features"),
+            ("{relax_edges: {coordinates: entry}}", "binary_edges"),
+            ("{relax_edges: {optimizer: lbfgs}}", "binary_edges"),
+            ("{optimize: {coordinates: row_space}}", "edge_weights"),
+        ]
+    ),
+    ("metamers: {vary: binary_edges, loss: cosine}", "in `metamers.method`: "),
+    ("metamers: {method: walk, loss: cosine, count: 1}", "in `metamers.method`: "),
+    (
+        "model: {graphsage: {aggregator: max}}\nmetamers: {vary: binary_edges}",
+        "maximum over neighbors",
     ),
     (
-        "metamers: {method: walks}",
-        "unknown `metamers.method` 'walks'; did you mean 'walk'",
+        "model: {graphsage: {aggregator: max}}\nmetamers: {vary: edge_weights}",
+        "maximum over neighbors",
     ),
-    (
-        "metamers: {method: walk, vary: binary_features}",
-        "`metamers.method` is 'walk', which needs `metamers.vary` continuous_features",
-    ),
-    (
-        "metamers: {method: replace, domain: box}",
-        "`metamers.method` is 'replace', which needs `metamers.vary` continuous_features",
-    ),
-    (
-        "metamers: {method: walk, optimizer: adam}",
-        "`metamers.method` is 'walk', but `metamers.optimizer` is 'adam': it would be ignored",
-    ),
-    (
-        "metamers: {method: reflect, count: 2}",
-        "`metamers.method` is 'reflect', which gives every seed the same metamer",
-    ),
-    (
-        "metamers: {optimizer: adam, moments: float16}",
-        "unknown `metamers.moments` 'float16'; did you mean",
-    ),
-    (
-        "metamers: {optimizer: sgd, moments: bfloat16}",
-        "`metamers.moments` is 'bfloat16', but `metamers.optimizer` is sgd: it would be ignored; "
-        "name one of adam, amsgrad, nadam, lion, momentum, nesterov",
-    ),
-    (
-        "metamers: {moments: bfloat16}",
-        "but `metamers.optimizer` is null, which chooses its own",
-    ),
-    (
-        "metamers: {optimizer: lbfgs, schedule: cosine}",
-        "`metamers.optimizer` is 'lbfgs': it would be",
-    ),
-    (
-        "metamers: {layer: logits, identity_backward: true}",
-        "the layer 'logits' has no nonlinearity",
-    ),
+    ("metamers: {layer: logits, identity_backward: true}", "layer 'logits' has no nonlinearity"),
     (
         "metamers: {identity_backward: true, loss: complementarity}",
         "write `loss: relative_squared`",
     ),
-    ("geometry: {nodes: null}", "`geometry.nodes` is null, but `geometry.enabled` is true"),
-    (
-        "geometry: {inputs: balls}",
-        "is 'balls'; allowed: 'node' or 'ball' or 'all' or null; did you",
-    ),
-    (
-        "geometry: {layers: [conv3]}",
-        "unknown layer in `geometry.layers` 'conv3'; did you mean 'conv1'?",
-    ),
-    ("geometry: {layers: most}", "is 'most'; allowed: 'matched' or 'all' or a list of one or more"),
-    ("geometry: {maps: 1}", "`geometry.maps` is 1; allowed: true or false or 'auto' or null"),
+    ("geometry: {nodes: null}", "`geometry.nodes` is None; allowed: a whole number from 1 up or a"),
+    ("geometry: {inputs: balls}", "is 'balls'; allowed: 'node' or 'ball' or 'all'; did you"),
+    ("geometry: {layers: [conv3]}", "in `geometry.layers` 'conv3'; did you mean 'conv1'?"),
+    ("geometry: {layers: most}", "is 'most'; allowed: 'matched' or 'all' or a list of (text)"),
+    ("geometry: {maps: 1}", "`geometry.maps` is 1; allowed: true or false or 'auto'"),
     ("geometry: {ledger: -1}", "allowed: true or false or a whole number from 0 up"),
-    ("geometry: {ledger: null}", "`geometry.ledger` is null, but `geometry.enabled` is true"),
-    ("geometry: {channel: [1, 0]}", "is [1, 0]; allowed: a list of 2 (a number above 0) or null"),
+    ("geometry: {channel: [1, 0]}", "is [1, 0]; allowed: (a number above 0, a number above 0)"),
+    ("recognition: {judges: [gcn, gni]}", "did you mean 'gin'?"),
+    ("recognition: {first_seed: 0}", "write another `recognition.first_seed`"),
+    ("planted: {problems: 3}", "`planted.problems` is 3, but `metamers.vary` is"),
     ("measures: [features/cosin]", "in `measures`: unknown measure 'features/cosin'; did you mean"),
     (
         "measures: [features/jaccard]",
         "in `measures`: `names` asks for 'features/jaccard', which is",
     ),
-    ("measures: some", "`measures` is 'some'; allowed: a list of one or more (text) or 'all'"),
+    ("measures: some", "`measures` is 'some'; allowed: a list of (text) or 'all'"),
+    ("store: {metamers: al}", "is 'al'; allowed: a whole number from 0 up or 'all'; did you mean"),
+    ("report: 'no'", "`report` is 'no'; allowed: true or false; write it without quotes"),
+    ("name: a/b", "`name` is 'a/b'; allowed: text of up to 100 letters, digits"),
+    ("name: ..", "`name` is '..'; allowed"),
+    ("seed: -1", "`seed` is -1; allowed: a whole number from 0 up"),
     ("seed: 1\nseed: 2", "line 2: the key 'seed' is given twice, first on line 1"),
     ("1: 2", "line 1: the key 1 is not text"),
     ("- 1", "holds [1], but it must be a mapping of settings"),
     ("a: [", "not valid YAML"),
+]
+FORMER = [
+    # text of the former flat form, the new path in the message
+    ("dataset: {name: cora}", "dataset: NAME"),
+    ("dataset: {options: {num_nodes: 3}}", "dataset: {NAME: {OPTION: VALUE}}"),
+    ("dataset: {split: 1}", "dataset.NAME.split"),
+    ("model: {architecture: gcn}", "model: NAME"),
+    ("model: {hidden: 3, activation: elu}", "model.NAME.hidden"),
+    ("runs: [{model: {heads: 3}}]", "model.NAME.heads"),
+    ("training: {perturbation: [none, adversarial]}", "null"),
+    ("training: {perturbation_size: 0.2}", "training.perturbation.adversarial.size"),
+    ("metamers: {vary: edges}", "binary_edges"),
+    ("metamers: {vary: [edges, features_given_edges]}", "binary_edges"),
+    ("metamers: {vary: features_and_edges}", "{together: [continuous_features, binary_edges]}"),
+    ("metamers: {domain: box}", "metamers.vary.continuous_features.domain"),
+    ("metamers: {bounds: [0, 1]}", "metamers.vary.continuous_features.domain.box"),
+    ("metamers: {slope: 1}", "metamers.vary.binary_features.slope"),
+    ("metamers: {edges: {start: rewired}}", "metamers.vary.binary_edges.start"),
+    ("metamers: {edges: {flips: 3}}", "metamers.method.relax_edges.flips"),
+    ("metamers: {repulsion: 0.5}", "metamers.method.repel.weight"),
+    ("metamers: {steps: 5}", "metamers.method.optimize.steps"),
+    ("metamers: {learning_rate: 5}", "metamers.method.optimize.optimizer.NAME.learning_rate"),
+    ("smoke: {metamers: {steps: 5}}", "metamers.method.optimize.steps"),
+    ("metamers: {loss: auto}", "null"),
+    ("geometry: {enabled: false}", "geometry: null"),
+    ("success: {null_pairs: 0}", "success.null_test"),
+    ("recognition: {judges: none}", "recognition: null"),
 ]
 
 
@@ -469,18 +509,25 @@ class TestAConfigThatCannotBeUsed:
     def test_is_refused_with_the_path_the_value_and_what_is_allowed(self, read, text, words):
         assert words in error_of(read, text)
 
+    @pytest.mark.parametrize(("text", "path"), FORMER, ids=[text for text, _ in FORMER])
+    def test_of_the_former_flat_form_is_refused_with_the_new_path(self, read, text, path):
+        message = error_of(read, text)
+        assert "is of the former form of configurations; write" in message
+        assert path in message.partition("; write")[2]
+
     @pytest.mark.parametrize(
         ("override", "words"),
         [
             ("model.hidden", "--set got 'model.hidden', but it takes key=value"),
             ("=3", "--set got '=3', but it takes key=value"),
             ("model..hidden=3", "but it takes key=value with a dotted key"),
-            ("model.hiden=3", "--set model.hiden=3: unknown setting `model.hiden`; did you mean"),
             (
-                "model.hidden=x",
-                "--set model.hidden=x: `model.hidden` is 'x'; allowed: a whole number",
+                "model.gcn.hiden=3",
+                "--set model.gcn.hiden=3: unknown setting `model.gcn.hiden`; did",
             ),
-            ("model=3", "--set model=3: `model` is 3, but it is a section"),
+            ("model.gcn.hidden=x", "--set model.gcn.hidden=x: `model.gcn.hidden` is 'x'; allowed"),
+            ("model=3", "--set model=3: `model` is 3; allowed: one of gcn"),
+            ("metamers.steps=3", "--set metamers.steps=3: `metamers.steps` is of the former form"),
             ("runs=[]", "unknown setting `runs`"),
             ("smoke=1", "unknown setting `smoke`"),
             ("seed=[", "--set 'seed=[': not valid YAML"),
@@ -540,131 +587,103 @@ class TestTheConfigsOfTheRepository:
         assert {(c.model.activation, c.metamers.layer) for c in grid} == set(
             itertools.product(["relu", "elu"], ["conv1", "logits"])
         )
-        assert all(c.metamers.count == 64 and c.metamers.domain == "box" for c in grid)
+        box = jm.ContinuousFeatures(domain=jm.Box(0.0, 1.0))
+        assert all(c.metamers.count == 64 and c.metamers.vary == box for c in grid)
         grid = cells(read_config(REPOSITORY / "configs/cora.yaml"))
+        binary = jm.BinaryFeatures(margin_weight=0.1)
         assert {(c.metamers.vary, c.metamers.layer, c.metamers.tolerance) for c in grid} == {
-            ("continuous_features", "conv1", 1e-4),
-            ("continuous_features", "logits", 1e-4),
-            ("binary_features", "conv1", 1e-2),
-            ("binary_features", "logits", 1e-2),
+            (jm.ContinuousFeatures(), "conv1", 1e-4),
+            (jm.ContinuousFeatures(), "logits", 1e-4),
+            (binary, "conv1", 1e-2),
+            (binary, "logits", 1e-2),
         }
 
 
-class TestBuilders:
-    def test_make_the_model_that_was_asked_for(self, read):
-        (cell,) = read(
-            "model: {architecture: gat, hidden: 12, heads: 3, layers: 3, activation: elu}"
-        )
-        assert build_model(cell) == GAT(hidden=12, heads=3, layers=3, activation="elu")
+class TestDefaults:
+    def test_of_the_method_follow_from_what_varies(self, read):
+        def names(text):
+            return read(f"metamers: {{vary: {text}}}")[0].settings["metamers"]["method"]
 
-    def test_make_the_training_that_was_asked_for(self, read):
-        (cell,) = read("training: {epochs: 0, patience: never, optimizer: sgd}")
-        assert build_train_settings(cell) == TrainSettings(epochs=0, patience=None, optimizer="sgd")
+        assert list(names("continuous_features")) == list(names("edge_weights")) == ["optimize"]
+        assert list(names("binary_edges")) == ["relax_edges"]
+        joint = "{together: [binary_features, random_edges]}"
+        assert list(names(joint)) == ["relax_edges"]
 
-    def test_write_out_the_defaults_of_each_perturbation(self, read):
-        found = read("training: {perturbation: [none, adversarial, random]}")
-        asked = [build_train_settings(cell) for cell in found]
-        kinds = (None, AdversarialPerturbation(), RandomPerturbation())
-        assert asked == [TrainSettings(perturbation=kind) for kind in kinds]
-        sizes = [(c.training.perturbation_size, c.training.perturbation_steps) for c in found]
-        assert sizes == [(None, None), (0.1, 5), (0.1, None)]
-        written = "training: {perturbation: adversarial, perturbation_size: 0.1}"
-        assert read(written)[0].hash == found[1].hash
+    def test_of_the_tolerance_follow_from_what_varies(self, read):
+        def limit(text):
+            return read(f"metamers: {{vary: {text}}}")[0].metamers.tolerance
 
-    def test_find_all_layers_after_their_nonlinearity(self, read):
-        (cell,) = read("metamers: {layer: all}\nmodel: {layers: 3}")
-        assert build_layers(cell, build_model(cell)) == ("conv1", "conv2", "logits")
+        assert limit("binary_edges") == limit("binary_features") == 1e-2
+        assert limit("edge_weights") == 1e-4
+        assert limit("{together: [continuous_features, binary_edges]}") == 1e-4
+        assert limit("{together: [binary_features, random_edges]}") == 1e-2
 
-    def test_make_the_parameterization_that_was_asked_for(self, read):
-        data = build_dataset(read("")[0])
-        box = ContinuousFeatures(domain=Box(*data.feature_range))
-        assert build_parameterization(read("metamers: {domain: box}")[0], data) == box
-        given_box = read("metamers: {domain: box, bounds: [-1, 2]}")[0]
-        assert build_parameterization(given_box, data) == ContinuousFeatures(domain=Box(-1.0, 2.0))
-        assert build_parameterization(read("")[0], data) == ContinuousFeatures(domain=Free())
-        karate = build_dataset(read("dataset: {name: karate}")[0])
-        binary = read("metamers: {vary: binary_features, ones: row, slope: 3}")[0]
-        assert build_parameterization(binary, karate) == BinaryFeatures(ones="row", slope=3.0)
+    def test_of_the_loss_have_no_dead_zone_unless_gradients_pass_anyway(self, read):
+        assert read("")[0].metamers.loss == jm.Complementarity()
+        passing = read("metamers: {identity_backward: true}")[0]
+        assert passing.metamers.loss == jm.RelativeSquared()
 
-    def test_refuse_what_does_not_fit_the_dataset(self, read):
-        data = build_dataset(read("")[0])
-        with pytest.raises(ConfigError, match=r"features of the dataset 'digits' are continuous"):
-            build_parameterization(read("metamers: {vary: binary_features}")[0], data)
-        boundless = dataclasses.replace(data, feature_range=None)
-        with pytest.raises(ConfigError, match=r"has no range of features; give `metamers.bounds"):
-            build_parameterization(read("metamers: {domain: box}")[0], boundless)
+    def test_of_measures_are_all_that_apply(self, read):
+        def names(text):
+            return {m.name for m in build_measures(read(f"metamers: {{vary: {text}}}")[0])}
 
-    def test_choose_the_loss_without_a_dead_zone_unless_gradients_pass_anyway(self, read):
-        assert build_loss(read("")[0]) == Complementarity()
-        assert build_loss(read("metamers: {identity_backward: true}")[0]) == RelativeSquared()
-
-    def test_take_all_measures_that_apply(self, read):
-        continuous = {m.name for m in build_measures(read("")[0])}
-        binary = {m.name for m in build_measures(read("metamers: {vary: binary_features}")[0])}
+        continuous, binary = names("continuous_features"), names("binary_features")
         assert "features/cosine" in continuous & binary
         assert "features/jaccard" in binary - continuous
+        edges = names("binary_edges")
+        assert {name.split("/")[0] for name in edges | names("edge_weights")} == {"structure"}
+        assert names("{together: [binary_features, binary_edges]}") == binary | edges
 
-    @pytest.mark.parametrize("name", WITHOUT_RATE)
-    def test_leave_learning_rate_and_schedule_out_where_there_are_none(self, read, name):
-        given_settings = read(f"metamers: {{optimizer: {name}}}")[0].metamers
-        Optimizer(name, given_settings.learning_rate, given_settings.schedule or "constant")
-        assert given_settings.learning_rate is given_settings.schedule is None
+    def test_of_optimizers_are_written_out(self, read):
+        for name in OPTIMIZERS:
+            (cell,) = read(f"metamers: {{method: {{optimize: {{optimizer: {name}}}}}}}")
+            rate = None if name in WITHOUT_RATE else 0.05
+            schedule = "constant" if name in WITHOUT_RATE else "cosine"
+            assert cell.metamers.method.optimizer == Optimizer(name, rate, schedule)
+            assert cell.metamers.method.optimizer.learning_rate == rate
+            assert read(yaml.safe_dump(cell.settings))[0].hash == cell.hash
 
-    def test_hand_moments_and_precision_on(self, read):
-        (cell,) = read(
-            "dataset: {name: karate}\ntraining: {epochs: 0}\n"
-            "metamers: {optimizer: adam, moments: bfloat16, precision: high}"
-        )
-        data = build_dataset(cell)
-        trained = jmetamer.train(build_model(cell), data, settings=build_train_settings(cell))
-        method = config.build_method(cell, config.build_problem(cell, trained, data))
-        assert method.optimizer == Optimizer("adam", 0.05, "cosine", "bfloat16")
-        assert method.precision == "high"
-        plain = [read(f"metamers: {{optimizer: {name}}}")[0].metamers for name in ("adam", "sgd")]
-        assert [given.moments for given in plain] == ["float32", None]
 
-    def test_load_the_dataset_with_its_options_and_seed(self, read):
-        (cell,) = read("dataset: {name: sbm, seed: 3, options: {num_nodes: 24}}")
-        assert build_dataset(cell).graph.nodes.shape[0] == 24
+def test_all_layers_are_those_after_their_nonlinearity(read):
+    (cell,) = read("metamers: {layer: all}\nmodel: {gcn: {layers: 3}}")
+    assert build_layers(cell, cell.model) == ("conv1", "conv2", "logits")
 
-    def test_make_the_method_and_the_problem(self, read):
-        (cell,) = read(
-            "dataset: {name: karate}\nmodel: {hidden: 4}\ntraining: {epochs: 0}\n"
-            "metamers: {layer: conv1+logits, nodes: [0, 33], steps: 7, lanes: 2, optimizer: sgd}"
-        )
-        data = build_dataset(cell)
-        trained = jmetamer.train(build_model(cell), data, settings=build_train_settings(cell))
-        problem = config.build_problem(cell, trained, data)
-        assert problem.layers == ("conv1", "logits")
-        assert problem.arrays.targets["conv1"].shape == (2, 4)
-        method = config.build_method(cell, problem)
-        assert (method.name, method.steps, method.patience) == ("optimize", 7, 200)
-        assert (cell.metamers.lanes, cell.metamers.tolerance) == (2, 1e-4)
-        assert method.optimizer == Optimizer("sgd", 0.05, "cosine")
-        assert method.optimizer.learning_rate == 0.05
+
+def test_a_problem_is_what_the_settings_say(read):
+    (cell,) = read(
+        "dataset: karate\nmodel: {gcn: {hidden: 4}}\ntraining: {epochs: 0}\n"
+        "metamers:\n  layer: {together: [conv1, logits]}\n  nodes: [0, 33]\n  lanes: 2\n"
+        "  loss: {weighted: {layers: {logits: 4}}}\n"
+        "  method: {optimize: {steps: 7, optimizer: {adam: {moments: bfloat16}}, precision: high}}"
+    )
+    data = cell.dataset.load()
+    trained = jm.train(cell.model, data, settings=cell.training.of_network())
+    assert trained.settings == jm.TrainSettings(epochs=0)
+    problem = build_problem(cell, trained, data)
+    assert problem.layers == ("conv1", "logits")
+    assert problem.loss == jm.Weighted({"logits": 4.0})
+    assert problem.arrays.targets["conv1"].shape == (2, 4)
+    method = cell.metamers.method.for_problem(problem)
+    assert (method.name, method.steps, method.patience) == ("optimize", 7, 200)
+    assert (method.precision, method.optimizer.moments) == ("high", "bfloat16")
+    assert (cell.metamers.lanes, cell.metamers.tolerance) == (2, 1e-4)
 
 
 def test_every_setting_is_described_where_it_is_defined():
-    sections = (
-        Settings, MetamerSettings, EdgeSettings, ModelSettings, TrainingSettings, GeometrySettings
-    )  # fmt: skip
-    for section in sections:
+    waiting, sections = [Settings], []
+    while waiting:
+        section = waiting.pop()
+        sections.append(section)
+        own = [f for base in section.__mro__[1:-1] for f in getattr(base, "__annotations__", ())]
         for field in dataclasses.fields(section):
-            assert field.name in section.__doc__.split("Attributes:")[1]
-
-
-@given(low=st.integers(-5, 5), high=st.integers(-5, 5), value=st.integers(-6, 6))
-def test_a_range_admits_exactly_what_lies_inside(low, high, value):
-    from typing import Annotated
-
-    hint = Annotated[int, Range(low, high, open_high=True)]
-    if low <= value < high:
-        check_value(value, hint, "x")
-    else:
-        with pytest.raises(ConfigError, match=f"`x` is {value}; allowed"):
-            check_value(value, hint, "x")
+            if field.name not in own:
+                assert field.name in section.__doc__.split("Attributes:")[1]
+            value = getattr(section(), field.name)
+            if type(value).__module__.startswith("jmetamer.config"):
+                waiting.append(type(value))
+    assert len(sections) >= 8
 
 
 def test_cells_can_be_made_without_a_file():
-    assert CellSettings(model=ModelSettings(hidden=8)).settings["model"]["hidden"] == 8
-    assert list_depth(tuple[int, ...]) == 1
+    cell = CellSettings(model=jm.GCN(hidden=8))
+    assert cell.settings["model"]["gcn"]["hidden"] == 8

@@ -20,11 +20,11 @@ from jmetamer.sweep.distributed import Company, Meeting, MeetingError, meeting_o
 CONFIG = """
 name: tiny
 report: false
-dataset: {name: karate}
-model: {hidden: 4}
+dataset: karate
+model: {gcn: {hidden: 4}}
 training: {epochs: 2}
 metamers: {layer: conv1, count: 5}
-geometry: {enabled: false}
+geometry: null
 seed: [0, 1]
 """
 

@@ -9,16 +9,16 @@ from jmetamer.results import RunStore, open_run
 from jmetamer.sweep.pipeline import run_cell
 
 SETTINGS = [
-    "dataset.name=karate",
-    "model={architecture: gcn, hidden: 6, activation: relu}",
+    "dataset=karate",
+    "model={gcn: {hidden: 6, activation: relu}}",
     "training.epochs=10",
-    "geometry.enabled=false",
+    "geometry=null",
 ]
 
 
 def run_of(folder, metamers):
     path = find_config("quickstart", packaged_configs())
-    change = f"metamers={{layer: conv1, nodes: [0, 33], count: 4, domain: null, {metamers}}}"
+    change = f"metamers={{layer: conv1, nodes: [0, 33], count: 4, {metamers}}}"
     cell = cells(read_config(path, [*SETTINGS, change]))[0]
     record, reference = run_cell(cell)
     store = RunStore(folder)
@@ -31,7 +31,7 @@ def run_of(folder, metamers):
     ("metamers", "kinds"),
     [
         ("vary: edge_weights, tolerance: 1e-2", ["edges"]),
-        ("vary: features_and_edges", ["features", "edges"]),
+        ("vary: {together: [continuous_features, binary_edges]}", ["features", "edges"]),
         ("vary: binary_features, tolerance: 0.9", ["features"]),
     ],
 )
@@ -41,7 +41,7 @@ def test_it_is_that_of_the_stored_converged_graphs(tmp_path, metamers, kinds):
     stored = data["stored_seed_id"].values.tolist()
     chosen = [graphs[stored.index(seed)] for seed in data["diversity_seed_id"].values]
     assert len(chosen) >= 2
-    kind = "binary" if "binary" in metamers else "continuous"
+    kind = "binary" if "binary_features" in metamers else "continuous"
     expected = {
         "features": lambda: feature_diversity(np.stack([g.nodes for g in chosen]), kind),
         "edges": lambda: edge_diversity(chosen),

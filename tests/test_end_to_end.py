@@ -22,22 +22,29 @@ from jmetamer.results.zarr_group import GROUP, read_group
 # Forty seeds make four blocks of ten; a tolerance out of reach makes every seed take all steps.
 CONFIG = """
 name: tiny
-dataset: {name: karate}
-model: {hidden: 4}
+dataset: karate
+model: {gcn: {hidden: 4}}
 training: {epochs: 5}
-metamers: {layer: [conv1, logits], count: 40, lanes: 1, optimizer: adam, steps: 300,
-           tolerance: 1e-12, patience: 300}
+metamers:
+  layer: [conv1, logits]
+  count: 40
+  lanes: 1
+  method: {optimize: {optimizer: adam, steps: 300, patience: 300}}
+  tolerance: 1e-12
 geometry: {nodes: 1}
 """
-# Drawn features have no range, so that the box of the second cell cannot be known.
+# Drawn features are real numbers, so that they cannot be zeros and ones.
 FAILING = """
 name: failing
 report: false
-dataset: {name: csbm, options: {num_nodes: 24}}
-model: {hidden: 4}
+dataset: {csbm: {num_nodes: 24}}
+model: {gcn: {hidden: 4}}
 training: {epochs: 0}
-metamers: {domain: [box, free], count: 1, steps: 5}
-geometry: {enabled: false}
+metamers:
+  vary: [binary_features, continuous_features]
+  method: {optimize: {steps: 5}}
+  count: 1
+geometry: null
 """
 UNKNOWN = """
 runs:
@@ -87,6 +94,10 @@ def arrays(run, cell):
     """Return name -> bytes of every stored array of a cell."""
     group = read_group(read_manifest(run.folder / "cells" / cell).open_group(GROUP))
     return {name: np.ascontiguousarray(v.values).tobytes() for name, v in group.items()}
+
+
+def domain_of(settings):
+    return settings["metamers"]["vary"]["continuous_features"]["domain"]
 
 
 def times(folder):
@@ -168,6 +179,7 @@ class TestASweepThatIsLeftAlone:
         run, _ = whole
         cell = run.cells[0]
         settings = run.settings(cell)["metamers"]
+        method = settings["method"]["optimize"]
         (folder,) = (run.folder / "models").iterdir()
         trained = jm.load_model(folder)
         problem = jm.Problem(trained, run.reference(cell), layer=settings["layer"])
@@ -176,9 +188,9 @@ class TestASweepThatIsLeftAlone:
             seeds=[17],
             seed=settings["seed"],
             method=jm.Optimize(
-                jm.Optimizer("adam", settings["learning_rate"], settings["schedule"]),
-                steps=settings["steps"],
-                patience=settings["patience"],
+                jm.Optimizer("adam", **method["optimizer"]["adam"]),
+                steps=method["steps"],
+                patience=method["patience"],
             ),
             tolerance=settings["tolerance"],
         )
@@ -240,13 +252,13 @@ def test_a_cell_that_fails_is_recorded_and_the_others_go_on(desk):
     assert code == 1
     run = jm.open_run(desk / "runs/failing")
     ((cell, failure),) = run.failures.items()
-    assert f"{cell} failed: ConfigError: `metamers.domain` is 'box'" in out
+    assert f"{cell} failed: InputError: `BinaryFeatures` needs a reference of zeros and ones" in out
     assert "1 cell failed; tracebacks are in runs/failing/failures" in out
     assert "Traceback (most recent call last)" in failure["traceback"]
-    assert "has no range of features; give `metamers.bounds: [low, high]`" in failure["traceback"]
-    assert failure["settings"]["metamers"]["domain"] == "box"
+    assert "use `ContinuousFeatures`" in failure["traceback"]
+    assert "binary_features" in failure["settings"]["metamers"]["vary"]
     (finished,) = run.cells
-    assert run.settings(finished)["metamers"]["domain"] == "free"
+    assert "continuous_features" in run.settings(finished)["metamers"]["vary"]
 
 
 def test_an_unknown_key_ends_with_code_2_and_nothing_written(desk):

@@ -16,12 +16,12 @@ from jmetamer.results import RunStore, open_run, stored_judges, unlike_own_judge
 from jmetamer.sweep.pipeline import prepare, run_cell
 
 SETTINGS = [
-    "dataset.name=karate",
-    "model={architecture: gcn, hidden: 6, activation: relu}",
+    "dataset=karate",
+    "model={gcn: {hidden: 6, activation: relu}}",
     "training.epochs=10",
-    "metamers={layer: conv1, domain: free, count: 3, tolerance: 1e-4}",
-    "geometry.enabled=false",
-    "success={null_pairs: 99, worst_node: 0.5, agreement: 0.9}",
+    "metamers={vary: continuous_features, layer: conv1, count: 3, tolerance: 1e-4}",
+    "geometry=null",
+    "success={null_test: {pairs: 99}, worst_node: 0.5, agreement: 0.9}",
     "recognition={judges: [gin, gcn], seeds: 2, first_seed: 50, hidden: 4, epochs: 10, "
     "controls: 2}",
 ]
@@ -98,11 +98,14 @@ class TestRecognition:
         given = run.settings(cell)
         for judge in judges:
             trained, settings = models[judge.architecture, judge.seed], json.loads(judge.settings)
-            assert settings["model"]["architecture"] == judge.architecture
-            for section, own in (("model", trained.model), ("training", trained.settings)):
-                shared = set(given[section]) & set(settings[section]) - {"architecture"}
+            network, training = settings["model"][judge.architecture], settings["training"]
+            for own, fields, known in (
+                (trained.model, network, given["model"]["gcn"]),
+                (trained.settings, training, given["training"]),
+            ):
+                shared = set(known) & set(fields)
                 assert len(shared) >= 6
-                assert all(settings[section][key] == getattr(own, key) for key in shared)
+                assert all(fields[key] == getattr(own, key) for key in shared)
         # The maker is a GCN of another width, trained as the judges were.
         assert unlike_own_judges(given, judges).endswith("than the seed: hidden 4, not 6")
 
@@ -123,11 +126,10 @@ class TestRecognition:
 
     def test_nobody_reads_noise_and_the_maker_reads_the_reference(self):
         more = [
-            "dataset.name=csbm",
-            "dataset.options={num_nodes: 200, num_features: 32, signal: 2.0}",
+            "dataset={csbm: {num_nodes: 200, num_features: 32, signal: 2.0}}",
             "training.epochs=30",
             "metamers.tolerance=1e-2",
-            "success.null_pairs=0",
+            "success.null_test=null",
             "recognition={judges: [gin, gcn], seeds: 2, first_seed: 50, hidden: 8, epochs: 30, "
             "controls: 3}",
         ]
@@ -150,8 +152,8 @@ class TestRecognition:
             cell_of("recognition.judges=[sage]")
 
     def test_without_judges_nothing_is_trained_or_stored(self, tmp_path):
-        cell = cell_of("recognition.judges=none", "metamers.count=1")
-        assert cell.recognition.seeds is None
+        cell = cell_of("recognition=null", "metamers.count=1")
+        assert cell.recognition is None
         record, _ = run_cell(cell, models=tmp_path)
         assert "judge" not in record.variables
         assert "success" in record.variables
@@ -203,7 +205,7 @@ class TestSuccess:
         assert cell_of("success={worst_node: null}").success.worst_node == pytest.approx(0.1)
 
     def test_the_null_test_can_be_left_out(self):
-        record, _ = run_cell(cell_of("success.null_pairs=0", "recognition.judges=none"))
+        record, _ = run_cell(cell_of("success.null_test=null", "recognition=null"))
         assert "success_beats_null" not in record.variables
         assert "null_pairs" not in record.scalars
 
@@ -211,7 +213,7 @@ class TestSuccess:
 class TestHarm:
     def test_outcomes_of_metamers_are_those_of_the_stored_graphs(self, tmp_path):
         options = "{num_nodes: 40, num_features: 16}"
-        cell = cell_of("dataset.name=csbm", f"dataset.options={options}", "recognition.judges=none")
+        cell = cell_of(f"dataset={{csbm: {options}}}", "recognition=null")
         record, reference = run_cell(cell, models=tmp_path)
         store = RunStore(tmp_path)
         store.write_reference(reference)
@@ -238,12 +240,12 @@ class TestHarm:
         summary = read_harm(found)
         assert summary.harm["metamers"].outcome.shape == (int(found["success"].sum()), 40)
 
-    @pytest.mark.parametrize("vary", ["vary: edge_weights", "vary: edges, edges: {directed: true}"])
+    @pytest.mark.parametrize("vary", ["edge_weights", "{binary_edges: {directed: true}}"])
     def test_is_not_known_of_edges_that_the_model_has_not(self, vary):
         cell = cell_of(
-            "dataset={name: csbm, options: {num_nodes: 20}}",
-            f"metamers={{layer: conv1, domain: null, {vary}}}",
-            "recognition.judges=none",
+            "dataset={csbm: {num_nodes: 20}}",
+            f"metamers.vary={vary}",
+            "recognition=null",
             "training.epochs=0",
         )
         assert prepare(cell).blocks.examination.harm is None

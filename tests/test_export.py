@@ -18,20 +18,23 @@ from jmetamer.sweep import command as sweep
 SCRIPT = Path(__file__).parents[1] / "experiments" / "recheck" / "recheck.py"
 CONFIG = """
 name: tiny
-dataset: {name: karate}
-model: {hidden: 8}
+dataset: karate
 training: {epochs: 5}
-metamers: {count: 3, steps: 15}
-geometry: {enabled: false}
+metamers: {count: 3}
+geometry: null
 report: false
 store: {metamers: 2}
 runs:
-  - model: {architecture: [gcn, gin]}
-    metamers: {layer: [conv1, all]}
-  - model: {architecture: [gat, graphsage]}
-    metamers: {layer: all}
-  - model: {activation: elu}
-    metamers: {layer: logits, nodes: [0, 5, 33], vary: edges, edges: {draws: 1, flips: 1, kicks: 0}}
+  - model: [{gcn: {hidden: 8}}, {gin: {hidden: 8}}]
+    metamers: {layer: [conv1, all], method: {optimize: {steps: 15}}}
+  - model: [{gat: {hidden: 8}}, {graphsage: {hidden: 8}}]
+    metamers: {layer: all, method: {optimize: {steps: 15}}}
+  - model: {gcn: {hidden: 8, activation: elu}}
+    metamers:
+      layer: logits
+      nodes: [0, 5, 33]
+      vary: binary_edges
+      method: {relax_edges: {steps: 15, draws: 1, flips: 1, kicks: 0}}
 """
 
 
@@ -62,7 +65,7 @@ def test_arrays_are_those_of_the_store(run, exported):
             np.testing.assert_array_equal(file["reference_senders"], reference.senders)
             about = json.loads(str(file["about"]))
             assert about["settings"] == run.settings(cell)
-            varies_edges = about["settings"]["metamers"]["vary"] == "edges"
+            varies_edges = "binary_edges" in about["settings"]["metamers"]["vary"]
             assert ("nodes" in file) != varies_edges
             assert ("edge_start" in file) == varies_edges
             for number, graph in enumerate(metamers):

@@ -15,22 +15,20 @@ COUNT = 8
 CONFIG = f"""
 name: tiny
 report: false
-dataset: {{name: karate}}
+dataset: karate
 training: {{epochs: 0}}
-model: {{hidden: 4, activation: relu}}
+model: {{gcn: {{hidden: 4, activation: relu}}}}
 metamers:
   layer: [conv1, logits]
   count: {COUNT}
   lanes: 4
-  steps: 25
-  optimizer: adam
-  learning_rate: [0.1, 0.05]
+  method: {{optimize: {{steps: 25, optimizer: {{adam: {{learning_rate: [0.1, 0.05]}}}}}}}}
   tolerance: 0.01
-geometry: {{enabled: false, nodes: 1}}
+geometry: null
 seed: [0, 1]
 """
 CONV1 = ("--set", "metamers.layer=conv1")
-GEOMETRY = (*CONV1, "--set", "geometry.enabled=true")
+GEOMETRY = (*CONV1, "--set", "geometry={nodes: 1}")
 FIRST, SECOND = [0, 1, 2, 3], [4, 5, 6, 7]  # blocks of seeds
 
 
@@ -224,7 +222,7 @@ class TestWhichCells:
 
     @pytest.mark.parametrize(
         "change",
-        ["metamers.count=[6, 7]", "model.hidden=[4, 5]", "metamers.tolerance=[0.1, 0.2]"],
+        ["metamers.count=[6, 7]", "model.gcn.hidden=[4, 5]", "metamers.tolerance=[0.1, 0.2]"],
     )
     def test_may_not_differ_in_anything_else(self, change):
         assert self.alike("metamers.layer=conv1", change) == [4, 4]

@@ -45,8 +45,13 @@ REDUCED = {
     },
 }
 # What a notebook reads is made by the command that it shows, in small.
-REDUCED_RUN = {"model.layers": 2, "model.activation": "[relu, elu]", "metamers.layer": "conv1"}
-SMALL = {"dataset.name": "karate", "geometry.nodes": 2, "metamers.count": 1, "report": "false"}
+REDUCED_RUN = {
+    "model.gcn.layers": 2,
+    "model.gcn.activation": "[relu, elu]",
+    "metamers.layer": "conv1",
+    "metamers.vary": "continuous_features",
+}
+SMALL = {"dataset": "karate", "geometry.nodes": 2, "metamers.count": 1, "report": "false"}
 
 
 def read(path):

@@ -7,39 +7,34 @@ import pytest
 
 from jmetamer._base.errors import StoreError
 from jmetamer.config import (
-    build_dataset,
     build_known_measures,
-    build_method,
-    build_model,
     build_problem,
-    build_train_settings,
     cells,
     find_config,
     packaged_configs,
     read_config,
 )
 from jmetamer.measures import MEASURES, Facts
+from jmetamer.metamers.vary import BinaryFeatures, ContinuousFeatures
 from jmetamer.models import train
 from jmetamer.results import PartialCell
 from jmetamer.results.record import check_record
 from jmetamer.sweep.pipeline import estimate, run_cell
 
 COUNT = 6
+METHOD = "{optimize: {steps: 25, optimizer: {adam: {learning_rate: 0.1}}}}"
 
 
 def tiny_cell(*changes):
     """A cell of karate's club with an untrained network: blocks of four seeds on one lane."""
     settings = [
-        "dataset.name=karate",
+        "dataset=karate",
         "training.epochs=0",
-        "model.hidden=4",
-        "model.activation=relu",
+        "model={gcn: {hidden: 4, activation: relu}}",
         "metamers.layer=conv1",
         f"metamers.count={COUNT}",
         "metamers.lanes=1",
-        "metamers.steps=25",
-        "metamers.optimizer=adam",
-        "metamers.learning_rate=0.1",
+        f"metamers.method={METHOD}",
         "metamers.tolerance=0.01",
         "geometry.nodes=2",
         *changes,
@@ -49,15 +44,9 @@ def tiny_cell(*changes):
 
 
 CELLS = {
-    "continuous": ("metamers.domain=free",),
-    "binary": ("metamers.vary=binary_features", "metamers.domain=null"),
-    "exact": (
-        "metamers.domain=free",
-        "metamers.method=replace",
-        "metamers.steps=null",
-        "metamers.optimizer=null",
-        "metamers.learning_rate=null",
-    ),
+    "continuous": ("metamers.vary=continuous_features",),
+    "binary": ("metamers.vary=binary_features",),
+    "exact": ("metamers.vary=continuous_features", "metamers.method=replace"),
 }
 
 
@@ -81,8 +70,8 @@ def stored_features(record):
 
 def measures_of(cell, names):
     """The named measures with what they need of the dataset and of the network, trained again."""
-    data = build_dataset(cell)
-    trained = train(build_model(cell), data, 0, build_train_settings(cell))
+    data = cell.dataset.load()
+    trained = train(cell.model, data, 0, cell.training.of_network())
     weights = trained.params["params"]["conv1"]["kernel"]
     facts = Facts(data.labels, data.train_mask, weights)
     return [MEASURES[name].given(np.asarray(data.graph.nodes), facts) for name in names]
@@ -91,13 +80,12 @@ def measures_of(cell, names):
 @pytest.mark.parametrize(("num_nodes", "tiny"), [(8, True), (9, False)])
 def test_a_cell_takes_edit_distances_of_tiny_graphs_alone(num_nodes, tiny):
     cell = tiny_cell(
-        "dataset.name=csbm",
-        f"dataset.options={{num_nodes: {num_nodes}, num_features: 4}}",
-        "metamers.vary=edges",
-        "metamers.domain=null",
+        f"dataset={{csbm: {{num_nodes: {num_nodes}, num_features: 4}}}}",
+        "metamers.vary=binary_edges",
+        "metamers.method=null",
     )
-    data = build_dataset(cell)
-    trained = train(build_model(cell), data, 0, build_train_settings(cell))
+    data = cell.dataset.load()
+    trained = train(cell.model, data, 0, cell.training.of_network())
     assert "structure/edit_distance" in cell.measures
     measures = {measure.name: measure for measure in build_known_measures(cell, trained, data)}
     left_out = set(cell.measures) - set(measures)
@@ -136,7 +124,7 @@ class TestARecord:
         names = values(record, "measure").tolist()
         split = {"features/inside_row_space", "features/outside_row_space"}
         assert "features/probe" in names
-        assert (cell.metamers.vary == "continuous_features") == (split <= set(names))
+        assert isinstance(cell.metamers.vary, ContinuousFeatures) == (split <= set(names))
         measures = measures_of(cell, names)
         chances = [measure.chance(original) for measure in measures]
         np.testing.assert_allclose(values(record, "deviation_chance"), chances, rtol=1e-6)
@@ -148,10 +136,12 @@ class TestARecord:
 
     def test_the_deviation_of_each_start_is_stored(self, finished):
         cell, record, reference = finished
-        data = build_dataset(cell)
-        trained = train(build_model(cell), data, 0, build_train_settings(cell))
+        data = cell.dataset.load()
+        trained = train(cell.model, data, 0, cell.training.of_network())
         problem = build_problem(cell, trained, data)
-        start_of = build_method(cell, problem).starts(problem, cell.metamers.seed or 0)
+        start_of = cell.metamers.method.for_problem(problem).starts(
+            problem, cell.metamers.seed or 0
+        )
         measures = measures_of(cell, values(record, "measure").tolist())
         found = record.variables["deviation_start"]
         assert (found.values.shape, found.attrs["reason"]) == ((COUNT, len(measures)), "")
@@ -164,7 +154,7 @@ class TestARecord:
     def test_stored_features_are_legal(self, finished):
         cell, record, _ = finished
         features = stored_features(record)
-        if cell.metamers.vary == "binary_features":
+        if isinstance(cell.metamers.vary, BinaryFeatures):
             assert record.variables["features"].values.dtype == np.uint8
             assert (features.sum(axis=(1, 2)) == 34).all()
         else:
@@ -208,7 +198,7 @@ def test_an_interrupted_cell_ends_with_the_same_arrays(finished, tmp_path):
 
 def test_nothing_stored_is_an_empty_shelf_and_changes_no_number(finished):
     cell, whole, _ = finished
-    if cell.metamers.vary == "binary_features" or cell.metamers.method != "optimize":
+    if isinstance(cell.metamers.vary, BinaryFeatures) or cell.metamers.method.name != "optimize":
         pytest.skip("once is enough")
     empty, _ = run_cell(tiny_cell(*CELLS["continuous"], "store.metamers=0"))
     check_record(empty)
@@ -243,13 +233,13 @@ class TestBlocksAreSavedBesideTheNextOne:
             if seen.stage == "metamers" and seen.done >= 4 and not np.isnan(seen.loss):
                 shelf.going.set()  # told from within the second block
 
-        return run_cell(tiny_cell("geometry.enabled=false"), partial=shelf, progress=progress)
+        return run_cell(tiny_cell("geometry=null"), partial=shelf, progress=progress)
 
     def test_in_order_and_with_the_same_numbers(self, tmp_path):
         shelf = self.Shelf(tmp_path)
         record, _ = self.run(shelf)
         assert shelf.names == ["seeds-0-3", "seeds-4-5"]
-        whole, _ = run_cell(tiny_cell("geometry.enabled=false"))
+        whole, _ = run_cell(tiny_cell("geometry=null"))
         np.testing.assert_array_equal(
             values(record, "loss_hardened"), values(whole, "loss_hardened")
         )
@@ -260,8 +250,11 @@ class TestBlocksAreSavedBesideTheNextOne:
 
     @pytest.mark.parametrize("what", ["cell", "name", "network"])
     def test_and_those_of_another_cell_or_place_are_made_again(self, tmp_path, monkeypatch, what):
-        changes = ("geometry.enabled=false", "metamers.count=8")
-        other = {"cell": ("metamers.steps=3",), "network": ("training.epochs=1",)}.get(what, ())
+        changes = ("geometry=null", "metamers.count=8")
+        other = {
+            "cell": ("metamers.method.optimize.steps=3",),
+            "network": ("training.epochs=1",),
+        }.get(what, ())
         maker, cell = tiny_cell(*changes, *other), tiny_cell(*changes)
         if what == "network":  # as if the network had been trained again on another device
             monkeypatch.setattr(type(maker), "hash", cell.hash)

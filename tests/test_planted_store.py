@@ -23,11 +23,11 @@ from jmetamer.sweep import command as sweep
 COUNT, PROBLEMS = 24, 3
 # Karate's features tell all nodes apart, so that no two edges can be exchanged: 0 of N.
 CONFIG = f"""
-dataset: {{name: karate}}
-model: {{hidden: 4}}
+dataset: karate
+model: {{gcn: {{hidden: 4}}}}
 training: {{epochs: 0}}
-metamers: {{vary: edges, method: color_swaps, count: {COUNT}, layer: conv1}}
-geometry: {{enabled: false}}
+metamers: {{vary: binary_edges, method: color_swaps, count: {COUNT}, layer: conv1}}
+geometry: null
 planted: {{problems: [{PROBLEMS}, 0]}}
 """
 WORDS = f"{PROBLEMS} of {PROBLEMS} planted problems (6 nodes) solved: up to 63% of metamers as hard"
@@ -186,18 +186,32 @@ class TestSearches:
         assert search_planted(task_of(nothing), problems=2, count=1).names == ()
 
 
-@pytest.mark.parametrize("vary", ["continuous_features", "binary_features", "edge_weights"])
-def test_is_refused_where_edges_do_not_come_and_go(vary, tmp_path):
+@pytest.mark.parametrize(
+    ("vary", "named"),
+    [
+        ("continuous_features", "ContinuousFeatures"),
+        ("binary_features", "BinaryFeatures"),
+        ("edge_weights", "EdgeWeights"),
+    ],
+)
+def test_is_refused_where_edges_do_not_come_and_go(vary, named, tmp_path):
     path = tmp_path / "given.yaml"
-    path.write_text(f"dataset: {{name: karate}}\nmetamers: {{vary: {vary}}}")
-    with pytest.raises(ConfigError, match=rf"`planted\.problems` is 2, but .*{vary}.*edges"):
+    path.write_text(f"dataset: karate\nmetamers: {{vary: {vary}}}")
+    with pytest.raises(ConfigError, match=rf"`planted\.problems` is 2, but .*{named}.*edges"):
         cells(read_config(path, ["planted.problems=2"]))
     assert cells(read_config(path, ["planted.problems=0"]))
 
 
-@pytest.mark.parametrize("vary", ["edges", "features_and_edges", "features_given_edges"])
+@pytest.mark.parametrize(
+    "vary",
+    [
+        "binary_edges",
+        "{together: [continuous_features, binary_edges]}",
+        "{together: [continuous_features, random_edges]}",
+    ],
+)
 def test_belongs_to_edges_that_come_and_go(vary, tmp_path):
     path = tmp_path / "given.yaml"
-    path.write_text(f"dataset: {{name: karate}}\nmetamers: {{vary: {vary}}}")
+    path.write_text(f"dataset: karate\nmetamers: {{vary: {vary}}}")
     (cell,) = cells(read_config(path, ["planted.problems=2"]))
     assert cell.settings["planted"] == {"problems": 2}

@@ -1,16 +1,16 @@
 """The README is true: its commands parse, its Python runs, its links and settings exist."""
 
-import dataclasses
 import re
 import shlex
 import subprocess
-import typing
 from pathlib import Path
 
 import pytest
 
 from jmetamer.config import Settings, cells, find_config, packaged_configs, read_config, take_shard
+from jmetamer.config.places import Objects, Section, fields_of
 from jmetamer.sweep import command as sweep
+from jmetamer.sweep.options import parser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -33,14 +33,14 @@ def commands():
 
 
 def options_of(command):
-    return sweep._parser().parse_args(shlex.split(command)[3:])
+    return parser().parse_args(shlex.split(command)[3:])
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder in which one cell of the quickstart was computed in small."""
     folder = tmp_path_factory.mktemp("readme")
-    small = "model.activation=relu metamers.layer=conv1 geometry.nodes=1 report=false"
+    small = "model.gcn.activation=relu metamers.layer=conv1 geometry.nodes=1 report=false"
     changes = [word for change in small.split() for word in ("--set", change)]
     assert sweep.main(["--smoke", "--out", str(folder / "runs/quickstart"), *changes]) == 0
     return folder
@@ -72,10 +72,17 @@ def test_its_commands_and_those_of_configs_and_studies_name_what_exists(command)
     assert take_shard(grid, options.shard)
 
 
+@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.splitlines()[0])
+def test_its_configurations_can_be_used(tmp_path, text):
+    path = tmp_path / "readme.yaml"
+    path.write_text(text)
+    assert len(cells(read_config(path))) > 1
+
+
 def test_its_dry_run_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (command,) = (command for command in commands() if "--dry-run" in command)
-    arguments = [*shlex.split(command)[3:], "--set", "dataset.name=karate"]
+    command = next(c for c in commands() if c == "python -m jmetamer.sweep --dry-run")
+    arguments = [*shlex.split(command)[3:], "--set", "dataset=karate"]
     assert sweep.main(arguments) == 0
     assert "nothing was computed or written" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
@@ -93,14 +100,29 @@ def test_every_config_says_how_to_run_it_how_long_it_takes_and_what_comes_out(pa
         assert entry in header
 
 
+def is_setting(place, keys):
+    """Whether these keys may follow each other below a place of a configuration."""
+    if not keys:
+        return True
+    if isinstance(place, Objects):
+        known = {name: fields_of(make) for name, make in place.table.items()}
+        name, *rest = keys
+        return name in known and (not rest or is_field(known[name], rest))
+    return isinstance(place, Section) and is_field(fields_of(place.owner), keys)
+
+
+def is_field(known, keys):
+    return keys[0] in known and is_setting(known[keys[0]].place, keys[1:])
+
+
 def test_every_setting_that_is_named_exists():
-    hints = typing.get_type_hints(Settings)
-    sections = {name for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
-    named = re.findall(rf"\b({'|'.join(sections)})\.([a-z_]+)\b(?!\()", "".join(blocks("bash")))
-    named += re.findall(rf"`({'|'.join(sections)})\.([a-z_]+)`", README)
+    top = fields_of(Settings)
+    below = [name for name, one in top.items() if isinstance(one.place, Section | Objects)]
+    path = rf"(?:{'|'.join(below)})(?:\.[a-z_]+)+"
+    named = re.findall(rf"\b{path}\b(?!\()", "".join(blocks("bash")))
+    named += re.findall(rf"`({path})`", README)
     assert named
-    for section, key in named:
-        assert key in {field.name for field in dataclasses.fields(hints[section])}
+    assert not [name for name in named if not is_setting(Section(Settings), name.split("."))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -13,13 +13,17 @@ from jmetamer.sweep import command as sweep
 
 CONFIG = """
 name: ring
-dataset: {name: own.npz}
-model: {architecture: gin, hidden: 4}
+dataset: own.npz
+model: {gin: {hidden: 4}}
 training: {epochs: 0}
-metamers: {vary: edges, count: 12, layer: conv1, tolerance: 1e-8, steps: 60}
-success: {null_pairs: 199}
-geometry: {enabled: false}
-recognition: {judges: none}
+metamers:
+  vary: binary_edges
+  count: 12
+  layer: conv1
+  tolerance: 1e-8
+  method: {relax_edges: {steps: 60}}
+success: {null_test: {pairs: 199}}
+geometry: null
 store: {metamers: all}
 """
 

@@ -5,7 +5,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer._base.errors import ConfigError
-from jmetamer.config import build_method, cells, find_config, packaged_configs, read_config
+from jmetamer.config import cells, find_config, packaged_configs, read_config
 from jmetamer.metamers.check import Judge
 from jmetamer.report.cells import name_cells
 from jmetamer.report.sentences import cell_sentences
@@ -14,16 +14,20 @@ from jmetamer.results import PartialCell, RunStore, open_run
 from jmetamer.sweep.pipeline import ONE_GROUP, estimate, prepare, run_cell
 
 SETTINGS = [
-    "dataset.name=karate",
-    "model={architecture: gcn, hidden: 4, activation: relu}",
+    "dataset=karate",
+    "model={gcn: {hidden: 4, activation: relu}}",
     "training.epochs=0",
-    "geometry.enabled=false",
+    "geometry=null",
 ]
 KINDS = {
-    "continuous": "layer: conv1, domain: box, bounds: [-1, 2]",
-    "binary": "layer: logits, domain: null, vary: binary_features, nodes: [0, 33]",
+    "continuous": "layer: conv1, vary: {continuous_features: {domain: {box: {low: -1, high: 2}}}}",
+    "binary": "layer: logits, vary: binary_features, nodes: [0, 33]",
 }
 COUNT = 5
+
+
+def repel(method="{}", weight=0.5):
+    return f"method: {{repel: {{weight: {weight}, method: {{optimize: {method}}}}}}}"
 
 
 def cell_of(metamers):
@@ -35,7 +39,7 @@ def cell_of(metamers):
 @pytest.fixture(scope="module", params=list(KINDS))
 def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    cell = cell_of(f"{KINDS[request.param]}, repulsion: 0.5, steps: 90")
+    cell = cell_of(f"{KINDS[request.param]}, {repel('{steps: 90}')}")
     shelf = PartialCell(folder / "shelf", cell.id)
     record, reference = run_cell(cell, partial=shelf)
     store = RunStore(folder)
@@ -72,7 +76,7 @@ def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):
     assert (solver["method"], solver["settings"]["weight"]) == ("repel", 0.5)
     assert (solver["tolerance"], solver["lanes"], solver["seeds"]) == (1e-2, COUNT, ONE_GROUP)
     settings = run.settings(cell.id)
-    assert settings["metamers"]["repulsion"] == 0.5
+    assert settings["metamers"]["method"]["repel"]["weight"] == 0.5
     name = name_cells({cell.id: settings})[cell.id]
     found = summarize(name, settings, run.dataset(cell.id), record.status_counts)
     text = [one for one in cell_sentences(found) if "no independent sample" in one]
@@ -83,27 +87,30 @@ def test_its_record_and_its_report_say_that_metamers_depend_on_each_other(made):
 @pytest.mark.parametrize(
     ("metamers", "words"),
     [
-        ("vary: edges", "`metamers.vary` is 'edges'; allowed: continuous_features or binary"),
-        ("vary: edge_weights", "allowed: continuous_features or binary_features"),
-        ("vary: features_and_edges", "allowed: continuous_features or binary_features"),
-        ("method: walk", "`metamers.method` is 'walk'; allowed: optimize"),
-        ("coordinates: entry", "allowed: auto or features"),
-        ("optimizer: lbfgs", "allowed: null, or an optimizer with a learning rate"),
+        (f"vary: binary_edges, {repel()}", "`vary` is BinaryEdges("),
+        (f"vary: edge_weights, {repel()}", "`vary` is EdgeWeights("),
+        (
+            f"vary: {{together: [continuous_features, binary_edges]}}, {repel()}",
+            "allowed are features alone",
+        ),
+        (repel("{coordinates: entry}"), "`coordinates` is 'entry'"),
+        (repel("{optimizer: lbfgs}"), "allowed is an `Optimizer` with a learning rate"),
+        (repel("{optimizer: lane_lbfgs}"), "allowed is an `Optimizer` with a learning rate"),
     ],
 )
 def test_what_cannot_repel_is_refused_before_anything_is_made(metamers, words):
-    with pytest.raises(ConfigError, match=r"`metamers\.repulsion` is 0\.5") as caught:
-        cell_of(f"layer: conv1, domain: null, {metamers}, repulsion: 0.5")
+    with pytest.raises(ConfigError, match=r"`metamers\.method`: .*weight=0\.5") as caught:
+        cell_of(f"layer: conv1, {metamers}")
     assert words in str(caught.value)
 
 
 def test_a_method_is_chosen_that_asks_for_gradients_alone(make_random_graph, make_trained):
     graph = make_random_graph(0)
     problem = jm.Problem(make_trained(jm.GCN(hidden=4, num_outputs=3), graph), graph, "conv1")
-    cells_of = [cell_of(f"layer: conv1, domain: free, repulsion: {w}") for w in (0, 0.5)]
-    alone, repelled = (build_method(cell, problem) for cell in cells_of)
+    cells_of = [cell_of(f"layer: conv1, {method}") for method in ("method: null", repel())]
+    alone, repelled = (cell.metamers.method.for_problem(problem) for cell in cells_of)
     assert (alone.name, alone.optimizer.name) == ("optimize", "lane_lbfgs")
     assert (repelled.name, repelled.weight) == ("repel", 0.5)
     assert repelled.method.optimizer.name == "adam"
     assert cells_of[0].id != cells_of[1].id
-    assert alone == build_method(cell_of("layer: conv1, domain: free"), problem)
+    assert cells_of[0].id == cell_of("layer: conv1").id

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.config import build_dataset, build_model, build_train_settings, cells, read_config
+from jmetamer.config import cells, read_config
 from jmetamer.graphs.flips import edge_jaccard, flips_between
 from jmetamer.graphs.pairs import pairs_of_graph
 from jmetamer.measures import MEASURES, Facts, edge_set, relative_squared_error
@@ -18,21 +18,25 @@ from jmetamer.sweep import command as sweep
 from jmetamer.sweep import pipeline
 
 COUNT, STORED = 6, 5
+OPTIMIZE = "{optimize: {steps: 15}}"
+RELAX = "{relax_edges: {steps: 15, draws: 2, flips: 3}}"
 CONFIG = f"""
 name: tiny
-dataset: {{name: karate}}
-model: {{hidden: 4}}
+dataset: karate
+model: {{gcn: {{hidden: 4}}}}
 training: {{epochs: 3}}
-metamers: {{layer: conv1, nodes: [0, 5, 33], count: {COUNT}, steps: 15}}
-geometry: {{enabled: false, nodes: 1}}
+metamers: {{layer: conv1, nodes: [0, 5, 33], count: {COUNT}}}
+geometry: null
 store: {{metamers: {STORED}}}
 runs:
-  - metamers: {{vary: edges, edges: {{draws: 2, flips: 3}}}}
-  - metamers: {{vary: edges, edges: {{start: reference, distance: 0.1, draws: 2, flips: 3}}}}
-  - metamers: {{vary: edges, method: swap_search, steps: null, edges: {{start: rewired}}}}
-  - metamers: {{vary: features_and_edges, edges: {{start: rewired, draws: 2, flips: 3}}}}
-  - metamers: {{vary: features_given_edges, features: binary_features}}
-  - metamers: {{vary: edge_weights, edges: {{candidates: [[0, 9], [9, 14]]}}}}
+  - metamers: {{vary: binary_edges, method: {RELAX}}}
+  - metamers: {{vary: {{binary_edges: {{start: reference, distance: 0.1}}}}, method: {RELAX}}}
+  - metamers: {{vary: {{binary_edges: {{start: rewired}}}}, method: swap_search}}
+  - metamers:
+      vary: {{together: [continuous_features, {{binary_edges: {{start: rewired}}}}]}}
+      method: {RELAX}
+  - metamers: {{vary: {{together: [binary_features, random_edges]}}, method: {RELAX}}}
+  - metamers: {{vary: {{edge_weights: {{candidates: [[0, 9], [9, 14]]}}}}, method: {OPTIMIZE}}}
 """
 NAMES = ("noise", "walk", "search", "joint", "given", "weights")
 SIMPLE, WITH_FEATURES = NAMES[:-1], ("joint", "given")
@@ -58,7 +62,7 @@ def grid(run):
 def trained(grid):
     """The network of all cells, trained again."""
     cell = grid["noise"]
-    return jm.train(build_model(cell), build_dataset(cell), 0, build_train_settings(cell))
+    return jm.train(cell.model, cell.dataset.load(), 0, cell.training.of_network())
 
 
 def arrays(run, grid, name):

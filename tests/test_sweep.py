@@ -24,7 +24,7 @@ from jmetamer.sweep.progress import Terminal, greeting, summary_texts
 CONFIG = """
 name: tiny
 report: false
-dataset: {name: karate}
+dataset: karate
 metamers: {layer: [conv1, logits], count: 3}
 seed: [0, 1]
 smoke: {seed: 0}
@@ -337,10 +337,10 @@ class TestWhatCannotBeUsed:
         [
             (["missing.yaml"], "there is no config `missing.yaml` here"),
             (
-                ["tiny.yaml", "--set", "model.hiden=3"],
-                "unknown setting `model.hiden`; did you mean",
+                ["tiny.yaml", "--set", "model.gcn.hiden=3"],
+                "unknown setting `model.gcn.hiden`; did you mean",
             ),
-            (["tiny.yaml", "--set", "model.residual='false'"], "allowed: true or false"),
+            (["tiny.yaml", "--set", "model.gcn.residual='false'"], "allowed: true or false"),
             (["tiny.yaml", "--set", "metamers.layer=conv9"], "unknown layer 'conv9'"),
             (["tiny.yaml", "--shard", "4/4"], "--shard got '4/4'; allowed is i/n with i from 0"),
             (

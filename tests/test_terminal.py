@@ -14,24 +14,23 @@ from jmetamer._base import terminal as terminal_module
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer._base.terminal import exit_code, say
-from jmetamer.config import cells, read_config
+from jmetamer.config import cells, places, read_config
 from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.results import open_run
 from jmetamer.results.summary import summary_row
-from jmetamer.sweep import main as sweep
+from jmetamer.sweep.command import main as sweep
 from jmetamer.sweep.progress import Terminal
 
 SETTINGS = {
-    "dataset.name": "karate",
-    "model.activation": "relu",
-    "model.hidden": "4",
+    "dataset": "karate",
+    "model": "{gcn: {hidden: 4, activation: relu}}",
     "training.epochs": "0",
     "metamers.count": "2",
-    "metamers.steps": "5",
-    "metamers.domain": "free",
+    "metamers.method.optimize.steps": "5",
+    "metamers.vary": "continuous_features",
     "metamers.layer": "conv1",
-    "geometry.enabled": "false",
+    "geometry": "null",
     "report": "false",
 }
 CHANGES = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
@@ -251,18 +250,53 @@ def test_too_few_open_files_are_one_line(monkeypatch, capsys):
     assert exit_code(lambda: 0) == 0
 
 
-def test_a_grid_of_ten_thousand_cells_is_made_without_a_parser_a_cell(tmp_path, monkeypatch):
-    path = tmp_path / "large.yaml"
-    path.write_text(f"seed: {list(range(300))}\nmetamers: {{tolerance: 1, count: 3}}\n")
-    import jsonargparse
+def test_annotations_are_read_once_and_not_in_every_cell_of_a_grid(tmp_path):
+    def misses(count):
+        path = tmp_path / "large.yaml"
+        path.write_text(f"seed: {list(range(count))}\nmetamers: {{tolerance: 1, count: 3}}\n")
+        places.fields_of.cache_clear()
+        places.place_of.cache_clear()
+        grid = cells(read_config(path))
+        assert len(grid) == count
+        assert [type(grid[0].metamers.tolerance), type(grid[0].metamers.count)] == [float, int]
+        return places.fields_of.cache_info().misses + places.place_of.cache_info().misses
 
-    def refuse(*_, **__):
-        raise AssertionError("a parser of command lines takes 70 ms a cell")
+    assert misses(1) == misses(300)
 
-    monkeypatch.setattr(jsonargparse.ArgumentParser, "parse_object", refuse)
-    grid = cells(read_config(path))
-    assert len(grid) == 300
-    assert [type(grid[0].metamers.tolerance), type(grid[0].metamers.count)] == [float, int]
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "config.reading.parse_yaml",
+        "config.places.Section.check",
+        "config.places.Objects.value",
+        "config.grid.resolve",
+        "config.resolving.measures_for",
+        "results.RunStore.register",
+        "sweep.command._import_all",
+    ],
+)
+def test_a_sweep_that_finds_no_memory_anywhere_ends_in_one_line(
+    tmp_path, monkeypatch, capsys, place
+):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(f"jmetamer.{place}", full)
+    arguments = ["quickstart", "--out", str(tmp_path / "run"), *CHANGES]
+    assert exit_code(lambda: sweep(arguments)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no memory is left" in line
+
+
+def test_an_imported_module_that_finds_no_memory_is_named_with_what_it_was(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "my_large_parts.py").write_text("raise MemoryError")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert exit_code(lambda: sweep(["quickstart", "--import", "my_large_parts"])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--import my_large_parts: MemoryError" in line
 
 
 @pytest.mark.parametrize("given", ["a\0b", "~nobody-of-this-name/x"])

@@ -9,18 +9,18 @@ import zarr
 
 from jmetamer.results import Progress, open_run
 from jmetamer.results.manifest import MANIFEST, write_manifest
-from jmetamer.sweep import main, verifying
+from jmetamer.sweep import verifying
+from jmetamer.sweep.command import main
 from jmetamer.sweep.progress import Terminal
 
 SETTINGS = {
-    "dataset.name": "karate",
-    "model.activation": "relu",
-    "model.hidden": "4",
+    "dataset": "karate",
+    "model": "{gcn: {hidden: 4, activation: relu}}",
     "training.epochs": "0",
     "metamers.count": "2",
-    "metamers.domain": "free",
+    "metamers.vary": "continuous_features",
     "metamers.layer": "conv1",
-    "geometry.enabled": "false",
+    "geometry": "null",
     "report": "false",
 }
 

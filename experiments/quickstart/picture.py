@@ -38,12 +38,12 @@ def main() -> None:
 
 def _order(run: jm.Run, cell: str) -> tuple[str, bool]:
     settings = run.settings(cell)
-    return settings["metamers"]["layer"], settings["model"]["activation"] != "relu"
+    return settings["metamers"]["layer"], settings["model"]["gcn"]["activation"] != "relu"
 
 
 def _title(run: jm.Run, cell: str) -> str:
     settings = run.settings(cell)
-    activation = settings["model"]["activation"]
+    activation = settings["model"]["gcn"]["activation"]
     return f"{settings['metamers']['layer']}, {NAMES.get(activation, activation)}"
 
 

@@ -221,6 +221,8 @@ def owners(values: dict[str, Any]) -> dict[str, Any]:
         "Complementarity": jm.Complementarity(),
         "ContinuousFeatures": jm.ContinuousFeatures(), "EdgeWeights": jm.EdgeWeights(),
         "RandomEdges": jm.RandomEdges(),
+        "AdversarialPerturbation": jm.AdversarialPerturbation(),
+        "RandomPerturbation": jm.RandomPerturbation(),
         "Free": jm.Free(), "GAT": jm.GAT(), "GCN": things["trained"].model, "GIN": jm.GIN(),
         "GraphSAGE": jm.GraphSAGE(), "GlobalNoise": jm.GlobalNoise(),
         "NonNegative": jm.NonNegative(),

@@ -32,11 +32,11 @@ from jmetamer.results import RunStore
 CONFIG = """
 name: corruptions
 report: false
-dataset: {name: csbm, options: {num_nodes: 24}}
-model: {architecture: gcn, hidden: 4, activation: [relu, elu, tanh]}
+dataset: {csbm: {num_nodes: 24}}
+model: {gcn: {hidden: 4, activation: [relu, elu, tanh]}}
 training: {epochs: 5}
-metamers: {layer: conv1, count: 6, steps: 20, lanes: 1, domain: free}
-success: {null_pairs: 9, null_others: 2}
+metamers: {layer: conv1, count: 6, lanes: 1, method: {optimize: {steps: 20}}}
+success: {null_test: {pairs: 9, others: 2}}
 geometry: {nodes: 1, ledger: 1}
 """
 # Kind of file -> pattern in the run folder, where {cell} is the first cell.
@@ -198,7 +198,7 @@ class Watched:
 
 
 def quietly(config: Path, folder: Path) -> tuple[int, str]:
-    from jmetamer.sweep import main as sweep
+    from jmetamer.sweep.command import main as sweep
 
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):

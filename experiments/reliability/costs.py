@@ -70,7 +70,7 @@ def write(folder: str) -> None:
     variables["loss_hardened"] = Variable(("metamer",), draw.random(64, np.float32))
     scalars = {f"number_{n}": float(n) for n in range(40)}
     for number, name in enumerate(names):
-        settings = {"seed": number, "dataset": {"name": "tiny"}, "metamers": {"layer": "conv1"}}
+        settings = {"seed": number, "dataset": {"tiny": {}}, "metamers": {"layer": "conv1"}}
         hashed, counts = hash_settings(settings), {"CONVERGED": 64}
         record = Record(settings, hashed, variables, scalars, counts, {}, reference.digest)
         store.write(name, record)

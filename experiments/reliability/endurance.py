@@ -20,21 +20,23 @@ from typing import NamedTuple
 # Twelve programs, of what varies, by which method and on which network, take turns.
 SHARED = """
 name: endurance
-dataset: {name: karate}
-model: {architecture: [gcn, gin], hidden: 4}
+dataset: karate
+model: [{gcn: {hidden: 4}}, {gin: {hidden: 4}}]
 training: {epochs: 10}
-metamers: {count: 4, steps: 30}
+metamers: {count: 4}
 geometry: {nodes: 1, ledger: 1}
 report: false
 runs:
 """
 BLOCKS = (
-    "metamers: {vary: continuous_features}",
-    "metamers: {vary: continuous_features, layer: logits, optimizer: adam}",
-    "metamers: {vary: continuous_features, method: gauss_newton, domain: free}",
-    "metamers: {vary: binary_features, nodes: [0, 33]}",
-    "metamers: {vary: edges, nodes: [0, 33]}\n    geometry: {enabled: false}",
-    "metamers: {vary: edge_weights, nodes: [0, 33]}\n    geometry: {enabled: false}",
+    "metamers: {method: {optimize: {steps: 30}}}",
+    "metamers: {layer: logits, method: {optimize: {optimizer: adam, steps: 30}}}",
+    "metamers: {method: {gauss_newton: {steps: 30}}}",
+    "metamers: {vary: binary_features, nodes: [0, 33], method: {optimize: {steps: 30}}}",
+    "metamers: {vary: binary_edges, nodes: [0, 33], method: {relax_edges: {steps: 30}}}\n"
+    "    geometry: null",
+    "metamers: {vary: edge_weights, nodes: [0, 33], method: {optimize: {steps: 30}}}\n"
+    "    geometry: null",
 )
 
 

@@ -25,17 +25,17 @@ from processes import ended, keep_programs, started
 from jmetamer._base.terminal import exit_code
 from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
-from jmetamer.sweep import main as sweep
+from jmetamer.sweep.command import main as sweep
 
 CONFIG = """
 name: environment
 report: false
-dataset: {name: karate}
-model: {architecture: gcn, hidden: 4, activation: [relu, elu]}
+dataset: karate
+model: {gcn: {hidden: 4, activation: [relu, elu]}}
 training: {epochs: 2}
-metamers: {layer: conv1, count: 6, steps: 10, lanes: 1, domain: free}
-success: {null_pairs: 9, null_others: 2}
-geometry: {enabled: false}
+metamers: {layer: conv1, count: 6, lanes: 1, method: {optimize: {steps: 10}}}
+success: {null_test: {pairs: 9, others: 2}}
+geometry: null
 """
 DISKS_KB = (16, 64, 300, 500, 700)  # of a run of a megabyte
 FILES = (8, 12, 20, 40)

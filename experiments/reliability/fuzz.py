@@ -8,6 +8,7 @@ or raise an error of jmetamer, within seconds. Prints a line for each kind; exit
 
 import argparse
 import gzip
+import inspect
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from hypothesis import strategies as st
 
 from jmetamer._base.errors import JmetamerError
 from jmetamer.config import cells, read_config
+from jmetamer.config.places import Objects, Section, fields_of
 from jmetamer.config.settings import Settings
 from jmetamer.graphs import load_dataset
 from jmetamer.graphs.restricted_pickle import load_restricted
@@ -146,7 +148,9 @@ _SCALARS = (
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["gcn", "relu", "conv1", "edges", "all", "auto", "../x", "~", "1e400", "nan"])
+    | st.sampled_from(
+        ["gcn", "relu", "conv1", "binary_edges", "all", "auto", "../x", "~", "1e400", "nan"]
+    )
     | st.dates()
     | st.binary(max_size=4)
 )
@@ -159,34 +163,40 @@ _VALUES = st.recursive(
 )
 
 
-def _known_keys() -> dict[str, list[str]]:
-    import dataclasses
-    from typing import get_type_hints
+def _settings_at(place: Any) -> st.SearchStrategy[Any]:
+    """Draw what may stand at a place of a configuration: names and keys that exist, and others."""
+    if isinstance(place, Section):
+        return _keys_of(fields_of(place.owner)) | _VALUES
+    if not isinstance(place, Objects):
+        return _VALUES
+    names = st.sampled_from(sorted(place.table))
+    full = names.flatmap(
+        lambda name: _keys_of(fields_of(place.table[name])).map(lambda fields: {name: fields})
+    )
+    return names | full | st.lists(names | full, max_size=3) | _VALUES
 
-    hints = get_type_hints(Settings)
-    return {
-        name: [field.name for field in dataclasses.fields(hint)]
-        for name, hint in hints.items()
-        if dataclasses.is_dataclass(hint)
-    }
+
+def _keys_of(known: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    """Draw some keys, each with its default, what may stand there, or anything."""
+
+    def value(field: Any) -> st.SearchStrategy[Any]:
+        plain = st.builds(lambda: field.place.plain(field.default))
+        drawn = _settings_at(field.place)
+        return drawn if field.default is inspect.Parameter.empty else drawn | plain
+
+    values = {key: st.deferred(lambda field=field: value(field)) for key, field in known.items()}
+    some = st.lists(st.sampled_from([*known, ""]), max_size=3, unique=True)
+    drawn = some.flatmap(
+        lambda keys: st.fixed_dictionaries({key: values[key] for key in keys if key})
+    )
+    others = st.dictionaries(st.text(max_size=5), _VALUES, max_size=1)
+    return st.builds(lambda one, other: other | one, drawn, others | st.just({}))
 
 
 def yaml_files(folder: Path) -> tuple[st.SearchStrategy[Any], Callable[[Any], str]]:
-    keys = _known_keys()
-    section = st.one_of(
-        *(
-            st.fixed_dictionaries(
-                {},
-                optional={
-                    name: st.dictionaries(st.sampled_from(names) | st.text(max_size=5), _VALUES)
-                },
-            )
-            for name, names in keys.items()
-        )
-    )
     trees = st.builds(
-        lambda parts, top: {**top, **{k: v for part in parts for k, v in part.items()}},
-        st.lists(section, max_size=3),
+        lambda parts, top: top | parts,
+        _keys_of(fields_of(Settings)),
         st.dictionaries(
             st.sampled_from(["seed", "name", "report", "runs", "smoke", "max_cells", "x"]),
             _VALUES,

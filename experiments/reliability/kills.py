@@ -28,21 +28,21 @@ from processes import ended, keep_programs, started
 CONFIG = """
 name: kills
 report: {report}
-dataset: {{name: csbm, options: {{num_nodes: 24}}}}
-model: {{architecture: gcn, hidden: 4, activation: {activations}}}
+dataset: {{csbm: {{num_nodes: 24}}}}
+model: {{gcn: {{hidden: 4, activation: {activations}}}}}
 training: {{epochs: 10}}
-metamers: {{layer: conv1, count: 6, steps: 20, lanes: 1, domain: free}}
+metamers: {{layer: conv1, count: 6, lanes: 1, method: {{optimize: {{steps: 20}}}}}}
 recognition: {recognition}
-success: {{null_pairs: 9, null_others: 2}}
+success: {{null_test: {{pairs: 9, others: 2}}}}
 geometry: {{nodes: 1, ledger: 1}}
 """
 JUDGES = "{judges: [gin], seeds: 1, hidden: 4, epochs: 5, controls: 1}"
 # The kinds of sweep: each is compared with its own uninterrupted run.
 KINDS = {
-    "plain": {"report": "false", "activations": "relu", "recognition": "{}"},
-    "two": {"report": "false", "activations": "[relu, elu]", "recognition": "{}"},
+    "plain": {"report": "false", "activations": "relu", "recognition": "null"},
+    "two": {"report": "false", "activations": "[relu, elu]", "recognition": "null"},
     "judged": {"report": "false", "activations": "relu", "recognition": JUDGES},
-    "reported": {"report": "true", "activations": "relu", "recognition": "{}"},
+    "reported": {"report": "true", "activations": "relu", "recognition": "null"},
 }
 # Phase -> kind of sweep, and functions inside of which the process is killed.
 PHASES = {
@@ -226,7 +226,7 @@ def sweeping(
         numbers = count_calls() if counts else {}
         if kill is not None:
             arm(kill)
-        from jmetamer.sweep import main as sweep
+        from jmetamer.sweep.command import main as sweep
 
         code = sweep([str(config), "--out", str(folder)])
         if counts:

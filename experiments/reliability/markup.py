@@ -101,9 +101,15 @@ def write_run(folder: Path, markup: str) -> Path:
     reference = make_reference(np.eye(4), [0, 1], [1, 0], [1, 1], [0, 1, 0, 1], notes)
     settings = {
         "seed": 0,
-        "dataset": {"name": markup, "options": {markup: markup}},
-        "model": {"architecture": markup, "activation": markup, "hidden": 4, "layers": 2},
-        "metamers": {"layer": markup, "count": 3, "tolerance": 1e-4, "vary": "continuous_features"},
+        "dataset": {markup: {markup: markup}},
+        "model": {markup: {"activation": markup, "hidden": 4, "layers": 2}},
+        "metamers": {
+            "layer": markup,
+            "count": 3,
+            "tolerance": 1e-4,
+            "vary": {"continuous_features": {"domain": {"free": {}}}},
+            "method": {"optimize": {"steps": 30}},
+        },
         "training": {},
     }
     variables = {

@@ -21,17 +21,16 @@ from jmetamer._base.terminal import exit_code
 from jmetamer.leaderboard import main as leaderboard
 from jmetamer.report.__main__ import main as report
 from jmetamer.results import open_run
-from jmetamer.sweep import main as sweep
+from jmetamer.sweep.command import main as sweep
 
 SETTINGS = {
-    "dataset.name": "karate",
-    "model.activation": "relu",
-    "model.hidden": "4",
+    "dataset": "karate",
+    "model": "{gcn: {hidden: 4, activation: relu}}",
     "training.epochs": "0",
     "metamers.count": "2",
-    "metamers.domain": "free",
+    "metamers.vary": "continuous_features",
     "metamers.layer": "[conv1, logits]",
-    "geometry.enabled": "false",
+    "geometry": "null",
 }
 CHANGES = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
 LOST = "standard output is closed"

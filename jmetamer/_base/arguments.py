@@ -21,7 +21,7 @@ import numpy as np
 from jmetamer._base import kinds
 from jmetamer._base.errors import InputError, shortened
 from jmetamer._base.kinds import *  # noqa: F403  these and the next are what annotations need
-from jmetamer._base.kinds import ANYTHING, MISFIT, PLAIN, Kind, OfKey, OfNumbers, OrNaN
+from jmetamer._base.kinds import ANYTHING, MISFIT, PLAIN, Kind, OfKey, OfNumbers, OneOf, OrNaN
 from jmetamer._base.ranges import *  # noqa: F403
 from jmetamer._base.ranges import Range
 
@@ -167,17 +167,18 @@ def _kind_of(annotation: Any, spaces: dict[str, Any]) -> Kind:
         return ANYTHING
     try:
         holder = types.SimpleNamespace(__annotations__={"it": annotation})
-        return _read(typing.get_type_hints(holder, spaces, include_extras=True)["it"])
+        return kind_of_hint(typing.get_type_hints(holder, spaces, include_extras=True)["it"])
     except NameError:
         return ANYTHING
 
 
-def _read(hint: Any) -> Kind:
+def kind_of_hint(hint: Any) -> Kind:
+    """Return what an annotation allows."""
     origin = get_origin(hint)
     if origin is Annotated:
         return _annotated(*get_args(hint))
     if origin in (Union, types.UnionType):
-        return _union([_read(option) for option in get_args(hint)])
+        return _union([kind_of_hint(option) for option in get_args(hint)])
     if origin is Literal:
         return _literal(get_args(hint))
     if hint in PLAIN:
@@ -194,7 +195,7 @@ def _read(hint: Any) -> Kind:
     if issubclass(whole, Mapping):
         return _mapping(*(get_args(hint) or (Any, Any)))
     if whole in (Sequence, Iterable, list):
-        return _several(_read((get_args(hint) or (Any,))[0]), lazy=whole is Iterable)
+        return _several(kind_of_hint((get_args(hint) or (Any,))[0]), lazy=whole is Iterable)
     return (
         kinds.protocol_kind(whole)
         if getattr(whole, "_is_protocol", False)
@@ -206,11 +207,13 @@ def _annotated(base: Any, *notes: Any) -> Kind:
     for note in notes:
         if isinstance(note, OfNumbers):
             return kinds.array_kind(note)
+        if isinstance(note, OneOf):
+            return kinds.name_kind(note.names)
         if isinstance(note, OfKey):
             return kinds.key_kind()
         if isinstance(note, OrNaN):
             return Kind(kinds.take_number_or_nan, "a number or NaN")
-    kind = _read(base)
+    kind = kind_of_hint(base)
     limits = [note for note in notes if isinstance(note, Range)]
 
     def take(value: Any) -> Any:
@@ -250,8 +253,8 @@ def _literal(allowed: tuple[Any, ...]) -> Kind:
 
 def _tuple(hints: tuple[Any, ...]) -> Kind:
     if len(hints) == 2 and hints[1] is Ellipsis:
-        return _several(_read(hints[0]), lazy=False)
-    kinds = [_read(hint) for hint in hints]
+        return _several(kind_of_hint(hints[0]), lazy=False)
+    kinds = [kind_of_hint(hint) for hint in hints]
 
     def take(value: Any) -> Any:
         if not isinstance(value, tuple | list | np.ndarray) or len(value) != len(kinds):
@@ -284,7 +287,7 @@ def _several(kind: Kind, *, lazy: bool) -> Kind:
         same = all(new is old for new, old in zip(found, value, strict=True))
         return value if same else type(value)(found)
 
-    return Kind(take, f"a list of ({kind.told})")
+    return Kind(take, f"a list of ({kind.told})", kind.names)
 
 
 def _first_fits(kind: Kind, values: Any) -> bool:
@@ -300,7 +303,7 @@ def _first_fits(kind: Kind, values: Any) -> bool:
 
 
 def _mapping(keys: Any, values: Any) -> Kind:
-    key, value = _read(keys), _read(values)
+    key, value = kind_of_hint(keys), kind_of_hint(values)
 
     def take(given: Any) -> Any:
         if not isinstance(given, Mapping) or any(key.take(one) is MISFIT for one in given):

@@ -47,11 +47,34 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError
       unknown model 'gnc'; did you mean 'gcn'? Allowed: 'gcn', 'gat'.
     """
     names = [str(name) for name in allowed]
-    nearest = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    lower = {name.lower(): name for name in names}  # a name in the wrong case is near
+    nearest = difflib.get_close_matches(str(given).lower(), lower, n=1, cutoff=0.5)
+    hint = f"; did you mean {lower[nearest[0]]!r}?" if nearest else "."
     return InputError(
         f"unknown {kind} {shortened(given)}{hint} Allowed: {', '.join(map(repr, names))}."
     )
+
+
+def unknown_setting(path: str, allowed: Iterable[str]) -> ConfigError:
+    """Return the error for a key that does not exist.
+
+    Args:
+      path: full dotted path as given.
+      allowed: keys that exist beside it.
+
+    Example:
+      >>> print(unknown_setting("training.epoch", ["epochs", "seed"]))
+      unknown setting `training.epoch`; did you mean `training.epochs`? Allowed in `training`:
+      epochs, seed
+    """
+    parent, _, key = path.rpartition(".")
+    allowed = list(allowed)
+    nearest = difflib.get_close_matches(key.lower(), allowed, n=1, cutoff=0.5)
+    prefix = f"{parent}." if parent else ""
+    hint = f"; did you mean `{prefix}{nearest[0]}`?" if nearest else "."
+    where = f"in `{parent}`" if parent else "at the top"
+    names = ", ".join(allowed) or "nothing"
+    return ConfigError(f"unknown setting `{path}`{hint} Allowed {where}: {names}")
 
 
 def shortened(value: object, most: int = 120) -> str:

@@ -6,7 +6,7 @@ Needs no JAX, so that `jmetamer.results` starts without it.
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,16 @@ class OfKey(NamedTuple):
 
 class OrNaN(NamedTuple):
     """Note of an annotation: NaN is a number here, as where it says that there is none."""
+
+
+class OneOf:
+    """Note of an annotation: text that is one of some names, such as the keys of a table.
+
+    Hashable, whatever holds the names.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
 
 
 AnArray = Annotated[Any, OfNumbers()]
@@ -99,6 +109,15 @@ def protocol_kind(owner: type) -> Kind:
     title = owner.__name__.lstrip("_")
     public = [name for name in members if name != "__call__"]
     return Kind(take, title + (f" (an object with {', '.join(public)})" if public else ""))
+
+
+def name_kind(allowed: Collection[str]) -> Kind:
+    """Allow the names of a table."""
+
+    def take(value: Any) -> Any:
+        return value if isinstance(value, str) and value in allowed else MISFIT
+
+    return Kind(take, " or ".join(map(repr, allowed)), tuple(allowed))
 
 
 def key_kind() -> Kind:

@@ -3,22 +3,22 @@
 import dataclasses
 import functools
 import itertools
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast
 
-from jmetamer._base.errors import ConfigError, shortened
-from jmetamer.config.cell import CellSettings
-from jmetamer.config.checking import check_tree, converted, grid_values, unknown_setting
-from jmetamer.config.reading import Tree, merge, parse_override, read_yaml
+from jmetamer._base.errors import ConfigError, shortened, unknown_setting
+from jmetamer.config.former import refuse_former
+from jmetamer.config.places import Section, fields_of
+from jmetamer.config.reading import Tree, parse_override, read_yaml
 from jmetamer.config.resolving import resolve
-from jmetamer.config.settings import Settings
+from jmetamer.config.settings import CellSettings, Settings
 
 _HEAD = ("name", "report", "max_cells")
 _RUN_KEYS = (*_HEAD, "runs", "smoke")
 MAX_CELLS = 10_000
+_SETTINGS = Section(Settings)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,18 +79,26 @@ def read_config(path: Path, overrides: Sequence[str] = (), *, smoke: bool = Fals
             f"--smoke was given, but the config `{path}` has no `smoke` block; "
             "add one with the settings that make the run small"
         )
-    changes = merge(*([tree["smoke"]] if smoke else []), *_overrides(overrides))
-    shared = {key: value for key, value in tree.items() if key not in _RUN_KEYS}
-    blocks = changes.pop("runs", tree.get("runs", [{}]))
-    usual: Tree = {"name": path.stem, "report": True, "max_cells": MAX_CELLS}
-    head: Tree = usual | _head(tree) | _head(changes)
-    changes = {key: value for key, value in changes.items() if key not in _RUN_KEYS}
+    changes = [*([tree["smoke"]] if smoke else []), *_overrides(overrides)]
+    usual: dict[str, Any] = {"name": path.stem, "report": True, "max_cells": MAX_CELLS}
+    head, blocks = usual | _head(tree), tree.get("runs", [{}])
+    for change in changes:
+        head, blocks = head | _head(change), change.get("runs", blocks)
+    shared, *changed = (
+        {k: v for k, v in t.items() if k not in _RUN_KEYS} for t in (tree, *changes)
+    )
     return RunSettings(
         name=head["name"] + ("-smoke" if smoke else ""),
         report=head["report"],
-        blocks=tuple(merge(shared, block, changes) for block in blocks),
+        blocks=tuple(_laid_over(shared, block, *changed) for block in blocks),
         max_cells=head["max_cells"],
     )
+
+
+def _laid_over(below: Tree, *changes: Tree) -> Tree:
+    for change in changes:
+        below = cast(Tree, _SETTINGS.laid_over(below, change))
+    return below
 
 
 def cells(run: RunSettings) -> tuple[CellSettings, ...]:
@@ -106,12 +114,14 @@ def cells(run: RunSettings) -> tuple[CellSettings, ...]:
       ConfigError: an unknown name, or settings that contradict each other.
 
     Example:
-      >>> grid = cells(RunSettings("x", False, ({"model": {"hidden": [8, 16]}, "seed": [0, 1]},)))
+      >>> model = {"gcn": {"hidden": [8, 16]}}
+      >>> grid = cells(RunSettings("x", False, ({"model": model, "seed": [0, 1]},)))
       >>> [(cell.model.hidden, cell.metamers.seed) for cell in grid]
       [(8, 0), (8, 1), (16, 0), (16, 1)]
     """
     _check_size(run)
-    found = [resolve(_construct(point)) for block in run.blocks for point in _points(block)]
+    points = itertools.chain.from_iterable(map(_SETTINGS.points, run.blocks))
+    found = [resolve(_SETTINGS.value(point, "")) for point in points]
     return tuple({cell.hash: cell for cell in found}.values())
 
 
@@ -119,16 +129,22 @@ def _check_size(run: RunSettings) -> None:
     """Refuse a grid that is too large, before any point of it is made."""
     count = 0
     for block in run.blocks:
-        lengths = {".".join(path): len(values) for path, values in _axes(block, Settings)}
-        count += math.prod(lengths.values())
+        count += _SETTINGS.count(block)
         if count > run.max_cells:
-            spanned = {name: length for name, length in lengths.items() if length > 1}
-            lists = ", ".join(f"`{name}` ({length})" for name, length in spanned.items())
+            lists = ", ".join(f"`{name}` ({length})" for name, length in _lists(block))
             raise ConfigError(
                 f"the grid has {count:,} cells or more, of the lists {lists}; allowed are "
                 f"`max_cells` = {run.max_cells:,}. Shorten the lists, or raise `max_cells`; a list "
                 "that is one value takes one list more"
             )
+
+
+def _lists(tree: object, path: str = "") -> Iterator[tuple[str, int]]:
+    """Yield place and length of the lists of a tree."""
+    if isinstance(tree, list) and len(tree) > 1:
+        yield path, len(tree)
+    for key, value in tree.items() if isinstance(tree, Mapping) else ():
+        yield from _lists(value, f"{path}.{key}" if path else key)
 
 
 def take_shard(grid: Sequence[CellSettings], shard: str | None) -> tuple[CellSettings, ...]:
@@ -170,15 +186,23 @@ def _check_top(tree: Tree) -> None:
         _check_runs(smoke, "smoke.")
 
 
-def _check_block(tree: Any, path: str, extra: Sequence[str]) -> None:
+def _check_block(tree: object, path: str, extra: Sequence[str]) -> None:
     """Check the fields of `Settings` in a tree that may also hold the keys in `extra`."""
     if isinstance(tree, Mapping):
-        fields = [field.name for field in dataclasses.fields(Settings)]
-        for key in tree:
+        fields = fields_of(Settings)
+        for key, value in tree.items():
             if key not in fields and key not in extra:
+                if "." in key:
+                    refuse_former(f"{path}{key}", value)
+                    nested = functools.reduce(lambda below, one: f"{{{one}: {below}}}",
+                                              reversed(key.split(".")), "...")  # fmt: skip
+                    raise ConfigError(
+                        f"`{path}{key}` is a dotted key, which only --set understands; write it "
+                        f"nested: {nested[1:-1]}"
+                    )
                 raise unknown_setting(f"{path}{key}", [*extra, *fields])
         tree = {key: value for key, value in tree.items() if key not in extra}
-    check_tree(tree, Settings, path)
+    _SETTINGS.check(tree, path)
 
 
 def _check_head(tree: Mapping[str, Any], path: str) -> None:
@@ -222,45 +246,3 @@ def _overrides(texts: Sequence[str]) -> Iterator[Tree]:
 
 def _head(tree: Mapping[str, Any]) -> Tree:
     return {key: tree[key] for key in _HEAD if key in tree}
-
-
-def _points(block: Mapping[str, Any]) -> Iterator[Tree]:
-    """Yield the block with every list replaced by one of its values, in all combinations."""
-    axes = list(_axes(block, Settings))
-    for values in itertools.product(*(values for _, values in axes)):
-        point: Tree = {}
-        for (path, _), value in zip(axes, values, strict=True):
-            for key in reversed(path):
-                value = {key: value}
-            point = merge(point, value)
-        yield point
-
-
-def _axes(
-    tree: Mapping[str, Any], settings: type, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    hints = _hints(settings)
-    for key, value in tree.items():
-        if dataclasses.is_dataclass(hints[key]):
-            yield from _axes(value, hints[key], (*path, key))
-        elif isinstance(value, Mapping):
-            for option, raw in value.items():
-                yield (*path, key, option), grid_values(raw, Any)
-        else:
-            yield (*path, key), grid_values(value, hints[key])
-
-
-def _construct(point: Tree, settings: type = Settings) -> Any:
-    """Turn one point, whose types have been checked, into the dataclass with its defaults."""
-    hints = _hints(settings)
-    return settings(
-        **{
-            key: _construct(value, hints[key])
-            if dataclasses.is_dataclass(hints[key])
-            else converted(value, hints[key])
-            for key, value in point.items()
-        }
-    )
-
-
-_hints = functools.cache(functools.partial(get_type_hints, include_extras=True))

@@ -3,8 +3,36 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from jmetamer._base.arguments import Count, Natural, Positive, Range, Seed, Share
+from jmetamer._base.arguments import (
+    Count,
+    Natural,
+    OneOf,
+    Positive,
+    Range,
+    Seed,
+    Share,
+    SomeShare,
+)
 from jmetamer.measures.success import MIN_DISTANCE
+from jmetamer.models import MODELS
+
+
+@dataclasses.dataclass(frozen=True)
+class NullSettings:
+    """The null-distribution test of success: random pairs of other targets match no better.
+
+    Attributes:
+      alpha: largest p-value.
+      pairs: random pairs, at most as many as there are different ones, so that p-values are
+        multiples of 1 / (1 + pairs).
+      others: other targets from which the pairs are drawn; of fewer than 30, p-values are too small
+        too often. r of them hold r (r - 1) different pairs: 32 are enough for a correction over up
+        to 49 cells, 72 (and 4999 pairs) for one over 250.
+    """
+
+    alpha: SomeShare = 0.05
+    pairs: Annotated[int, Range(1, 2**30)] = 4999
+    others: Annotated[int, Range(2)] = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,27 +48,19 @@ class SuccessSettings:
       agreement: least share of target nodes that keep their predicted class; null takes `share`.
       distance: least distance of features (normalized Euclidean) or edges (Jaccard) from the
         reference; what is nearer is trivial.
-      alpha: largest p-value of the null-distribution test.
-      null_pairs: random pairs of that test, at most as many as there are different ones, so that
-        p-values are multiples of 1 / (1 + pairs); 0 leaves it out, and sets `alpha` and
-        `null_others` to null.
-      null_others: other targets from which the pairs are drawn; of fewer than 30, p-values are too
-        small too often. r of them hold r (r - 1) different pairs: 32 are enough for a correction
-        over up to 49 cells, 72 (and 4999 pairs) for one over 250.
+      null_test: the test against random pairs; null leaves it out.
     """
 
-    share: Annotated[float, Range(0, 1, open_low=True)] | None = None
+    share: SomeShare | None = None
     worst_node: Positive | None = None
     agreement: Share | None = None
     distance: Share = MIN_DISTANCE
-    alpha: Annotated[float, Range(0, 1, open_low=True)] | None = 0.05
-    null_pairs: Annotated[int, Range(0, 2**30)] = 4999
-    null_others: Annotated[int, Range(2)] | None = 32
+    null_test: NullSettings | None = NullSettings()
 
 
 @dataclasses.dataclass(frozen=True)
 class RecognitionSettings:
-    """Which other models read the metamers. Without judges, the others are set to null.
+    """Which other models read the metamers.
 
     Judges are trained on the cell's dataset and kept beside the run's models. What differs between
     cells, as the activation of the model whose metamers they are, does not change the judges, so
@@ -48,22 +68,22 @@ class RecognitionSettings:
     model has the settings of the judges; the settings of each judge are stored beside what it read.
 
     Attributes:
-      judges: architectures, names of `MODELS`; "all" of them or "none".
+      judges: architectures, names of `MODELS`, or "all" of them.
       seeds: training seeds of each.
       first_seed: the first of them; the others follow. No judge may have the seed of the model
         whose metamers it reads.
       hidden: width of the hidden layers of judges.
-      epochs: at most, of the training of judges; null takes the default of the architecture.
+      epochs: at most, of the training of judges; null takes the default.
       controls: for how many metamers controls are read too: the start, the reference moved as far
         in random directions, nearest neighbors, what the first matrix cannot see, random edges.
     """
 
-    judges: tuple[str, ...] | Literal["all", "none"] = "none"
-    seeds: Count | None = 2
-    first_seed: Seed | None = 1000
-    hidden: Count | None = 64
+    judges: Literal["all"] | tuple[Annotated[str, OneOf(MODELS)], ...] = "all"
+    seeds: Count = 2
+    first_seed: Seed = 1000
+    hidden: Count = 64
     epochs: Natural | None = None
-    controls: Natural | None = 4
+    controls: Natural = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +91,7 @@ class PlantedSettings:
     """Planted problems, in which a metamer is known by proof: what a search for edges misses.
 
     They are searched with the network, layer, method, tolerance, steps and number of seeds of the
-    cell. Only where edges come and go: edges, features_and_edges or features_given_edges.
+    cell. Only where edges come and go: `binary_edges` or `random_edges`, alone or beside features.
 
     Attributes:
       problems: number of planted problems, 0 for none; graphs of six nodes, each searched with as

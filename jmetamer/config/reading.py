@@ -163,7 +163,7 @@ def read_yaml(path: Path) -> Tree:
     if not isinstance(tree, dict):
         raise ConfigError(
             f"the config `{path}` holds {shortened(tree)}, but it must be a mapping of settings, "
-            "as in `dataset: {name: digits}`"
+            "as in `dataset: digits`"
         )
     return tree
 
@@ -224,7 +224,7 @@ def parse_override(text: str) -> Tree:
     if not equals or not all(parts) or len(parts) > _MAX_DEPTH:
         raise ConfigError(
             f"--set got {shortened(text)}, but it takes key=value with a dotted key of up to "
-            f"{_MAX_DEPTH} parts, as in --set metamers.steps=500"
+            f"{_MAX_DEPTH} parts, as in --set metamers.count=500"
         )
     try:
         tree = parse_yaml(value)
@@ -233,22 +233,6 @@ def parse_override(text: str) -> Tree:
     for part in reversed(parts):
         tree = {part: tree}
     return tree
-
-
-def merge(*trees: Mapping[str, Any]) -> Tree:
-    """Return the trees laid over each other; later ones win, mappings are merged key by key.
-
-    Example:
-      >>> merge({"a": {"x": 1, "y": 1}}, {"a": {"y": 2}})
-      {'a': {'x': 1, 'y': 2}}
-    """
-    merged: Tree = {}
-    for tree in trees:
-        for key, value in tree.items():
-            below = merged.get(key)
-            both = isinstance(below, Mapping) and isinstance(value, Mapping)
-            merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
-    return merged
 
 
 def find_config(given: str | None, packaged: Sequence[Path]) -> Path:

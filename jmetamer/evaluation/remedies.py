@@ -1,10 +1,8 @@
 """`remedy`: what helps where a search for metamers ends short, asked of the problem itself."""
 
-import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from jmetamer.metamers.vary import BinaryEdges, ContinuousFeatures
 from jmetamer.metamers.vary.initialization import GlobalNoise
 from jmetamer.models.structure import passes_through
 
+_QUICK = {"color_swaps": ColorSwaps(swaps=1)}  # one step shows as much as many
 _DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
 
 
@@ -55,17 +54,17 @@ def remedy(
     limit = problem.tolerance if tolerance is None else tolerance
     found = [text for text in (_exact(problem, limit), _inner(problem)) if text]
     if Status.STEPS_EXHAUSTED in ends:
-        found.append("a larger `metamers.steps`, as the loss had not stalled")
+        found.append("more steps in `metamers.method`, as the loss had not stalled")
     return "; or ".join(found)
 
 
 def _exact(problem: Problem, tolerance: float) -> str:
     """Name the exact methods that apply, and the loss that they reach."""
     kinds, key = [part.kind for part in problem.parts], ""
-    if kinds == ["continuous"] and not problem.is_free:
+    if kinds == ["continuous"] and hasattr(problem.vary, "domain") and not problem.is_free:
         start = getattr(problem.vary, "initialization", GlobalNoise())
         problem = dataclasses.replace(problem, vary=ContinuousFeatures(initialization=start))
-        key = "`metamers.domain: free` with "
+        key = "`metamers.vary.continuous_features.domain: free` with "
     losses = {name: loss for name, loss in _losses(problem) if loss <= tolerance}
     if not losses:
         return ""
@@ -78,27 +77,24 @@ def _exact(problem: Problem, tolerance: float) -> str:
 def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
     """Yield exact methods that apply, those first that make another metamer of every seed."""
     if [part.kind for part in problem.parts] == ["simple_edges"]:
+        # An exact method asks neither where a search starts nor how far it goes.
         edges = BinaryEdges(directed=problem.simple_edges.directed)
         problem = dataclasses.replace(problem, vary=edges)
-        with contextlib.suppress(InputError):
-            if ColorSwaps().prepare(problem).available:
-                yield from _loss(problem, "color_swaps", ColorSwaps(swaps=1))
-        return
-    closed = [name for name, method in METHODS.items() if method.exact and name != "color_swaps"]
+    closed = [name for name, method in METHODS.items() if method.exact]
     dense = [name for name in closed if name == "null_space"]
     applied = False
     for name in sorted(set(closed) - set(dense), key=_repeats):
-        for one in _loss(problem, name, name):
+        for one in _loss(problem, name):
             applied = True
             yield one
     if not applied and num_nodes(problem.graph) <= _DENSE:
         for name in dense:
-            yield from _loss(problem, name, name)
+            yield from _loss(problem, name)
 
 
-def _loss(problem: Problem, name: str, method: Any) -> Iterator[tuple[str, float]]:
+def _loss(problem: Problem, name: str) -> Iterator[tuple[str, float]]:
     try:
-        made = generate(problem, seeds=[0], method=method)
+        made = generate(problem, seeds=[0], method=_QUICK.get(name, name))
     except InputError:  # it does not apply, and says so itself
         return
     if made.status[0] != Status.UNCHANGED:

@@ -57,10 +57,7 @@ class Loss(Protocol):
         Raises:
           InputError: there is none.
         """
-        raise InputError(
-            f"the loss {self!r} has no residual, which this method drives to zero; take "
-            "`Complementarity()` or `RelativeSquared()`, or another method"
-        )
+        raise InputError(without_residual(self))
 
     def objective(self, layers: Sequence[MatchedLayer]) -> jax.Array:
         """Return the scalar to minimize: the mean over layers of `|residual|^2 / |target|^2`."""
@@ -72,6 +69,14 @@ class Loss(Protocol):
     def check(self, layers: Sequence[str]) -> None:
         """Raise `InputError` where the loss does not fit the names of the matched layers."""
         return
+
+
+def without_residual(loss: Loss) -> str:
+    """Say that a loss has no residual for a method that solves equations."""
+    return (
+        f"the loss {loss!r} has no residual, which this method drives to zero; take "
+        "`Complementarity()` or `RelativeSquared()`, or another method"
+    )
 
 
 @checked

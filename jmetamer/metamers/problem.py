@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,10 @@ from jmetamer._base.precision import highest_precision, narrowed, usual_types
 from jmetamer.graphs import num_nodes, validate_graph
 from jmetamer.measures.success import target_share
 from jmetamer.metamers.losses import Complementarity, Loss, RelativeSquared
+from jmetamer.metamers.question import Question, WithParts
 from jmetamer.metamers.vary import ContinuousFeatures, Vary
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
-from jmetamer.metamers.vary.simple_edges import SimpleEdges, is_directed
+from jmetamer.metamers.vary.simple_edges import is_directed
 from jmetamer.metamers.vary.together import Together, parts_of
 from jmetamer.metamers.vary.without_reference import has_features, stand_in
 from jmetamer.models.digest import tree_digest
@@ -80,7 +81,7 @@ class Arrays(NamedTuple):
 
 @checked
 @dataclasses.dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(WithParts):
     """A trained network, a reference graph and the layer whose activations must be reproduced.
 
     The matching loss of a layer is `L_act = |h' - h|^2 / |h|^2` over the target nodes (arXiv
@@ -143,29 +144,9 @@ class Problem:
             _ = self.arrays  # checks the target's shape and values
 
     @property
-    def parts(self) -> tuple[Vary, ...]:
-        """The parts that vary, features first."""
-        return parts_of(self.vary)
-
-    @property
-    def features(self) -> Vary | None:
-        """How features vary, or None where they stay."""
-        return next((part for part in self.parts if part.part == "features"), None)
-
-    @property
-    def edges(self) -> Vary | None:
-        """How edges or their weights vary, or None where they stay."""
-        return next((part for part in self.parts if part.part in ("edges", "edge_weights")), None)
-
-    @property
-    def edge_kind(self) -> str | None:
-        """Kind of the edges, by which measures are chosen, or None where they stay."""
-        return None if self.edges is None else self.edges.kind
-
-    @property
-    def simple_edges(self) -> SimpleEdges:
-        """How edges vary, where their kind is "simple_edges"."""
-        return cast(SimpleEdges, self.edges)
+    def question(self) -> Question:
+        """What is asked of the network, without the data."""
+        return Question(self.trained.model, self.layers, self.vary, self.matching.loss)
 
     @functools.cached_property
     def directed(self) -> bool:
@@ -178,21 +159,6 @@ class Problem:
         graph, edges = self.arrays.graph, self.edges
         graph = graph if edges is None else edges.decode(edges.encode(graph), graph)
         return jax.tree.map(np.asarray, graph)
-
-    @property
-    def is_free(self) -> bool:
-        """Whether features alone vary, and all real ones are allowed."""
-        return len(self.parts) == 1 and self.parts[0].is_free
-
-    @property
-    def smooth(self) -> bool:
-        """Whether the loss is a smooth function of all that gradients move."""
-        return all(part.smooth for part in self.parts if part.relaxed)
-
-    @property
-    def tolerance(self) -> float:
-        """L_act at which a metamer counts as matched by default: the strictest of the parts."""
-        return min(part.tolerance for part in self.parts)
 
     @functools.cached_property
     def layers(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Status(Outcome):
     STEPS_EXHAUSTED = (
         3,
         "the number of steps ran out above the tolerance",
-        f"raise `steps` (`metamers.steps`), {_EXACT}, or match an inner layer",
+        f"raise `steps` (in `metamers.method`), {_EXACT}, or match an inner layer",
     )
     NON_FINITE = (
         4,
@@ -48,9 +48,9 @@ class Status(Outcome):
     UNCHANGED = (
         6,
         "the graph is the reference itself, or the reference renamed: this is no metamer",
-        "use more seeds or another start (`metamers.edges.start: reference`; features that are all "
-        f"equal make no noise, `jm.GlobalNoise(mean=0, std=1)` does), {_EXACT}, or match another "
-        "layer",
+        "use more seeds or another start (`metamers.vary.binary_edges.start: reference`; features "
+        "that are all equal make no noise, `jm.GlobalNoise(mean=0, std=1)` does), "
+        f"{_EXACT}, or match another layer",
     )
 
 

@@ -110,7 +110,6 @@ class GAT(Network):
     @nn.nowrap
     def check_options(self) -> None:
         """Raise `InputError` for an option that cannot be used."""
-        super().check_options()
         if self.hidden % self.heads:
             raise InputError(
                 f"`hidden` is shared equally among the heads: hidden={self.hidden} is not a "

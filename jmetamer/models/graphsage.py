@@ -1,17 +1,17 @@
 """GraphSAGE: own features and an aggregate of the neighbors' (Hamilton et al. 2017)."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import flax.linen as nn
 import jax
 import jraph
 
-from jmetamer._base.arguments import checked
+from jmetamer._base.arguments import OneOf, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.message_passing import max_messages, mean_propagation, values_at
 from jmetamer.models.aggregation import tapped
 from jmetamer.models.convolution import Activate, Convolution
-from jmetamer.models.network import Network, require_name
+from jmetamer.models.network import Network
 from jmetamer.models.protocol import FirstLayer, LayerStructure, Params
 
 AGGREGATORS = ("mean", "max")
@@ -74,15 +74,9 @@ class GraphSAGE(Network):
       ('conv1.pre', 'conv1', 'logits')
     """
 
-    aggregator: str = "mean"
+    aggregator: Annotated[str, OneOf(AGGREGATORS)] = "mean"
 
     entry_kernels: ClassVar[tuple[str, ...]] = ("kernel_self", "kernel_neighbor")
-
-    @nn.nowrap
-    def check_options(self) -> None:
-        """Raise `InputError` for an option that cannot be used."""
-        super().check_options()
-        require_name("aggregator", self.aggregator, AGGREGATORS)
 
     @nn.nowrap
     @checked

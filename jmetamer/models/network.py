@@ -4,14 +4,14 @@ import dataclasses
 import functools
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import jraph
 
-from jmetamer._base.arguments import Count, Key, Layers, Rate, check_fields, checked
+from jmetamer._base.arguments import Count, Key, Layers, OneOf, Rate, check_fields, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.models.activations import ACTIVATIONS, with_identity_backward
 from jmetamer.models.convolution import Convolution
@@ -42,12 +42,14 @@ class Network(nn.Module):
 
     hidden: Count = 64
     layers: Layers = 2
-    activation: str = "relu"
+    activation: Annotated[str, OneOf(ACTIVATIONS)] = "relu"
     residual: bool = False
-    normalization: str = "none"
+    normalization: Annotated[str, OneOf(NORMALIZATIONS)] = "none"
     dropout: Rate = 0.5
     num_outputs: Count | None = None
 
+    # Fields that no configuration sets: flax's own, and what follows from the data.
+    not_settings: ClassVar[tuple[str, ...]] = ("parent", "name", "num_outputs")
     # Names of the parameters of "conv1" that multiply the features, in the order of `entry`.
     entry_kernels: ClassVar[tuple[str, ...]] = ("kernel",)
     # Inner layers of each convolution that have a nonlinearity of their own.
@@ -60,9 +62,7 @@ class Network(nn.Module):
 
     @nn.nowrap
     def check_options(self) -> None:
-        """Raise `InputError` for an option that cannot be used; a subclass adds its own."""
-        require_name("activation", self.activation, tuple(ACTIVATIONS))
-        require_name("normalization", self.normalization, NORMALIZATIONS)
+        """Raise `InputError` for options that do not go together; a subclass says which."""
 
     @nn.nowrap
     def convolution(self, width: int, *, last: bool, name: str) -> Convolution:
@@ -350,13 +350,3 @@ class Network(nn.Module):
             norm = nn.BatchNorm(not training, momentum=0.9, epsilon=1e-5, name=name)
             return norm(z)
         return z
-
-
-def require_name(option: str, given: object, allowed: tuple[str, ...]) -> None:
-    """Raise `InputError` unless `given` is one of the names, with the nearest match.
-
-    Example:
-      >>> require_name("activation", "relu", ("relu", "elu"))
-    """
-    if given not in allowed:
-        raise unknown_name(f"`{option}`", given, allowed)

@@ -2,12 +2,12 @@
 
 import dataclasses
 from types import MappingProxyType
+from typing import Annotated
 
 import jax
 import optax
 
-from jmetamer._base.arguments import Count, Natural, NonNegative, checked
-from jmetamer.models.network import require_name
+from jmetamer._base.arguments import Count, Natural, NonNegative, OneOf, checked
 from jmetamer.models.perturbation import Perturbation
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -50,15 +50,11 @@ class TrainSettings:
     epochs: Natural = 200
     learning_rate: NonNegative = 0.01
     weight_decay: NonNegative = 5e-4
-    decayed: str = "first"
+    decayed: Annotated[str, OneOf(DECAYED)] = "first"
     patience: Count | None = 100
-    optimizer: str = "adam"
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "adam"
     perturbation: Perturbation | None = None
     shuffle_labels: bool = False
-
-    def __post_init__(self) -> None:
-        require_name("optimizer", self.optimizer, OPTIMIZERS)
-        require_name("decayed", self.decayed, DECAYED)
 
 
 _BY_ARCHITECTURE: MappingProxyType[str, TrainSettings] = MappingProxyType({})

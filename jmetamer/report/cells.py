@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-_IN_TITLE = (
-    "dataset.name", "model.architecture", "model.activation", "training.epochs",
-    "metamers.layer", "metamers.vary", "metamers.features", "metamers.domain",
-    "metamers.edges.start",
-)  # fmt: skip
+from jmetamer.report.methods import METHOD, has_start
+from jmetamer.results.setting_tree import flatten
+
+_IN_TITLE = re.compile(
+    r"dataset|model|model\.activation|training\.epochs|metamers\.layer|metamers\.vary"
+    r"|metamers\.vary(\.\w+)?\.(domain|start)"
+)
+# Where null is one of the values, and does not say that the setting does not apply.
+_NULL_IS_NONE = "training.perturbation"
 _STARTS = {
     "noise": "from random edges",
     "any_density": "from random edges of any density",
@@ -24,8 +29,8 @@ class CellName:
 
     Attributes:
       cell: identifier within the run.
-      dataset, model, layer, vary: what was asked, each in a few words.
-      differences: dotted setting -> value, for the settings that differ between cells of one run.
+      dataset, model, layer, vary: the settings that every cell has, each in a few words.
+      differences: dotted setting -> value as text, where cells of one run differ.
       run: name of the run; empty where the page is of one run.
     """
 
@@ -34,7 +39,7 @@ class CellName:
     model: str
     layer: str
     vary: str
-    differences: Mapping[str, Any]
+    differences: Mapping[str, str]
     run: str = ""
 
     @property
@@ -44,7 +49,7 @@ class CellName:
         parts = [self.run, self.dataset, self.model, layer, self.vary]
         for key, value in self.differences.items():
             if not is_in_title(key):
-                parts.append(f"{key.rsplit('.', 1)[-1]} {value_text(value)}")
+                parts.append(f"{key.rsplit('.', 1)[-1]} {value}")
         return " · ".join(part for part in parts if part)
 
 
@@ -55,54 +60,36 @@ def is_in_title(key: str) -> bool:
       >>> is_in_title("model.activation"), is_in_title("model.layers")
       (True, False)
     """
-    return key in _IN_TITLE
+    return _IN_TITLE.fullmatch(key) is not None
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted name, value) for every leaf of nested settings; lists are leaves.
+def differing_settings(each: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the settings that are not the same in every cell, in order of appearance.
 
-    Example:
-      >>> dict(flatten({"model": {"name": "gcn", "layers": 2}, "seed": 0}))
-      {'model.name': 'gcn', 'model.layers': 2, 'seed': 0}
-    """
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    A setting that some cell does not have, or that is null there, follows from another difference
+    and is left out, as the slope of 0/1 features beside continuous ones.
 
-
-def setting(settings: Mapping[str, Any], key: str) -> Any:
-    """Return the value of a dotted setting, or None where there is none.
+    Args:
+      each: dotted setting -> value, of each cell.
 
     Example:
-      >>> setting({"metamers": {"tolerance": 1e-4}}, "metamers.tolerance")
-      0.0001
-    """
-    value: Any = settings
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def differing_settings(all_settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the dotted settings that are not the same in every cell, in order of appearance.
-
-    A setting that is null in some cell does not apply there, as the slope of 0/1 features to
-    continuous ones: it follows from another difference and is left out.
-
-    Example:
-      >>> differing_settings([{"a": 1, "b": {"c": 1}}, {"a": 1, "b": {"c": 2}}])
+      >>> differing_settings([{"a": 1, "b.c": 1}, {"a": 1, "b.c": 2}])
       ['b.c']
     """
-    flat = [dict(flatten(settings)) for settings in all_settings]
-    keys = dict.fromkeys(key for each in flat for key in each)
+    keys = dict.fromkeys(key for flat in each for key in flat)
     keys.pop("measures", None)  # which measures apply follows from what varies
     keys.pop("planted.problems", None)  # searched beside a cell, and no part of its metamers
-    if "metamers.tolerance" in keys and len({each.get("metamers.tolerance") for each in flat}) > 1:
+    if "metamers.tolerance" in keys and len({flat.get("metamers.tolerance") for flat in each}) > 1:
         keys.pop("success.worst_node", None)  # follows from the tolerance, unless it is given
-    applying = [key for key in keys if all(each.get(key) is not None for each in flat)]
-    return [key for key in applying if len({canonical(each[key]) for each in flat}) > 1]
+    method = {(flat.get("metamers.vary"), flat.get("metamers.method")) for flat in each}
+    if len({vary for vary, _ in method}) == len(method):
+        keys.pop("metamers.method", None)  # follows from what varies
+    applying = [
+        key
+        for key in keys
+        if key == _NULL_IS_NONE or all(flat.get(key) is not None for flat in each)
+    ]
+    return [key for key in applying if len({canonical(flat.get(key)) for flat in each}) > 1]
 
 
 def canonical(value: Any) -> str:
@@ -119,13 +106,13 @@ def network_of(settings: Mapping[str, Any]) -> str:
     """Return what is equal for cells of one trained network: its data, settings and seed.
 
     Example:
-      >>> network_of({"model": {"hidden": 8}, "seed": 3, "metamers": {"layer": "conv1"}})
-      '{"model.hidden": 8, "seed": 3}'
+      >>> network_of({"model": {"gcn": {}}, "seed": 3, "metamers": {"layer": "conv1"}})
+      '{"model": "gcn", "seed": 3}'
     """
     flat = dict(flatten(settings))
     seed = "training.seed" if flat.get("training.seed") is not None else "seed"
-    parts = ("dataset.", "model.", "training.")
-    return canonical({k: v for k, v in flat.items() if k == seed or k.startswith(parts)})
+    parts = ("dataset", "model", "training")
+    return canonical({k: v for k, v in flat.items() if k == seed or k.split(".")[0] in parts})
 
 
 def name_cells(
@@ -134,33 +121,33 @@ def name_cells(
     """Name every cell of a run from its resolved settings.
 
     Args:
-      all_settings: cell identifier -> nested settings.
+      all_settings: cell identifier -> settings, nested or dotted.
       runs: cell identifier -> name of its run, where the cells are of several.
 
     Returns:
       Cell identifier -> its name.
 
     Example:
-      >>> settings = {"dataset": {"name": "karate"}, "metamers": {"layer": "conv1"}}
-      >>> print(name_cells({"c0": settings})["c0"].title)
+      >>> print(name_cells({"c0": {"dataset": "karate", "metamers.layer": "conv1"}})["c0"].title)
       karate · layer conv1
     """
+    each = {cell: dict(flatten(settings)) for cell, settings in all_settings.items()}
     by_run: dict[str, list[Mapping[str, Any]]] = {}
-    for cell, settings in all_settings.items():
-        by_run.setdefault((runs or {}).get(cell, ""), []).append(settings)
+    for cell, flat in each.items():
+        by_run.setdefault((runs or {}).get(cell, ""), []).append(flat)
     # What tells whole runs apart is said by their names.
     keys = {key for cells in by_run.values() for key in differing_settings(cells)}
     return {
         cell: CellName(
             cell=cell,
-            dataset=" ".join(_words(settings, "dataset.name")),
-            model=_model_text(settings),
-            layer=" ".join(_words(settings, "metamers.layer")),
-            vary=_vary_text(settings),
-            differences={k: v for k, v in flatten(settings) if k in keys},
+            dataset=_words(flat, "dataset"),
+            model=_model_text(flat),
+            layer=_words(flat, "metamers.layer"),
+            vary=_vary_text(flat),
+            differences={k: value_text(v) for k, v in flat.items() if k in keys},
             run=(runs or {}).get(cell, ""),
         )
-        for cell, settings in all_settings.items()
+        for cell, flat in each.items()
     }
 
 
@@ -177,30 +164,29 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
     return [text or title for text, title in zip(short, titles, strict=True)]
 
 
-def value_text(value: Any, null: str = "default") -> str:
+def value_text(value: Any) -> str:
     """Return a value of a setting as text, lists in brackets."""
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(value_text(one, null) for one in value) + "]"
-    return null if value is None else str(value)
+        return "[" + ", ".join(map(value_text, value)) + "]"
+    return "none" if value is None else str(value)
 
 
-def _words(settings: Mapping[str, Any], *keys: str) -> list[str]:
-    found = (setting(settings, key) for key in keys)
-    return [str(value) for value in found if value is not None]
+def _words(flat: Mapping[str, Any], *keys: str) -> str:
+    return " ".join(str(flat[key]) for key in keys if flat.get(key) is not None)
 
 
-def _model_text(settings: Mapping[str, Any]) -> str:
-    words = _words(settings, "model.architecture", "model.activation")
-    return " ".join(words + ["untrained"] * (setting(settings, "training.epochs") == 0))
+def _model_text(flat: Mapping[str, Any]) -> str:
+    untrained = "untrained" if flat.get("training.epochs") == 0 else ""
+    return f"{_words(flat, 'model', 'model.activation')} {untrained}".strip()
 
 
-def _vary_text(settings: Mapping[str, Any]) -> str:
-    words = _words(settings, "metamers.vary", "metamers.domain")
-    if setting(settings, "metamers.features") == "binary_features":
-        words.append("binary features")
-    start = setting(settings, "metamers.edges.start")
-    if start is not None:
-        words.append(_STARTS.get(start, str(start)))
-    if setting(settings, "metamers.method") == "color_swaps":
-        words.append("by color-preserving swaps")
-    return ", ".join(words).replace("_", " ")
+def _vary_text(flat: Mapping[str, Any]) -> str:
+    """Say what varies, in which domain, and where a search for it begins."""
+    words = [_words(flat, "metamers.vary").replace("+", " and ")]
+    for key, value in flat.items():
+        if key.startswith("metamers.vary.") and is_in_title(key) and value is not None:
+            if key.endswith(".domain"):
+                words.append(str(value))
+            elif has_start(str(flat.get(METHOD) or "")):
+                words.append(_STARTS.get(value, f"from {value}"))
+    return ", ".join(filter(None, words)).replace("_", " ")

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells, value_text
-from jmetamer.report.makers import SEEDS, nested_without, without_seeds
+from jmetamer.report.cells import canonical, distinguishing, name_cells, value_text
+from jmetamer.report.makers import without_seeds
 from jmetamer.report.reading import mean, median
 from jmetamer.report.share import Share, over_networks
 from jmetamer.report.stored_cell import StoredCell
@@ -12,6 +13,7 @@ from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.report.wording import listing
 from jmetamer.results import CrossedSummary, SeedSummary
+from jmetamer.results.setting_tree import flatten
 
 _ABSENT = "not set"
 
@@ -88,13 +90,15 @@ def compare_runs(
     of_runs = {
         key for key, each in values.items() if all(len(found) <= 1 for found in each.values())
     }
+
+    def apart(made: StoredCell) -> dict[str, Any]:
+        return {k: v for k, v in without_seeds(made.settings).items() if k not in of_runs}
+
     groups: dict[str, dict[str, list[StoredCell]]] = {}
     for made in cells:
-        key = canonical({k: v for k, v in without_seeds(made.settings).items() if k not in of_runs})
-        groups.setdefault(key, {}).setdefault(made.run, []).append(made)
-    left_out = {*SEEDS, *of_runs}
-    first = {key: next(iter(group.values()))[0].settings for key, group in groups.items()}
-    names = name_cells({key: nested_without(found, left_out) for key, found in first.items()})
+        groups.setdefault(canonical(apart(made)), {}).setdefault(made.run, []).append(made)
+    first = {key: next(iter(group.values()))[0] for key, group in groups.items()}
+    names = name_cells({key: apart(made) for key, made in first.items()})
     titles = distinguishing([name.title for name in names.values()])
     told = {key: title or "all cells" for key, title in zip(names, titles, strict=True)}
     rows = [
@@ -120,7 +124,7 @@ def _values(labels: Sequence[str], cells: Iterable[StoredCell]) -> dict[str, dic
     for made in cells:
         for key, value in flatten(made.settings):
             told = found.setdefault(key, {label: [] for label in labels})[made.run]
-            text = value_text(value, "none")
+            text = value_text(value)
             if text not in told:
                 told.append(text)
     return {

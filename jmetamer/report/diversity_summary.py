@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import setting
 from jmetamer.report.prose import said
 from jmetamer.report.reading import converged, median, scalar, values
+from jmetamer.results.setting_tree import setting
 
 # Of what is compared, the measure that is the same distance from the reference.
 _SAME = {
@@ -110,7 +110,7 @@ def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> Divers
 def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float, float]:
     """Return the same distance from the reference, of metamers, starts and by chance."""
     measures = values(data, "measure").tolist()
-    varied = [setting(settings, f"metamers.{key}") for key in ("vary", "features")]
+    varied = str(setting(settings, "metamers.vary")).split("+")
     binary = kind == "features" and "binary_features" in varied
     name = _SAME["binary features" if binary else kind]
     if name not in measures or "deviation" not in data:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jmetamer.report.cells import distinguishing, flatten, name_cells, setting
+from jmetamer.report.cells import distinguishing, name_cells
 from jmetamer.report.factor_settings import (
     PERTURBATION,
     Asked,
@@ -19,7 +19,7 @@ from jmetamer.report.factor_settings import (
     recipes,
     separated,
 )
-from jmetamer.report.makers import SEEDS, nested_without
+from jmetamer.report.makers import without_seeds
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import level_text, listing, plural
 
@@ -57,7 +57,7 @@ class Grid:
     def architectures(self) -> set[str]:
         """Architectures of the cells."""
         made = itertools.chain.from_iterable(self.cells.values())
-        return {str(setting(one.settings, "model.architecture")) for one in made}
+        return {one.architecture for one in made}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def factor_grids(
     cells of the same dataset and metamers; where other settings differ too, as the layer, a grid
     of all settings follows, which is about the effects of those others. At least two training
     seeds must have every combination; where fewer do, each factor is compared within cells that
-    are otherwise equal. Of `training.perturbation` every two of none, random and adversarial are
+    are otherwise equal. Of `training.perturbation` every two of null, random and adversarial are
     a grid of their own. Settings that always change together are one factor.
 
     Args:
@@ -153,15 +153,13 @@ def _titles(parts: Sequence[_Part]) -> list[str]:
     """Name grids by what is the same within each, as far as it is not the same in all."""
     if not parts:
         return []
-    settings, runs = {}, {}
+    flat, runs = {}, {}
     for place, part in enumerate(parts):
         varying = {key for factor in part.factors for key in (factor.key, *factor.along)}
-        fullest = max(
-            part.cells, key=lambda one: sum(v is not None for _, v in flatten(one.settings))
-        )
-        settings[str(place)] = nested_without(fullest.settings, {*SEEDS, *varying})
+        fullest = max((without_seeds(one.settings) for one in part.cells), key=len)
+        flat[str(place)] = {key: value for key, value in fullest.items() if key not in varying}
         runs[str(place)] = part.cells[0].run
-    titles = distinguishing([name.title for name in name_cells(settings, runs).values()])
+    titles = distinguishing([name.title for name in name_cells(flat, runs).values()])
     return [_told_apart(one, titles, part) for one, part in zip(titles, parts, strict=True)]
 
 
@@ -171,7 +169,7 @@ def _told_apart(title: str, titles: Sequence[str], part: _Part) -> str:
     more = [text for text in part.fixed if text.split(" ", 1)[1].lower() not in known]
     if not more and titles.count(title) > 1:
         pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
-        more = [f"{second} against {first}" for first, second in pairs]
+        more = [f"{level_text(second)} against {level_text(first)}" for first, second in pairs]
     return " · ".join([title, *more])
 
 

@@ -2,20 +2,24 @@
 
 import collections
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from jmetamer.report.cells import canonical, flatten, setting
+from jmetamer.report.cells import canonical
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import level_text
+from jmetamer.results.setting_tree import flatten
 
 ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
-_KINDS = ("none", "random", "adversarial")
+_KINDS = (None, "random", "adversarial")
 # First and second level; the last pair says what an adversary does beyond the size of its changes.
-_CONTRASTS = (("none", "adversarial"), ("none", "random"), ("random", "adversarial"))
+_CONTRASTS = ((None, "adversarial"), (None, "random"), ("random", "adversarial"))
 _FOLLOW = ("measures",)  # from what varies
+_ABSENT = "absent"  # the level of a setting that a cell does not have
+_EMPTY = (_ABSENT, None)
 Which = Callable[[str], bool]
 
 
@@ -54,11 +58,17 @@ class Asked:
     settings: Mapping[str, Any]
     made: StoredCell | None = None
 
+    @functools.cached_property
+    def levels(self) -> dict[str, Any]:
+        """Dotted setting -> value; a list as text, so that it can name a place."""
+        return {
+            key: json.dumps(value, default=str) if isinstance(value, list | dict) else value
+            for key, value in flatten(self.settings)
+        }
+
     def level(self, key: str) -> Any:
-        """Return the value of a setting; a list as text, so that it can name a place."""
-        value = setting(self.settings, key)
-        scalar = value is None or isinstance(value, bool | int | float | str)
-        return value if scalar else json.dumps(value, default=str)
+        """Return the value of a setting, or that the cell does not have it."""
+        return self.levels.get(key, _ABSENT)
 
 
 def is_setting(key: str) -> bool:
@@ -68,7 +78,7 @@ def is_setting(key: str) -> bool:
 
 def is_cause(key: str) -> bool:
     """Return whether a factor is of the network or its training."""
-    return is_setting(key) and key.startswith(("model.", "training."))
+    return is_setting(key) and key.split(".")[0] in ("model", "training")
 
 
 def is_place(key: str) -> bool:
@@ -90,17 +100,17 @@ def recipes(asked: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
 
 
 def separated(cells: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
-    """Yield parts of a recipe in which every setting applies to all cells, or has one value.
+    """Yield parts of a recipe in which all cells have a setting, or those that do agree.
 
-    A cell to which a setting does not apply (null), as the size of a perturbation to plain
-    training, is compared with each of that setting's values.
+    A cell that does not have a setting, as plain training no size of a perturbation, is compared
+    with each of that setting's values.
     """
     keys = _keys(cells, may_vary)
     for key in keys:
-        levels = [level for level in _levels(cells, key) if level is not None]
-        if len(levels) > 1 and _applies_partly(cells, key, keys):
+        levels = [level for level in _levels(cells, key) if level != _ABSENT]
+        if len(levels) > 1 and _is_partial(cells, key, keys):
             for level in levels:
-                part = [one for one in cells if one.level(key) in (None, level)]
+                part = [one for one in cells if one.level(key) in (_ABSENT, level)]
                 yield from separated(part, may_vary)
             return
     present = _levels(cells, PERTURBATION)
@@ -112,9 +122,9 @@ def separated(cells: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
         yield [one for one in cells if one.level(PERTURBATION) in pair]
 
 
-def _applies_partly(cells: Sequence[Asked], key: str, keys: Sequence[str]) -> bool:
-    """Return whether another setting says where this one is null."""
-    absent = [one.level(key) is None for one in cells]
+def _is_partial(cells: Sequence[Asked], key: str, keys: Sequence[str]) -> bool:
+    """Return whether another setting says which cells do not have this one."""
+    absent = [one.level(key) == _ABSENT for one in cells]
     return any(absent) and any(
         _follows([one.level(other) for one in cells], absent) for other in keys if other != key
     )
@@ -126,18 +136,19 @@ def _follows(levels: Sequence[Any], values: Sequence[Any]) -> bool:
 
 
 def _keys(cells: Sequence[Asked], may_vary: Which) -> list[str]:
-    """Return the settings that are not the same in all cells."""
-    keys = dict.fromkeys(key for one in cells for key, _ in flatten(one.settings))
-    return [key for key in keys if may_vary(key) and len({one.level(key) for one in cells}) > 1]
+    """Return the settings that are not the same in all cells that have them."""
+    keys = dict.fromkeys(key for one in cells for key in one.levels)
+    levels = {key: {one.level(key) for one in cells} - {_ABSENT} for key in keys if may_vary(key)}
+    return [key for key, values in levels.items() if len(values) > 1]
 
 
 def _levels(cells: Sequence[Asked], key: str) -> list[Any]:
-    """Return the values of a setting: null first, numbers rising, others as they appear."""
+    """Return the values of a setting: nothing first, numbers rising, others as they appear."""
     levels = list(dict.fromkeys(one.level(key) for one in cells))
     if key == PERTURBATION and set(levels) <= set(_KINDS):
         return sorted(levels, key=_KINDS.index)
-    if all(level is None or isinstance(level, int | float) for level in levels):
-        return sorted(levels, key=lambda level: (level is not None, level or 0))
+    if all(level in _EMPTY or isinstance(level, int | float) for level in levels):
+        return sorted(levels, key=lambda level: (False, 0) if level in _EMPTY else (True, level))
     return levels
 
 
@@ -153,8 +164,8 @@ def factors_of(cells: Sequence[Asked], may_vary: Which) -> tuple[Factor, ...]:
         if above and _follows(together, columns[key]):
             alone = [one for one in above if _follows(columns[one], columns[key])]
             for one in alone[:1] or above:
-                # Where it is null it does not apply, which is no change of its own.
-                along[one] += [key] if None not in columns[key] else []
+                # What some cells do not have is no change of its own.
+                along[one] += [key] if _ABSENT not in columns[key] else []
         else:
             along[key] = []
     kept = [key for key in keys if key in along]
@@ -165,7 +176,7 @@ def factors_of(cells: Sequence[Asked], may_vary: Which) -> tuple[Factor, ...]:
 
 
 def _names(keys: Sequence[str]) -> dict[str, str]:
-    """Return what factors are called: the last part of the key where that is unique."""
+    """Return what factors are called: the end of the key where that is unique."""
     short = {key: _short_name(key) for key in keys}
     counts = collections.Counter([*short.values(), "seed"])
     return {key: name if counts[name] == 1 else key for key, name in short.items()}
@@ -173,7 +184,5 @@ def _names(keys: Sequence[str]) -> dict[str, str]:
 
 def _short_name(key: str) -> str:
     """Return the part of a key that says what it is of."""
-    *sections, last = key.split(".")
-    if last == "name":
-        return sections[-1]
-    return last if sections[:1] in ([], ["model"], ["training"], ["metamers"]) else key
+    section, _, rest = key.partition(".")
+    return rest if rest and section in ("model", "training", "metamers") else key

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from jmetamer.report.cells import canonical, distinguishing, name_cells
-from jmetamer.report.makers import nested_without
 from jmetamer.report.transfer_summary import Reading
 from jmetamer.results.holm import holm
 from jmetamer.results.sign_flip import sign_flip_test
 
 MIN_PAIRS = 6  # with five, no sign-flip test reaches 0.05
-_CONTEXT = ("dataset.", "metamers.layer")
+_CONTEXT = ("dataset", "metamers.layer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,17 +107,15 @@ def _paired(one: Reading, other: Reading) -> _Pair | None:
     ]
     differences = values[0] - values[1]
     settings = one.maker.settings
-    where = [settings.get("dataset.name"), settings.get("metamers.layer")]
-    told = " · ".join(str(word) for word in where if word)
-    known = differences[np.isfinite(differences)]
-    return _Pair(told, _titles(one, other), judges, known) if known.size else None
+    where = " · ".join(str(settings[key]) for key in _CONTEXT if settings.get(key))
+    finite = differences[np.isfinite(differences)]
+    return _Pair(where, _titles(one, other), judges, finite) if finite.size else None
 
 
 def _titles(one: Reading, other: Reading) -> tuple[str, str]:
     """Name two makers by what is different between them."""
-    pair = {place: row.maker.cells[0].settings for place, row in (("0", one), ("1", other))}
-    names = name_cells({place: nested_without(found) for place, found in pair.items()})
-    first, second = distinguishing([names[place].title for place in pair])
+    names = name_cells({"0": one.maker.settings, "1": other.maker.settings})
+    first, second = distinguishing([name.title for name in names.values()])
     if one.maker.run == other.maker.run:
         return first, second
     runs = one.maker.run, other.maker.run

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jmetamer.report.cells import canonical, distinguishing, flatten, name_cells, network_of
+from jmetamer.report.cells import canonical, distinguishing, name_cells, network_of
 from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.reading import grouped
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.results.setting_tree import flatten
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
 
@@ -32,7 +33,7 @@ class Maker:
     @property
     def architecture(self) -> str:
         """Name of the architecture, empty where unknown."""
-        return str(self.settings.get("model.architecture") or "")
+        return str(self.settings.get("model") or "")
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -50,8 +51,8 @@ def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return dotted settings without those that only choose random numbers.
 
     Example:
-      >>> without_seeds({"model": {"hidden": 8}, "training": {"seed": 3, "epochs": 5}})
-      {'model.hidden': 8, 'training.epochs': 5}
+      >>> without_seeds({"model": {"gcn": {"hidden": 8}}, "training": {"seed": 3, "epochs": 5}})
+      {'model': 'gcn', 'model.hidden': 8, 'training.epochs': 5}
     """
     return {key: value for key, value in flatten(settings) if key not in SEEDS}
 
@@ -66,36 +67,14 @@ def makers(cells: Iterable[StoredCell]) -> list[Maker]:
       Makers in the order of their first cells; titles name all settings that differ between them.
     """
     groups = grouped(((one.run, canonical(without_seeds(one.settings))), one) for one in cells)
-    nested = {str(place): group[0] for place, group in enumerate(groups.values())}
-    runs = {place: made.run for place, made in nested.items()}
-    settings = {place: nested_without(made.settings) for place, made in nested.items()}
+    runs = {str(place): group[0].run for place, group in enumerate(groups.values())}
+    flat = {
+        str(place): without_seeds(group[0].settings) for place, group in enumerate(groups.values())
+    }
     # The run has a name of its own beside the title.
-    names = [dataclasses.replace(one, run="") for one in name_cells(settings, runs).values()]
+    names = [dataclasses.replace(one, run="") for one in name_cells(flat, runs).values()]
     titles = distinguishing([name.title for name in names]) if names else []
     return [
-        Maker(group[0].run, title, without_seeds(group[0].settings), tuple(group))
-        for title, group in zip(titles, groups.values(), strict=True)
+        Maker(group[0].run, title, own, tuple(group))
+        for title, own, group in zip(titles, flat.values(), groups.values(), strict=True)
     ]
-
-
-def nested_without(
-    settings: Mapping[str, Any], left_out: Collection[str] = SEEDS, prefix: str = ""
-) -> dict[str, Any]:
-    """Return nested settings without some, by default those that only choose random numbers.
-
-    Args:
-      settings: of a cell.
-      left_out: dotted names.
-      prefix: dotted name of the section that these are, with a final dot.
-
-    Example:
-      >>> nested_without({"seed": 1, "training": {"seed": 3, "epochs": 5}})
-      {'training': {'epochs': 5}}
-    """
-    return {
-        key: nested_without(value, left_out, f"{prefix}{key}.")
-        if isinstance(value, Mapping)
-        else value
-        for key, value in settings.items()
-        if f"{prefix}{key}" not in left_out
-    }

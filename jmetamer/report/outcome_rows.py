@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import flatten
 from jmetamer.report.factor_grids import Grid
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.outcomes import LOG_VOLUME, RANK, cell_outcomes, outcome_widths
 from jmetamer.report.reading import mean, values
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.results.setting_tree import flatten
 
 # Where these differ, volumes have other units, or nodes are not the same.
-_UNITS = ("dataset.", "metamers.layer", "metamers.vary", "metamers.features", "geometry.inputs")
+_UNITS = ("dataset", "metamers.layer", "metamers.vary", "geometry.inputs")
 _VOLUME = ("geometry_node", "rank_post", "num_inputs", "log_volume_post")
 
 

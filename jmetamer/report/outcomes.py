@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.measures.harm import harm_of
-from jmetamer.report.cells import setting
 from jmetamer.report.reading import converged, mean, median, scalar, values
 from jmetamer.results import paired_controls
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.statuses import is_unchanged
 
 ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
@@ -58,7 +58,7 @@ def cell_outcomes(
       the same less its controls'; "judges' kappa", and the same less a displacement's and less a
       null-space replacement's; "deviation M" for each measure M, and the same less the start's.
     """
-    makers = {*makers, setting(settings, "model.architecture")}
+    makers = {*makers, setting(settings, "model")}
     return {name: float(value) for name, value, _ in _outcomes(settings, data, makers)}
 
 

@@ -12,7 +12,7 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, StoreError, shortened
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, wording
-from jmetamer.report.cells import CellName, distinguishing, flatten, is_in_title, name_cells
+from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
@@ -37,6 +37,7 @@ from jmetamer.report.transfer_summary import (
     readings,
     unlike_told,
 )
+from jmetamer.results.setting_tree import flatten
 
 NUM_CELLS_OPEN = 4
 NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
@@ -84,7 +85,8 @@ def render(runs: Sequence[Any]) -> str:
     run = JoinedRuns(runs)
     cells = run.cells
     names = name_cells(
-        {one.cell: one.settings for one in cells}, {one.cell: one.run for one in cells}
+        {one.cell: one.settings for one in cells},
+        {one.cell: one.run for one in cells},
     )
     sections = [cell_section(one, names[one.cell]) for one in cells]
     by_maker = makers(cells)

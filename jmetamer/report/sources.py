@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from jmetamer.report.cells import flatten
+from jmetamer.results.setting_tree import flatten
 
 # Parts of every stored cell that are no variables.
 _ALWAYS = (

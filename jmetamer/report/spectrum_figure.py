@@ -50,8 +50,8 @@ def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
         figure = layer_spectra.layer_spectra(data) or spectra.singular_values(data)
     if figure is None:
         raise InputError(
-            f"cell `{chosen}` holds no spectra: it was run with `geometry.enabled: false`, or "
-            "every singular value is zero; run it with `geometry.enabled: true`"
+            f"cell `{chosen}` holds no spectra: it was run with `geometry: null`, or "
+            "every singular value is zero; run it with a section `geometry`"
         )
     # Pages have a background of their own; a file needs one.
     figure.set_facecolor("white")

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import setting
 from jmetamer.report.harm_summary import StoredHarm, read_harm
 from jmetamer.report.reading import converged, finite, scalar, values
 from jmetamer.results import StoredJudge, holm_over_cells, paired_controls, stored_judges
 from jmetamer.results.criteria import Missed, most_missed
+from jmetamer.results.setting_tree import setting
 
 Judge = tuple[str, int]  # architecture and training seed
 
@@ -76,7 +76,7 @@ class StoredCell:
     @property
     def architecture(self) -> str:
         """Architecture of the model that made the metamers."""
-        return str(setting(self.settings, "model.architecture") or "")
+        return str(setting(self.settings, "model") or "")
 
     def table(self, name: str, dims: Sequence[str], dtype: Any = float) -> np.ndarray | None:
         """Return a variable with its axes in this order, or None where it is not stored."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import network_of, setting
+from jmetamer.report.cells import network_of
 from jmetamer.report.harm_summary import HarmSummary, read_harm, summarize_harm
 from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
@@ -24,6 +24,7 @@ from jmetamer.results.criteria import (
     Missed,
     most_missed,
 )
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.statuses import without_unchanged
 
 ALPHA = 0.05  # of a run that does not say
@@ -255,7 +256,7 @@ def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
     return {
         "success_matches": told("metamers.tolerance", "loss at most"),
         "success_matches_everywhere": told("success.worst_node", "error of a node at most", where),
-        "success_beats_null": told("success.alpha", "p at most"),
+        "success_beats_null": told("success.null_test.alpha", "p at most"),
         "success_same_classes": "" if np.isnan(least) else _of_them(least),
         "success_distinct": told("success.distance", "distance of features or edges at least"),
         "success": "",
@@ -307,7 +308,7 @@ def _null(
     not_applicable = str(data.attrs.get("null_not_applicable", ""))
     if not p_values.size and not not_applicable:
         return None
-    alpha = number_of(setting(settings, "success.alpha"))
+    alpha = number_of(setting(settings, "success.null_test.alpha"))
     alpha = ALPHA if np.isnan(alpha) else alpha
     # One cell alone needs no correction.
     num_cells = 1 if correction is None else correction.num_cells

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.cells import CellName, network_of, setting
+from jmetamer.report.cells import CellName, network_of
 from jmetamer.report.deviation_summary import Deviation, summarize_deviations
 from jmetamer.report.diversity_summary import (
     DiversitySummary,
@@ -23,12 +23,14 @@ from jmetamer.report.geometry_summary import (
     summarize_maps,
 )
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
+from jmetamer.report.methods import repulsion_of
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import known_names
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.success_summary import Criterion, SuccessSummary, summarize_success
 from jmetamer.results.criteria import BEYOND_SWAPS
+from jmetamer.results.setting_tree import flatten, setting
 from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 
 
@@ -217,7 +219,7 @@ def summarize(
         diversity=tuple(summarize_diversity(settings, data)),
         no_diversity=why_no_diversity(settings, data),
         layers=summarize_layers(name.layer, others) if others.sizes.get("metamer") else (),
-        repulsion=float(setting(settings, "metamers.repulsion") or 0),
+        repulsion=repulsion_of(dict(flatten(settings))),
         targets=len(nodes) if isinstance(nodes, list | tuple) else 0,
         sources=known_names(settings, data),
     )

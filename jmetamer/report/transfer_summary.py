@@ -8,7 +8,6 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures.transfer import Paired, Transfer
-from jmetamer.report.cells import setting
 from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
 from jmetamer.report.judge_table import BySeed, JudgeTable, summaries
 from jmetamer.report.makers import Maker
@@ -18,6 +17,7 @@ from jmetamer.report.wording import listing, plural
 from jmetamer.results import NULL_SPACE, SAME_LENGTH
 from jmetamer.results.judges import settings_unlike_own_judges
 from jmetamer.results.seed_interval import KAPPA, SHARE, SeedSummary
+from jmetamer.results.setting_tree import setting
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
     """
     by_dataset: dict[str, list[Reading]] = {}
     for row in rows:
-        name = str(setting(row.maker.cells[0].settings, "dataset.name"))
+        name = str(setting(row.maker.cells[0].settings, "dataset"))
         by_dataset.setdefault(name, []).append(row)
     found = [
         (

@@ -30,7 +30,7 @@ CRITERIA = (
         "success_matches",
         "matches",
         "Are the activations of the matched layer the reference's?",
-        "`metamers.steps`, `metamers.method` or `metamers.layer`",
+        "more steps in `metamers.method`, another method, or `metamers.layer`",
     ),
     Criterion(
         "success_matches_everywhere",
@@ -56,7 +56,7 @@ CRITERIA = (
         "success_distinct",
         DISTINCT,
         "Is it as far from the reference as is asked for, and no copy with its nodes renamed?",
-        "another start (`metamers.initialization`, `metamers.edges.start`), or `success.distance`",
+        "another start (`initialization` or `start` in `metamers.vary`), or `success.distance`",
     ),
 )
 TOGETHER = Criterion(
@@ -65,7 +65,7 @@ TOGETHER = Criterion(
 
 
 # Where no swap is available, neither seeds nor starts help.
-BEYOND_SWAPS = "`metamers.method: optimize`, which searches beyond swaps that keep colors"
+BEYOND_SWAPS = "`metamers.method: relax_edges`, which searches beyond swaps that keep colors"
 
 
 class Missed(NamedTuple):

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from jmetamer._base.arguments import checked
+from jmetamer.results.former_settings import judge_as_objects
+from jmetamer.results.setting_tree import flatten
 
 _UNKNOWN = (
     "how the judges of this architecture were trained is not stored, so that they may differ from "
@@ -20,8 +22,8 @@ class StoredJudge(NamedTuple):
     Attributes:
       architecture: its name.
       seed: of its training.
-      settings: how it is built and trained, JSON with the sections `model` and `training` and the
-        names and values that these have in a cell's settings; empty where it is not stored.
+      settings: how it is built and trained, JSON with `model` and `training` as in a cell's
+        settings; empty where it is not stored.
     """
 
     architecture: str
@@ -49,7 +51,7 @@ def stored_judges(data: xr.Dataset) -> tuple[StoredJudge, ...]:
     if "judge_settings" in data:
         settings = data["judge_settings"].values.tolist()
     return tuple(
-        StoredJudge(str(name), int(seed), str(text))
+        StoredJudge(str(name), int(seed), judge_as_objects(str(name), str(text)))
         for name, seed, text in zip(names, seeds, settings, strict=True)
     )
 
@@ -59,8 +61,8 @@ def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]
     """Say why judges of the maker's architecture are not the maker trained from another seed.
 
     Only where they are, 1 - kappa of these judges is what another seed takes (I_seed), and their
-    kappa less R what another architecture takes (I_arch). Settings that one side does not have, or
-    that are null there, do not apply and are passed over.
+    kappa less R what another architecture takes (I_arch). Settings that one side does not have do
+    not apply and are passed over.
 
     Args:
       settings: resolved settings of the cell whose metamers they read, nested.
@@ -72,23 +74,23 @@ def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]
       the maker's architecture has another seed.
 
     Example:
-      >>> cell = {"model": {"architecture": "gcn", "activation": "elu"}, "training": {"seed": 0}}
-      >>> judge = StoredJudge("gcn", 1000, '{"model": {"activation": "relu"}, "training": {}}')
+      >>> cell = {"model": {"gcn": {"activation": "elu"}}, "training": {"seed": 0}}
+      >>> judge = StoredJudge("gcn", 1000, '{"model": {"gcn": {"activation": "relu"}}}')
       >>> print(unlike_own_judges(cell, [judge]))
       the judges of this architecture differ from the model in more than the seed: activation relu,
       not elu
-      >>> cell["model"]["activation"] = "relu"
+      >>> cell["model"]["gcn"]["activation"] = "relu"
       >>> unlike_own_judges(cell, [judge])
       ''
     """
-    found = _differences(settings, judges)
-    if found is None:
+    differences = _differences(settings, judges)
+    if differences is None:
         return _UNKNOWN
-    if not found:
+    if not differences:
         return ""
-    told = (f"{name} {_word(theirs)}, not {_word(own)}" for name, theirs, own in found)
+    texts = (f"{name} {_word(theirs)}, not {_word(own)}" for name, theirs, own in differences)
     return "the judges of this architecture differ from the model in more than the seed: " + (
-        "; ".join(told)
+        "; ".join(texts)
     )
 
 
@@ -106,38 +108,40 @@ def settings_unlike_own_judges(
       Names in words, the seed aside; empty where `unlike_own_judges` is.
 
     Example:
-      >>> cell = {"model": {"architecture": "gcn"}, "training": {"weight_decay": 0.1}}
-      >>> judge = StoredJudge("gcn", 1000, '{"model": {}, "training": {"weight_decay": 0.0005}}')
+      >>> cell = {"model": {"gcn": {}}, "training": {"weight_decay": 0.1}}
+      >>> text = '{"model": {"gcn": {}}, "training": {"weight_decay": 0.0005}}'
+      >>> judge = StoredJudge("gcn", 1000, text)
       >>> settings_unlike_own_judges(cell, [judge])
       ('weight decay',)
     """
-    found = _differences(settings, judges)
-    if found is None:
+    differences = _differences(settings, judges)
+    if differences is None:
         return ("settings that are not stored",)
-    return tuple(dict.fromkeys(name for name, _, _ in found))
+    return tuple(dict.fromkeys(name for name, _, _ in differences))
 
 
 def _differences(
     settings: Mapping[str, Any], judges: Sequence[StoredJudge]
 ) -> list[tuple[str, Any, Any]] | None:
     """Return name, judge's value and maker's value of what differs; None where nobody knows."""
-    architecture = (settings.get("model") or {}).get("architecture")
-    seed = (settings.get("training") or {}).get("seed") or 0
-    own = [one for one in judges if one.architecture == architecture and one.seed != seed]
-    if any(not judge.settings for judge in own):
+    flat = dict(flatten(settings))
+    own = [
+        one
+        for one in judges
+        if one.architecture == flat.get("model") and one.seed != (flat.get("training.seed") or 0)
+    ]
+    if not all(judge.settings for judge in own):
         return None
-    found: list[tuple[str, Any, Any]] = []
+    differences: list[tuple[str, Any, Any]] = []
     for judge in own:
-        stored = json.loads(judge.settings)
-        for section in ("model", "training"):
-            other = stored.get(section) or {}
-            for key, value in (settings.get(section) or {}).items():
-                theirs, name = other.get(key), key.replace("_", " ")
-                known = key != "seed" and value is not None and theirs is not None
-                if known and value != theirs and (name, theirs, value) not in found:
-                    found.append((name, theirs, value))
-    return found
+        for key, theirs in flatten(json.loads(judge.settings)):
+            one = (key.partition(".")[2].replace("_", " ").replace(".", " "), theirs, flat.get(key))
+            unlike = key in flat and key != "training.seed" and theirs != flat[key]
+            if unlike and one not in differences:
+                differences.append(one)
+    return differences
 
 
 def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    words = {"True": "yes", "False": "no", "None": "none"}
+    return words.get(str(value), str(value))

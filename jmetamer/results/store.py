@@ -29,6 +29,7 @@ import numpy as np
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError, StoreWarning
 from jmetamer._base.paths import clear_store_errors, user_path, write_text
+from jmetamer.results.former_settings import as_objects
 from jmetamer.results.leftovers import remove, remove_leftovers
 from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
@@ -247,6 +248,7 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
             for name, kind in _FAILURE.items():
                 if not isinstance(entry[name], kind):
                     raise TypeError(f"`{name}` is no {kind.__name__}")
+            entry["settings"] = as_objects(entry["settings"])
             if entry["cell"] != path.stem:
                 raise ValueError(f"it is that of cell {entry['cell']!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from jmetamer.results.absence import planted_words
 from jmetamer.results.criteria import TOGETHER, most_missed
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.statistics import wilson_interval
 from jmetamer.results.statuses import without_unchanged
 
@@ -59,8 +60,8 @@ def summary_row(
     others = without_unchanged(data)
     return {
         "cell": cell,
-        "dataset": settings.get("dataset", {}).get("name", ""),
-        "layer": settings.get("metamers", {}).get("layer", ""),
+        "dataset": setting(settings, "dataset") or "",
+        "layer": setting(settings, "metamers.layer") or "",
         "count": count,
         "success": succeeded / count if count else np.nan,
         "success_count": succeeded,

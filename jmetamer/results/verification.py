@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jmetamer._base.errors import InputError, StoreError
+from jmetamer.results.former_settings import as_objects
 from jmetamer.results.manifest import Manifest, read_manifest
 from jmetamer.results.record import SCHEMA_VERSION, hash_settings
 from jmetamer.results.reference import Reference, arrays_digest
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.zarr_group import GROUP, checksum, read_group
 
 NETWORK_FORMAT = 1
@@ -24,15 +26,14 @@ _PARTS = {
     "provenance": dict,
     "reference": str,
 }
-# What readers use of the settings and scalars, where it is there: an outer part before its parts.
+# What readers use of the settings and scalars, where it is there: sections before their parts.
 _NUMBER = (int, float)
 _OPTIONAL: tuple[tuple[tuple[type, ...], str, str], ...] = (
-    ((dict,), "settings", "dataset model training metamers geometry success store recognition"),
-    ((dict,), "settings", "dataset.options metamers.edges"),
+    ((dict,), "settings", "training metamers geometry success store recognition"),
+    ((str,), "settings", "dataset model metamers.vary metamers.layer metamers.method"),
     ((int,), "settings", "dataset.seed training.seed"),
     ((list,), "settings", "metamers.nodes"),
-    ((str, *_NUMBER), "settings", "metamers.edges.start"),
-    (_NUMBER, "settings", "metamers.repulsion metamers.tolerance success.alpha"),
+    (_NUMBER, "settings", "metamers.method.weight metamers.tolerance success.null_test.alpha"),
     (_NUMBER, "scalars", "test_accuracy seconds seconds_metamers"),
 )
 _NAMED = re.compile(r"-[0-9a-f]{8}$")  # folders that a sweep makes
@@ -54,7 +55,7 @@ class CellCheck(NamedTuple):
 
 
 def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
-    """Return the manifest of a cell and what is in its record.
+    """Return the manifest of a cell and what is in its record, settings of any form as objects.
 
     Args:
       folder: of the cell.
@@ -68,14 +69,6 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     for name, kind in _PARTS.items():
         if not isinstance(document.get(name), kind):
             raise manifest.damaged("record.json", _wrong(name, document.get(name), kind.__name__))
-    for kinds, part, names in _OPTIONAL:
-        for name in names.split():
-            value = document[part]
-            for key in name.split("."):
-                value = (value or {}).get(key)
-            if value is not None and not isinstance(value, kinds):
-                allowed = " or ".join(kind.__name__ for kind in kinds)
-                raise manifest.damaged("record.json", _wrong(f"{part}.{name}", value, allowed))
     cell = document.get("cell", folder.name)  # earlier records do not say whose they are
     if cell != folder.name:
         raise manifest.damaged("record.json", f"it is the record of cell {cell!r}")
@@ -87,6 +80,16 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
         raise manifest.damaged("record.json", "its settings do not hash to `settings_hash`")
     if _NAMED.search(folder.name) and not folder.name.endswith(expected[:8]):
         raise manifest.damaged("record.json", "its settings are not those that name its folder")
+    try:
+        document["settings"] = as_objects(document["settings"])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise manifest.damaged("record.json", f"its settings: {error}") from error
+    for kinds, part, names in _OPTIONAL:
+        for name in names.split():
+            value = setting(document[part], name)
+            if value is not None and not isinstance(value, kinds):
+                allowed = " or ".join(kind.__name__ for kind in kinds)
+                raise manifest.damaged("record.json", _wrong(f"{part}.{name}", value, allowed))
     counts = document["status_counts"].values()
     if not all(isinstance(count, int) and count >= 0 for count in counts):
         raise manifest.damaged("record.json", "`status_counts` are not counts")

@@ -1,32 +1,21 @@
-"""`python -m jmetamer.sweep`: compute every cell of a configuration, once.
-
-Start the same command again to continue after an interruption; several processes may work on one
-run folder, each on its own or with --distributed. Exit codes: 0 all cells finished, 1 a cell
-failed, the folder cannot be written or processes lost each other, 2 a setting cannot be used
-(nothing was written), 130 interrupted.
-
-Compiled programs are kept in the user's folder for caches, for the next run;
-JMETAMER_COMPILATION_CACHE names another folder, or "off".
-"""
+"""`python -m jmetamer.sweep`: compute every cell of a configuration, once."""
 
 import contextlib
 import functools
-import os
+import importlib
 import shlex
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-import jsonargparse
+from typing import Any
 
 from jmetamer._base.compilation_cache import keep_compiled_programs
-from jmetamer._base.errors import InputError, JmetamerError, StoreError
+from jmetamer._base.errors import ConfigError, InputError, JmetamerError, StoreError
 from jmetamer._base.interrupts import interrupts_remembered
 from jmetamer._base.precision import usual_types
-from jmetamer._base.terminal import INTERRUPTED, audible, complain, complain_of, exit_code
+from jmetamer._base.terminal import INTERRUPTED, complain, complain_of
 from jmetamer.config import (
     CellSettings,
     RunSettings,
@@ -41,6 +30,7 @@ from jmetamer.results import RunStore, open_run
 from jmetamer.sweep import grouping, pipeline
 from jmetamer.sweep.attempts import Attempts, Outcome, RunCell
 from jmetamer.sweep.distributed import Company, Meeting, MeetingError, join, meeting_of
+from jmetamer.sweep.options import parser
 from jmetamer.sweep.progress import Terminal
 from jmetamer.sweep.verifying import verify_run
 
@@ -63,10 +53,11 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
       2
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     if options.verify is not None:
         return _verify(options.verify)
     try:
+        _import_all(options.imports)
         path = find_config(options.config, packaged_configs())
         run = read_config(path, options.set, smoke=options.smoke)
         everything = cells(run)
@@ -127,25 +118,16 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
         return INTERRUPTED
 
 
-def _parser() -> jsonargparse.ArgumentParser:
-    parser = jsonargparse.ArgumentParser(prog="python -m jmetamer.sweep", description=__doc__)
-    audible(parser)
-    add = parser.add_argument
-    add("config", nargs="?", help="YAML file, or the name of a packaged config [quickstart]")
-    add("--out", type=str, metavar="DIR", help="run folder [runs/<name>]")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="override; repeatable")
-    add("--smoke", action="store_true", help="apply the config's smoke block")
-    add("--dry-run", action="store_true", help="list cells, shapes and memory; write nothing")
-    add(
-        "--verify", type=str, metavar="RUN", help="compare a run folder with its sums; nothing else"
-    )
-    add("--shard", type=str, metavar="I/N", help="only cells I, I+N, I+2N, ...; I counts from 0")
-    add("--distributed", action="store_true", help="share the cells with other processes")
-    add("--coordinator", type=str, metavar="HOST:PORT", help="where process 0 is reached")
-    add("--num-processes", type=int, metavar="N", help="how many processes share the cells")
-    add("--process-id", type=int, metavar="I", help="which of them this is; counts from 0")
-    add("--distributed-timeout", type=int, metavar="SECONDS", help="to wait for others [300]")
-    return parser
+def _import_all(names: Sequence[str]) -> None:
+    """Import modules that add lines to the tables of names."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # of code that is not ours
+            raise ConfigError(
+                f"--import {name}: {type(error).__name__}: {error}; give the name of a module that "
+                "Python finds from here, as my_parts for my_parts.py"
+            ) from error
 
 
 def _verify(folder: str) -> int:
@@ -164,7 +146,8 @@ def _command(*words: str) -> str:
 def _origins(path: str, options: Any, everything: Sequence[CellSettings]) -> dict[str, str]:
     """Return the command that computes each cell alone."""
     changes = [word for text in options.set for word in ("--set", text)]
-    words = (path, *["--smoke"] * options.smoke, *changes, "--shard")
+    imports = [word for name in options.imports for word in ("--import", name)]
+    words = (path, *imports, *["--smoke"] * options.smoke, *changes, "--shard")
     return {
         cell.id: _command(*words, f"{place}/{len(everything)}")
         for place, cell in enumerate(everything)
@@ -293,13 +276,3 @@ def _conclude(
         terminal.line(f"the report failed: {type(error).__name__}: {error}; see report-error.txt")
         return 1
     return int(bool(damaged))
-
-
-def command_line() -> NoReturn:
-    """Run the command line and end the process with its exit code."""
-    code = exit_code(main)
-    if code == INTERRUPTED:
-        # An interrupt that met the compiler can leave it in a state in which Python's own way out
-        # ends with a segmentation fault, now and then. Everything is on disk already.
-        os._exit(code)
-    sys.exit(code)

@@ -9,7 +9,7 @@ import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.config import CellSettings, build_judges, build_method
+from jmetamer.config import CellSettings, build_judges
 from jmetamer.evaluation.control_graphs import ControlGraphs
 from jmetamer.evaluation.examination import Examination
 from jmetamer.evaluation.harm_reading import HarmReading
@@ -58,12 +58,13 @@ def examination(
         progress(Progress("judges", done, len(plans)))
         judges.append(train(plan.model, data, plan.seed, plan.settings, cache=models))
     bayes, seed = _bayes(data, problem), cell.metamers.seed or 0
-    method = build_method(cell, problem)
+    assert cell.metamers.method is not None
+    method = cell.metamers.method.for_problem(problem)
     harm = HarmReading(problem, bayes, seed, method) if bayes else None
-    if not judges:
+    if cell.recognition is None or not judges:
         return Examination(problem, harm=harm)
     nodes = read_nodes(data, problem)
-    controls, count = cell.recognition.controls or 0, cell.metamers.count
+    controls, count = cell.recognition.controls, cell.metamers.count
     return Examination(
         problem,
         Panel(trained, judges, nodes),
@@ -135,7 +136,7 @@ def judged_variables(
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
         renamed=block.get("renamed"),
         p_value=None if null is None or null.not_applicable else null.p_value,
-        alpha=given.alpha or 0.0,
+        alpha=given.null_test.alpha if given.null_test else 0.0,
         num_nodes=asked.problem.num_targets,
         min_agreement=least,
         min_distance=given.distance,
@@ -150,19 +151,19 @@ def judged_variables(
 
 
 def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest | None:
-    given, seed = cell.success, cell.metamers.seed or 0
-    if not given.null_pairs:
+    given, seed = cell.success.null_test, cell.metamers.seed or 0
+    if given is None:
         return None
-    others = other_targets(asked.problem, given.null_others or 0, seed)
+    others = other_targets(asked.problem, given.others, seed)
     if not bool(np.isfinite(others).all()):
         raise InputError(
             "activations of the reference are not finite, so that there is no null distribution; "
-            "look for very large features, or write `success.null_pairs: 0`"
+            "look for very large features, or write `success.null_test: null`"
         )
     return null_test_of(
         block["match_statistic"],
         others,
         reference=matched_vector(asked.problem),
-        num_pairs=given.null_pairs,
+        num_pairs=given.pairs,
         key=jax.random.key(seed),
     )

@@ -7,7 +7,7 @@ alone goes on where a group stopped, and the other way round.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jmetamer.config import CellSettings
@@ -17,12 +17,8 @@ from jmetamer.results import PartialCell, Progress, Record, Reference
 from jmetamer.sweep.block import can_join
 from jmetamer.sweep.pipeline import PreparedCell, complete, geometry_beside, make_metamers
 
-# Settings that end up in data, never in a program: section -> names, or None for all of it.
-_DATA: dict[str, tuple[str, ...] | None] = {
-    "dataset": ("seed",),
-    "training": None,
-    "metamers": ("seed", "learning_rate"),
-}
+# Settings that end up in data, never in a program, wherever they stand.
+_DATA = ("seed", "training", "learning_rate")
 
 
 def lanes_are_shared() -> bool:
@@ -46,7 +42,7 @@ def alike(cells: Sequence[CellSettings], most: int) -> list[list[CellSettings]]:
 
     Example:
       >>> from jmetamer.config import cells, find_config, packaged_configs, read_config
-      >>> changes = ["seed=[0, 1]", "metamers.layer=[conv1, logits]", "model.activation=relu"]
+      >>> changes = ["seed=[0, 1]", "metamers.layer=[conv1, logits]", "model=gcn"]
       >>> path = find_config(None, packaged_configs())
       >>> grid = cells(read_config(path, changes, smoke=False))
       >>> [[one.metamers.layer for one in found] for found in alike(grid, most=8)]
@@ -109,11 +105,10 @@ def program_settings(cell: CellSettings) -> str:
       >>> program_settings(CellSettings()) == program_settings(other)
       True
     """
-    settings = {
-        name: dict(value) if isinstance(value, dict) else value
-        for name, value in cell.settings.items()
-    }
-    for section, names in _DATA.items():
-        for name in settings[section] if names is None else names:
-            settings[section] = {k: v for k, v in settings[section].items() if k != name}
-    return json.dumps([settings, cell.metamers.lanes], sort_keys=True)
+    return json.dumps([_program(cell.settings), cell.metamers.lanes], sort_keys=True)
+
+
+def _program(tree: object) -> object:
+    if isinstance(tree, Mapping):
+        return {key: _program(value) for key, value in tree.items() if key not in _DATA}
+    return [_program(one) for one in tree] if isinstance(tree, list) else tree

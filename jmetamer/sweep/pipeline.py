@@ -17,13 +17,8 @@ import numpy as np
 from jmetamer._base.provenance import provenance
 from jmetamer.config import (
     CellSettings,
-    build_dataset,
     build_known_measures,
-    build_method,
-    build_model,
-    build_parameterization,
     build_problem,
-    build_train_settings,
 )
 from jmetamer.evaluation.remedies import remedy
 from jmetamer.geometry.of_problem.survey import GeometrySurvey
@@ -114,9 +109,9 @@ def run_cell(
 
     Example:
       >>> from jmetamer.config import cells, read_config, find_config, packaged_configs
-      >>> run = read_config(find_config(None, packaged_configs()), ["dataset.name=karate",
-      ...     "training.epochs=0", "metamers.count=2", "metamers.layer=conv1",
-      ...     "metamers.domain=free", "model.activation=relu", "geometry.nodes=1"], smoke=False)
+      >>> run = read_config(find_config(None, packaged_configs()), ["dataset=karate", "model=gcn",
+      ...     "training.epochs=0", "metamers={count: 2, layer: conv1}",
+      ...     "metamers.vary=continuous_features", "geometry.nodes=1"], smoke=False)
       >>> record, reference = run_cell(cells(run)[0])
       >>> record.status_counts
       {'CONVERGED': 2}
@@ -151,8 +146,8 @@ def prepare(
       InputError: settings that fit no problem, or no memory.
     """
     started = time.perf_counter()
-    data = build_dataset(cell)
-    for part in parts_of(build_parameterization(cell, data)):
+    data = cell.dataset.load()
+    for part in parts_of(cell.metamers.vary):
         part.check(data.graph)
     progress(Progress("training", 0, 1))
     trained = network(cell, models, data)
@@ -170,8 +165,9 @@ def prepare(
 
 def _task(cell: CellSettings, problem: Problem) -> Task:
     given = cell.metamers
-    limit = problem.tolerance if given.tolerance is None else given.tolerance
-    return Task(problem, given.seed or 0, build_method(cell, problem), limit)
+    assert given.method is not None
+    assert given.tolerance is not None
+    return Task(problem, given.seed or 0, given.method.for_problem(problem), given.tolerance)
 
 
 _Geometry = concurrent.futures.Future[tuple[GeometrySurvey | None, float]]
@@ -272,9 +268,9 @@ def estimate(cell: CellSettings) -> Estimate:
     Raises:
       InputError: settings that fit no problem, or no memory.
     """
-    data = build_dataset(cell)
-    untrained = dataclasses.replace(build_train_settings(cell), epochs=0)
-    problem = build_problem(cell, train(build_model(cell), data, 0, untrained), data)
+    data = cell.dataset.load()
+    untrained = dataclasses.replace(cell.training.of_network(), epochs=0)
+    problem = build_problem(cell, train(cell.model, data, 0, untrained), data)
     task, asked = _task(cell, problem), Execution(lanes=cell.metamers.lanes, keep_theta=False)
     lanes, needed = task.method.memory([task], cell.metamers.count, asked)
     num_nodes, num_features = data.graph.nodes.shape
@@ -303,8 +299,8 @@ def _solver(blocks: Blocks) -> dict[str, Any]:
 
 def network(cell: CellSettings, models: Path | None, data: Dataset | None = None) -> TrainedModel:
     """Return the trained network of a cell, from its folder in `models` where it is there."""
-    settings, seed = build_train_settings(cell), cell.training.seed or 0
-    return train(build_model(cell), data or build_dataset(cell), seed, settings, cache=models)
+    settings, seed = cell.training.of_network(), cell.training.seed or 0
+    return train(cell.model, data or cell.dataset.load(), seed, settings, cache=models)
 
 
 def make_metamers(

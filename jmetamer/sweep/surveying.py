@@ -24,7 +24,7 @@ def geometry_nodes(cell: CellSettings, problem: Problem) -> list[int] | None:
       InputError: a node that the graph does not have.
     """
     given = cell.geometry
-    if not given.enabled or given.nodes is None or given.inputs is None:
+    if given is None:
         return None
     if not isinstance(given.nodes, int):
         checked = Problem(problem.trained, problem.graph, problem.layer, nodes=given.nodes)
@@ -48,16 +48,16 @@ def cell_geometry(
       nodes: from `geometry_nodes`; None takes no geometry.
     """
     given = cell.geometry
-    if nodes is None or given.inputs is None:
+    if nodes is None or given is None:
         return None, 0.0
     started = time.perf_counter()
     found = survey(
         problem,
         nodes,
         given.inputs,
-        layers=given.layers or "matched",
-        maps=given.maps or False,
-        ledger=given.ledger or 0,
+        layers=given.layers,
+        maps=given.maps,
+        ledger=given.ledger,
         labels=data.labels,
         channel=given.channel,
     )

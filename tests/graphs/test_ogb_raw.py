@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import DataError, InputError
+from jmetamer.config.families import Source
+from jmetamer.config.places import place_of
 from jmetamer.config.resolving import resolve
-from jmetamer.config.settings import DatasetSettings, Settings
+from jmetamer.config.settings import Settings
 from jmetamer.graphs.dataset import content_digest
 from jmetamer.graphs.load import load_dataset
 from jmetamer.graphs.ogb_raw import load_ogb
@@ -134,10 +136,11 @@ def test_a_bare_folder_name_is_a_path_unless_it_is_a_dataset(write, monkeypatch)
 
 
 def test_configurations_may_name_a_folder(write):
-    given = DatasetSettings(name=str(write()), options={"directed": True})
-    cell = resolve(Settings(dataset=given))
-    options = cell.dataset.options
-    assert options == {"directed": True, "num_classes": None, "max_bytes": 2**31}
+    folder = str(write())
+    source = place_of(Source).value({folder: {"directed": True}}, "dataset")
+    (fields,) = resolve(Settings(dataset=source, seed=3)).settings["dataset"].values()
+    assert fields["directed"] is True
+    assert {"num_classes": None, "max_bytes": 2**31, "seed": 3}.items() <= fields.items()
 
 
 def test_splits_are_numbered_by_name_and_drawn_where_there_is_none(write):

@@ -10,15 +10,19 @@ from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
 
 SETTINGS = {
-    "dataset": {"name": "karate", "split": None, "seed": None, "options": {}},
-    "model": {"architecture": "gcn", "hidden": 8, "layers": 2, "activation": "relu"},
-    "training": {"epochs": 50, "seed": 0, "perturbation": "none", "shuffle_labels": False},
+    "dataset": {"karate": {"seed": 0}},
+    "model": {"gcn": {"hidden": 8, "layers": 2, "activation": "relu"}},
+    "training": {"epochs": 50, "seed": 0, "perturbation": None, "shuffle_labels": False},
     "metamers": {
-        "vary": "continuous_features", "domain": "free", "layer": "conv1", "nodes": None,
-        "method": "optimize", "initialization": "global", "tolerance": 1e-4, "steps": 100,
-        "count": 2, "seed": 0,
+        "vary": {
+            "continuous_features": {"domain": {"free": {}}, "initialization": {"global": {}}}
+        },
+        "layer": "conv1", "nodes": None, "method": {"optimize": {"steps": 100}},
+        "tolerance": 1e-4, "count": 2, "seed": 0,
     },
-    "success": {"worst_node": 0.01, "agreement": 1.0, "distance": 0.1, "alpha": 0.05},
+    "success": {
+        "worst_node": 0.01, "agreement": 1.0, "distance": 0.1, "null_test": {"alpha": 0.05},
+    },
     "recognition": {"hidden": 8, "epochs": None},
     "geometry": {"nodes": 8},
     "measures": ["features/cosine"],
@@ -26,20 +30,23 @@ SETTINGS = {
 
 
 def settings_of(changes):
-    """SETTINGS with dotted keys changed."""
+    """SETTINGS with dotted keys changed; the names of objects are left out."""
     settings = copy.deepcopy(SETTINGS)
     for key, value in changes.items():
         *path, last = key.split(".")
         place = settings
         for name in path:
             place = place[name]
+            if len(place) == 1 and isinstance(inner := next(iter(place.values())), dict):
+                place = inner  # the fields of an object
         place[last] = value
     return settings
 
 
 def judge_text(architecture, changes):
     """Settings of a judge as a cell stores them: those of SETTINGS but for `changes`."""
-    settings = settings_of({"model.architecture": architecture, **changes})
+    settings = settings_of(changes)
+    settings["model"] = {architecture: settings["model"]["gcn"]}
     return json.dumps({key: settings[key] for key in ("model", "training")})
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from jmetamer.report.leaderboard import make_boards
 
+REPEL = {"repel": {"weight": 0.1, "method": {"optimize": {"steps": 100}}}}
 PANEL = ("gat/1000", "gin/1000")
 
 
@@ -18,10 +19,10 @@ def models(board):
 def test_rows_of_other_recipes_and_references_never_meet(read_back, cell):
     cells = read_back(
         cell(),
-        cell(metamers__method="reflect"),
+        cell(metamers__method={"reflect": {}}),
         cell(metamers__tolerance=1e-6),
         cell(success__distance=0.2),
-        cell(dataset__name="cora"),
+        cell(dataset={"cora": {}}),
         cell(graph=5.0, dataset__seed=1),
     )
     boards = make_boards(cells)
@@ -29,7 +30,7 @@ def test_rows_of_other_recipes_and_references_never_meet(read_back, cell):
     assert len({(board.dataset, board.recipe) for board in boards}) == 6
     assert boards[1].recipe.startswith("continuous features, free; made by turning around")
     assert "of 10⁻⁶" in boards[2].recipe
-    assert boards[3].recipe.endswith("worst node 0.01, agreement 1.0, distance 0.2, alpha 0.05")
+    assert boards[3].recipe.endswith("agreement 1.0, distance 0.2, null test alpha 0.05")
     assert boards[4].dataset == "cora"
     assert boards[5].dataset.startswith("karate, graph ")
 
@@ -37,8 +38,8 @@ def test_rows_of_other_recipes_and_references_never_meet(read_back, cell):
 def test_seeds_are_one_row_and_effort_is_another(read_back, cell):
     cells = read_back(
         cell(), cell(training__seed=1), cell(training__seed=2, metamers__seed=5, metamers__count=3),
-        cell(metamers__steps=500), cell(training__perturbation="adversarial"),
-        cell(model__architecture="gat"),
+        cell(metamers__method__steps=500), cell(training__perturbation={"adversarial": {}}),
+        cell(model={"gat": {"activation": "relu"}}),
     )  # fmt: skip
     (board,) = make_boards(cells)
     assert [name for name, _ in models(board)] == [
@@ -54,7 +55,7 @@ def test_seeds_are_one_row_and_effort_is_another(read_back, cell):
 def test_controls_are_rows_of_their_own(read_back, cell):
     cells = read_back(
         cell(), cell(training__epochs=0), cell(training__shuffle_labels=True),
-        cell(training__perturbation="random"),
+        cell(training__perturbation={"random": {}}),
     )  # fmt: skip
     (board,) = make_boards(cells)
     assert [(row.model, row.control) for row in board.rows] == [
@@ -134,8 +135,8 @@ def test_of_cells_with_the_same_metamers_the_one_that_was_judged_is_kept(read_ba
 
 
 def test_metamers_that_push_each_other_apart_differ_with_their_number(read_back, cell):
-    few = cell(success=(True,), metamers__repulsion=0.1, metamers__count=1)
-    (board,) = make_boards(read_back(few, cell(metamers__repulsion=0.1)))
+    few = cell(success=(True,), metamers__method=REPEL, metamers__count=1)
+    (board,) = make_boards(read_back(few, cell(metamers__method=REPEL)))
     assert board.rows[0].rates.success.total == 3
 
 
@@ -187,7 +188,7 @@ def test_different_judges_are_said(read_back, cell):
 
 @pytest.mark.parametrize(("path", "name"), [("some/where/mine.npz", "mine"), ("karate", "karate")])
 def test_a_file_goes_by_its_name_not_its_folder(read_back, cell, path, name):
-    (board,) = make_boards(read_back(cell(dataset__name=path)))
+    (board,) = make_boards(read_back(cell(dataset={path: {}})))
     assert board.dataset == board.dataset_settings["name"] == name
 
 
@@ -203,3 +204,25 @@ def test_a_share_that_is_named_and_one_that_the_data_decided_are_one_recipe(cell
     boards = make_boards(cells)
     assert [board.rows[0].seeds for board in boards] == [(0, 1), (2,)]
     assert "share 0.99" in boards[0].recipe
+
+
+def test_a_method_that_is_not_of_the_package_is_read_by_its_name_and_fields(read_back, cell):
+    vary = {"first_columns": {"depth": 2}}
+    own = {
+        rate: cell(
+            model={"loner": {"factor": 2.0}},
+            metamers__vary=vary,
+            metamers__method={"my_search": {"rate": rate}},
+        )
+        for rate in (0.5, 0.25)
+    }
+    (board,) = make_boards(read_back(*own.values()))
+    assert board.recipe.startswith("first columns; made by my search; matched at all nodes")
+    assert [name for name, _ in models(board)] == [
+        "loner, rate 0.5", "loner, rate 0.25", "the reference itself"
+    ]  # fmt: skip
+    assert board.recipe_settings["metamers.method"] == "my_search"
+    (deeper,) = make_boards(
+        read_back(cell(metamers__vary={"first_columns": {"depth": 3}}), name="deeper")
+    )
+    assert deeper.recipe_settings["metamers.vary.depth"] == 3

@@ -54,7 +54,7 @@ def page(write_run, two_seeds, cell):
     others = (
         cell(kappa=low, model__activation="elu"),
         cell(training__epochs=0),
-        cell(metamers__method="reflect"),
+        cell(metamers__method={"reflect": {}}),
     )
     return render(document([open_run(write_run(*two_seeds, *others))]))
 
@@ -99,7 +99,7 @@ def test_each_board_says_its_recipe_in_words(page):
 
 def test_settings_cannot_inject_markup(write_run, cell):
     evil = '<script>alert("x")</script>'
-    run = open_run(write_run(cell(dataset__name="a" + evil, metamers__layer=evil, device=evil)))
+    run = open_run(write_run(cell(dataset={"a" + evil: {}}, metamers__layer=evil, device=evil)))
     text = render(document([run]))
     assert Page(text).tags.count("script") == 1
     assert "<script>alert" not in text

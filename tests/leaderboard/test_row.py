@@ -221,8 +221,8 @@ def test_cells_of_one_seed_are_one_maker(read_back, cell):
     [
         ({"epochs": 0}, "untrained"),
         ({"epochs": 5, "shuffle_labels": True}, "shuffled labels"),
-        ({"epochs": 5, "perturbation": "random"}, "random perturbation"),
-        ({"epochs": 5, "perturbation": "adversarial"}, None),
+        ({"epochs": 5, "perturbation": {"random": {}}}, "random perturbation"),
+        ({"epochs": 5, "perturbation": {"adversarial": {}}}, None),
         ({}, None),
     ],
 )
@@ -253,7 +253,7 @@ KAPPA = OTHER | {"gcn/1000": (0.8, 0.8)}
         ({"model__hidden": 16}, "hidden 8, not 16"),
         ({"training__epochs": 0}, "epochs 50, not 0"),
         ({"training__shuffle_labels": True}, "shuffle labels no, not yes"),
-        ({"training__perturbation": "adversarial"}, "perturbation none, not adversarial"),
+        ({"training__perturbation": {"adversarial": {}}}, "perturbation none, not adversarial"),
         ({"judges": {"training.epochs": 9}}, "epochs 9, not 50"),
         ({"judges": None}, "how the judges of this architecture were trained is not stored"),
     ],
@@ -319,7 +319,8 @@ def test_success_after_correction_is_of_all_cells_of_the_run(read_back, cell):
     untested = make_row([read[3]]).rates
     assert untested.corrected.value is None
     assert "no null-distribution test" in untested.corrected.reason
-    strict = make_row(read_back(cell(p_values=(0.01, 0.02), success__alpha=0.015), name="strict"))
+    at_most = {"success__null_test__alpha": 0.015}
+    strict = make_row(read_back(cell(p_values=(0.01, 0.02), **at_most), name="strict"))
     assert strict.rates.corrected.count == 1
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+import jmetamer as jm
 from jmetamer.config.resolving import resolve
 from jmetamer.config.settings import MetamerSettings, Settings
 from jmetamer.measures import MEASURES, measures_for
@@ -43,7 +44,7 @@ def test_structure_is_judged_unasked_by_more_than_messages_see():
 
 def test_a_configuration_takes_costly_measures_that_it_names():
     named = ("structure/edge_jaccard", "structure/netlsd")  # as in README.md
-    edges = MetamerSettings(vary="edges")
+    edges = MetamerSettings(vary=jm.BinaryEdges())
     assert resolve(Settings(measures=named, metamers=edges)).measures == named
     assert set(resolve(Settings(metamers=edges)).measures) == {
         measure.name for measure in measures_for("simple_edges")

@@ -104,7 +104,7 @@ def test_coordinates_that_are_not_exact_are_refused(trained, graph, coordinates)
 
 
 def test_unknown_coordinates_are_refused_with_the_list():
-    with pytest.raises(jm.InputError, match="unknown coordinates 'rowspace'; did you mean 'row_s"):
+    with pytest.raises(jm.InputError, match=r"`coordinates` is 'rowspace'; .*did you mean 'row_s"):
         jm.Optimize(coordinates="rowspace")
 
 

@@ -66,7 +66,7 @@ def test_the_check_stays_at_the_highest(problem):
 
 
 def test_an_unknown_precision_is_refused_with_the_table():
-    with pytest.raises(jm.InputError, match=r"precision 'hihg'.*'high'"):
+    with pytest.raises(jm.InputError, match=r"`precision` is 'hihg'; allowed: .*'high'"):
         jm.Optimize(precision="hihg")
 
 

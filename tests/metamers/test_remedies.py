@@ -34,7 +34,7 @@ def test_the_method_that_is_named_reaches_the_tolerance_where_the_search_ends_sh
     text = jm.remedy(gin, short.status)
     assert "`metamers.method: replace` or `metamers.method: reflect` (one metamer)" in text
     assert "`metamers.layer: conv1.mlp`" in text
-    assert "`metamers.steps`" in text
+    assert "more steps in `metamers.method`" in text
     assert (jm.generate(gin, count=2, method="replace").loss_hardened < 1e-10).all()
 
 
@@ -66,7 +66,9 @@ def test_only_methods_within_the_tolerance_are_named(gin):
 def test_features_in_a_box_would_have_to_leave_it(karate):
     box = jm.ContinuousFeatures(jm.Box(0, 1))
     problem = problem_of(karate, jm.GCN(hidden=4), layer="conv1", vary=box)
-    assert jm.remedy(problem).startswith("`metamers.domain: free` with `metamers.method: replace`")
+    assert jm.remedy(problem).startswith(
+        "`metamers.vary.continuous_features.domain: free` with `metamers.method: replace`"
+    )
 
 
 @pytest.mark.parametrize(

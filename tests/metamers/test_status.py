@@ -135,7 +135,7 @@ class TestRemedies:
             (Status.STEPS_EXHAUSTED, "`steps`"),
             (Status.NON_FINITE, "learning rate"),
             (Status.ZERO_TARGET, "another layer"),
-            (Status.UNCHANGED, "metamers.edges.start"),
+            (Status.UNCHANGED, "metamers.vary.binary_edges.start"),
         ],
     )
     def test_remedies_name_what_to_change(self, status, remedy):

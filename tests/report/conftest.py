@@ -1,6 +1,7 @@
 """A run that exists in memory only, with the surface of `jmetamer.results.Run`."""
 
 import itertools
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from sklearn.datasets import load_digits
+
+from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference
 
 LAYERS = ("conv1.pre", "conv1", "conv2.pre", "logits")
 MEASURES = ("features/cosine", "features/log_norm", "features/euclidean")
@@ -133,9 +136,14 @@ def geometry(rng, activation, num_inputs=832, width=16, num_targets=8):
 START = 1.25  # deviation of the start of a search, in those of its metamer
 
 
+def features_of(domain):
+    """What varies: features that are real numbers."""
+    return {"continuous_features": {"domain": {domain: {}}}}
+
+
 def make_cell(
     reference, layer="conv1", activation="relu", count=64, stored=8, num_stalled=2, seed=0,
-    with_geometry=True, name=None, **more_settings,
+    with_geometry=True, name=None, vary=None, **more_settings,
 ):  # fmt: skip
     """A cell with plausible numbers."""
     rng = np.random.default_rng(seed)
@@ -166,10 +174,9 @@ def make_cell(
     attrs = {"test_accuracy": 0.957, "class_agreement_chance": 0.102, "seconds": 11.4}
     return {
         "settings": {
-            "dataset": {"name": name or reference.attrs["name"]},
-            "model": {"architecture": "gcn", "activation": activation, "layers": 2, "hidden": 16},
-            "metamers": {"layer": layer, "vary": "continuous_features",
-                         "domain": "box", "count": count,
+            "dataset": {name or reference.attrs["name"]: {}},
+            "model": {"gcn": {"activation": activation, "layers": 2, "hidden": 16}},
+            "metamers": {"layer": layer, "vary": vary or features_of("box"), "count": count,
                          "tolerance": tolerance, **more_settings},
         },
         "data": xr.Dataset(variables, coords=coordinates, attrs=attrs),
@@ -218,12 +225,14 @@ def with_edges(reference, added, removed, weight=None):
     )  # fmt: skip
 
 
+EDGES = {"binary_edges": {"start": "noise"}}
+
+
 def make_edge_cell(reference, metamers, features=False, count=6, **more_settings):
     """A cell whose edges vary; `metamers` are (added pairs, removed pairs), best first."""
     made = make_cell(
         reference, count=count, stored=len(metamers), num_stalled=0, with_geometry=False,
-        vary="features_and_edges" if features else "edges", edges={"start": "noise"},
-        domain="free" if features else None, **more_settings,
+        vary={"together": [features_of("free"), EDGES]} if features else EDGES, **more_settings,
     )  # fmt: skip
     rng = np.random.default_rng(1)
     relaxed = rng.uniform(1e-6, 1e-5, count)
@@ -271,8 +280,11 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
         "judge": np.array([f"{name}/{number}" for name, number in judges]),
         "judge_architecture": np.array([name for name, _ in judges]),
         "judge_seed": np.array([number for _, number in judges], np.int32),
-        "judge_settings": np.full(
-            len(judges), '{"model": {"activation": "relu", "residual": false}}'
+        "judge_settings": np.array(
+            [
+                json.dumps({"model": {name: {"activation": "relu", "residual": False}}})
+                for name, _ in judges
+            ]
         ),
         "judge_test_accuracy": np.full(len(judges), 0.9),
         "judge_reference_accuracy": np.full(len(judges), 0.91),
@@ -308,10 +320,10 @@ def make_judged(made, seed=0, own="gcn", kappa=0.4, gap=0.3, passed=None, judges
     data.attrs |= {"null_pairs": 999, "null_others": 64}
     settings = made["settings"]
     settings = settings | {
-        "model": settings["model"] | {"architecture": own},
+        "model": {own: next(iter(settings["model"].values()))},
         "training": settings.get("training", {}) | {"seed": seed},
-        "success": {"worst_node": 0.05, "agreement": 1.0, "distance": 0.1, "alpha": 0.05,
-                    "null_pairs": 999, "null_others": 64},
+        "success": {"worst_node": 0.05, "agreement": 1.0, "distance": 0.1,
+                    "null_test": {"alpha": 0.05, "pairs": 999, "others": 64}},
         "recognition": {"judges": ["gcn", "gat", "gin"], "seeds": 2, "first_seed": 1000,
                         "hidden": 16},
     }  # fmt: skip
@@ -329,7 +341,7 @@ def make_crossed(reference, accuracies):
         for (activation, residual), accuracy in zip(combinations, found, strict=True):
             plain = make_cell(reference, activation=activation, count=4, stored=0, num_stalled=0,
                               seed=len(cells))  # fmt: skip
-            plain["settings"]["model"]["residual"] = residual
+            plain["settings"]["model"]["gcn"]["residual"] = residual
             plain["data"].attrs["test_accuracy"] = accuracy
             cells[f"c{len(cells)}"] = make_judged(plain, seed=seed)
     return cells
@@ -395,3 +407,41 @@ def cell():
 def run_of():
     """The run that exists in memory only."""
     return FakeRun
+
+
+def write_made(folder, made, words):
+    """Put one cell into a run folder, beside one that failed."""
+    data = made["data"]
+    variables = {
+        name: Variable(tuple(map(str, found.dims)), found.values, found.attrs)
+        for name, found in data.variables.items()
+    }
+    features = np.stack([graph.nodes for graph in made["metamers"]]).astype(bool)
+    variables["features"] = Variable(
+        ("stored", "node", "byte"), np.packbits(features, axis=-1), {"packed_bits": 300}
+    )
+    edges = np.arange(5)
+    reference = make_reference(
+        words.nodes, edges, edges[::-1], np.ones(5), words.labels, words.attrs
+    )
+    record = Record(
+        settings=made["settings"],
+        settings_hash=hash_settings(made["settings"]),
+        variables=variables,
+        scalars=dict(data.attrs),
+        status_counts=made["status_counts"],
+        provenance=made["provenance"],
+        reference=reference.digest,
+    )
+    store = RunStore(folder)
+    store.register(["good", "bad"])
+    store.write_reference(reference)
+    store.write("good", record)
+    store.write_failure("bad", made["settings"], "Traceback:\nValueError: boom")
+    return store.folder
+
+
+@pytest.fixture(scope="session")
+def write_stored():
+    """The writer of run folders."""
+    return write_made

@@ -34,8 +34,10 @@ def build(folder, run_of, cell, digits, judged):
                 plain = cell(digits, layer=layer, seed=seed, count=8, stored=0,
                              num_stalled=stalled, with_geometry=False)  # fmt: skip
                 one = judged(plain, seed=seed, passed=np.arange(8) >= stalled,
-                             kappa=0.2 if perturbation == "none" else 0.6)  # fmt: skip
-                one["settings"]["training"]["perturbation"] = perturbation
+                             kappa=0.6 if perturbation else 0.2)  # fmt: skip
+                one["settings"]["training"]["perturbation"] = (
+                    {perturbation: {}} if perturbation else None
+                )
                 cells[f"{layer}-{seed}"] = one
         return run_of(folder / name, cells, dict(failures))
 
@@ -54,7 +56,7 @@ def table(text, label):
 
 @pytest.fixture(scope="module")
 def text(build, folder):
-    runs = [build("plain", "none", 3), build("hard", "adversarial", 2, stalled=4)]
+    runs = [build("plain", None, 3), build("hard", "adversarial", 2, stalled=4)]
     return write_report(runs, folder / "text.html").read_text()
 
 
@@ -100,7 +102,7 @@ def test_holm_corrects_over_the_cells_of_each_run_alone(text):
 
 
 def test_cells_without_a_counterpart_are_kept_and_marked(build, tmp_path):
-    runs = [build("plain", "none", 1), build("hard", "adversarial", 1, ("conv1",))]
+    runs = [build("plain", None, 1), build("hard", "adversarial", 1, ("conv1",))]
     text = write_report(runs, tmp_path / "page.html").read_text()
     rows = table(text, "Runs side by side")
     assert [row[1] for row in rows] == [
@@ -109,16 +111,16 @@ def test_cells_without_a_counterpart_are_kept_and_marked(build, tmp_path):
 
 
 def test_names_are_unique_and_cells_read_from_their_own_run(build):
-    joined = JoinedRuns([build("a", "none", 1), build("b", "adversarial", 1)])
+    joined = JoinedRuns([build("a", None, 1), build("b", "adversarial", 1)])
     assert [one.cell for one in joined.cells] == [
         "a/conv1-0",
         "a/logits-0",
         "b/conv1-0",
         "b/logits-0",
     ]
-    assert joined.cells[2].settings["training"]["perturbation"] == "adversarial"
+    assert joined.cells[2].settings["training"]["perturbation"] == {"adversarial": {}}
     assert [one.run for one in joined.cells] == ["a", "a", "b", "b"]
-    one = JoinedRuns([build("a", "none", 1)])
+    one = JoinedRuns([build("a", None, 1)])
     assert [(cell.cell, cell.run) for cell in one.cells] == [("conv1-0", ""), ("logits-0", "")]
 
 
@@ -135,7 +137,7 @@ def test_runs_without_criteria_and_judges_have_no_such_columns(tmp_path, run_of,
 
 def test_failed_cells_of_all_runs_are_told(build, tmp_path):
     entry = {"settings": {}, "traceback": "ValueError: boom"}
-    runs = [build("a", "none", 1, failures={"bad": entry}), build("b", "none", 1)]
+    runs = [build("a", None, 1, failures={"bad": entry}), build("b", None, 1)]
     text = write_report(runs, tmp_path / "page.html").read_text()
     assert "Cell a/bad" in text
     assert table(text, "Settings that differ between the runs")[0] == [
@@ -144,12 +146,12 @@ def test_failed_cells_of_all_runs_are_told(build, tmp_path):
 
 
 def test_the_page_of_several_runs_goes_beside_the_first(build, folder):
-    runs = [build("a", "none", 1), build("b", "none", 1)]
+    runs = [build("a", None, 1), build("b", None, 1)]
     assert write_report(runs) == folder / "comparison.html"
 
 
 def test_one_run_in_a_list_is_the_page_of_that_run(build, tmp_path):
-    run = build("a", "none", 1)
+    run = build("a", None, 1)
     one = write_report([run], tmp_path / "one.html").read_text()
     assert one == write_report(run, tmp_path / "two.html").read_text()
     assert "Comparison of the runs" not in one

@@ -39,11 +39,11 @@ def test_numbers_are_those_of_the_store(made):
     ("kind", "vary", "measure"),
     [("features", "continuous_features", "features/normalized_euclidean"),
      ("features", "binary_features", "features/jaccard"),
-     ("edges", "edges", "structure/edge_jaccard")],
+     ("edges", "binary_edges", "structure/edge_jaccard")],
 )  # fmt: skip
 def test_the_same_distance_from_the_reference_stands_beside(made, kind, vary, measure):
     with_diversity(made, kind)
-    made["settings"]["metamers"]["vary"] = vary
+    made["settings"]["metamers"]["vary"] = {vary: {}}
     made["data"] = made["data"].assign_coords(measure=["a", measure, "b"])
     made["data"]["deviation"][:, 1] = np.linspace(0.5, 0.7, 8)
     made["data"]["deviation_start"][:, 1] = 0.8

@@ -102,15 +102,14 @@ def test_names_say_what_varies_and_where_edges_start():
     def vary(**metamers):
         return name_cells({"a": {"metamers": metamers}})["a"].vary
 
-    assert vary(vary="edges", edges={"start": "noise"}) == "edges, from random edges"
-    assert vary(
-        vary="features_and_edges", features="binary_features", edges={"start": "rewired"}
-    ) == "features and edges, binary features, from rewired edges"  # fmt: skip
-    assert vary(vary="edges", method="color_swaps", edges={"start": None}) == (
-        "edges, by color-preserving swaps"
-    )
-    assert vary(vary="edge_weights", domain="non_negative", edges={"start": None}) == (
-        "edge weights, non negative"
+    edges = {"binary_edges": {"start": "noise"}}
+    weights = {"edge_weights": {"domain": {"non_negative": {}}}}
+    rewired = [{"binary_features": {"ones": "row"}}, {"random_edges": {"start": "rewired"}}]
+    assert vary(vary=edges, layer="conv1") == "binary edges, from random edges"
+    assert vary(vary=edges, method={"color_swaps": {}}) == "binary edges"  # it has no start
+    assert vary(vary=weights, layer="conv1") == "edge weights, non negative"
+    assert vary(vary={"together": rewired}) == (
+        "binary features and random edges, from rewired edges"
     )
 
 

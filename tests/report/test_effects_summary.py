@@ -27,10 +27,10 @@ T_ONE = 12.706204736  # quantile of Student's distribution of one degree of free
 
 
 def settings_of(activation="relu", residual=False, seed=0, **more):
-    model = {"architecture": "gcn", "activation": activation, "residual": residual}
+    model = {"activation": activation, "residual": residual}
     return {
-        "dataset": {"name": "made up"},
-        "model": model | more,
+        "dataset": {"made up": {}},
+        "model": {"gcn": model | more},
         "training": {"seed": seed},
         "metamers": {"layer": "conv1"},
     }
@@ -261,12 +261,13 @@ class TestLogVolume:
         assert "log-volume" not in study.effects
         assert "different ranks have different units" in study.without["log-volume"]
 
-    @pytest.mark.parametrize("key", ["metamers.layer", "dataset.name", "metamers.vary"])
+    @pytest.mark.parametrize("key", ["metamers.layer", "dataset", "metamers.vary"])
     def test_is_left_out_where_units_differ(self, key):
-        section, name = key.split(".")
+        section, _, name = key.partition(".")
         cells = made(ACCURACY, self.variables)
         for one in cells:
-            one.settings[section][name] = one.settings["model"].pop("activation")
+            place = one.settings[section] if name else one.settings
+            place[name or section] = {one.settings["model"]["gcn"].pop("activation"): {}}
         whole = summarize_effects(cells).studies[-1]
         assert key in {factor.key for factor in whole.grid.factors}
         assert f"not the same at every level of `{key}`" in whole.without["log-volume"]
@@ -375,7 +376,8 @@ class TestRankAlone:
         assert rank_sentences(only(made(ACCURACY))) == []
         cells = made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])})
         for one in cells:
-            one.settings["model"]["normalization"] = one.settings["model"].pop("activation")
+            model = one.settings["model"]["gcn"]
+            model["normalization"] = model.pop("activation")
         assert only(cells).at_equal_rank == ()
 
     def test_is_not_determined_by_two_seeds(self):

@@ -10,25 +10,27 @@ from jmetamer.report.factor_settings import _short_name
 from jmetamer.report.stored_cell import StoredCell
 
 TWO = {"model.activation": ["relu", "elu"], "model.residual": [False, True]}
-KINDS = {"training.perturbation": ["none", "adversarial", "random"]}
+KINDS = {"training.perturbation": [None, "adversarial", "random"]}
 SEEDS = {"training.seed": [0, 1]}
 USUAL = {
-    "dataset.name": "cora", "dataset.seed": None, "model.architecture": "gcn",
-    "model.activation": "relu", "model.residual": False, "model.hidden": 8, "model.heads": None,
-    "training.learning_rate": 0.01, "training.perturbation": "none",
-    "training.perturbation_size": None, "training.seed": 0, "metamers.layer": "conv1",
+    "dataset": "cora", "dataset.seed": None, "model": "gcn", "model.activation": "relu",
+    "model.residual": False, "model.hidden": 8, "training.learning_rate": 0.01,
+    "training.perturbation": None, "training.seed": 0, "metamers.layer": "conv1",
     "metamers.seed": 0, "metamers.tolerance": 1e-4,
 }  # fmt: skip
+OBJECTS = ("dataset", "model", "training.perturbation", "metamers.vary")
 
 
 def settings_of(flat):
     nested = {}
     for key, value in (USUAL | flat).items():
-        *sections, name = key.split(".")
+        *path, name = key.split(".")
         place = nested
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
+        for depth, part in enumerate(path, start=1):
+            place = place.setdefault(part, {})
+            if ".".join(path[:depth]) in OBJECTS:
+                (place,) = place.values()
+        place[name] = {value: {}} if key in OBJECTS and value else value
     return nested
 
 
@@ -76,7 +78,7 @@ class TestAGrid:
         assert grid.pairs["hidden"] == (16, 64)
 
     def test_is_one_of_each_dataset_and_layer_and_names_them(self):
-        places = {"dataset.name": ["cora", "texas"], "metamers.layer": ["conv1", "logits"]}
+        places = {"dataset": ["cora", "texas"], "metamers.layer": ["conv1", "logits"]}
         grids, refused = factor_grids(crossed(places | SEEDS | TWO))
         assert not refused
         *each, whole = grids
@@ -109,23 +111,23 @@ class TestPerturbations:
     def test_of_three_kinds_are_three_contrasts(self):
         grids, _ = factor_grids(crossed(KINDS | SEEDS | TWO))
         pairs = [grid.pairs["perturbation"] for grid in grids]
-        assert pairs == [("none", "adversarial"), ("none", "random"), ("random", "adversarial")]
+        assert pairs == [(None, "adversarial"), (None, "random"), ("random", "adversarial")]
         assert all(len(grid.cells) == 16 for grid in grids)
-        ends = [f"{second} against {first}" for first, second in pairs]
+        ends = [f"{second} against {first or 'null'}" for first, second in pairs]
         assert [grid.where[-len(end) :] for grid, end in zip(grids, ends, strict=True)] == ends
 
     def test_of_two_kinds_are_one_from_none_whatever_comes_first(self):
-        kinds = {"training.perturbation": ["adversarial", "none"]}
-        assert only(crossed(kinds | SEEDS | TWO)).pairs["perturbation"] == ("none", "adversarial")
+        kinds = {"training.perturbation": ["adversarial", None]}
+        assert only(crossed(kinds | SEEDS | TWO)).pairs["perturbation"] == (None, "adversarial")
 
     def test_of_two_sizes_are_each_compared_with_the_same_plain_training(self):
         plain, changed = SEEDS | TWO, SEEDS | TWO | {"training.perturbation": ["random"]}
         grids, refused = factor_grids(
-            crossed(plain, changed | {"training.perturbation_size": [0.1, 0.2]})
+            crossed(plain, changed | {"training.perturbation.size": [0.1, 0.2]})
         )
         assert not refused
         assert [len(grid.cells) for grid in grids] == [16, 16]
-        assert [grid.where for grid in grids] == ["perturbation_size 0.1", "perturbation_size 0.2"]
+        assert [grid.where for grid in grids] == ["size 0.1", "size 0.2"]
 
 
 class TestOneFactor:
@@ -133,14 +135,14 @@ class TestOneFactor:
         ("key", "levels", "name"),
         [
             ("model.activation", ["relu", "elu"], "activation"),
-            ("model.architecture", ["gcn", "gat", "gin", "graphsage"], "architecture"),
+            ("model", ["gcn", "gat", "gin", "graphsage"], "model"),
             ("model.hidden", [8, 16, 32], "hidden"),
             ("training.learning_rate", [0.01, 0.1], "learning_rate"),
             ("metamers.layer", ["conv1", "logits"], "layer"),
-            ("metamers.vary", ["continuous_features", "edges"], "vary"),
+            ("metamers.vary", ["continuous_features", "binary_edges"], "vary"),
             ("metamers.nodes", [[0, 1], [2, 3]], "nodes"),
-            ("dataset.name", ["cora", "texas", "karate"], "dataset"),
-            ("dataset.options.seed", [1, 2], "dataset.options.seed"),
+            ("dataset", ["cora", "texas", "karate"], "dataset"),
+            ("dataset.p_in", [1, 2], "dataset.p_in"),
             ("training.patience", [None, 10], "patience"),
             ("geometry.inputs", ["node", "ball"], "geometry.inputs"),
         ],
@@ -154,14 +156,14 @@ class TestOneFactor:
 
     def test_stands_for_the_defaults_that_follow_it(self):
         def change(point):
-            gat = point["model.architecture"] == "gat"
+            gat = point["model"] == "gat"
             return {"training.learning_rate": 0.005, "model.heads": 8} if gat else {}
 
-        both = SEEDS | {"model.architecture": ["gcn", "gat", "gin"]}
+        both = SEEDS | {"model": ["gcn", "gat", "gin"]}
         (factor,) = only(crossed(both, change=change)).factors
-        # Heads are null elsewhere, so that they do not change with the architecture.
-        assert (factor.name, factor.along) == ("architecture", ("training.learning_rate",))
-        assert factor.told == "architecture gat or gin instead of gcn"
+        # Other models have no heads, so that these do not change with the model.
+        assert (factor.name, factor.along) == ("model", ("training.learning_rate",))
+        assert factor.told == "model gat or gin instead of gcn"
 
     def test_is_compared_where_all_else_is_equal_if_few_combinations_are_there(self):
         changes = {"model.hidden": [16], "model.residual": [True], "model.activation": ["elu"]}
@@ -176,7 +178,9 @@ class TestOneFactor:
 
     def test_leaves_out_the_level_that_has_no_cell(self):
         cells = crossed({"training.seed": [0, 1]} | {"model.hidden": [8, 16, 32]})
-        failed = [("", one.settings) for one in cells if one.settings["model"]["hidden"] == 16]
+        failed = [
+            ("", one.settings) for one in cells if one.settings["model"]["gcn"]["hidden"] == 16
+        ]
         grids, refused = factor_grids([one for one in cells if one.settings not in
                                        [settings for _, settings in failed]], failed)  # fmt: skip
         assert [grid.pairs for grid in grids] == [{"hidden": (8, 32)}]
@@ -220,8 +224,8 @@ class TestAnIncompleteGrid:
 
     def test_is_seen_where_every_cell_of_a_level_failed(self):
         cells = crossed(SEEDS | TWO)
-        failed = [("", one.settings) for one in cells if one.settings["model"]["residual"]]
-        kept = [one for one in cells if not one.settings["model"]["residual"]]
+        failed = [("", one.settings) for one in cells if one.settings["model"]["gcn"]["residual"]]
+        kept = [one for one in cells if not one.settings["model"]["gcn"]["residual"]]
         (grid,), (sentence,) = factor_grids(kept, failed)
         assert grid.pairs == {"activation": ("relu", "elu")}
         assert "4 are missing (failed" in sentence
@@ -236,7 +240,12 @@ class TestAnIncompleteGrid:
 
 
 def test_names_of_factors_say_what_they_are_of():
-    keys = ["store.metamers", "planted.problems", "success.worst_node", "dataset.options.p_in"]
-    usual = ["dataset.name", "model.activation", "training.epochs", "metamers.layer"]
+    keys = ["store.metamers", "planted.problems", "success.worst_node", "dataset.p_in", "dataset"]
+    usual = ["model", "model.activation", "training.perturbation.size", "metamers.vary.start"]
     assert [_short_name(key) for key in keys] == keys
-    assert [_short_name(key) for key in usual] == ["dataset", "activation", "epochs", "layer"]
+    assert [_short_name(key) for key in usual] == [
+        "model",
+        "activation",
+        "perturbation.size",
+        "vary.start",
+    ]

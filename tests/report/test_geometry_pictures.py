@@ -174,7 +174,7 @@ class TestThreeLines:
 
     def test_say_what_is_missing(self, make_run, cell, digits):
         bare = cell(digits, with_geometry=False)
-        with pytest.raises(InputError, match=r"cell `a` holds no spectra: .*geometry.enabled"):
+        with pytest.raises(InputError, match=r"cell `a` holds no spectra: .*geometry: null"):
             spectrum_figure(make_run({"a": bare}))
         with pytest.raises(InputError, match="has no finished cell"):
             spectrum_figure(make_run({}))

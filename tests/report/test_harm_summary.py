@@ -82,7 +82,7 @@ def test_shares_and_differences_count_metamers_that_succeed_and_networks_are_the
 
 def test_cells_of_other_data_are_other_networks_even_of_one_training_seed(made):
     cells = [made(0), made(0)]
-    cells[1]["settings"]["dataset"] = cells[1]["settings"]["dataset"] | {"seed": 5}
+    cells[1]["settings"]["dataset"] = {"digits": {"seed": 5}}
     assert maker_of(*cells).harm.num_networks == 2
     # Cells that differ in the metamers' seed are one network.
     cells = [made(0), made(0)]

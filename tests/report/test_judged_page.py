@@ -137,7 +137,7 @@ def test_the_matrix_marks_the_makers_own_architecture(text):
 def test_makers_with_other_settings_than_their_judges_are_marked(make_run, cell, digits, judged):
     made = judged_cells(cell, digits, judged)
     for one in made.values():
-        one["settings"]["model"]["activation"] = "elu"
+        one["settings"]["model"]["gcn"]["activation"] = "elu"
     text = write_report(make_run(made)).read_text()
     assert table_of(text, "Transfer matrix")[0][1].split() == ["0.50", "own*"]
     assert table_of(text, "Controls")[0][2].split()[:2] == ["0.50", "own*"]

@@ -132,12 +132,12 @@ def test_a_zero_target_is_explained_and_draws_no_loss(make_run, cell, digits):
 
 def test_a_missing_spectrum_and_missing_starts_are_told_as_they_are(make_run, cell, digits):
     made = cell(digits, with_geometry=False)
-    made["settings"]["geometry"] = {"enabled": False}
+    made["settings"]["geometry"] = None
     made["data"]["deviation_start"] = made["data"]["deviation_start"] * np.nan
     text, _ = read(write_report(make_run({"a": made})))
-    assert "No spectrum: <code>geometry.enabled</code> is false in this cell." in text
+    assert "No spectrum: <code>geometry</code> is null in this cell." in text
     assert "the starts of the searches" not in text
-    made["settings"]["geometry"] = {"enabled": True}
+    made["settings"]["geometry"] = {"nodes": 8}
     text, _ = read(write_report(make_run({"a": made})))
     assert "no singular value above zero" in text
 

@@ -1,48 +1,15 @@
 """The report of a run that was written and read by the real store."""
 
-import numpy as np
 import pytest
 
 from jmetamer.report import write_report
 from jmetamer.report.__main__ import main
-from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
-
-
-def write(folder, made, words):
-    """Put one cell into a run folder, beside one that failed."""
-    data = made["data"]
-    variables = {
-        name: Variable(tuple(map(str, found.dims)), found.values, found.attrs)
-        for name, found in data.variables.items()
-    }
-    features = np.stack([graph.nodes for graph in made["metamers"]]).astype(bool)
-    variables["features"] = Variable(
-        ("stored", "node", "byte"), np.packbits(features, axis=-1), {"packed_bits": 300}
-    )
-    edges = np.arange(5)
-    reference = make_reference(
-        words.nodes, edges, edges[::-1], np.ones(5), words.labels, words.attrs
-    )
-    record = Record(
-        settings=made["settings"],
-        settings_hash=hash_settings(made["settings"]),
-        variables=variables,
-        scalars=dict(data.attrs),
-        status_counts=made["status_counts"],
-        provenance=made["provenance"],
-        reference=reference.digest,
-    )
-    store = RunStore(folder)
-    store.register(["good", "bad"])
-    store.write_reference(reference)
-    store.write("good", record)
-    store.write_failure("bad", made["settings"], "Traceback:\nValueError: boom")
-    return store.folder
+from jmetamer.results import open_run
 
 
 @pytest.fixture
-def stored(tmp_path, cell, words):
-    return write(tmp_path / "run", cell(words), words)
+def stored(tmp_path, write_stored, cell, words):
+    return write_stored(tmp_path / "run", cell(words), words)
 
 
 def test_a_stored_run_gives_the_whole_report(stored):
@@ -64,12 +31,14 @@ def test_the_command_line_writes_the_same_page_and_says_where(stored, tmp_path, 
     assert (stored / "report.html").is_file()
 
 
-def test_two_stored_runs_with_judges_are_compared(tmp_path, cell, words, judged, capsys):
+def test_two_stored_runs_with_judges_are_compared(
+    tmp_path, write_stored, cell, words, judged, capsys
+):
     folders = []
     for place, kappa in enumerate((0.2, 0.6)):
         made = judged(cell(words, count=8, with_geometry=False), seed=place, kappa=kappa)
         made["settings"]["training"]["shuffle_labels"] = bool(place)
-        folders.append(str(write(tmp_path / f"run{place}", made, words)))
+        folders.append(str(write_stored(tmp_path / f"run{place}", made, words)))
     assert main(folders) == 0
     target = tmp_path / "comparison.html"
     assert capsys.readouterr().out.strip() == str(target)

@@ -97,7 +97,7 @@ def test_too_few_pairs_are_told_with_how_many_would_do(made, num_cells, pairs):
     assert not passes
     assert f"correction over {num_cells} cells raises to 0.05" in text
     others = next(count for count in range(2, 999) if count * (count - 1) >= pairs)
-    assert f"at least {pairs:,} pairs (success.null_pairs), of {others} others" in text
+    assert f"at least {pairs:,} pairs (success.null_test.pairs), of {others} others" in text
     assert whole.endswith(text)
 
 

@@ -276,7 +276,7 @@ def test_the_sentence_tells_makers_start_and_other_architectures(made):
 
 def test_accuracy_of_judges_of_several_datasets_is_not_pooled(made):
     one, other = made(1), made(2)
-    other.settings["dataset"]["name"] = "elsewhere"
+    other.settings["dataset"] = {"elsewhere": {}}
     other.data["judge_reference_accuracy"][:] = [0.1, 0.1, 0.3, 0.3, 0.3]
     found = dict(mean_accuracies(read(one, other)))
     assert found["gcn on elsewhere"] == pytest.approx(0.1)

@@ -24,7 +24,7 @@ def make_record(reference):
         features = draw.normal(size=(count, 5, 11)).astype(np.float32)
         notes = {"packed_bits": 11} if packed else {}
         losses = np.array([1e-5, 2e-5, np.nan][:count], np.float32)
-        settings = {"dataset": {"name": "tiny"}, "metamers": {"layer": "conv1"}, "seed": seed}
+        settings = {"dataset": {"tiny": {}}, "metamers": {"layer": "conv1"}, "seed": seed}
         variables = {
             "seed_id": Variable(("metamer",), np.arange(count)),
             "status": Variable(

@@ -439,7 +439,8 @@ def test_a_record_in_a_folder_that_is_named_for_other_settings_is_damaged(writte
     [
         ("settings.dataset", 3),
         ("settings.metamers", "x"),
-        ("settings.dataset.options", [1]),
+        ("settings.dataset", {"a": {}, "b": {}}),
+        ("settings.metamers.vary", ["x"]),
         ("settings.metamers.nodes", 3),
         ("settings.metamers.tolerance", {}),
         ("scalars.test_accuracy", "x"),

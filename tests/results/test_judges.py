@@ -13,13 +13,13 @@ from jmetamer.results import (
     unlike_own_judges,
 )
 
-MODEL = {"architecture": "gat", "hidden": 64, "activation": "relu", "residual": False, "heads": 8}
-TRAINING = {"epochs": 200, "patience": "never", "perturbation": "none", "learning_rate": 0.01}
+MODEL = {"hidden": 64, "activation": "relu", "residual": False, "heads": 8}
+TRAINING = {"epochs": 200, "patience": None, "perturbation": None, "learning_rate": 0.01}
 
 
 def judge(architecture="gat", seed=1000, **changes):
     settings = {
-        "model": {key: changes.get(key, value) for key, value in MODEL.items()},
+        "model": {architecture: {key: changes.get(key, value) for key, value in MODEL.items()}},
         "training": {key: changes.get(key, value) for key, value in TRAINING.items()},
     }
     return StoredJudge(architecture, seed, json.dumps(settings))
@@ -27,7 +27,7 @@ def judge(architecture="gat", seed=1000, **changes):
 
 def maker(seed=0, **changes):
     return {
-        "model": MODEL | changes.pop("model", {}),
+        "model": {"gat": MODEL | changes.pop("model", {})},
         "training": TRAINING | {"seed": seed, **changes},
     }
 
@@ -43,7 +43,7 @@ def test_the_same_but_for_the_seed_is_alike():
         ({"residual": True}, "residual yes, not no"),
         ({"heads": 1}, "heads 1, not 8"),
         ({"epochs": 0}, "epochs 0, not 200"),
-        ({"patience": 100}, "patience 100, not never"),
+        ({"patience": 100}, "patience 100, not none"),
         ({"learning_rate": 0.02}, "learning rate 0.02, not 0.01"),
         ({"hidden": 8, "epochs": 9}, "hidden 8, not 64; epochs 9, not 200"),
     ],
@@ -60,12 +60,24 @@ def test_judges_that_do_not_matter_are_passed_over():
     assert "hidden 8, not 64" in unlike_own_judges(maker(seed=4), [judge(), *others])
 
 
-def test_what_is_null_or_unknown_on_one_side_does_not_apply():
-    # Another architecture's setting, the size of a perturbation that there is none of, and a
-    # setting that a record of an older version does not name.
-    given = maker(model={"aggregator": None}, perturbation_size=None, dropout=0.5)
-    assert unlike_own_judges(given, [judge()]) == ""
-    assert unlike_own_judges({"model": {"architecture": "gat"}}, [judge()]) == ""
+def test_what_one_side_does_not_have_does_not_apply():
+    # Settings that a record of an older version does not name, or that belong to an object of one
+    # side alone, as the size of a perturbation.
+    one = maker(dropout=0.5, perturbation={"random": {"size": 0.1}})
+    assert unlike_own_judges(one, [judge()]).endswith(": perturbation none, not random")
+    assert unlike_own_judges({"model": {"gat": {}}}, [judge()]) == ""
+
+
+def test_settings_of_the_former_form_are_read_as_objects():
+    former = {"model": {"hidden": 8, "activation": None}, "training": {"patience": "never"}}
+    names, seeds = ("judge", np.array(["gat"])), ("judge", np.array([1000]))
+    data = xr.Dataset({"judge_architecture": names, "judge_seed": seeds})
+    data["judge_settings"] = ("judge", np.array([json.dumps(former)]))
+    (one,) = stored_judges(data)
+    assert json.loads(one.settings) == {
+        "model": {"gat": {"hidden": 8}}, "training": {"patience": None}
+    }  # fmt: skip
+    assert unlike_own_judges(maker(), [one]).endswith(": hidden 8, not 64")
 
 
 def test_the_settings_that_differ_are_named_once_each():

@@ -1,8 +1,6 @@
 """Ways of finding metamers: one file or folder each, one line in the table."""
 
 import dataclasses
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from jmetamer._base.arguments import checked
@@ -21,21 +19,19 @@ from jmetamer.metamers.methods.relax_edges.swap_search import SwapSearch
 from jmetamer.metamers.methods.repel.repel import Repel
 from jmetamer.metamers.problem import Problem
 
-METHODS: Mapping[str, type[Any]] = MappingProxyType(
-    {
-        "optimize": Optimize,
-        "relax_edges": RelaxEdges,
-        "swap_search": SwapSearch,
-        "color_swaps": ColorSwaps,
-        "reflect": Reflect,
-        "replace": Replace,
-        "null_space": NullSpace,
-        "gauss_newton": GaussNewton,
-        "walk": Walk,
-        "max_distance": MaxDistance,
-        "repel": Repel,
-    }
-)
+METHODS: dict[str, type[Any]] = {
+    "optimize": Optimize,
+    "relax_edges": RelaxEdges,
+    "swap_search": SwapSearch,
+    "color_swaps": ColorSwaps,
+    "reflect": Reflect,
+    "replace": Replace,
+    "null_space": NullSpace,
+    "gauss_newton": GaussNewton,
+    "walk": Walk,
+    "max_distance": MaxDistance,
+    "repel": Repel,
+}
 
 
 def method_named(method: Any) -> Method:
@@ -88,7 +84,7 @@ def default_method(problem: Problem) -> Method:
       >>> default_method(jm.Problem(trained, data.graph, layer="conv1")).optimizer.name
       'lane_lbfgs'
     """
-    return method_named(problem.parts[-1].default_method).for_problem(problem)
+    return method_named(problem.default_method).for_problem(problem)
 
 
 __all__ = [

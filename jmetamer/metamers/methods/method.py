@@ -14,6 +14,7 @@ from jmetamer._base.keys import seed_key
 from jmetamer.metamers.check import Verdict
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Matching, Problem
+from jmetamer.metamers.question import Question
 
 
 class Progress(NamedTuple):
@@ -182,13 +183,22 @@ class Method(Protocol):
     coupled: ClassVar[bool] = False
     shares_lanes: ClassVar[bool] = False
 
+    def check(self, question: Question) -> None:
+        """Refuse what the method cannot do, as far as that is known before any data.
+
+        Raises:
+          InputError: it does not apply; the message says which methods do.
+        """
+        return
+
     def for_problem(self, problem: Problem) -> Self:
         """Return the method with what it leaves open chosen for a problem.
 
         Raises:
           InputError: it does not apply to the problem; the message says which do.
         """
-        ...
+        self.check(problem.question)
+        return self
 
     def longest(self, problem: Problem) -> int:
         """Return the steps of a seed that never ends early, which its loss curve spans."""

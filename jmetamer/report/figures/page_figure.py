@@ -7,9 +7,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jmetamer.report.cells import setting
 from jmetamer.report.effects_summary import EffectStudy
 from jmetamer.report.summary import CellSummary
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.statuses import without_unchanged
 
 SAME_GRAPH = "every graph is the reference itself, or the reference renamed"

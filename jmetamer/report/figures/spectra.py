@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.cells import setting
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import BLUE, ORANGE, WIDTH, blank, legend_below, log_axis
 from jmetamer.report.reading import values
@@ -97,8 +96,8 @@ def _draw(view: CellView) -> Drawing:
 
 
 def _missing(view: CellView) -> str:
-    off = setting(view.settings, "geometry.enabled") is False
-    why = "`geometry.enabled` is false in this cell" if off else (
+    off = view.settings.get("geometry", {}) is None
+    why = "`geometry` is null in this cell" if off else (
         "this cell holds no singular value above zero"
     )  # fmt: skip
     return f"No spectrum: {why}."

@@ -27,7 +27,7 @@ class Board:
     Attributes:
       dataset: name in words.
       recipe: how the metamers are made, in words.
-      dataset_settings, recipe_settings: what all rows share.
+      dataset_settings, recipe_settings: what all rows share; those of the recipe are dotted.
       rows: by layer, those that are read best above equally long random changes first, then those
         of which this is not known by R, then the identity.
       notes: what a reader should know.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from jmetamer.report.wording import duration, fixed, listing, percent, plural
 from jmetamer.results import SAME_LENGTH
+from jmetamer.results.setting_tree import setting
 
 Numbers = Mapping[str, Any]
 
@@ -207,9 +208,9 @@ def _judges(row: Numbers) -> Shown:
         names, below = listing(list(seeds)), f"seeds {listing(next(iter(seeds.values())))}"
     stored = [settings for settings in row["judge_settings"].values() if settings]
     words = []
-    for section, key in (("model", "hidden"), ("model", "layers"), ("training", "epochs")):
-        values = {(settings.get(section) or {}).get(key) for settings in stored}
-        words += [f"{key} {value}" for value in values if len(values) == 1]
+    for key in ("model.hidden", "model.layers", "training.epochs"):
+        values = {setting(settings, key) for settings in stored}
+        words += [f"{key.partition('.')[2]} {value}" for value in values if len(values) == 1]
     return Shown(names, (below, ", ".join(words)))
 
 

@@ -15,7 +15,7 @@ from jmetamer.report.leaderboard.row import Row
 from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Run, open_run
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @checked

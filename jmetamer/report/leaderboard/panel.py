@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer.report.cells import setting
 from jmetamer.report.leaderboard.node_means import node_means
+from jmetamer.report.methods import repulsion_of
 from jmetamer.report.reading import grouped
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import listing
 from jmetamer.results import StoredJudge
+from jmetamer.results.setting_tree import flatten, setting
 
 _ASKED = {"judge_hidden": "recognition.hidden", "judge_epochs": "recognition.epochs"}
 
@@ -132,8 +133,7 @@ def _made_by(cell: StoredCell) -> tuple[Any, ...]:
     seeds = ("dataset.seed", "training.seed", "metamers.seed")
     found = tuple(setting(cell.settings, key) for key in seeds)
     # Metamers that push each other apart depend on how many they are.
-    apart = setting(cell.settings, "metamers.repulsion")
-    return (*found, cell.num_metamers if apart else None)
+    return (*found, cell.num_metamers if repulsion_of(dict(flatten(cell.settings))) else None)
 
 
 def _worth(cell: StoredCell) -> tuple[float, ...]:

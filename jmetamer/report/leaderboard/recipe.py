@@ -4,33 +4,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from jmetamer.report.cells import differing_settings, flatten, name_cells, setting
+from jmetamer.report.cells import differing_settings, name_cells
+from jmetamer.report.makers import without_seeds
+from jmetamer.report.methods import METHOD, WEIGHT, has_start, method_phrase, repulsion_of
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import number
+from jmetamer.results.setting_tree import flatten, object_fields, setting
 
-# Settings that say which set metamers are drawn from, and when one counts.
-_RECIPE = (
-    "vary", "features", "edges", "domain", "bounds", "initialization", "ones", "method", "nodes",
-    "tolerance",
-)  # fmt: skip
-_NOT_OF_A_ROW = (*_RECIPE, "repulsion", "layer", "seed", "count")
-_METHODS = {
-    "optimize": "found by gradient search",
-    "reflect": "made by turning around what the first layer does not see",
-    "replace": "made by replacing what the first layer does not see",
-    "null_space": "made by adding differences between nodes that cancel among neighbors",
-    "gauss_newton": "found by Gauss-Newton steps",
-    "walk": "found by a walk from the reference",
-    "max_distance": "found as unlike the reference as possible",
-    "swap_search": "found by swaps of edges",
-    "color_swaps": "made by swaps of edges that keep all colors",
-}
+# What varies, and when a metamer counts; the method alone stands for all of its settings.
+_RECIPE = ("metamers.vary", "metamers.nodes", "metamers.tolerance", "success")
+_OF_A_ROW = ("model", "training", "metamers")
 _STARTS = {
     "global": "started from noise with the mean and spread of all features",
     "per_feature": "started from noise with the mean and spread of each feature",
     "permuted": "started from the reference's rows in random order",
 }
-_WITHOUT_START = ("reflect", "walk")  # these go from the reference
 
 
 def dataset_of(cell: StoredCell) -> dict[str, Any]:
@@ -38,75 +26,72 @@ def dataset_of(cell: StoredCell) -> dict[str, Any]:
 
     A seed that only draws a split is no part of it; that of a generated graph is in `reference`.
     """
-    name = str(setting(cell.settings, "dataset.name") or "")
+    name = str(setting(cell.settings, "dataset") or "")
+    options = object_fields(cell.settings, "dataset")
     return {
         # A file is known by its content; its folder is a matter of one machine.
         "name": PurePath(name).stem if PurePath(name).name != name else name,
-        "options": dict(setting(cell.settings, "dataset.options") or {}),
-        "split": setting(cell.settings, "dataset.split"),
+        "options": {key: value for key, value in options.items() if key not in ("seed", "split")},
+        "split": options.get("split"),
         "reference": cell.stored("reference_digest"),
     }
 
 
 def recipe_of(cell: StoredCell) -> dict[str, Any]:
-    """Return the settings that make up a recipe: what varies, method, start, when one counts."""
-    metamers = cell.settings.get("metamers") or {}
-    recipe = {key: metamers.get(key) for key in _RECIPE}
-    # Runs of older versions do not name it.
-    recipe["repulsion"] = metamers.get("repulsion") or 0.0
-    return {"metamers": recipe, "success": cell.criteria}
+    """Return the dotted settings that say what varies, how, and when a metamer counts."""
+    flat = dict(flatten({**cell.settings, "success": cell.criteria}))
+    recipe = {key: v for key, v in flat.items() if key.startswith(_RECIPE) or key == METHOD}
+    return recipe | ({WEIGHT: flat[WEIGHT]} if repulsion_of(flat) else {})
 
 
 def row_settings(cell: StoredCell) -> dict[str, Any]:
-    """Return what one row of a board has in common: model, training without its seed, search."""
-    training = dict(cell.settings.get("training") or {})
-    training.pop("seed", None)
-    metamers = cell.settings.get("metamers") or {}
+    """Return the dotted settings that one row of a board shares: model, training, search."""
     return {
-        "model": cell.settings.get("model"),
-        "training": training,
-        "layer": metamers.get("layer"),
-        "search": {key: value for key, value in metamers.items() if key not in _NOT_OF_A_ROW},
+        key: value
+        for key, value in without_seeds(cell.settings).items()
+        if key.startswith(_OF_A_ROW) and not key.startswith((*_RECIPE, "metamers.count"))
     }
 
 
-def recipe_words(settings: Mapping[str, Any]) -> str:
+def recipe_words(recipe: Mapping[str, Any]) -> str:
     """Say in words how metamers are made and when one counts.
 
     Args:
-      settings: of one cell, or from `recipe_of`.
+      recipe: from `recipe_of`.
 
     Example:
-      >>> metamers = {"vary": "continuous_features", "domain": "free", "method": "reflect"}
-      >>> recipe_words({"metamers": metamers | {"tolerance": 0.25, "nodes": [1, 2]}})
+      >>> vary = {"metamers.vary": "continuous_features", "metamers.vary.domain": "free"}
+      >>> recipe_words(vary | {"metamers.method": "reflect", "metamers.tolerance": 0.25})
       'continuous features, free; made by turning around what the first layer does not see;
-      matched at 2 nodes within a relative squared error of 0.25'
+      matched at all nodes within a relative squared error of 0.25'
     """
-    metamers = settings.get("metamers") or {}
-    method = str(metamers.get("method") or "")
-    start = "" if method in _WITHOUT_START else str(metamers.get("initialization") or "")
-    nodes, tolerance = metamers.get("nodes"), metamers.get("tolerance")
-    repulsion = metamers.get("repulsion") or 0
+    method, weight = str(recipe.get(METHOD) or ""), repulsion_of(recipe)
+    starts = [str(v) for key, v in recipe.items() if v and key.endswith(".initialization")]
+    nodes, tolerance = recipe.get("metamers.nodes"), recipe.get("metamers.tolerance")
     where = "all nodes" if nodes is None else f"{len(nodes)} nodes"
     parts = [
-        name_cells({"": settings})[""].vary,
-        _METHODS.get(method, method.replace("_", " ")),
-        _STARTS.get(start, start.replace("_", " ")),
-        f"pushing each other apart with weight {number(repulsion)}, so that none is independent"
-        if repulsion
+        name_cells({"": recipe})[""].vary,
+        method_phrase(method),
+        *(_STARTS.get(start, start.replace("_", " ")) for start in starts if has_start(method)),
+        f"pushing each other apart with weight {number(weight)}, so that none is independent"
+        if weight
         else "",
         f"matched at {where} within a relative squared error of {number(tolerance)}"
         if tolerance is not None
         else "",
-        _criteria(settings.get("success") or {}),
+        _criteria(recipe),
     ]
     return "; ".join(part for part in parts if part)
 
 
-def _criteria(success: Mapping[str, Any]) -> str:
+def _criteria(recipe: Mapping[str, Any]) -> str:
     """Say when a metamer counts; null settings ask for nothing."""
-    given = [f"{key.replace('_', ' ')} {v}" for key, v in success.items() if v is not None]
-    return f"counted by {', '.join(given)}" if given else ""
+    criteria = [
+        f"{key.partition('.')[2].replace('.', ' ').replace('_', ' ')} {value}"
+        for key, value in recipe.items()
+        if key.startswith("success.") and value is not None
+    ]
+    return f"counted by {', '.join(criteria)}" if criteria else ""
 
 
 def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -114,18 +99,21 @@ def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> 
 
     Args:
       labels: one for each.
-      settings: nested settings of each.
+      settings: of each, nested or dotted.
 
     Example:
       >>> told_apart(["gcn", "gcn", "gat"], [{"hidden": 8}, {"hidden": 16}, {"hidden": 9}])
       ['gcn, hidden 8', 'gcn, hidden 16', 'gat']
     """
+    flat = [dict(flatten(one)) for one in settings]
     longer = []
-    for label, own in zip(labels, settings, strict=True):
-        alike = [s for name, s in zip(labels, settings, strict=True) if name == label]
+    for label, own in zip(labels, flat, strict=True):
+        alike = [one for name, one in zip(labels, flat, strict=True) if name == label]
         keys = differing_settings(alike) if len(alike) > 1 else []
-        flat = dict(flatten(own))
-        said = [key for key in keys if flat[key] not in ("none", False)]
-        words = [f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {flat[key]}" for key in said]
+        words = [
+            f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {own[key]}"
+            for key in keys
+            if own.get(key) not in (None, "none", False)
+        ]
         longer.append(", ".join([label, *words]))
     return longer

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jmetamer.report.cells import flatten
 from jmetamer.report.judge_table import BySeed
 from jmetamer.report.leaderboard.estimate import (
     Difference,
@@ -21,6 +20,7 @@ from jmetamer.report.stored_cell import Judge, StoredCell
 from jmetamer.report.transfer_summary import Reading, reading_of
 from jmetamer.results import NULL_SPACE, SAME_LENGTH, unlike_own_judges
 from jmetamer.results.seed_interval import KAPPA
+from jmetamer.results.setting_tree import flatten
 
 _NO_JUDGES = "no judge read these metamers"
 _NONE_PASSED = "no metamer succeeded"

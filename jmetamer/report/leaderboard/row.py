@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jmetamer.report.cells import setting
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.report.leaderboard.harmed import Harmed, harmed, unharmed
 from jmetamer.report.leaderboard.node_means import node_means
@@ -16,6 +15,7 @@ from jmetamer.report.leaderboard.recognized import Recognized, recognized, unrec
 from jmetamer.report.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
 from jmetamer.report.reading import finite, grouped, mean
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.results.setting_tree import setting
 
 Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
@@ -47,7 +47,7 @@ class Row:
       model: name in words.
       control: what kind of control the row is, or None.
       layer: matched layer.
-      settings: of model, training, layer and search; empty for the identity.
+      settings: dotted settings of model, training and search; empty for the identity.
       seeds: training seeds of the models that made the metamers.
       rates: share of metamers that succeeded.
       recognized: R and its parts.
@@ -95,7 +95,6 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
     """
     cells, twice = each_once(cells)
     first, found, rates = cells[0], recognized(cells), success_rates(cells)
-    settings = row_settings(first)
     means = [node_means(cell) for cell in cells]
     maps = {name: _by_seed(cells, [one[name] for one in means]) for name in means[0]}
     unverified = dict.fromkeys(
@@ -104,12 +103,11 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
     most = np.nanmax([*maps["num_units"], np.inf if np.isnan(maps["num_units"]).all() else 0])
     return Row(
         model=" ".join(
-            str(setting(first.settings, f"model.{key}") or "")
-            for key in ("architecture", "activation")
+            str(setting(first.settings, key) or "") for key in ("model", "model.activation")
         ).strip(),
         control=control_of(first.settings),
-        layer=str(settings["layer"] or ""),
-        settings=settings,
+        layer=str(setting(first.settings, "metamers.layer") or ""),
+        settings=row_settings(first),
         seeds=tuple(sorted({cell.seed for cell in cells})),
         rates=rates,
         recognized=found,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jmetamer.report.cells import setting
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.report.reading import grouped, mean
 from jmetamer.report.share import Share, over_networks
@@ -14,6 +13,7 @@ from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.success_summary import ALPHA
 from jmetamer.report.wording import plural
 from jmetamer.results.absence import planted_words
+from jmetamer.results.setting_tree import setting
 
 NO_SUCCESS = "which metamers succeeded is not stored"
 _NO_TEST = "no null-distribution test was made, so there is no p-value to correct"
@@ -108,7 +108,7 @@ def corrected_success(cell: StoredCell) -> np.ndarray | None:
         return cell.success
     if cell.success is None or cell.p_adjusted is None:
         return None
-    alpha = setting(cell.settings, "success.alpha")
+    alpha = setting(cell.settings, "success.null_test.alpha")
     with np.errstate(invalid="ignore"):
         return cell.success & (cell.p_adjusted <= (ALPHA if alpha is None else alpha))
 

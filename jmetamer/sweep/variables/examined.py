@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from jmetamer.config.building import train_words
+from jmetamer.config.families import place_of
 from jmetamer.evaluation.control_graphs import CONTROLS
 from jmetamer.evaluation.examination import Examination
 from jmetamer.measures import HARM_OUTCOMES, NullTest, Success
-from jmetamer.models import TrainedModel
+from jmetamer.models import Network, TrainedModel, TrainSettings
 from jmetamer.models.architectures import architecture_name
 from jmetamer.results import Variable
 from jmetamer.sweep.block import Block
@@ -155,9 +155,8 @@ def recognition_variables(block: Block, asked: Examination) -> _Stored:
 
 def _settings_of(judge: TrainedModel) -> str:
     """Return how a judge is built and trained as JSON, in the words of a cell's settings."""
-    model = {"architecture": architecture_name(judge.model), **judge.model.options()}
-    model.pop("num_outputs", None)  # follows from the data
-    settings = {"model": model, "training": train_words(judge.settings)}
+    model, training = place_of(Network), place_of(TrainSettings)
+    settings = {"model": model.plain(judge.model), "training": training.plain(judge.settings)}
     return json.dumps(settings, sort_keys=True)
 
 

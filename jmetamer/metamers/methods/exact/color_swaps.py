@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jraph
@@ -29,6 +29,7 @@ from jmetamer.metamers.methods.method import (
 )
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
 from jmetamer.models.protocol import Model
 
@@ -119,15 +120,14 @@ class ColorSwaps(Method):
     name: ClassVar[str] = "color_swaps"
     exact: ClassVar[bool] = True
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the settings themselves; refuse what swaps would ignore."""
-        if problem.edge_kind != "simple_edges" or problem.features is not None:
+    def check(self, question: Question) -> None:
+        """Refuse other parts, and what swaps would ignore."""
+        if question.edge_kind != "simple_edges" or question.features is not None:
             raise InputError(
-                f"method 'color_swaps' exchanges edges alone, but `vary` is {problem.vary!r}; use "
+                f"method 'color_swaps' exchanges edges alone, but `vary` is {question.vary!r}; use "
                 "`BinaryEdges()`, or leave `method` out"
             )
-        _refuse_all_but_directions(problem.vary)
-        return self
+        _refuse_all_but_directions(question.vary)
 
     def longest(self, problem: Problem) -> int:
         """Return 1: a curve has two points, the reference and the end of the walk."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import jraph
@@ -12,7 +12,8 @@ from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
-from jmetamer.metamers.methods.exact.point import Point
+from jmetamer.metamers.losses import without_residual
+from jmetamer.metamers.methods.exact.point import Point, require_free
 from jmetamer.metamers.methods.method import (
     Execution,
     Footprint,
@@ -23,6 +24,7 @@ from jmetamer.metamers.methods.method import (
     one_sample,
 )
 from jmetamer.metamers.problem import Matching, Problem
+from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
 
 
@@ -49,10 +51,12 @@ class Construction(Method):
     Attributes:
       steps: largest number of outer steps; of closed forms 1.
       begins_at: at what else than the noise of its seed it begins.
+      solves: whether it drives the loss's residual to zero.
     """
 
     steps: Any = 1
     begins_at: ClassVar[str] = ""
+    solves: ClassVar[bool] = False
 
     def prepare(self, point: Point) -> Any:
         """Return what all seeds share.
@@ -72,9 +76,11 @@ class Construction(Method):
         """
         raise NotImplementedError
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the method itself: it leaves nothing open, and `prepare` refuses."""
-        return self
+    def check(self, question: Question) -> None:
+        """Refuse what is not free; what needs the network's parameters `prepare` refuses."""
+        require_free(question)
+        if self.solves and not question.loss.has_residual:
+            raise InputError(without_residual(question.loss))
 
     def point(self, problem: Problem) -> Point:
         """Return the problem in float64, with coordinates in which a search moves."""

@@ -1,14 +1,15 @@
 """`GaussNewton`: the nearest metamer to a start, to first order, a few times over."""
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Count, NonNegative, Positive, checked
+from jmetamer._base.arguments import Count, NonNegative, OneOf, Positive, checked
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.point import Point
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
 from jmetamer.metamers.status import Status
 
 # Rejections in a row after which the damping exceeds every singular value by far.
@@ -119,8 +120,9 @@ class GaussNewton(Construction):
     aim: Positive = 1e-14
     damping: NonNegative = 1e-3
     strict: bool = False
-    coordinates: str = "auto"
+    coordinates: Annotated[str, OneOf(COORDINATES)] = "auto"
     name: ClassVar[str] = "gauss_newton"
+    solves: ClassVar[bool] = True
 
     def prepare(self, point: Point) -> Any:
         """Return the residual as a function of the coordinates."""

@@ -1,17 +1,18 @@
 """`MaxDistance`: of all metamers with the reference's norm, the least similar one."""
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import Count, NonNegative, Positive, checked
+from jmetamer._base.arguments import Count, NonNegative, OneOf, Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.dense_steps import Steps
 from jmetamer.metamers.methods.exact.equations import MatchingEquations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import Retraction, retract
 from jmetamer.metamers.methods.exact.point import Point
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
 from jmetamer.metamers.status import Status
 
 _MOST_HALVINGS = 12
@@ -129,8 +130,9 @@ class MaxDistance(Construction):
     flatness: Positive = 1e-5
     aim: Positive = 1e-14
     corrections: Count = 12
-    coordinates: str = "auto"
+    coordinates: Annotated[str, OneOf(COORDINATES)] = "auto"
     name: ClassVar[str] = "max_distance"
+    solves: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the reflection of the reference"
 
     def prepare(self, point: Point) -> Any:

@@ -13,6 +13,16 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import WithParts
+
+
+def require_free(question: WithParts) -> None:
+    """Refuse parts that are not features alone, all of whose real values are legal."""
+    if not question.is_free:
+        raise InputError(
+            "exact metamers leave the range of the data, so they need free continuous features; "
+            f"`vary` is {question.vary!r}. Use `ContinuousFeatures()`, or leave `method` out"
+        )
 
 
 class Point(Float64View):
@@ -41,12 +51,7 @@ class Point(Float64View):
     """
 
     def __init__(self, problem: Problem, coordinates: str = "auto") -> None:
-        if not problem.is_free:
-            raise InputError(
-                "exact metamers leave the range of the data, so they need free continuous "
-                f"features; `vary` is {problem.vary!r}. Use `ContinuousFeatures()`, or leave "
-                "`method` out"
-            )
+        require_free(problem)
         super().__init__(problem)
         self.basis = None if self.seen is None else self.seen.basis
         if coordinates in ("row_space", "entry") and self.basis is None:

@@ -1,15 +1,16 @@
 """`Walk`: a long way through the metamers, along directions that change nothing to first order."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from jmetamer._base.arguments import Count, Positive, checked
+from jmetamer._base.arguments import Count, OneOf, Positive, checked
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import retract
 from jmetamer.metamers.methods.exact.point import Point
+from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
 from jmetamer.metamers.status import Status
 
 # Halvings of one stride after which the walk has come to an end.
@@ -53,8 +54,9 @@ class Walk(Construction):
     stride: Positive = 0.3
     aim: Positive = 1e-14
     corrections: Count = 12
-    coordinates: str = "auto"
+    coordinates: Annotated[str, OneOf(COORDINATES)] = "auto"
     name: ClassVar[str] = "walk"
+    solves: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the reference"
 
     def prepare(self, point: Point) -> Any:

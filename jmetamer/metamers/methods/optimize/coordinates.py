@@ -120,10 +120,7 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Vary, Arra
     if first is None:
         if name in ("auto", "features"):
             return vary, arrays
-        raise InputError(
-            f"coordinates {name!r} need free continuous features and a network that begins with a "
-            f"linear map; got {problem.vary!r}. Use 'features' or 'auto'"
-        )
+        raise not_linear(name, problem.vary)
     weights = first.weights
     u, s, vt = row_space(weights)
     rank = s.size
@@ -139,6 +136,14 @@ def choose_coordinates(problem: Problem, name: str = "auto") -> tuple[Vary, Arra
         basis = _basis(weights, u.T / effort[:, None], (s / effort)[:, None] * vt)
     name = "row_space" if name == "row_space" else "entry"
     return EntryCoordinates(vary, name), arrays._replace(graph=arrays.graph._replace(globals=basis))
+
+
+def not_linear(name: str, vary: object) -> InputError:
+    """Return the error for coordinates that do not exist where these parts vary."""
+    return InputError(
+        f"coordinates {name!r} need free continuous features and a network that begins with a "
+        f"linear map; got {vary!r}. Use 'features' or 'auto'"
+    )
 
 
 def _basis(weights: jax.Array, lift: np.ndarray, turn: np.ndarray | None) -> EntryBasis:

@@ -10,13 +10,15 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.check import rebuild
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task
-from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
+from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates, not_linear
 from jmetamer.metamers.methods.optimize.devices import local_devices
 from jmetamer.metamers.methods.optimize.memory import fit, memory_of
-from jmetamer.metamers.methods.optimize.optimizers import Optimizer, as_optimizer
+from jmetamer.metamers.methods.optimize.optimizers import Optimizer
 from jmetamer.metamers.methods.optimize.settings import LoopSettings
 from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import Question
+from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
 
 
 @checked
@@ -46,15 +48,22 @@ class Optimize(LoopSettings, Method):
     name: ClassVar[str] = "optimize"
     shares_lanes: ClassVar[bool] = True
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the settings with what they leave open chosen for a problem."""
-        if not all(part.relaxed for part in problem.parts):
+    def check(self, question: Question) -> None:
+        """Refuse edges that come and go, and a network without a gradient by weights of edges."""
+        if not all(part.relaxed for part in question.parts):
             raise InputError(
                 f"`method` is {self!r}, a search by gradients of features and weights, but `vary` "
-                f"is {problem.vary!r}, whose edges come and go; use `jm.RelaxEdges()`, or leave "
+                f"is {question.vary!r}, whose edges come and go; use `jm.RelaxEdges()`, or leave "
                 "`method` out"
             )
-        as_optimizer(self.optimizer or Optimizer("lane_lbfgs"))
+        if question.edge_kind == "edge_weights":
+            require_edge_gradient(question.model, question.edges)
+        if self.coordinates not in ("auto", "features") and not question.is_free:
+            raise not_linear(self.coordinates, question.vary)
+
+    def for_problem(self, problem: Problem) -> Self:
+        """Return the settings with what they leave open chosen for a problem."""
+        self.check(problem.question)
         return self.filled(**loop_defaults(problem.smooth))
 
     def longest(self, problem: Problem) -> int:

@@ -1,12 +1,12 @@
 """`LoopSettings`: what a search by gradients may be told, whatever it moves."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from jmetamer._base.arguments import Count, Rate, checked
-from jmetamer._base.errors import unknown_name
+from jmetamer._base.arguments import Count, OneOf, Rate, checked
 from jmetamer._base.precision import PRECISIONS
 from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
+from jmetamer.metamers.methods.optimize.optimizers import Optimizer, as_optimizer
 
 
 @checked
@@ -25,18 +25,16 @@ class LoopSettings:
         losses are always computed at the highest.
     """
 
-    optimizer: Any = None
+    optimizer: Annotated[Any | None, Optimizer] = None
     steps: Count | None = None
     patience: Count | None = None
     improvement: Rate = 1e-2
-    coordinates: str = "auto"
-    precision: str = "default"
+    coordinates: Annotated[str, OneOf(COORDINATES)] = "auto"
+    precision: Annotated[str, OneOf(PRECISIONS)] = "default"
 
     def __post_init__(self) -> None:
-        if self.coordinates not in COORDINATES:
-            raise unknown_name("coordinates", self.coordinates, COORDINATES)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
+        if self.optimizer is not None:
+            as_optimizer(self.optimizer)
 
     @property
     def num_steps(self) -> int:

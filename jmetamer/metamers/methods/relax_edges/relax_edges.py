@@ -16,12 +16,13 @@ from jmetamer.metamers.methods.method import Execution, Footprint, Method, Sampl
 from jmetamer.metamers.methods.optimize.optimize import loop_defaults
 from jmetamer.metamers.methods.optimize.optimizers import Optimizer
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
-from jmetamer.metamers.methods.relax_edges.plan import plan_of
+from jmetamer.metamers.methods.relax_edges.plan import plan_of, weight_optimizer
 from jmetamer.metamers.methods.relax_edges.programs import draw_edges
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import bytes_of_seed
 from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import Question
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
 
 # Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
@@ -75,28 +76,34 @@ class RelaxEdges(RelaxSettings, Method):
 
     name: ClassVar[str] = "relax_edges"
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the settings with what they leave open chosen for a problem."""
-        vary = problem.vary
-        if problem.edge_kind != "simple_edges":
+    def check(self, question: Question) -> None:
+        """Refuse parts, a network, a loss or an optimizer by which no edges can be relaxed."""
+        vary = question.vary
+        if question.edge_kind != "simple_edges":
             raise InputError(
                 f"`method` is {self!r}, but no edges come and go: `vary` is {vary!r}; use "
                 "`jm.Optimize()`, or leave `method` out"
             )
-        searched = problem.simple_edges.searched
+        searched = question.simple_edges.searched
         if searched:
-            require_edge_gradient(problem.trained.model, vary)
-        if searched and self.flips > 0 and not problem.matching.loss.has_residual:
+            require_edge_gradient(question.model, vary)
+        if searched and self.flips > 0 and not question.loss.has_residual:
             raise InputError(
-                f"`loss` is {problem.loss!r}, which has no residual, but flips of hard edges are "
+                f"`loss` is {question.loss!r}, which has no residual, but flips of hard edges are "
                 "chosen by what they change of it; take `Complementarity()`, `RelativeSquared()` "
                 "or `RelaxEdges(flips=0)`"
             )
-        if problem.features is None and self.coordinates not in ("auto", "features"):
+        if question.features is None and self.coordinates not in ("auto", "features"):
             raise InputError(
                 f"`coordinates` is {self.coordinates!r}, which are coordinates of features, but "
                 "only edges vary; leave it out"
             )
+        if question.features is None and self.optimizer is not None:
+            weight_optimizer(self.optimizer)
+
+    def for_problem(self, problem: Problem) -> Self:
+        """Return the settings with what they leave open chosen for a problem."""
+        self.check(problem.question)
         return self.filled_for(problem)
 
     def filled_for(self, problem: Problem) -> Self:

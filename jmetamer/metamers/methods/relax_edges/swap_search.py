@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from jmetamer.metamers.methods.relax_edges.searched import Searched
 from jmetamer.metamers.methods.relax_edges.swaps import Swap, propose_swap, swapped
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import Question
 
 
 @checked
@@ -49,21 +50,20 @@ class SwapSearch(Method):
     proposals: Count = 32
     name: ClassVar[str] = "swap_search"
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the settings themselves; refuse what only a relaxation keeps."""
-        if problem.edge_kind != "simple_edges" or problem.features is not None:
+    def check(self, question: Question) -> None:
+        """Refuse other parts, and what only a relaxation keeps."""
+        if question.edge_kind != "simple_edges" or question.features is not None:
             raise InputError(
                 "method 'swap_search' searches over edges alone, but `vary` is "
-                f"{problem.vary!r}; use `BinaryEdges()`, or leave `method` out"
+                f"{question.vary!r}; use `BinaryEdges()`, or leave `method` out"
             )
-        vary = problem.simple_edges
+        vary = question.simple_edges
         if vary.start not in ("noise", "rewired") or vary.budget is not None:
             raise InputError(
                 "method 'swap_search' takes `start` 'noise' or 'rewired' and no `budget`, which "
                 f"only the relaxation keeps, but `start` is {vary.start!r} and `budget` "
                 f"{vary.budget}; change them, or leave `method` out"
             )
-        return self
 
     def longest(self, problem: Problem) -> int:
         """Return the number of swaps tried."""

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ from jmetamer.metamers.methods.repel.repelled_program import (
     program_of_group,
 )
 from jmetamer.metamers.problem import Problem
+from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
 
 log = logging.getLogger(__name__)
@@ -77,35 +78,40 @@ class Repel(Method):
     """
 
     weight: Positive
-    method: Optimize = Optimize()
+    method: Annotated[Optimize, Method] = Optimize()
     name: ClassVar[str] = "repel"
     coupled: ClassVar[bool] = True
 
-    def for_problem(self, problem: Problem) -> Self:
-        """Return the settings with what they leave open chosen for a problem."""
-        inner = self.method
-        if problem.edges is not None:
+    def check(self, question: Question) -> None:
+        """Refuse other parts than features, and what repulsion cannot enter."""
+        if question.edge_kind is not None:
             raise InputError(
                 f"`method` is {self!r}, a distance between features, but `vary` is "
-                f"{problem.vary!r}; allowed are features alone, as `ContinuousFeatures()` or "
+                f"{question.vary!r}; allowed are features alone, as `ContinuousFeatures()` or "
                 "`BinaryFeatures()`; use one of them, or leave `Repel` out"
             )
-        adam = Optimizer("adam", 0.05 if problem.smooth else 0.2, "cosine")
-        inner = dataclasses.replace(inner, optimizer=inner.optimizer or adam).for_problem(problem)
-        known = isinstance(inner.optimizer, Optimizer)
-        if not known or inner.optimizer.name in WITHOUT_RATE:
+        optimizer = self.method.optimizer
+        by_gradient = isinstance(optimizer, Optimizer) and optimizer.name not in WITHOUT_RATE
+        if optimizer is not None and not by_gradient:
             raise InputError(
                 f"`method` is {self!r}, whose repulsion enters the search by its gradient alone, "
                 "but its `optimizer` may read the loss too; allowed is an `Optimizer` with a "
                 "learning rate; leave `optimizer` out, or leave `Repel` out"
             )
-        if inner.coordinates not in ("auto", "features"):
+        if self.method.coordinates not in ("auto", "features"):
             raise InputError(
                 f"`method` is {self!r}, a distance between features, but `coordinates` is "
-                f"{inner.coordinates!r}; use 'features' or 'auto', or leave `Repel` out"
+                f"{self.method.coordinates!r}; use 'features' or 'auto', or leave `Repel` out"
             )
-        features = dataclasses.replace(inner, coordinates="features")
-        return dataclasses.replace(self, method=features)
+
+    def for_problem(self, problem: Problem) -> Self:
+        """Return the settings with what they leave open chosen for a problem."""
+        self.check(problem.question)
+        adam = Optimizer("adam", 0.05 if problem.smooth else 0.2, "cosine")
+        inner = dataclasses.replace(
+            self.method, optimizer=self.method.optimizer or adam, coordinates="features"
+        )
+        return dataclasses.replace(self, method=inner.for_problem(problem))
 
     def longest(self, problem: Problem) -> int:
         """Return the number of steps."""
