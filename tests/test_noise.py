@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import part_key
 from jmetamer._base.noise import standard_normal
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 3), (2708, 5), (0, 4), ()])
 @pytest.mark.parametrize("seed", [0, 5, 2**31 - 1])
 def test_the_numbers_are_those_of_jax(shape, seed):
-    key = seed_key(seed, 3)
+    key = part_key(seed, 3, "features")
     theirs = jax.random.normal(key, shape)
     np.testing.assert_allclose(standard_normal(key, shape), theirs, rtol=1e-5)
     compiled = jax.jit(standard_normal, static_argnums=1)(key, shape)

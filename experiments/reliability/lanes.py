@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jmetamer as jm
+from jmetamer._base.keys import part_key
 
 BAD = {
     "NaN": jnp.nan,
@@ -82,7 +83,7 @@ def made(data: Any, trained: Any, start: Start, count: int, lanes: int, optimize
 
 def difference(good: Any, found: Any, shape: tuple[int, ...], bad: str) -> str:
     """Return what is wrong; "" where good seeds are equal and bad ones are marked."""
-    keys = [jax.random.fold_in(jax.random.key(0), i) for i in range(len(good.status))]
+    keys = [part_key(0, i, "features") for i in range(len(good.status))]
     broken = np.array([bool(is_bad(key, shape)) for key in keys])
     if not broken.any() or broken.all():
         return "no lane is bad, or all are"

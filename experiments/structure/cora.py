@@ -18,7 +18,6 @@ import numpy as np
 from straight_through import Found, straight_through
 
 import jmetamer as jm
-from jmetamer._base.keys import seed_key
 from jmetamer.measures.edge_set import edge_set
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.check import Judge
@@ -198,8 +197,8 @@ def _flipped(problem: jm.Problem, method: jm.RelaxEdges, found: Found, seed: int
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], start)
     num_edges = data.pairs.senders.shape[0]
     length = length_of_list(int(found.hard.sum()), num_edges, found.hard.size)
-    keys = seed_key(0, jnp.int32(seed))[None]
-    ended = jax.device_get(programs.flip_pairs(plan, length, keys, start, data, numbers))
+    seed_ids = jnp.array([seed], jnp.int32)
+    ended = jax.device_get(programs.flip_pairs(plan, length, seed_ids, start, data, numbers))
     pairs = type(ended.pairs)(*(side[0] for side in ended.pairs))
     return Found(pairs, ended.hard[0], ended.loss[0], found.step)
 

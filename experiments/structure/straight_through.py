@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 import jmetamer as jm
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods import Task
@@ -93,7 +93,7 @@ def _descended(
     data: Data,
     numbers: Numbers,
 ) -> Found:
-    key = jax.random.fold_in(seed_key(numbers.base_seed, seed_id), 2**29)
+    key = stream_key(numbers.base_seed, seed_id, Stream.EXCHANGES)
     num_edges = data.pairs.senders.shape[0]
     from_start = is_from_start(data, plan)
     adam = optax.adam(rate)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, host_generator, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.evaluation.nearest import nearest_rows
 from jmetamer.graphs.flips import flipped, flips_between, random_flips_like
@@ -35,8 +35,6 @@ CONTROLS: Mapping[str, str] = {
     "null_space": "the noise of the start wherever the network's first matrix cannot see it",
     "random_edges": "the reference's edges between pairs of nodes drawn at random",
 }
-# Apart from the keys of starts, which are folded from the seeds alone.
-_DRAWS = 0x0C7A
 _MOST_COMPARED = 20_000  # nodes whose nearest neighbors are looked for: work for each pair
 
 
@@ -112,9 +110,8 @@ class ControlGraphs:
         made = dict(self.always)
         if "start" in self.names and self._start is not None:
             made["start"] = self._start(seed_id)
-        key = jax.random.fold_in(seed_key(self.seed, seed_id), _DRAWS)
         for name in {"displacement", "flips", "edge_flips"} & {*self.names}:
-            made[name] = self._moved(name, key, seed_id, metamer)
+            made[name] = self._moved(name, seed_id, metamer)
         if self._replace is not None:
             drawn = noise(self.problem.matching, self.seed, seed_id, self.reference)
             made["null_space"] = self.reference._replace(nodes=self._replace(drawn.nodes))
@@ -122,18 +119,18 @@ class ControlGraphs:
             made["random_edges"] = self._random_edges(seed_id)
         return {name: made[name] for name in self.names}
 
-    def _moved(
-        self, name: str, key: jax.Array, seed_id: int, metamer: jraph.GraphsTuple
-    ) -> jraph.GraphsTuple:
+    def _moved(self, name: str, seed_id: int, metamer: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with all that varies moved as far as in the metamer."""
         graph = self.reference
         if self._edges == "edge_weights":
+            key = stream_key(self.seed, seed_id, Stream.CONTROL_WEIGHTS)
             graph = _displaced_weights(self.problem, key, metamer)
         if self._edges == "simple_edges":
             graph = jax.device_put(self._edges_flipped(seed_id, metamer))
         if self.problem.features is None:
             return graph
         moved = random_flips if name == "flips" else random_displacement
+        key = stream_key(self.seed, seed_id, Stream.CONTROL_FEATURES)
         return graph._replace(nodes=moved(key, self.reference.nodes, metamer.nodes))
 
     def _edges_flipped(self, seed_id: int, metamer: jraph.GraphsTuple) -> jraph.GraphsTuple:
@@ -142,7 +139,7 @@ class ControlGraphs:
         movable = movable_edges(reference, problem.simple_edges.nodes, directed=directed)
         nodes = np.arange(len(reference.nodes)) if movable.nodes is None else movable.nodes
         changed = flips_between(reference, jax.device_get(metamer), directed=directed)
-        rng = np.random.default_rng([_DRAWS + 1, self.seed, seed_id])
+        rng = host_generator(stream_key(self.seed, seed_id, Stream.CONTROL_FLIPS))
         drawn = random_flips_like(rng, changed, movable.pairs, nodes, directed=directed)
         return flipped(reference, drawn, directed=directed)
 
@@ -154,7 +151,7 @@ class ControlGraphs:
         return self.reference._replace(nodes=self.reference.nodes[nearest_rows(seen)])
 
     def _random_edges(self, seed_id: int) -> jraph.GraphsTuple:
-        rng = np.random.default_rng([_DRAWS, self.seed, seed_id])
+        rng = host_generator(stream_key(self.seed, seed_id, Stream.CONTROL_EDGES))
         drawn = random_edges(rng, edge_set(self.problem.graph))
         senders, receivers = np.divmod(drawn.numbers, drawn.num_nodes)
         graph = make_graph(self.problem.graph.nodes, senders, receivers)

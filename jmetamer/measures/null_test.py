@@ -9,6 +9,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, Key, Numbers, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
+from jmetamer._base.keys import Stream
 from jmetamer._base.precision import narrowed
 from jmetamer.measures.match_statistics import STATISTICS, MatchForms, match_forms, match_statistics
 from jmetamer.results.p_values import add_one_p_value
@@ -84,7 +85,7 @@ def null_test(
 
     r others hold r (r - 1) different ordered pairs. Where N is as many or more, each of them is
     counted once and no more, so that p is a multiple of 1 / (1 + r (r - 1)): pairs drawn twice say
-    nothing new. Of fewer, pairs are drawn with replacement, the k-th from the k-th fold of `key`.
+    nothing new. Of fewer, pairs are drawn with replacement, each from a fold of `key`.
     They are only counted, so memory does not grow with N and `pass_bytes` changes no pair. If
     reference, metamer and others are independent draws of one distribution, the p-values are
     uniform in the limit of many others. No number of pairs makes up for few others: in 3000
@@ -198,6 +199,7 @@ def null_test_of(
     per_pass = max(1, min(pass_bytes // per_pair, num_pairs))
     # The last row asks how many pairs match as well as round-off lets any.
     rows = jnp.concatenate([values, _perfect(pool.dtype)[None]])
+    key = jax.random.fold_in(key, int(Stream.NULL_PAIRS))
     exceeding, null_max = map(np.asarray, _counted(per_pass, every, rows, pool, key, num_pairs))
     blind = exceeding[-1] > 0  # however rare: the largest value of the null is then infinite
     target = np.asarray(np.arange(2.0) if reference is None else reference).ravel()

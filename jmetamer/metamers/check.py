@@ -10,7 +10,6 @@ import jraph
 import numpy as np
 
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer._base.precision import highest_precision
 from jmetamer._base.undefined import UNDEFINED
@@ -56,7 +55,7 @@ def _rebuild(
     seed_id: jax.Array,
     arrays: Arrays,
 ) -> jraph.GraphsTuple:
-    drawn = matching.vary.init(seed_key(base_seed, seed_id), arrays.graph)
+    drawn = matching.vary.draw(base_seed, seed_id, arrays.graph)
     return hard_graph(vary, theta, drawn, arrays)
 
 

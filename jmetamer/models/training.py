@@ -14,7 +14,7 @@ import optax
 from jmetamer._base.arguments import Seed, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError, JmetamerError, StoreError, StoreWarning
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, base_key
 from jmetamer._base.precision import usual_types
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.dataset import Dataset
@@ -152,7 +152,8 @@ def _fit(
     model: Network, data: Dataset, seed: int, settings: TrainSettings, progress: Progress | None
 ) -> Params:
     """Return the best parameters; one compiled call runs a block of epochs."""
-    key_init, key_dropout = jax.random.split(jax.random.key(seed))
+    key_init = base_key(seed, Stream.INITIALIZATION)
+    key_dropout = base_key(seed, Stream.DROPOUT)
     graph = _on_device(data.graph)
     params = _init(model, key_init, graph)
     if settings.epochs == 0:
@@ -191,10 +192,10 @@ def _labels_to_fit(data: Dataset, seed: int, settings: TrainSettings) -> np.ndar
     """Return the labels, permuted within the training and the validation nodes where asked."""
     labels = np.array(data.labels)
     if settings.shuffle_labels:
-        # 0 and 1 are the keys of initialization and dropout.
-        for number, mask in enumerate((data.train_mask, data.val_mask), start=2):
+        shuffled = {Stream.TRAIN_LABELS: data.train_mask, Stream.VALIDATION_LABELS: data.val_mask}
+        for stream, mask in shuffled.items():
             part = np.flatnonzero(mask)
-            labels[part] = labels[jax.random.permutation(seed_key(seed, number), part)]
+            labels[part] = labels[jax.random.permutation(base_key(seed, stream), part)]
     return labels
 
 

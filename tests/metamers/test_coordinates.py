@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer._base.keys import part_key
 from jmetamer.metamers.methods.optimize.coordinates import choose_coordinates
 
 STEPS = 25
@@ -23,8 +24,8 @@ def run(problem, coordinates, optimizer):
 
 
 def starts(problem):
-    """The starts, by the rule that metamer i uses fold_in(key(seed), i)."""
-    keys = [jax.random.fold_in(jax.random.key(0), i) for i in range(2)]
+    """The starts, by the rule of the table of streams."""
+    keys = [part_key(0, i, "features") for i in range(2)]
     return [np.asarray(problem.vary.initialization(key, problem.graph.nodes)) for key in keys]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
+from jmetamer._base.keys import part_key
 from jmetamer.metamers.methods import METHODS, Execution, Task, method_named
 from jmetamer.metamers.methods.exact.construction import Construction
 from jmetamer.metamers.result import Collected
@@ -116,7 +117,7 @@ def oracle_of(twin_problem):
 class TestTheNoise:
     def test_of_a_seed_is_the_parameterizations_own(self, twin_problem):
         samples = make(task_of(twin_problem, "replace"), [3])[0]
-        key = jax.random.fold_in(jax.random.key(0), 3)
+        key = part_key(0, 3, "features")
         start = np.asarray(twin_problem.vary.init(key, twin_problem.arrays.graph))
         q = np.linalg.qr(twin_problem.trained.params["params"]["conv1"]["kernel"])[0]
         hidden = np.eye(10) - q @ q.T

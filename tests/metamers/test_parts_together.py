@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -61,13 +62,30 @@ class TestAMetamer:
             np.testing.assert_array_equal(one[0], both[1])
 
 
-def test_features_start_where_they_would_alone_and_weights_do_not(problem):
+def test_both_start_where_they_would_alone(problem):
     method = jm.default_method(problem)
     start = method.starts(problem, 3)(5)
     features, weights = (dataclasses.replace(problem, vary=part) for part in problem.parts)
     np.testing.assert_array_equal(start.nodes, method.starts(features, 3)(5).nodes)
     own = np.asarray(method.starts(weights, 3)(5).edges.weight)
-    assert not np.array_equal(start.edges.weight, own)  # the same draws would go together
+    np.testing.assert_array_equal(start.edges.weight, own)
+
+
+def test_both_start_from_draws_of_their_own(trained, binary_graph):
+    @dataclasses.dataclass(frozen=True)
+    class Level:
+        """One number for all entries."""
+
+        def __call__(self, key, features):
+            return jnp.full(features.shape, jax.random.uniform(key))
+
+    vary = (jm.ContinuousFeatures(initialization=Level()), jm.EdgeWeights(initialization=Level()))
+    problem = jm.Problem(trained, binary_graph, layer="conv1", vary=vary)
+    start = jm.default_method(problem).starts(problem, 3)(5)
+    features, weights = np.unique(start.nodes), np.unique(start.edges.weight)
+    assert len(features) == 1
+    assert len(weights) == 1
+    assert features != weights  # the same draws would go together
 
 
 def test_controls_move_both_as_far(problem, made):

@@ -8,7 +8,6 @@ import pytest
 
 import jmetamer as jm
 from jmetamer._base.errors import InputError
-from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.evaluation.examination import Examination
 from jmetamer.measures import MEASURES, feature_diversity
@@ -86,7 +85,7 @@ class TestAStep:
         problem = either
         weight, matching, arrays = 0.7, problem.matching, problem.arrays
         vary, distance = matching.vary, MEASURES["features/normalized_euclidean"].function
-        starts = [vary.init(seed_key(4, seed), arrays.graph) for seed in SEEDS]
+        starts = [vary.draw(4, seed, arrays.graph) for seed in SEEDS]
         drawn = [vary.decode(theta, arrays.graph).nodes for theta in starts]
 
         @jax.jit

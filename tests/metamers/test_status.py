@@ -9,6 +9,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer import Status
+from jmetamer._base.keys import part_key
 from jmetamer._base.precision import usual_types
 from jmetamer.metamers.methods.optimize.program import aim_of
 
@@ -102,7 +103,7 @@ class TestStatus:
         problem = jm.Problem(small.trained, small.graph, layer="logits", vary=vary)
         with usual_types():  # as the search draws, whatever the session's
             first = [
-                float(jax.random.normal(jax.random.fold_in(jax.random.key(0), i), (16, 10))[0, 0])
+                float(jax.random.normal(part_key(0, i, "features"), (16, 10))[0, 0])
                 for i in range(7)
             ]
         assert any(x > 0 for x in first)

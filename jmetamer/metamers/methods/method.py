@@ -10,7 +10,6 @@ import jraph
 import numpy as np
 
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.keys import seed_key
 from jmetamer.metamers.check import Verdict
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Matching, Problem
@@ -38,7 +37,7 @@ class Task(NamedTuple):
 
     Attributes:
       problem: what to match.
-      seed: base seed; metamer i uses `fold_in(key(seed), i)`.
+      seed: base seed; metamer i draws from `stream_key(seed, i, ...)`.
       method: how, with nothing left open (`Method.for_problem`).
       tolerance: L_act at which a metamer counts as matched.
     """
@@ -245,4 +244,4 @@ def noise(
     matching: Matching, seed: Any, seed_id: Any, reference: jraph.GraphsTuple
 ) -> jraph.GraphsTuple:
     """Return the reference with the hard noise of one seed in place of what varies."""
-    return matching.vary.harden(matching.vary.init(seed_key(seed, seed_id), reference), reference)
+    return matching.vary.harden(matching.vary.draw(seed, seed_id, reference), reference)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jraph
 
 from jmetamer._base.errors import InputError
+from jmetamer._base.keys import part_key
 
 Theta = Any  # a pytree of arrays
 
@@ -60,6 +61,12 @@ class Vary(Protocol):
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> Theta:
         """Return a random start."""
         ...
+
+    def draw(
+        self, base_seed: int | jax.Array, seed_id: int | jax.Array, reference: jraph.GraphsTuple
+    ) -> Theta:
+        """Return the start of one seed: the same alone as beside other parts."""
+        return self.init(part_key(base_seed, seed_id, self.part), reference)
 
     def begin(
         self, drawn: Any, reference: jraph.GraphsTuple

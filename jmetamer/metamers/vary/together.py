@@ -16,8 +16,7 @@ from jmetamer.metamers.vary.protocol import Vary
 class Together(Vary):
     """Several parts, or none: theta has one entry a part, and graphs are decoded in their order.
 
-    The first part starts from the key of the seed, as it would alone, part i from that key folded
-    with i.
+    Each part starts where it would alone.
 
     Example:
       >>> from jmetamer.graphs import make_graph
@@ -31,9 +30,15 @@ class Together(Vary):
     kind: ClassVar[str] = "several"
 
     def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> tuple[Any, ...]:
-        """Return the start of each part."""
-        keys = [jax.random.fold_in(key, i) if i else key for i in range(len(self.parts))]
+        """Return a random start of each part."""
+        keys = jax.random.split(key, len(self.parts))
         return tuple(p.init(k, reference) for p, k in zip(self.parts, keys, strict=True))
+
+    def draw(
+        self, base_seed: int | jax.Array, seed_id: int | jax.Array, reference: jraph.GraphsTuple
+    ) -> tuple[Any, ...]:
+        """Return the start of each part for one seed."""
+        return tuple(part.draw(base_seed, seed_id, reference) for part in self.parts)
 
     def encode(self, reference: jraph.GraphsTuple) -> tuple[Any, ...]:
         """Return the reference's coordinates of each part."""

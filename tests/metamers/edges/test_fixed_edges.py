@@ -151,7 +151,7 @@ def test_candidates_are_between_the_nodes(edited, architectures, kind, name, blo
     for _ in range(3):
         state, _ = programs.advance(given[0], state, np.int32(2), *given[1:])
         if not synthesis.plan.holds_all:
-            state = programs.exchange(given[0], state, given[1])
+            state = programs.exchange(given[0], state, *given[1:])
         for senders, receivers in zip(*map(np.asarray, state.now.pairs), strict=True):
             there = senders != receivers
             pairs = list(zip(senders[there].tolist(), receivers[there].tolist(), strict=True))

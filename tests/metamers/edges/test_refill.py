@@ -93,10 +93,11 @@ def test_does_the_same_for_a_seed_alone_and_among_others():
 
     @jax.jit
     def one(key):
-        drawn = [uniform_pairs(k, FRESH, NODES, False) for k in jax.random.split(key)]
+        *draws, weights, ties = jax.random.split(key, 4)
+        drawn = [uniform_pairs(k, FRESH, NODES, False) for k in draws]
         block = Pairs(*(side[:BLOCK] for side in drawn[0]))
-        weight = jax.random.uniform(key, (BLOCK,)) - 0.3
-        return refilled(key, block, weight, drawn[1], base)
+        weight = jax.random.uniform(weights, (BLOCK,)) - 0.3
+        return refilled(ties, block, weight, drawn[1], base)
 
     together = jax.vmap(one)(keys)
     for place, key in enumerate(keys):

@@ -67,10 +67,11 @@ def test_of_a_seed_does_not_depend_on_the_others():
 
     @jax.jit
     def one(key):
-        weight = jax.random.uniform(key, (10,))
-        return best_rounding(key, weight, IS_PAIR, number, draws=5)
+        of_weights, of_draws = jax.random.split(key)
+        weight = jax.random.uniform(of_weights, (10,))
+        return best_rounding(of_draws, weight, IS_PAIR, number, draws=5)
 
-    together = jax.vmap(one)(keys)
+    together = jax.vmap(one)(jax.random.clone(keys))
     for place in range(3):
         among = jax.tree.map(lambda array, at=place: array[at], together)
         jax.tree.map(np.testing.assert_array_equal, one(keys[place]), among)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, Key, checked
 from jmetamer._base.errors import InputError
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, host_generator, stream_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.graphs.colors import refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps, swap_walk
@@ -151,7 +151,7 @@ class ColorSwaps(Method):
             )  # fmt: skip
         begin = _judged(task.problem, judge, space.pairs)[2].loss
         for done, seed_id in enumerate(seed_ids, 1):
-            made = self.make(space, seed_key(task.seed, seed_id))
+            made = self.make(space, stream_key(task.seed, seed_id, Stream.COLOR_SWAPS))
             theta, graph, verdict = _judged(task.problem, judge, made.pairs)
             details = {
                 "num_available": np.int64(made.available),
@@ -206,7 +206,7 @@ class ColorSwaps(Method):
           space: from `prepare` of the same settings.
           key: typed random key of the seed; the metamer depends on no other.
         """
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        rng = host_generator(key)
         pairs, accepted, proposed = space.pairs, 0, 0
         wanted = 10 * pairs.senders.size if self.swaps is None else self.swaps
         while wanted and space.available:

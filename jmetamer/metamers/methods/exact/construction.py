@@ -10,7 +10,6 @@ import numpy as np
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
-from jmetamer._base.keys import seed_key
 from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.metamers.losses import without_residual
 from jmetamer.metamers.methods.exact.point import Point, require_free
@@ -151,4 +150,4 @@ def _sample(task: Task, seed_id: int, made: Made) -> Samples:
 @compile_function(static=1)
 def _draw(matching: Matching, seed: Any, seed_id: Any, graph: jraph.GraphsTuple) -> Any:
     """Return the parameterization's start of one seed."""
-    return matching.vary.init(seed_key(seed, seed_id), graph)
+    return matching.vary.draw(seed, seed_id, graph)

@@ -16,7 +16,6 @@ import numpy as np
 import optax
 
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import loop_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.matching_loss import matching_loss
@@ -218,8 +217,8 @@ def _bounded(program: Program) -> bool:
 def _start(seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, limits: Any) -> Lane:
     """Return a lane at the first step of one seed of one task."""
     arrays, limits = of_task((arrays, limits), task)
-    key = seed_key(limits.base_seed, jnp.maximum(seed_id, 0))
-    drawn = program.matching.vary.init(key, arrays.graph)
+    number = jnp.maximum(seed_id, 0)
+    drawn = program.matching.vary.draw(limits.base_seed, number, arrays.graph)
     return _begin(drawn, program, seed_id, arrays, limits)._replace(task=task)
 
 
@@ -272,7 +271,7 @@ def fill(
 @compile_function(static=1)
 def draw(program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits) -> Any:
     """Return the parameterization's start of one seed."""
-    return program.matching.vary.init(seed_key(limits.base_seed, seed_id), arrays.graph)
+    return program.matching.vary.draw(limits.base_seed, seed_id, arrays.graph)
 
 
 @compile_function(static=1)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.keys import Stream, stream_key
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.relax_edges.hardening import Hardened, criterion
 from jmetamer.metamers.methods.relax_edges.joint_flips import joint_flips
@@ -15,8 +16,6 @@ from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs, resid
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.methods.relax_edges.refill import filled_slots, unseen, with_spares
 
-# Flips draw from the key of the seed folded with this; other draws fold with numbers below.
-_FLIPS = 2**30 + 1
 # Rounds, and steps in vain after which one ends.
 _ROUNDS, _PATIENCE = 20, 2
 # Candidates of a round, in edges of the reference, and at least.
@@ -60,7 +59,7 @@ def length_of_list(num_present: int, num_edges: int, num_pairs: int) -> int:
 
 
 def flipped(
-    key: jax.Array, start: Hardened, length: int, plan: Plan, data: Data, numbers: Numbers
+    seed_id: jax.Array, start: Hardened, length: int, plan: Plan, data: Data, numbers: Numbers
 ) -> Hardened:
     """Improve the hard graph of one seed by flips. What counts is `criterion`.
 
@@ -69,13 +68,13 @@ def flipped(
     other candidates.
 
     Args:
-      key: of the seed.
+      seed_id: [] int32.
       start: the best rounding.
       length: of the list of a round, from `length_of_list`, static.
       plan, data: what is matched.
-      numbers: largest number of flips and of kicks, tolerance, budget, distance.
+      numbers: base seed, largest number of flips and of kicks, tolerance, budget, distance.
     """
-    key = jax.random.fold_in(key, _FLIPS)
+    key = stream_key(numbers.base_seed, seed_id, Stream.FLIPS)
 
     def judged(pairs: Pairs, hard: jax.Array, all_hard: jax.Array) -> jax.Array:
         return criterion(pairs, hard, all_hard, start.start, start.features, plan, data, numbers)

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jmetamer._base.keys import Stream, stream_key
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs, shortfall
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.methods.relax_edges.relaxation import PULL, Relaxed
 from jmetamer.metamers.methods.relax_edges.rounding import best_rounding
-
-# Rounding draws from the key of the seed folded with this; steps fold with numbers below.
-_ROUNDING = 2**30
 
 
 class Hardened(NamedTuple):
@@ -49,7 +47,7 @@ def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardene
       state: at the end of its relaxation.
       plan: what is matched, and the number of random roundings.
       data: of the reference.
-      numbers: budget and distance.
+      numbers: base seed, budget and distance.
     """
     pairs, weight, features, _, match, _ = state.best
     allowed = _within(weight, state.start, numbers) if plan.has_budget else _unchanged
@@ -58,7 +56,7 @@ def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardene
         hard = allowed(hard)
         return criterion(pairs, hard, hard, state.start, features, plan, data, numbers)
 
-    key = jax.random.fold_in(state.key, _ROUNDING)
+    key = stream_key(numbers.base_seed, state.seed_id, Stream.ROUNDING)
     best = best_rounding(key, weight, pairs.is_pair, loss, plan.draws)
     hard = allowed(best.hard)
     found = loss_of_pairs(pairs, hard, features, plan, data)[1]

@@ -39,7 +39,7 @@ _Now = tuple[jax.Array, jax.Array, jax.Array]
 class _State(NamedTuple):
     """Where the descent stands, and how many steps were in vain since the last that was not."""
 
-    key: jax.Array
+    number: jax.Array
     hard: jax.Array
     value: jax.Array
     num_flips: jax.Array
@@ -110,7 +110,7 @@ def joint_flips(
         hopeful = state.num_vain < patience
         return hopeful & (state.num_flips < most) & (state.value > tolerance)
 
-    def one_by_one(key: jax.Array, sketch: Sketch, acts: jax.Array, now: _Now) -> _Now:
+    def one_by_one(lots: jax.Array, sketch: Sketch, acts: jax.Array, now: _Now) -> _Now:
         def tried(now: _Now, move: tuple[jax.Array, jax.Array]) -> tuple[_Now, None]:
             hard, value, num_flips = now
             moved = _flipped(hard, *move)
@@ -124,11 +124,12 @@ def joint_flips(
             ), None
 
         spending = allowance(now[0])
-        moves = _moves(key, sketch, acts, spending, rows, shortlist)
+        moves = _moves(lots, sketch, acts, spending, rows, shortlist)
         return jax.lax.scan(tried, now, moves)[0]
 
     def step(state: _State) -> _State:
-        key, key_sketch, key_moves, key_pairs = jax.random.split(state.key, 4)
+        drawn = jax.random.fold_in(key, state.number)
+        key_sketch, key_moves, key_lots = jax.random.split(drawn, 3)
         sketch = sketched(key_sketch, state.hard, loss, residual)
         acts = is_pair & (jnp.sum(jnp.abs(sketch.effect), axis=0) > 0)
         moves = moves_by_target(key_moves, sketch, acts, allowance(state.hard), each)
@@ -136,21 +137,22 @@ def joint_flips(
             state.hard, state.value, moves, loss, residual, allowance
         )
         now = hard, value, state.num_flips + flips
+        lots = jax.random.uniform(key_lots, hard.shape)
         hard, value, num_flips = jax.lax.cond(
-            value < state.value, lambda: now, lambda: one_by_one(key_pairs, sketch, acts, now)
+            value < state.value, lambda: now, lambda: one_by_one(lots, sketch, acts, now)
         )
         num_vain = jnp.where(value < state.value, 0, state.num_vain + 1)
-        return _State(key, hard, value, num_flips, num_vain)
+        return _State(state.number + 1, hard, value, num_flips, num_vain)
 
     # Through the same map as the trials, so that equal graphs have equal losses.
     value = jax.lax.map(loss, hard[None])[0]
-    state = _State(key, hard, value, jnp.int32(0), jnp.int32(0))
+    state = _State(jnp.int32(0), hard, value, jnp.int32(0), jnp.int32(0))
     end = jax.lax.while_loop(going, step, state)
     return JointFlips(end.hard, end.value, end.num_flips)
 
 
 def _moves(
-    key: jax.Array,
+    lots: jax.Array,
     sketch: Sketch,
     acts: jax.Array,
     spending: Allowance,
@@ -161,8 +163,8 @@ def _moves(
     single = jnp.where(acts, sketch.single, jnp.inf)
     allowed = jnp.where(spending.toll <= spending.room, single, jnp.inf)
     best = _in_turn(single, sketch.home, rows - rows // 2)
-    lots = jnp.where(acts, jax.random.uniform(key, single.shape), -1)
-    chosen = jnp.concatenate([best, jax.lax.top_k(lots, rows // 2)[1]])
+    drawn = jax.lax.top_k(jnp.where(acts, lots, -1), rows // 2)[1]
+    chosen = jnp.concatenate([best, drawn])
     apart = jnp.abs(sketch.home[chosen][:, None] - sketch.home) > SAME_HOME
     # What acts on different targets adds up; it is joined only where one has to pay for the other.
     together = jnp.where(apart, 0, 2 * sketch.effect[:, chosen].T @ sketch.effect)

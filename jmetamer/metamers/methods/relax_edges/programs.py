@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from jmetamer._base.compiled_programs import compile_function
-from jmetamer._base.keys import seed_key
 from jmetamer._base.precision import highest_precision, loop_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.pairs import Pairs
@@ -76,10 +75,10 @@ def advance(
 
 
 @compile_function(static=1, donate=(1,))
-def exchange(plan: Plan, state: Relaxed, data: Data) -> Relaxed:
+def exchange(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Relaxed:
     """Exchange the candidates of seeds [s] that nothing came of."""
     with loop_precision(plan.precision):
-        return each(plan, lambda state: exchanged(state, plan, data), state)
+        return each(plan, lambda state: exchanged(state, plan, data, numbers), state)
 
 
 def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened:
@@ -92,7 +91,7 @@ def harden(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> Hardened
         return hard
     most = int(jnp.max(jnp.sum(hard.hard > 0, axis=1)))
     length = length_of_list(most, data.pairs.senders.shape[0], hard.hard.shape[1])
-    return flip_pairs(plan, length, state.key, hard, data, numbers)
+    return flip_pairs(plan, length, state.seed_id, hard, data, numbers)
 
 
 @compile_function(static=1)
@@ -104,14 +103,14 @@ def round_weights(plan: Plan, state: Relaxed, data: Data, numbers: Numbers) -> H
 
 @compile_function(static=2)
 def flip_pairs(
-    plan: Plan, length: int, keys: jax.Array, hard: Hardened, data: Data, numbers: Numbers
+    plan: Plan, length: int, seed_ids: jax.Array, hard: Hardened, data: Data, numbers: Numbers
 ) -> Hardened:
     """Return what flips make of the hard graphs of seeds [s]."""
     with highest_precision():
         return each(
             plan,
             lambda given: flipped(given[0], given[1], length, plan, data, numbers),
-            (keys, hard),
+            (seed_ids, hard),
         )
 
 
@@ -122,7 +121,7 @@ def draw_edges(
     """Return the pairs [s, m] at which seeds start, and 1 at those that are edges."""
 
     def drawn(seed_id: jax.Array) -> tuple[Pairs, jax.Array]:
-        pairs, present = drawn_start(seed_key(base_seed, seed_id), plan, data)
+        pairs, present = drawn_start(base_seed, seed_id, plan, data)
         if plan.start == "any_density":
             return pairs, present
         num_edges = data.pairs.senders.shape[0]  # the block behind them holds no edge

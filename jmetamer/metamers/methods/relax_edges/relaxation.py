@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, stream_key
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.relax_edges.budget import within_budget
@@ -67,7 +67,7 @@ class Relaxed(NamedTuple):
     """State of one seed under way; with a leading axis, of many.
 
     Attributes:
-      key: of the seed.
+      seed_id: [] int32.
       now: where it stands; `value` and `match` are those of the step before.
       moments: states of the optimizers of weights and features.
       best: iterate of the smallest value so far.
@@ -78,7 +78,7 @@ class Relaxed(NamedTuple):
       status: [] int32 `Status`.
     """
 
-    key: jax.Array
+    seed_id: jax.Array
     now: Iterate
     moments: Any
     best: Iterate
@@ -90,14 +90,9 @@ class Relaxed(NamedTuple):
     status: jax.Array
 
 
-def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
-    """Return the edges of one seed's start, [E].
-
-    Args:
-      key: of the seed.
-      plan: says which start.
-      data: of the reference.
-    """
+def start_edges(base_seed: jax.Array, seed_id: jax.Array, plan: Plan, data: Data) -> Pairs:
+    """Return the edges of one seed's start, [E]."""
+    key = stream_key(base_seed, seed_id, Stream.EDGES)
     num_edges = data.pairs.senders.shape[0]
     if plan.start in ("noise", "any_density"):
         drawn = random_pairs(key, num_edges, data.num_joinable, plan.directed)
@@ -107,20 +102,17 @@ def start_edges(key: jax.Array, plan: Plan, data: Data) -> Pairs:
     return data.pairs
 
 
-def drawn_start(key: jax.Array, plan: Plan, data: Data) -> tuple[Pairs, jax.Array]:
-    """Return the pairs [E + B] that one seed begins with, and 1 at those that are its edges.
-
-    Args:
-      key: of the seed.
-      plan: says which start.
-      data: of the reference.
-    """
-    key_start, key_block, key_rest = (jax.random.fold_in(key, i) for i in range(3))
-    base = start_edges(key_start, plan, data)
+def drawn_start(
+    base_seed: jax.Array, seed_id: jax.Array, plan: Plan, data: Data
+) -> tuple[Pairs, jax.Array]:
+    """Return the pairs [E + B] that one seed begins with, and 1 at those that are its edges."""
+    base = start_edges(base_seed, seed_id, plan, data)
+    key_block = stream_key(base_seed, seed_id, Stream.CANDIDATES)
     pairs = _joined(base, first_block(key_block, base, plan, data))
     present = is_from_start(data, plan)
     if plan.start == "any_density":
-        key_density, key_edges = jax.random.split(key_rest)
+        key = stream_key(base_seed, seed_id, Stream.DENSITY)
+        key_density, key_edges = jax.random.split(key)
         density = jax.random.uniform(key_density)
         drawn = jax.random.bernoulli(key_edges, density, present.shape)
         present = (drawn & pairs.is_pair).astype(present.dtype)
@@ -136,17 +128,17 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
       data: of the reference.
       numbers: base seed, rates and limits.
     """
-    key = seed_key(numbers.base_seed, seed_id)
-    pairs, from_start = drawn_start(key, plan, data)
+    pairs, from_start = drawn_start(numbers.base_seed, seed_id, plan, data)
     weight = from_start
     if plan.start == "reference":
         share = data.pairs.senders.shape[0] / max(1, plan.num_block)
         far = jnp.where(from_start > 0, _NUDGE, _NUDGE * min(1.0, share))
-        nudge = jax.random.uniform(jax.random.fold_in(key, 2), weight.shape)
+        key = stream_key(numbers.base_seed, seed_id, Stream.NUDGES)
+        nudge = jax.random.uniform(key, weight.shape)
         weight = jnp.abs(from_start - far * nudge)
     weight = jnp.where(pairs.is_pair, weight, 0)
     # The noise of the features is that of the seed where features vary alone.
-    features = plan.matching.vary.init(key, data.arrays.graph)
+    features = plan.matching.vary.draw(numbers.base_seed, seed_id, data.arrays.graph)
     of_weights, of_features = _built(plan, numbers)
     moments = (of_weights.init(weight), of_features.init(features))
     infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
@@ -154,7 +146,7 @@ def begun(seed_id: jax.Array, plan: Plan, data: Data, numbers: Numbers) -> Relax
     status = jnp.int32(Status.RUNNING)
     best = jax.tree.map(jnp.copy, now)
     initial = jnp.float32(UNDEFINED)
-    return Relaxed(key, now, moments, best, from_start, initial, infinity, zero, zero, status)
+    return Relaxed(seed_id, now, moments, best, from_start, initial, infinity, zero, zero, status)
 
 
 def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
@@ -166,8 +158,7 @@ def first_block(key: jax.Array, base: Pairs, plan: Plan, data: Data) -> Pairs:
       plan: says how many.
       data: of the reference.
     """
-    key_fresh, _ = jax.random.split(key)
-    fresh = data.listed if plan.holds_all else _drawn(key_fresh, plan, data)
+    fresh = data.listed if plan.holds_all else _drawn(key, plan, data)
     usable = unseen(fresh, [base])
     # Not `filled_slots` of an empty block, whose places XLA would count as it compiles.
     first = jnp.argsort(~usable, stable=True)[: plan.num_block]
@@ -243,7 +234,7 @@ def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[R
     status = jnp.where(running, outcome, state.status).astype(jnp.int32)
     weight, features, moments = _moved(state, gradients, plan, data, numbers)
     after = Relaxed(
-        state.key,
+        state.seed_id,
         looked_at._replace(weight=weight, features=features),
         moments,
         best,
@@ -281,11 +272,11 @@ def _moved(
     return weight, features, tuple(moments)
 
 
-def exchanged(state: Relaxed, plan: Plan, data: Data) -> Relaxed:
+def exchanged(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Relaxed:
     """Exchange the candidates that nothing came of, and forget what is known of them."""
     now, num_edges = state.now, data.pairs.senders.shape[0]
-    key = jax.random.fold_in(state.key, 3 + state.step)
-    key_fresh, key_ties = jax.random.split(key)
+    key = stream_key(numbers.base_seed, state.seed_id, Stream.EXCHANGES)
+    key_fresh, key_ties = jax.random.split(jax.random.fold_in(key, state.step))
     base, block = (Pairs(*(side[part] for side in now.pairs)) for part in _parts(num_edges))
     fresh = fresh_candidates(key_fresh, now.pairs, now.weight, now.features, plan, data)
     after = refilled(key_ties, block, now.weight[num_edges:], fresh, base)
@@ -315,10 +306,10 @@ def fresh_candidates(
       plan: says how candidates are found.
       data: of the reference.
     """
-    drawn = _drawn(key, plan, data)
     if plan.refill == "near":
         near = near_nodes(pairs, weight >= _PRESENT, plan, data)
-        return near_pairs(key, drawn.senders.size, near, plan.directed, data.nodes)
+        return near_pairs(key, with_spares(plan.num_block), near, plan.directed, data.nodes)
+    drawn = _drawn(key, plan, data)
     if plan.refill == "gradient":
         return best_candidates(pairs, weight, features, drawn, plan, data)
     return drawn

@@ -11,7 +11,7 @@ import jraph
 from jmetamer._base.arguments import Count, checked
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
-from jmetamer._base.keys import seed_key
+from jmetamer._base.keys import Stream, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task
@@ -107,10 +107,9 @@ def _search(
         return loss_of_pairs(pairs, weight, (), plan, data)[1]
 
     def one(seed_id: jax.Array) -> Searched:
-        key = seed_key(numbers.base_seed, seed_id)
-        key_start, key_search = (jax.random.fold_in(key, i) for i in (0, 2))
-        pairs = start_edges(key_start, plan, data)
-        return swap_search(key_search, pairs, pairs.is_pair, loss, settings, plan.directed)
+        pairs = start_edges(numbers.base_seed, seed_id, plan, data)
+        key = stream_key(numbers.base_seed, seed_id, Stream.SWAPS)
+        return swap_search(key, pairs, pairs.is_pair, loss, settings, plan.directed)
 
     with highest_precision():
         return each(plan, one, seed_ids)
@@ -153,11 +152,11 @@ def swap_search(
         return loss(pairs, weight)
 
     def step(
-        state: tuple[Pairs, jax.Array, jax.Array], key: jax.Array
+        state: tuple[Pairs, jax.Array, jax.Array], number: jax.Array
     ) -> tuple[tuple[Pairs, jax.Array, jax.Array], jax.Array]:
         pairs, value, accepted = state
         swaps = jax.vmap(lambda key: propose_swap(key, pairs, present, directed))(
-            jax.random.split(key, settings.proposals)
+            jax.random.split(jax.random.fold_in(key, number), settings.proposals)
         )
         values = jax.lax.map(lambda swap: judged(swapped(pairs, swap)), swaps)
         values = jnp.where(swaps.is_legal & ~jnp.isnan(values), values, jnp.inf)
@@ -171,7 +170,5 @@ def swap_search(
     # Through the same map as the proposals, so that equal graphs have equal losses.
     start = jax.lax.map(judged, jax.tree.map(lambda side: side[None], pairs))[0]
     state = pairs, start, jnp.int32(0)
-    (pairs, value, accepted), trace = jax.lax.scan(
-        step, state, jax.random.split(key, settings.steps)
-    )
+    (pairs, value, accepted), trace = jax.lax.scan(step, state, jnp.arange(settings.steps))
     return Searched(pairs, present, value, start, accepted, trace)

@@ -217,7 +217,7 @@ class EdgeSynthesis:
                 break
             exchanging = taken % every == 0 and taken < _EXCHANGING * steps
             if exchanging and not plan.holds_all:
-                state = programs.exchange(plan, state, data)
+                state = programs.exchange(plan, state, data, numbers)
         return state, np.concatenate(curves, axis=1)
 
     def _judged(self, seed_ids: np.ndarray, edges: list[_Edges], reporter: "_Reporter") -> Samples:
