@@ -275,7 +275,8 @@ class TestNotApplicable:
     def test_where_some_pairs_are_equal_however_few(self, num_alike):
         others = np.random.default_rng(2).normal(size=(48, WIDTH))
         others[:num_alike] = REFERENCE
-        found = run(others=others, num_pairs=1999)
+        # Of two alike 1.8 pairs are drawn on average, and of some keys none.
+        found = run(others=others, num_pairs=1999, key=jax.random.key(0))
         share = num_alike * (num_alike - 1) / (48 * 47)
         assert float(found.not_applicable.split()[0].replace(",", "")) / 1999 == pytest.approx(
             share, abs=0.012

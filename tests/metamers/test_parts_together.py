@@ -68,7 +68,7 @@ def test_both_start_where_they_would_alone(problem):
     features, weights = (dataclasses.replace(problem, vary=part) for part in problem.parts)
     np.testing.assert_array_equal(start.nodes, method.starts(features, 3)(5).nodes)
     own = np.asarray(method.starts(weights, 3)(5).edges.weight)
-    np.testing.assert_array_equal(start.edges.weight, own)
+    np.testing.assert_allclose(start.edges.weight, own, rtol=1e-6)  # another program rounds
 
 
 def test_both_start_from_draws_of_their_own(trained, binary_graph):
