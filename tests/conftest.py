@@ -24,6 +24,23 @@ if not as_usual and importlib.metadata.version("jaxlib").startswith("0.10."):
 
 from jmetamer._base.compiled_programs import release_when_crowded  # noqa: E402, as it imports jax
 
+# A cross-section of the suite in under a minute: `pytest -m quick`.
+QUICK = (
+    "test_config.py", "test_keys.py", "test_plug_ins.py", "graphs/test_symmetry.py",
+    "graphs/test_padding.py", "models/test_options.py", "geometry/test_row_space.py",
+    "geometry/test_volume.py", "measures/test_success.py", "metamers/test_losses.py",
+    "metamers/test_methods.py", "metamers/edges/test_rounding.py", "results/test_store.py",
+    "report/test_cells.py", "report/test_figure_table.py",
+)  # fmt: skip
+TESTS = pathlib.Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
+    """Leave files without a quick test unread, which takes longer than the quick ones run."""
+    if config.option.markexpr != "quick" or collection_path.is_dir():
+        return None
+    return collection_path not in [TESTS / name for name in QUICK] or None
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run tests that are marked `slow`")
@@ -44,6 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("JAX_NUMPY_DTYPE_PROMOTION") == "strict":
         reasons["mixes_types"] = "JAX_NUMPY_DTYPE_PROMOTION=strict"
     for item in items:
+        if item.path in [TESTS / name for name in QUICK]:
+            item.add_marker(pytest.mark.quick)
         for marker, reason in reasons.items():
             if marker in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=reason))
