@@ -17,7 +17,7 @@ from jmetamer.oracles.planted_search import search_planted
 from jmetamer.report import write_report
 from jmetamer.report.leaderboard import write_leaderboard
 from jmetamer.results import clopper_pearson_interval, open_run
-from jmetamer.results.absence import planted_scalars, planted_words
+from jmetamer.results.absence import planted_scalars, planted_text
 from jmetamer.sweep import command as sweep
 
 COUNT, PROBLEMS = 24, 3
@@ -104,10 +104,10 @@ def test_the_bound_holds_as_often_as_it_says():
 
 def test_words_of_several_records_take_the_largest_bound_and_need_all_of_them():
     one, other = planted_scalars(4, 4), planted_scalars(2, 4)
-    assert planted_words(0, one, other).startswith("6 of 8 planted problems")
+    assert planted_text(0, one, other).startswith("6 of 8 planted problems")
     missed = f"{other['planted_missed_upper']:.0%}"
-    assert all(missed in planted_words(0, *some) for some in ((one, other), (other,)))
-    assert planted_words(0, one, {}) == planted_words(2, one) == planted_words(0) == ""
+    assert all(missed in planted_text(0, *some) for some in ((one, other), (other,)))
+    assert planted_text(0, one, {}) == planted_text(2, one) == planted_text(0) == ""
 
 
 class TestSearches:

@@ -17,7 +17,7 @@ from jmetamer._base.errors import InputError
 from jmetamer.report.effects_summary import (
     EXPLAINED,
     MORE,
-    NOT_FOUND,
+    NO_DIRECT_PART,
     NOTHING,
     UNDETERMINED,
     EqualRank,
@@ -167,7 +167,7 @@ def words(made: Studies) -> np.ndarray:
             below & above,
         ],
         [NOTHING, UNDETERMINED, MORE, EXPLAINED],
-        NOT_FOUND,
+        NO_DIRECT_PART,
     )
 
 
@@ -212,7 +212,7 @@ def main() -> None:
         for seeds in (3, 6, 9, 12):
             found = verdicts(count, factors=factors, noise=noise, direct=direct, seeds=seeds)
             cells.append(
-                " / ".join(f"{found[v] / count:.1%}" for v in (EXPLAINED, NOT_FOUND, MORE))
+                " / ".join(f"{found[v] / count:.1%}" for v in (EXPLAINED, NO_DIRECT_PART, MORE))
             )
         print(f"| {factors} | {noise} | {direct:.0%} | {' | '.join(cells)} |", flush=True)
     for name, options in HARD.items():

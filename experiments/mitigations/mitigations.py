@@ -73,7 +73,7 @@ def document_of(study: EffectStudy) -> dict[str, Any]:
 
 def markdown(study: EffectStudy) -> str:
     """Return the tables of one study."""
-    compared = "; ".join(factor.told for factor in study.grid.factors)
+    compared = "; ".join(factor.contrast for factor in study.grid.factors)
     lines = [f"## {study.grid.where}", "", f"{compared}.", ""]
     lines += ["| outcome | effect | mean | 95 % interval | p | Holm | seeds |", "|---" * 7 + "|"]
     for outcome, one in study.all:

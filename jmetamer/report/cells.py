@@ -140,9 +140,9 @@ def name_cells(
     return {
         cell: CellName(
             cell=cell,
-            dataset=_words(flat, "dataset"),
+            dataset=_joined(flat, "dataset"),
             model=_model_text(flat),
-            layer=_words(flat, "metamers.layer"),
+            layer=_joined(flat, "metamers.layer"),
             vary=_vary_text(flat),
             differences={k: value_text(v) for k, v in flat.items() if k in keys},
             run=(runs or {}).get(cell, ""),
@@ -171,22 +171,22 @@ def value_text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _words(flat: Mapping[str, Any], *keys: str) -> str:
+def _joined(flat: Mapping[str, Any], *keys: str) -> str:
     return " ".join(str(flat[key]) for key in keys if flat.get(key) is not None)
 
 
 def _model_text(flat: Mapping[str, Any]) -> str:
     untrained = "untrained" if flat.get("training.epochs") == 0 else ""
-    return f"{_words(flat, 'model', 'model.activation')} {untrained}".strip()
+    return f"{_joined(flat, 'model', 'model.activation')} {untrained}".strip()
 
 
 def _vary_text(flat: Mapping[str, Any]) -> str:
     """Say what varies, in which domain, and where a search for it begins."""
-    words = [_words(flat, "metamers.vary").replace("+", " and ")]
+    parts = [_joined(flat, "metamers.vary").replace("+", " and ")]
     for key, value in flat.items():
         if key.startswith("metamers.vary.") and is_in_title(key) and value is not None:
             if key.endswith(".domain"):
-                words.append(str(value))
+                parts.append(str(value))
             elif has_start(str(flat.get(METHOD) or "")):
-                words.append(_STARTS.get(value, f"from {value}"))
-    return ", ".join(filter(None, words)).replace("_", " ")
+                parts.append(_STARTS.get(value, f"from {value}"))
+    return ", ".join(filter(None, parts)).replace("_", " ")

@@ -88,25 +88,25 @@ def compare_runs(
     """
     values = _values(labels, cells)
     of_runs = {
-        key for key, each in values.items() if all(len(found) <= 1 for found in each.values())
+        key for key, each in values.items() if all(len(in_run) <= 1 for in_run in each.values())
     }
 
-    def apart(made: StoredCell) -> dict[str, Any]:
-        return {k: v for k, v in without_seeds(made.settings).items() if k not in of_runs}
+    def apart(cell: StoredCell) -> dict[str, Any]:
+        return {k: v for k, v in without_seeds(cell.settings).items() if k not in of_runs}
 
     groups: dict[str, dict[str, list[StoredCell]]] = {}
-    for made in cells:
-        groups.setdefault(canonical(apart(made)), {}).setdefault(made.run, []).append(made)
+    for cell in cells:
+        groups.setdefault(canonical(apart(cell)), {}).setdefault(cell.run, []).append(cell)
     first = {key: next(iter(group.values()))[0] for key, group in groups.items()}
-    names = name_cells({key: apart(made) for key, made in first.items()})
+    names = name_cells({key: apart(cell) for key, cell in first.items()})
     titles = distinguishing([name.title for name in names.values()])
-    told = {key: title or "all cells" for key, title in zip(names, titles, strict=True)}
+    headings = {key: title or "all cells" for key, title in zip(names, titles, strict=True)}
     rows = [
-        _row(told[key], label, own, len(group) == 1, summaries, readings)
+        _row(headings[key], label, own, len(group) == 1, summaries, readings)
         for key, group in groups.items()
         for label, own in group.items()
     ]
-    counts = [sum(made.run == label for made in cells) for label in labels]
+    counts = [sum(cell.run == label for cell in cells) for label in labels]
     return Comparison(
         runs=tuple(zip(labels, counts, num_failed, strict=True)),
         settings=tuple(
@@ -120,15 +120,17 @@ def compare_runs(
 
 def _values(labels: Sequence[str], cells: Iterable[StoredCell]) -> dict[str, dict[str, list[str]]]:
     """Return setting -> run -> its values in words, for settings that differ between the runs."""
-    found: dict[str, dict[str, list[str]]] = {}
-    for made in cells:
-        for key, value in flatten(made.settings):
-            told = found.setdefault(key, {label: [] for label in labels})[made.run]
+    by_setting: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        for key, value in flatten(cell.settings):
+            in_run = by_setting.setdefault(key, {label: [] for label in labels})[cell.run]
             text = value_text(value)
-            if text not in told:
-                told.append(text)
+            if text not in in_run:
+                in_run.append(text)
     return {
-        key: each for key, each in found.items() if len({frozenset(v) for v in each.values()}) > 1
+        key: each
+        for key, each in by_setting.items()
+        if len({frozenset(v) for v in each.values()}) > 1
     }
 
 
@@ -140,24 +142,29 @@ def _row(
     summaries: Mapping[str, CellSummary],
     readings: Sequence[Reading],
 ) -> SideBySide:
-    found = [summaries[made.cell] for made in own]
-    together = [(s.network, s.succeeded) for s in found if s.succeeded]
-    measures = dict.fromkeys(d.measure for s in found for d in s.deviations)
-    numbers = tuple(made.number for made in own)
+    own_summaries = [summaries[cell.cell] for cell in own]
+    together = [(s.network, s.succeeded) for s in own_summaries if s.succeeded]
+    measures = dict.fromkeys(d.measure for s in own_summaries for d in s.deviations)
+    numbers = tuple(cell.number for cell in own)
     judged = [row for row in readings if set(row.maker.numbers) <= set(numbers)]
     return SideBySide(
         what=what,
         run=label,
         numbers=numbers,
         alone=alone,
-        converged=over_networks((s.network, s.reached) for s in found),
+        converged=over_networks((s.network, s.reached) for s in own_summaries),
         success=over_networks(together) if together else None,
-        loss=median([s.loss for s in found]),
-        agreement=mean([s.agreement for s in found]),
+        loss=median([s.loss for s in own_summaries]),
+        agreement=mean([s.agreement for s in own_summaries]),
         deviations={
             measure: tuple(
                 mean(
-                    [getattr(d, field) for s in found for d in s.deviations if d.measure == measure]
+                    [
+                        getattr(d, field)
+                        for s in own_summaries
+                        for d in s.deviations
+                        if d.measure == measure
+                    ]
                 )
                 for field in ("median", "start", "chance")
             )

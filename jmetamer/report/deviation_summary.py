@@ -49,14 +49,14 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
     """
     if "deviation" not in data:
         return
-    found = data["deviation"].transpose("metamer", "measure")
-    of_start, no_start = np.full(found.shape, np.nan), "its deviation is not stored"
+    table = data["deviation"].transpose("metamer", "measure")
+    of_start, no_start = np.full(table.shape, np.nan), "its deviation is not stored"
     if "deviation_start" in data:
         of_start = data["deviation_start"].transpose("metamer", "measure").values
         no_start = str(data["deviation_start"].attrs.get("reason", ""))
     chance = values(data, "deviation_chance")
-    for column, measure in enumerate(found["measure"].values.tolist()):
-        numbers, starts = (np.asarray(side[:, column], float) for side in (found.values, of_start))
+    for column, measure in enumerate(table["measure"].values.tolist()):
+        numbers, starts = (np.asarray(side[:, column], float) for side in (table.values, of_start))
         pairs = np.isfinite(numbers) & np.isfinite(starts)
         # Some have a sign; stored in float32, equal ones differ by round-off.
         of_metamer, of_its_start = np.abs(numbers[pairs]), np.abs(starts[pairs])
@@ -64,8 +64,10 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
         farther = of_its_start < (1 - _ROUND_OFF) * of_metamer
         less = numbers - starts
         less[np.abs(less) <= _ROUND_OFF * np.maximum(np.abs(numbers), np.abs(starts))] = 0.0
-        known = finite(numbers)
-        low, middle, high = np.quantile(known, [0.1, 0.5, 0.9]) if known.size else [np.nan] * 3
+        measured = finite(numbers)
+        low, middle, high = (
+            np.quantile(measured, [0.1, 0.5, 0.9]) if measured.size else [np.nan] * 3
+        )
         yield Deviation(
             measure=str(measure),
             median=float(middle),
@@ -96,7 +98,7 @@ def what_chance_is(deviations: Iterable[Deviation]) -> str:
         d.measure for d in deviations if d.measure in MEASURES and MEASURES[d.measure].null
     ):
         kinds.setdefault(MEASURES[one].null, {})[one.split("/")[0]] = None
-    told = list(kinds)
+    nulls = list(kinds)
     if len(kinds) > 1:
-        told = [f"{null} ({listing(list(of))})" for null, of in kinds.items()]
-    return listing(told) or "what each measure's own null gives"
+        nulls = [f"{null} ({listing(list(of))})" for null, of in kinds.items()]
+    return listing(nulls) or "what each measure's own null gives"

@@ -57,7 +57,7 @@ def summarize_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> list[D
     return [_summary(kind, settings, data) for kind in kinds]
 
 
-def diversity_sentence(found: DiversitySummary) -> str:
+def diversity_sentence(diversity: DiversitySummary) -> str:
     """Say how far metamers are from each other, beside how far they are from the reference.
 
     Example:
@@ -67,7 +67,7 @@ def diversity_sentence(found: DiversitySummary) -> str:
       starts 0.6, by chance 0.75); by Vendi score they are as many as 2.5 wholly different
       ones.
     """
-    return said("edge_sentences", "diversity", found)
+    return said("edge_sentences", "diversity", diversity)
 
 
 def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
@@ -117,6 +117,6 @@ def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[f
         return float("nan"), float("nan"), float("nan")
     place, chance = measures.index(name), values(data, "deviation_chance")
     held = [name for name in ("deviation", "deviation_start") if name in data]
-    found = {name: median(data[name].isel(measure=place).values) for name in held}
+    medians = {name: median(data[name].isel(measure=place).values) for name in held}
     level = float(chance[place]) if place < chance.size else float("nan")
-    return found["deviation"], found.get("deviation_start", float("nan")), level
+    return medians["deviation"], medians.get("deviation_start", float("nan")), level

@@ -73,12 +73,12 @@ def choose_edge_examples(
     original = _weights(reference, reference.weight, n, directed)
     is_target = np.zeros(n, bool)
     is_target[list(targets) if len(targets) else slice(None)] = True
-    found = []
+    examples = []
     for place, name in lowest_losses(data, len(metamers), MAX_METAMERS):
         graph = metamers[place]
         ours = _weights(graph, graph.edges.weight, n, directed)
-        found.append(_example(name, original, ours, is_target))
-    return found
+        examples.append(_example(name, original, ours, is_target))
+    return examples
 
 
 _Weights = tuple[np.ndarray, np.ndarray]  # numbers of pairs, sorted, and their weights
@@ -131,7 +131,7 @@ def _most_changed(pairs: np.ndarray, changed: np.ndarray, is_target: np.ndarray)
 
 def _around(center: int, pairs: np.ndarray, changed: np.ndarray) -> np.ndarray:
     """Return the nodes within two hops, by hops and then changed pairs first, ascending."""
-    seen, layer = {center: None}, [center]
+    inside, layer = {center: None}, [center]
     for _ in range(MAX_HOPS):
         meets = np.isin(pairs, layer)
         touching = meets.any(axis=1)
@@ -139,7 +139,7 @@ def _around(center: int, pairs: np.ndarray, changed: np.ndarray) -> np.ndarray:
             [np.flatnonzero(touching & changed), np.flatnonzero(touching & ~changed)]
         )
         reached = [int(node) for node in pairs[rows].ravel()]
-        layer = [node for node in dict.fromkeys(reached) if node not in seen]
-        layer = layer[: MAX_NODES - len(seen)]
-        seen |= dict.fromkeys(layer)
-    return np.array(sorted(seen))
+        layer = [node for node in dict.fromkeys(reached) if node not in inside]
+        layer = layer[: MAX_NODES - len(inside)]
+        inside |= dict.fromkeys(layer)
+    return np.array(sorted(inside))

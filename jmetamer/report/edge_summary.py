@@ -77,7 +77,7 @@ def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
     are_weights = "edge_weight" in data
     if not are_weights and "edge_jaccard" not in data:
         return None
-    found = {}
+    numbers = {}
     for name, label in _ROWS.items():
         values = np.asarray(data[name].values, float) if name in data else np.zeros(0)
         values = values[np.isfinite(values)]
@@ -85,8 +85,8 @@ def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
             low, median, high = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
             chance = data.attrs.get(f"{name}_chance")
             level = float("nan") if chance is None else float(chance)
-            found[name] = EdgeNumber(label, median, low, high, level)
-    return EdgeSummary("features" not in data, are_weights, found)
+            numbers[name] = EdgeNumber(label, median, low, high, level)
+    return EdgeSummary("features" not in data, are_weights, numbers)
 
 
 def edge_sentences(edges: EdgeSummary) -> list[str]:

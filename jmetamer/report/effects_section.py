@@ -38,17 +38,19 @@ class StudySection:
     sources: tuple[str, ...]
 
 
-def study_sections(effects: Effects, known: Mapping[str, frozenset[str]]) -> list[StudySection]:
+def study_sections(
+    effects: Effects, stored_names: Mapping[str, frozenset[str]]
+) -> list[StudySection]:
     """Return the words and the figure of each grid; of many, those of the clearest effects first.
 
     Args:
       effects: from `summarize_effects`.
-      known: cell -> names of what the store holds of it.
+      stored_names: cell -> names of what the store holds of it.
     """
     studies = list(effects.studies)
     if len(studies) > MAX_OPEN:
         studies.sort(key=_clearest, reverse=True)
-    return [_section(place, study, known) for place, study in enumerate(studies, start=1)]
+    return [_section(place, study, stored_names) for place, study in enumerate(studies, start=1)]
 
 
 def _clearest(study: EffectStudy) -> float:
@@ -57,8 +59,10 @@ def _clearest(study: EffectStudy) -> float:
     return max((2 * abs(one.mean) / (one.high - one.low) for one in own), default=0.0)
 
 
-def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]) -> StudySection:
-    cells = [known[one.cell] for own in study.grid.cells.values() for one in own]
+def _section(
+    place: int, study: EffectStudy, stored_names: Mapping[str, frozenset[str]]
+) -> StudySection:
+    cells = [stored_names[one.cell] for own in study.grid.cells.values() for one in own]
     keys = [key for factor in study.grid.factors for key in (factor.key, *factor.along)]
     sentences = (
         grid_sentence(study),
@@ -78,10 +82,12 @@ def _section(place: int, study: EffectStudy, known: Mapping[str, frozenset[str]]
     )
 
 
-def _pictures(place: int, study: EffectStudy, known: Sequence[frozenset[str]]) -> tuple[Any, ...]:
+def _pictures(
+    place: int, study: EffectStudy, stored_names: Sequence[frozenset[str]]
+) -> tuple[Any, ...]:
     if place > _MAX_DRAWN:
         return ()
     from jmetamer.report.figures.page_figure import GridView
     from jmetamer.report.pictures import draw_all
 
-    return draw_all(f"effects{place}", GridView(study, tuple(known)))[0]
+    return draw_all(f"effects{place}", GridView(study, tuple(stored_names)))[0]

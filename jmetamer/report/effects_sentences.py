@@ -5,7 +5,7 @@ import math
 from jmetamer.report.effects_summary import (
     EXPLAINED,
     MORE,
-    NOT_FOUND,
+    NO_DIRECT_PART,
     NOTHING,
     UNDETERMINED,
     EffectStudy,
@@ -21,7 +21,7 @@ ALPHA = 0.05
 _VERDICTS = {
     "explained": EXPLAINED,
     "more": MORE,
-    "not_found": NOT_FOUND,
+    "no_direct_part": NO_DIRECT_PART,
     "undetermined": UNDETERMINED,
     "nothing": NOTHING,
 }

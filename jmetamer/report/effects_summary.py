@@ -20,7 +20,7 @@ from jmetamer.results.holm import holm
 _ROUND_OFF = 1e-6  # of what is computed in float32
 _MIN_SEEDS = 2  # with one there is no interval
 EXPLAINED, MORE = "rank alone explains it", "a part is left at equal rank"
-NOT_FOUND, UNDETERMINED = "no direct part found", "not determined"
+NO_DIRECT_PART, UNDETERMINED = "no direct part found", "not determined"
 NOTHING = "no effect found"
 
 
@@ -55,7 +55,7 @@ class EqualRank:
             return UNDETERMINED
         if self.direct.is_clear:
             return MORE
-        return EXPLAINED if self.direct.within_margin else NOT_FOUND
+        return EXPLAINED if self.direct.within_margin else NO_DIRECT_PART
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -210,9 +210,9 @@ def _equal_ranks(
     for factor in grid.factors:
         if factor.key != ACTIVATION or factor.name not in grid.about or RANK not in effects:
             continue
-        for outcome, found in effects.items():
+        for outcome, of_outcome in effects.items():
             if outcome != RANK:
-                for plain in (one for one in found if one.factors == (factor.name,)):
+                for plain in (one for one in of_outcome if one.factors == (factor.name,)):
                     width = widths.get(outcome, np.inf)
                     yield EqualRank(
                         outcome, plain, *_direct(rows, grid, factor, plain, outcome, width)

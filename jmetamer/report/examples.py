@@ -131,11 +131,11 @@ def _nodes_of_different_classes(
     if not labels.size:
         return pool[:limit]
     # First one node of each class, then a second one, until the row is full.
-    seen: dict[int, int] = {}
+    counts: dict[int, int] = {}
     turn = []
     for node in pool.tolist():
-        turn.append(seen.get(int(labels[node]), 0))
-        seen[int(labels[node])] = turn[-1] + 1
+        turn.append(counts.get(int(labels[node]), 0))
+        counts[int(labels[node])] = turn[-1] + 1
     order = np.lexsort((labels[pool], np.asarray(turn)))[:limit]
     return pool[np.sort(order)] if len(pool) <= limit else pool[order]
 

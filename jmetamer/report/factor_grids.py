@@ -9,8 +9,8 @@ from typing import Any
 from jmetamer.report.cells import distinguishing, name_cells
 from jmetamer.report.factor_settings import (
     PERTURBATION,
-    Asked,
     Factor,
+    PlannedCell,
     Which,
     factors_of,
     is_cause,
@@ -56,22 +56,22 @@ class Grid:
     @property
     def architectures(self) -> set[str]:
         """Architectures of the cells."""
-        made = itertools.chain.from_iterable(self.cells.values())
-        return {one.architecture for one in made}
+        cells = itertools.chain.from_iterable(self.cells.values())
+        return {one.architecture for one in cells}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Part:
     """Cells that differ in some factors and in seeds alone; `fixed` is what is not crossed."""
 
-    cells: Sequence[Asked]
+    cells: Sequence[PlannedCell]
     factors: tuple[Factor, ...]
     fixed: tuple[str, ...] = ()
 
     @functools.cached_property
-    def by_place(self) -> dict[_Place, list[Asked]]:
+    def by_place(self) -> dict[_Place, list[PlannedCell]]:
         """Levels and training seed -> cells."""
-        places: dict[_Place, list[Asked]] = {}
+        places: dict[_Place, list[PlannedCell]] = {}
         for one in self.cells:
             levels = tuple(one.level(factor.key) for factor in self.factors)
             places.setdefault((levels, one.level(_SEED)), []).append(one)
@@ -91,7 +91,7 @@ class _Part:
     def missing(self) -> list[_Place]:
         """Places without a finished cell."""
         every = itertools.product(self.combinations, self.seeds)
-        return [one for one in every if not any(cell.made for cell in self.by_place.get(one, ()))]
+        return [one for one in every if not any(cell.stored for cell in self.by_place.get(one, ()))]
 
     @property
     def num_failed(self) -> int:
@@ -130,14 +130,14 @@ def factor_grids(
       Grids, and a sentence for each grid of which at most one seed is complete, but more than half
       was asked for.
     """
-    asked = [Asked(made.run, made.settings, made) for made in cells]
-    asked += [Asked(run, settings) for run, settings in failed if settings]
+    planned = [PlannedCell(cell.run, cell.settings, cell) for cell in cells]
+    planned += [PlannedCell(run, settings) for run, settings in failed if settings]
     grids: list[Grid] = []
     refused: list[str] = []
     for may_vary, is_about in ((is_cause, is_cause), (is_setting, is_place)):
         parts = [
             _Part(part, factors_of(part, may_vary))
-            for recipe in recipes(asked, may_vary)
+            for recipe in recipes(planned, may_vary)
             for part in separated(recipe, may_vary)
         ]
         parts = [part for part in parts if any(is_about(factor.key) for factor in part.factors)]
@@ -160,13 +160,13 @@ def _titles(parts: Sequence[_Part]) -> list[str]:
         flat[str(place)] = {key: value for key, value in fullest.items() if key not in varying}
         runs[str(place)] = part.cells[0].run
     titles = distinguishing([name.title for name in name_cells(flat, runs).values()])
-    return [_told_apart(one, titles, part) for one, part in zip(titles, parts, strict=True)]
+    return [_distinguished(one, titles, part) for one, part in zip(titles, parts, strict=True)]
 
 
-def _told_apart(title: str, titles: Sequence[str], part: _Part) -> str:
+def _distinguished(title: str, titles: Sequence[str], part: _Part) -> str:
     """Add what is fixed, or the kinds of perturbation, where the title does not tell."""
-    known = title.lower().split()
-    more = [text for text in part.fixed if text.split(" ", 1)[1].lower() not in known]
+    title_parts = title.lower().split()
+    more = [text for text in part.fixed if text.split(" ", 1)[1].lower() not in title_parts]
     if not more and titles.count(title) > 1:
         pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
         more = [f"{level_text(second)} against {level_text(first)}" for first, second in pairs]
@@ -183,7 +183,7 @@ def _complete(part: _Part, is_about: Which) -> Iterator[_Part]:
             if not is_about(factor.key):
                 continue
             for equal in _otherwise_equal(part, factor):
-                there = {one.level(factor.key) for one in equal.cells if one.made}
+                there = {one.level(factor.key) for one in equal.cells if one.stored}
                 levels = [level for level in factor.levels if level in there]
                 if len(levels) > 1:
                     yield from _complete(equal.at(factor, levels), is_about)
@@ -194,7 +194,7 @@ def _complete(part: _Part, is_about: Which) -> Iterator[_Part]:
 
 def _otherwise_equal(part: _Part, factor: Factor) -> list[_Part]:
     """Return the cells that agree in all factors but one."""
-    groups: dict[tuple[str, ...], list[Asked]] = {}
+    groups: dict[tuple[str, ...], list[PlannedCell]] = {}
     for one in part.cells:
         rest = [other for other in part.factors if other != factor]
         fixed = tuple(f"{other.name} {level_text(one.level(other.key))}" for other in rest)
@@ -204,13 +204,13 @@ def _otherwise_equal(part: _Part, factor: Factor) -> list[_Part]:
 
 def _grid(part: _Part, where: str, is_about: Which) -> Grid:
     """Return the grid of the seeds that are complete."""
-    made = {
-        place: tuple(one.made for one in cells if one.made)
+    finished = {
+        place: tuple(one.stored for one in cells if one.stored)
         for place, cells in part.by_place.items()
         if place[1] in part.complete
     }
     about = frozenset(factor.name for factor in part.factors if is_about(factor.key))
-    return Grid(where, part.factors, made, part.complete, _left_out(part), about)
+    return Grid(where, part.factors, finished, part.complete, _left_out(part), about)
 
 
 def _refusal(part: _Part, where: str) -> list[str]:

@@ -40,7 +40,7 @@ class Factor:
     along: tuple[str, ...] = ()
 
     @property
-    def told(self) -> str:
+    def contrast(self) -> str:
         """What is compared, as in "activation elu instead of relu"."""
         return self.compared(*self.levels[1:])
 
@@ -51,12 +51,12 @@ class Factor:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Asked:
-    """A cell that was asked for; `made` is None where it failed."""
+class PlannedCell:
+    """A cell that was asked for; `stored` is None where it failed."""
 
     run: str
     settings: Mapping[str, Any]
-    made: StoredCell | None = None
+    stored: StoredCell | None = None
 
     @functools.cached_property
     def levels(self) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def is_place(key: str) -> bool:
     return is_setting(key) and not is_cause(key)
 
 
-def recipes(asked: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
+def recipes(cells: Sequence[PlannedCell], may_vary: Which) -> Iterator[list[PlannedCell]]:
     """Yield cells of one run that agree in all settings that may not vary."""
-    groups: dict[str, list[Asked]] = {}
-    for one in asked:
+    groups: dict[str, list[PlannedCell]] = {}
+    for one in cells:
         fixed = {
             key: value
             for key, value in flatten(one.settings)
@@ -99,7 +99,7 @@ def recipes(asked: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
     yield from groups.values()
 
 
-def separated(cells: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
+def separated(cells: Sequence[PlannedCell], may_vary: Which) -> Iterator[list[PlannedCell]]:
     """Yield parts of a recipe in which all cells have a setting, or those that do agree.
 
     A cell that does not have a setting, as plain training no size of a perturbation, is compared
@@ -122,7 +122,7 @@ def separated(cells: Sequence[Asked], may_vary: Which) -> Iterator[list[Asked]]:
         yield [one for one in cells if one.level(PERTURBATION) in pair]
 
 
-def _is_partial(cells: Sequence[Asked], key: str, keys: Sequence[str]) -> bool:
+def _is_partial(cells: Sequence[PlannedCell], key: str, keys: Sequence[str]) -> bool:
     """Return whether another setting says which cells do not have this one."""
     absent = [one.level(key) == _ABSENT for one in cells]
     return any(absent) and any(
@@ -135,14 +135,14 @@ def _follows(levels: Sequence[Any], values: Sequence[Any]) -> bool:
     return len(set(zip(levels, values, strict=True))) == len(set(levels))
 
 
-def _keys(cells: Sequence[Asked], may_vary: Which) -> list[str]:
+def _keys(cells: Sequence[PlannedCell], may_vary: Which) -> list[str]:
     """Return the settings that are not the same in all cells that have them."""
     keys = dict.fromkeys(key for one in cells for key in one.levels)
     levels = {key: {one.level(key) for one in cells} - {_ABSENT} for key in keys if may_vary(key)}
     return [key for key, values in levels.items() if len(values) > 1]
 
 
-def _levels(cells: Sequence[Asked], key: str) -> list[Any]:
+def _levels(cells: Sequence[PlannedCell], key: str) -> list[Any]:
     """Return the values of a setting: nothing first, numbers rising, others as they appear."""
     levels = list(dict.fromkeys(one.level(key) for one in cells))
     if key == PERTURBATION and set(levels) <= set(_KINDS):
@@ -152,7 +152,7 @@ def _levels(cells: Sequence[Asked], key: str) -> list[Any]:
     return levels
 
 
-def factors_of(cells: Sequence[Asked], may_vary: Which) -> tuple[Factor, ...]:
+def factors_of(cells: Sequence[PlannedCell], may_vary: Which) -> tuple[Factor, ...]:
     """Return the settings that differ; what follows from others goes along with these."""
     keys = _keys(cells, may_vary)
     columns = {key: [one.level(key) for one in cells] for key in keys}

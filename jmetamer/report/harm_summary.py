@@ -20,7 +20,7 @@ LESS = ("harmful", "unseen")
 _STORED = ("harm_outcome", "harm_same_class", "harm_control", "control_harm_outcome",
            "control_harm_same_class")  # fmt: skip
 _CODES = {name: code for code, name in HARM_OUTCOMES.items()}
-NOT_KNOWN = (
+NO_CLASSES = (
     "the most probable class of a node is known only where a block model (sbm, csbm, dcsbm) made "
     "the graph and edges stay undirected and without weights"
 )
@@ -56,7 +56,7 @@ def read_harm(data: xr.Dataset) -> StoredHarm:
     """
     total = data.sizes.get("metamer", 0)
     if not {*_STORED} <= {*data.variables}:
-        return StoredHarm({}, total, "", _OLD if "harmful_fraction" in data else NOT_KNOWN)
+        return StoredHarm({}, total, "", _OLD if "harmful_fraction" in data else NO_CLASSES)
     if "success" not in data:
         return StoredHarm({}, total, "", "which metamers succeeded is not stored")
     chosen = data[[*_STORED]].isel(metamer=np.flatnonzero(data["success"].values))
@@ -71,11 +71,11 @@ def read_harm(data: xr.Dataset) -> StoredHarm:
         ]
         for part in ("outcome", "same_class")
     ]
-    found = dict(zip(names, map(harm_of, *columns), strict=True))
-    known = np.isfinite(found[METAMERS].harmful).any()
-    reason = "" if known else "no target node has a most probable class"
+    harm = dict(zip(names, map(harm_of, *columns), strict=True))
+    any_class = np.isfinite(harm[METAMERS].harmful).any()
+    reason = "" if any_class else "no target node has a most probable class"
     no_start = str(data["harm_control"].attrs.get("no_start", ""))
-    return StoredHarm(found, total, no_start, reason)
+    return StoredHarm(harm, total, no_start, reason)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ def summarize_harm(networks: Sequence[Sequence[StoredHarm]]) -> HarmSummary:
     total = sum(cell.total for cell in cells)
     if first is None:
         reasons = [cell.reason for cell in cells]
-        reason = _NONE if _NONE in reasons else next(iter(reasons), NOT_KNOWN)
+        reason = _NONE if _NONE in reasons else next(iter(reasons), NO_CLASSES)
         return HarmSummary((), 0, total, 0, "", reason)
     shared = [name for name in first.harm if all(name in harm for g in groups for harm in g)]
     count = sum(len(harm[METAMERS].outcome) for group in groups for harm in group)

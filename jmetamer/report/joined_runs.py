@@ -60,8 +60,8 @@ def run_labels(folders: Sequence[Path]) -> tuple[str, ...]:
     names = [folder.name or str(folder) for folder in folders]
     if len(set(names)) < len(names):
         names = ["/".join(folder.parts[-2:]) for folder in folders]
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for place, name in enumerate(names):
-        seen[name] = seen.get(name, 0) + 1
-        names[place] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+        counts[name] = counts.get(name, 0) + 1
+        names[place] = name if counts[name] == 1 else f"{name} ({counts[name]})"
     return tuple(names)

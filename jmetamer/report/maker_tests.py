@@ -126,14 +126,14 @@ def _titles(one: Reading, other: Reading) -> tuple[str, str]:
 
 def _tested(family: Sequence[_Pair]) -> list[MakerTest]:
     enough = [pair for pair in family if len(pair.differences) >= MIN_PAIRS]
-    found = [sign_flip_test(pair.differences) for pair in enough]
-    corrected = holm([test.p_value for test in found])
+    tests = [sign_flip_test(pair.differences) for pair in enough]
+    corrected = holm([test.p_value for test in tests])
     return [
         MakerTest(
             pair.where, *pair.titles, pair.judges, len(pair.differences), test.mean, test.p_value,
             float(adjusted), len(enough),
         )
-        for pair, test, adjusted in zip(enough, found, corrected, strict=True)
+        for pair, test, adjusted in zip(enough, tests, corrected, strict=True)
     ]  # fmt: skip
 
 

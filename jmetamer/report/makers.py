@@ -38,7 +38,7 @@ class Maker:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Places of its cells on the page."""
-        return tuple(made.number for made in self.cells)
+        return tuple(cell.number for cell in self.cells)
 
     @functools.cached_property
     def harm(self) -> HarmSummary:

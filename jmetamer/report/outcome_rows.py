@@ -75,12 +75,12 @@ def _log_volumes(grid: Grid) -> tuple[dict[Any, float], str, str]:
     if changed:
         return {}, f"its units are not the same at every level of `{changed[0]}`", ""
     groups = [(group, _equal_ranks(group)) for group in _same_seeds(grid)]
-    found: dict[Any, list[float]] = {}
+    by_place: dict[Any, list[float]] = {}
     for group, nodes in groups:
         for place, one in group.items():
             table = _by_node(one.data)
-            found.setdefault(place, []).append(mean([table[node][-1] for node in nodes]))
-    volumes = {place: mean(own) for place, own in found.items()}
+            by_place.setdefault(place, []).append(mean([table[node][-1] for node in nodes]))
+    volumes = {place: mean(own) for place, own in by_place.items()}
     if len({seed for (_, seed), volume in volumes.items() if np.isfinite(volume)}) < 2:
         rest = "and log-volumes of different ranks have different units"
         return {}, f"fewer than two seeds have a node of one rank in all cells, {rest}", ""

@@ -20,22 +20,22 @@ from jmetamer.report.effects_section import MAX_OPEN, study_sections
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.harm_sentences import points
-from jmetamer.report.harm_summary import NOT_KNOWN, OUTCOMES
+from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
 from jmetamer.report.section import cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
-from jmetamer.report.sources import those_known
+from jmetamer.report.sources import only_stored
 from jmetamer.report.success_sentences import too_few_pairs
-from jmetamer.report.success_summary import criteria_told
+from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,
-    notes_told,
+    own_judges_note,
     readings,
-    unlike_told,
+    row_notes,
 )
 from jmetamer.results.setting_tree import flatten
 
@@ -114,18 +114,18 @@ def render(runs: Sequence[Any]) -> str:
             known=[one.sources for one in summaries],
             checked=[one for one in sections if one.summary.success is not None],
             short_titles=_short_titles(summaries),
-            criteria_told=criteria_told([one.success for one in summaries]),
+            all_criteria=explain_criteria([one.success for one in summaries]),
             too_few_pairs=_too_few_pairs(summaries),
             effects=effects,
             max_open=MAX_OPEN,
             effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
             makers=by_maker,
-            show_harm=any(maker.harm.reason != NOT_KNOWN for maker in by_maker),
+            show_harm=any(maker.harm.reason != NO_CLASSES for maker in by_maker),
             harm_outcomes=OUTCOMES,
             rows=rows,
             judges=judge_architectures(rows),
             read_beside=MEASURES,
-            notes_told=[text for text in (unlike_told(rows), *notes_told(rows)) if text],
+            row_notes=[text for text in (own_judges_note(rows), *row_notes(rows)) if text],
             judge_accuracy=mean_accuracies(rows),
             tests=compare_makers(rows),
             min_pairs=MIN_PAIRS,
@@ -150,8 +150,8 @@ def _short_titles(summaries: Sequence[CellSummary]) -> dict[str, str]:
 def _too_few_pairs(summaries: Sequence[CellSummary]) -> list[str]:
     """Return why no corrected test can be passed, once for all cells of which it holds."""
     nulls = [one.success.null for one in summaries if one.success is not None]
-    told = dict.fromkeys(too_few_pairs(null) for null in nulls if null is not None)
-    return [text for text in told if text]
+    texts = dict.fromkeys(too_few_pairs(null) for null in nulls if null is not None)
+    return [text for text in texts if text]
 
 
 def _opened(run: Any) -> Any:
@@ -172,7 +172,7 @@ def _usual_target(runs: Sequence[Any]) -> Path:
 def _environment() -> jinja2.Environment:
     environment = page_environment("jmetamer.report")
     environment.filters.update(what_chance_is=what_chance_is, points=points, shade=shade)
-    environment.globals.update(those_known=those_known, nan=float("nan"), inf=float("inf"))
+    environment.globals.update(only_stored=only_stored, nan=float("nan"), inf=float("inf"))
     return environment
 
 

@@ -8,7 +8,7 @@ from jmetamer.report.figures import style
 from jmetamer.report.figures.markup import svg_markup
 from jmetamer.report.figures.page_figure import CellView, GridView, RunView
 from jmetamer.report.figures.table import FIGURES
-from jmetamer.report.sources import those_known
+from jmetamer.report.sources import only_stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,6 @@ def draw_all(
                 notes.append(figure.missing(view))
                 continue
             svg = Markup(svg_markup(drawing.figure, drawing.alt, f"{prefix}-{name}"))
-        sources = those_known(figure.reads, *view.known)
+        sources = only_stored(figure.reads, *view.stored_names)
         pictures.append(Picture(figure.title, svg, drawing.caption, figure.wide, sources))
     return tuple(pictures), tuple(filter(None, notes))

@@ -9,11 +9,11 @@ from jmetamer.report.environment import page_environment
 from jmetamer.report.wording import number, percent, short, span
 
 
-def is_known(value: float | None) -> bool:
+def is_number(value: float | None) -> bool:
     """Return whether a number is one.
 
     Example:
-      >>> is_known(0.0), is_known(float("nan")), is_known(None)
+      >>> is_number(0.0), is_number(float("nan")), is_number(None)
       (True, False, False)
     """
     return value is not None and not math.isnan(value)
@@ -47,7 +47,7 @@ def _module(template: str) -> Any:
     environment = page_environment("jmetamer.report")
     environment.autoescape = False  # text, which the page escapes; its white space is collapsed
     environment.trim_blocks = environment.lstrip_blocks = False
-    environment.tests.update(known=is_known, finite=math.isfinite)
+    environment.tests.update(known=is_number, finite=math.isfinite)
     environment.filters["span"] = lambda numbers, form=number: span(list(numbers), form)
     environment.globals.update(percent=percent, short=short, count="{:,}".format)
     return environment.get_template(f"{template}.j2").module

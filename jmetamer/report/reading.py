@@ -17,10 +17,10 @@ def grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
       >>> grouped([("a", 1), ("b", 2), ("a", 3)])
       {'a': [1, 3], 'b': [2]}
     """
-    found: dict[_Key, list[_Value]] = {}
+    groups: dict[_Key, list[_Value]] = {}
     for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def values(data: xr.Dataset, name: str) -> np.ndarray:
@@ -78,8 +78,8 @@ def median(numbers: Any) -> float:
       >>> median([3.0, float("nan"), 1.0])
       2.0
     """
-    known = finite(numbers)
-    return float(np.median(known)) if known.size else float("nan")
+    kept = finite(numbers)
+    return float(np.median(kept)) if kept.size else float("nan")
 
 
 def mean(numbers: Any) -> float:
@@ -89,5 +89,5 @@ def mean(numbers: Any) -> float:
       >>> mean([3.0, float("nan"), 1.0])
       2.0
     """
-    known = finite(numbers)
-    return float(known.mean()) if known.size else float("nan")
+    kept = finite(numbers)
+    return float(kept.mean()) if kept.size else float("nan")

@@ -35,7 +35,7 @@ def run_sentences(
     Returns:
       Sentences, each complete by itself.
     """
-    known = [(cell, cell.succeeded.share) for cell in cells if cell.succeeded is not None]
+    shares = [(cell, cell.succeeded.share) for cell in cells if cell.succeeded is not None]
     share = success_sentence([cell.success for cell in cells if cell.success is not None])
     return paragraphs(
         "cell_sentences",
@@ -44,7 +44,7 @@ def run_sentences(
         _models(cells),
         sizes or {},
         over_networks((cell.network, cell.reached) for cell in cells),
-        share and share + _range(known),
+        share and share + _range(shares),
         _range([(cell, cell.share) for cell in cells]),
         transfer_sentence(rows),
         what_chance_is([d for cell in cells for d in cell.deviations]),
@@ -74,8 +74,10 @@ def _models(cells: Sequence[CellSummary]) -> list[str]:
 def _maker(cell: CellSummary) -> str:
     """Name the network of a cell, with all that tells it from others but its seed."""
     own = cell.name.differences.items()
-    told = [(k, v) for k, v in own if k != "training.seed" and not is_in_title(k)]
-    more = [f"{k.split('.', 1)[1]} {v}" for k, v in told if k.startswith(("model.", "training."))]
+    differences = [(k, v) for k, v in own if k != "training.seed" and not is_in_title(k)]
+    more = [
+        f"{k.split('.', 1)[1]} {v}" for k, v in differences if k.startswith(("model.", "training."))
+    ]
     return ", ".join([cell.name.model, *more])
 
 

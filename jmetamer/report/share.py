@@ -42,7 +42,7 @@ class Share:
         return "metamers of one network" if number < 2 else plural(number, "network")
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """Share and interval in words."""
         low, high = map(percent, self.interval)
         return f"{percent(self.share)}; 95% interval over {self.over} {low} to {high}"
@@ -55,14 +55,14 @@ def over_networks(parts: Iterable[tuple[str, Share]]) -> Share:
       parts: (name of the network, share) of each cell.
 
     Example:
-      >>> found = over_networks([("a", Share(1, 2)), ("b", Share(2, 2)), ("a", Share(1, 4))])
-      >>> found.networks, found.words
+      >>> share = over_networks([("a", Share(1, 2)), ("b", Share(2, 2)), ("a", Share(1, 4))])
+      >>> share.networks, share.text
       (((2, 6), (2, 2)), '50%; 95% interval over 2 networks 0.6% to 99.4%')
     """
-    found: dict[str, tuple[int, int]] = {}
+    counts: dict[str, tuple[int, int]] = {}
     for network, share in parts:
-        count, total = found.get(network, (0, 0))
-        found[network] = count + share.count, total + share.total
-    networks = tuple(found.values())
+        count, total = counts.get(network, (0, 0))
+        counts[network] = count + share.count, total + share.total
+    networks = tuple(counts.values())
     count, total = (sum(side) for side in zip(*networks, strict=True)) if networks else (0, 0)
     return Share(count, total, networks=networks)

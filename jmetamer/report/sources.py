@@ -28,7 +28,7 @@ OF_EFFECTS = (
 )  # fmt: skip
 
 
-def known_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]:
+def stored_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]:
     """Return every name that a note may give for a cell.
 
     Variables, coordinates and scalars go by their names, a setting as "settings.metamers.layer",
@@ -39,23 +39,23 @@ def known_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]
       data: variables of the cell; scalars in its attributes.
 
     Example:
-      >>> sorted(known_names({"seed": 0}, xr.Dataset(attrs={"seconds": 1.0})) - {*_ALWAYS})
+      >>> sorted(stored_names({"seed": 0}, xr.Dataset(attrs={"seconds": 1.0})) - {*_ALWAYS})
       ['seconds', 'settings.seed']
     """
     named = {f"settings.{key}" for key, _ in flatten(settings)}
     return frozenset({*_ALWAYS, *named, *map(str, data.variables), *map(str, data.attrs)})
 
 
-def those_known(names: Iterable[str], *known: frozenset[str]) -> tuple[str, ...]:
+def only_stored(names: Iterable[str], *stored: frozenset[str]) -> tuple[str, ...]:
     """Return the names that at least one of these cells holds, in their order, each once.
 
     Args:
       names: what a table or figure reads where it is there.
-      known: names that each of the cells holds.
+      stored: names that each of the cells holds.
 
     Example:
-      >>> those_known(("loss_trace", "rank_pre"), frozenset({"loss_trace"}), frozenset())
+      >>> only_stored(("loss_trace", "rank_pre"), frozenset({"loss_trace"}), frozenset())
       ('loss_trace',)
     """
-    held = frozenset().union(*known)
+    held = frozenset().union(*stored)
     return tuple(name for name in dict.fromkeys(names) if name in held)

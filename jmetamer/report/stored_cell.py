@@ -86,8 +86,8 @@ class StoredCell:
 
     def column(self, name: str) -> np.ndarray:
         """Return a number of each metamer, [b]; NaN where it is not stored."""
-        found, count = values(self.data, name), self.data.sizes.get("metamer", 0)
-        return np.asarray(found, float) if found.size == count else np.full(count, np.nan)
+        numbers, count = values(self.data, name), self.data.sizes.get("metamer", 0)
+        return np.asarray(numbers, float) if numbers.size == count else np.full(count, np.nan)
 
     def scalar(self, *names: str) -> float:
         """Return the first number of these names, else NaN."""
@@ -162,10 +162,10 @@ class StoredCell:
         """Control -> [s, j] what judges read of it, or [s] of its loss or the maker's kappa."""
         dims = ["control", "sample"]
         dims += [] if measure in ("loss", "own_kappa") else ["judge"]
-        found = self.table(f"control_{measure}", dims)
-        if found is None or "control" not in self.data:
+        table = self.table(f"control_{measure}", dims)
+        if table is None or "control" not in self.data:
             return {}
-        return dict(zip(map(str, self.data["control"].values.tolist()), found, strict=True))
+        return dict(zip(map(str, self.data["control"].values.tolist()), table, strict=True))
 
     @functools.cached_property
     def paired(self) -> dict[str, np.ndarray]:

@@ -62,8 +62,8 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     """
     if not rows:
         return ""
-    found = [row for row in rows if row.result is not None]
-    shared = _finite(row.result.recognition.mean for row in found if row.result is not None)
+    with_result = [row for row in rows if row.result is not None]
+    shared = _finite(row.result.recognition.mean for row in with_result if row.result is not None)
     if not shared:
         kappa = _finite(entry.mean for row in rows for entry in row.entries.values())
         unlike = any(row.unlike for row in rows)
@@ -72,12 +72,12 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
         "success_sentences",
         "transfer",
         shared,
-        _own_architecture(row for row in found if not row.unlike),
-        _own_architecture(row for row in found if row.unlike),
-        _finite(row.own_kappa for row in found),
-        _of_starts(found),
-        [row.above_length for row in found if row.above_length is not None],
-        [row.above_null_space for row in found if row.above_null_space is not None],
+        _own_architecture(row for row in with_result if not row.unlike),
+        _own_architecture(row for row in with_result if row.unlike),
+        _finite(row.own_kappa for row in with_result),
+        _of_starts(with_result),
+        [row.above_length for row in with_result if row.above_length is not None],
+        [row.above_null_space for row in with_result if row.above_null_space is not None],
     )
 
 

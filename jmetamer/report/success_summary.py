@@ -15,7 +15,7 @@ from jmetamer.report.reading import finite, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.wording import number, percent
-from jmetamer.results.absence import planted_words
+from jmetamer.results.absence import planted_text
 from jmetamer.results.criteria import (
     ANOTHER_GRAPH,
     CRITERIA,
@@ -157,21 +157,21 @@ class SuccessSummary:
     @property
     def lacking(self) -> dict[str, int]:
         """Name -> metamers that lack it; a graph that is no other lacks that, not distance."""
-        found = {one.name: one.total - one.count for one in self.criteria}
-        found.pop(TOGETHER.name, None)
+        missing = {one.name: one.total - one.count for one in self.criteria}
+        missing.pop(TOGETHER.name, None)
         if self.missed is not None and self.missed.name == ANOTHER_GRAPH:
-            found[DISTINCT] = found.get(DISTINCT, 0) - self.missed.lacking
-            found[ANOTHER_GRAPH] = self.missed.lacking
-        return found
+            missing[DISTINCT] = missing.get(DISTINCT, 0) - self.missed.lacking
+            missing[ANOTHER_GRAPH] = self.missed.lacking
+        return missing
 
     @property
     def lines(self) -> tuple[Criterion, ...]:
         """All criteria, and after the null test what it says once corrected."""
-        found = list(self.criteria)
+        criteria = list(self.criteria)
         if self.null is not None and self.null.corrected.total:
-            after = [place for place, one in enumerate(found) if one.variable in _BEFORE_NULL]
-            found.insert(after[-1] + 1 if after else 0, self.null.corrected)
-        return tuple(found)
+            after = [place for place, one in enumerate(criteria) if one.variable in _BEFORE_NULL]
+            criteria.insert(after[-1] + 1 if after else 0, self.null.corrected)
+        return tuple(criteria)
 
     @property
     def together(self) -> Criterion | None:
@@ -203,7 +203,7 @@ def summarize_success(
         if one.variable in data and data[one.variable].size
     )  # fmt: skip
     criteria = tuple(
-        dataclasses.replace(one, planted=planted_words(one.count, data.attrs))
+        dataclasses.replace(one, planted=planted_text(one.count, data.attrs))
         if one.variable == TOGETHER.variable
         else one
         for one in criteria
@@ -232,7 +232,7 @@ class ToldCriterion:
     bounds: tuple[str, ...]
 
 
-def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]:
+def explain_criteria(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]:
     """Return every criterion that any cell holds, in the usual order, with its tolerances."""
     bounds: dict[str, dict[str, None]] = {}
     for one in (one for cell in cells if cell is not None for one in cell.criteria):
@@ -247,18 +247,18 @@ def criteria_told(cells: Iterable[SuccessSummary | None]) -> list[ToldCriterion]
 def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
     """Variable -> its tolerance in words."""
 
-    def told(key: str, before: str, after: str = "") -> str:
+    def limit(key: str, before: str, after: str = "") -> str:
         value = number_of(setting(settings, key))
         return "" if np.isnan(value) else f"{before} {number(value)}{after}"
 
     share, least = _shares(settings, data)
     where = "" if np.isnan(share) else f" ({_of_them(share)})"
     return {
-        "success_matches": told("metamers.tolerance", "loss at most"),
-        "success_matches_everywhere": told("success.worst_node", "error of a node at most", where),
-        "success_beats_null": told("success.null_test.alpha", "p at most"),
+        "success_matches": limit("metamers.tolerance", "loss at most"),
+        "success_matches_everywhere": limit("success.worst_node", "error of a node at most", where),
+        "success_beats_null": limit("success.null_test.alpha", "p at most"),
         "success_same_classes": "" if np.isnan(least) else _of_them(least),
-        "success_distinct": told("success.distance", "distance of features or edges at least"),
+        "success_distinct": limit("success.distance", "distance of features or edges at least"),
         "success": "",
     }
 
@@ -277,21 +277,21 @@ def _of_them(share: float) -> str:
 def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, tuple[int, str]]:
     """Variable -> metamers of which it holds at all target nodes, and the worst one in words."""
     share, least = _shares(settings, data)
-    found: dict[str, tuple[int, str]] = {}
+    extremes: dict[str, tuple[int, str]] = {}
     error, most = finite(values(data, "worst_node_error")), setting(settings, "success.worst_node")
     if share < 1 and error.size and most is not None:
-        found["success_matches_everywhere"] = (
+        extremes["success_matches_everywhere"] = (
             int(np.sum(error <= most)),
             f"the worst node is off by {number(float(np.median(error)))} (median)",
         )
     agreement = finite(values(data, "class_agreement"))
     if least < 1 and agreement.size:
-        found["success_same_classes"] = (
+        extremes["success_same_classes"] = (
             int(np.sum(agreement == 1)),
             f"{percent(float(np.median(agreement)))} of the target nodes (median over metamers), "
             f"at least {percent(float(agreement.min()))}",
         )
-    return found
+    return extremes
 
 
 def _criterion(
@@ -336,11 +336,11 @@ def _null(
 def _statistics(data: xr.Dataset) -> list[Statistic]:
     if "match_statistic" not in data or "statistic" not in data.variables:
         return []
-    found = data["match_statistic"].transpose("metamer", "statistic")
+    table = data["match_statistic"].transpose("metamer", "statistic")
     best = np.asarray(values(data, "null_max"), float)
     rows = []
-    for column, name in enumerate(found["statistic"].values.tolist()):
-        numbers = finite(found.values[:, column])
+    for column, name in enumerate(table["statistic"].values.tolist()):
+        numbers = finite(table.values[:, column])
         low, median, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
         limit = float(best[column]) if column < best.size else float("nan")
         above = float(np.mean(numbers > limit)) if numbers.size else float("nan")

@@ -26,7 +26,7 @@ from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.methods import repulsion_of
 from jmetamer.report.reading import mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
-from jmetamer.report.sources import known_names
+from jmetamer.report.sources import stored_names
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.success_summary import Criterion, SuccessSummary, summarize_success
 from jmetamer.results.criteria import BEYOND_SWAPS
@@ -221,7 +221,7 @@ def summarize(
         layers=summarize_layers(name.layer, others) if others.sizes.get("metamer") else (),
         repulsion=repulsion_of(dict(flatten(settings))),
         targets=len(nodes) if isinstance(nodes, list | tuple) else 0,
-        sources=known_names(settings, data),
+        sources=stored_names(settings, data),
     )
 
 
@@ -247,8 +247,8 @@ def shortfalls(cells: Sequence[CellSummary]) -> list[Shortfall]:
         missed = None if cell.success is None else cell.success.missed
         if missed is not None:
             groups.setdefault((missed.name, missed.change), []).append((number, cell))
-    found = [Shortfall(*key, tuple(group)) for key, group in groups.items()]
-    return sorted(found, key=lambda one: -len(one.cells))
+    each = [Shortfall(*key, tuple(group)) for key, group in groups.items()]
+    return sorted(each, key=lambda one: -len(one.cells))
 
 
 def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
@@ -263,7 +263,7 @@ def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
 
 def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:
     table = data["status"].attrs if "status" in data else {}
-    found = [
+    counted = [
         StatusCount(
             name=name,
             count=int(count),
@@ -273,7 +273,7 @@ def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount,
         for name, count in counts.items()
         if count
     ]
-    return tuple(sorted(found, key=lambda s: (s.name != "CONVERGED", -s.count)))
+    return tuple(sorted(counted, key=lambda s: (s.name != "CONVERGED", -s.count)))
 
 
 def _text(table: Mapping[str, Any], field: str, name: str) -> str:
@@ -281,7 +281,7 @@ def _text(table: Mapping[str, Any], field: str, name: str) -> str:
     texts = table.get(field)
     if not isinstance(texts, Mapping):
         return ""
-    codes = [str(code) for code, known in status_names(table).items() if known == name]
+    codes = [str(code) for code, status in status_names(table).items() if status == name]
     return next((str(texts[key]) for key in (name, *codes) if key in texts), "")
 
 
@@ -333,8 +333,8 @@ def _scales(data: xr.Dataset) -> tuple[float, float] | None:
 
 def _not_measured(settings: Mapping[str, Any], data: xr.Dataset) -> tuple[str, ...]:
     """Return the measures of a cell's settings that its record does not hold."""
-    asked = setting(settings, "measures")
-    if not isinstance(asked, list) or "measure" not in data:
+    requested = setting(settings, "measures")
+    if not isinstance(requested, list) or "measure" not in data:
         return ()
     held = set(data["measure"].values.tolist())
-    return tuple(str(name) for name in asked if name not in held)
+    return tuple(str(name) for name in requested if name not in held)

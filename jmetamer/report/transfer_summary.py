@@ -99,13 +99,13 @@ class Reading:
         What is lost to judges of the maker's own architecture is an effect of the seed only where
         maker and judges are made alike.
         """
-        found = list(self.entries.items())
+        lines = list(self.entries.items())
         if self.result is not None:
-            found.append(("R: other architectures", self.result.recognition))
+            lines.append(("R: other architectures", self.result.recognition))
             gap = f"gap to judges with default settings (maker: other {listing(self.unlike)})"
-            found.append((gap if self.unlike else "seed gap", self.result.seed_gap))
-            found.append(("architecture gap", self.result.architecture_gap))
-        return [(name, one) for name, one in found if one.num_seeds]
+            lines.append((gap if self.unlike else "seed gap", self.result.seed_gap))
+            lines.append(("architecture gap", self.result.architecture_gap))
+        return [(name, one) for name, one in lines if one.num_seeds]
 
     @property
     def mark(self) -> str:
@@ -115,31 +115,31 @@ class Reading:
     @property
     def notes(self) -> list[str]:
         """What a reader must know of the numbers of this row."""
-        found = [self.problem] if self.problem else []
+        notes = [self.problem] if self.problem else []
         if not self.passed:
-            found.append("no metamer succeeded, so there is no kappa.")
+            notes.append("no metamer succeeded, so there is no kappa.")
         if self.undefined:
-            found.append(
+            notes.append(
                 f"{plural(self.undefined, 'metamer')} left out, as a judge's logits are not finite."
             )
         if self.constant:
-            found.append(
+            notes.append(
                 f"{plural(self.constant, 'reading')} with a kappa of 0 by definition, as a judge "
                 "gives all nodes one class."
             )
-        return found
+        return notes
 
 
-def readings(found: Sequence[Maker]) -> list[Reading]:
+def readings(by_maker: Sequence[Maker]) -> list[Reading]:
     """Return how the judges read the metamers of each maker that has judges.
 
     Args:
-      found: makers of the page; cells without judges take no part, and cells with other judges
+      by_maker: makers of the page; cells without judges take no part, and cells with other judges
         than the rest of their maker are a row of their own.
     """
     return [
         reading_of(dataclasses.replace(maker, cells=tuple(cells)), judges)
-        for maker in found
+        for maker in by_maker
         for judges, cells in grouped((one.judge_keys, one) for one in maker.cells).items()
         if judges
     ]
@@ -159,7 +159,7 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
     for row in rows:
         name = str(setting(row.maker.cells[0].settings, "dataset"))
         by_dataset.setdefault(name, []).append(row)
-    found = [
+    accuracies = [
         (
             f"{name} on {dataset}" if len(by_dataset) > 1 else name,
             mean([row.judge_accuracy[name] for row in own if name in row.judge_accuracy]),
@@ -167,10 +167,10 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
         for dataset, own in by_dataset.items()
         for name in judge_architectures(own)
     ]
-    return [(name, value) for name, value in found if not np.isnan(value)]
+    return [(name, value) for name, value in accuracies if not np.isnan(value)]
 
 
-def unlike_told(rows: Sequence[Reading]) -> str:
+def own_judges_note(rows: Sequence[Reading]) -> str:
     """Say in what makers differ from the judges of their own architecture, empty if in nothing."""
     names = listing(list(dict.fromkeys(name for row in rows for name in row.unlike)))
     if not names:
@@ -182,10 +182,10 @@ def unlike_told(rows: Sequence[Reading]) -> str:
     )
 
 
-def notes_told(rows: Sequence[Reading]) -> list[str]:
+def row_notes(rows: Sequence[Reading]) -> list[str]:
     """Return the notes of all rows, each once and with the makers of which it holds."""
-    told = grouped((note, row.maker.title) for row in rows for note in row.notes)
-    return [f"{listing(titles, limit=12)}: {note}" for note, titles in told.items()]
+    titles_of = grouped((note, row.maker.title) for row in rows for note in row.notes)
+    return [f"{listing(titles, limit=12)}: {note}" for note, titles in titles_of.items()]
 
 
 def reading_of(maker: Maker, judges: tuple[Judge, ...]) -> Reading:
@@ -232,10 +232,10 @@ def _transfer(table: JudgeTable, own: str) -> tuple[BySeed, Transfer | None, str
     others = any(name != own for name in table.columns)
     try:
         # Where only the maker's own architecture judges there is no R, but its kappa is known.
-        found = table.transfer(own if others else "")
+        transfer = table.transfer(own if others else "")
     except InputError as error:
         return dict.fromkeys(table.columns, np.full(len(table.by_seed), np.nan)), None, str(error)
-    return found.by_judge, found if others else None, ""
+    return transfer.by_judge, transfer if others else None, ""
 
 
 def _paired(table: JudgeTable, own: str) -> dict[str, Paired]:
@@ -272,11 +272,12 @@ def _on_reference(cell: StoredCell) -> np.ndarray | None:
 
 
 def _judge_accuracy(table: JudgeTable) -> dict[str, float]:
-    known = [
-        cell.read_by(table.judges, found)
+    accuracies = [
+        cell.read_by(table.judges, accuracy)
         for cell in table.cells
-        if (found := cell.table("judge_reference_accuracy", ("judge",))) is not None
+        if (accuracy := cell.table("judge_reference_accuracy", ("judge",))) is not None
     ]
     return {
-        name: mean([mean(one[places]) for one in known]) for name, places in table.columns.items()
+        name: mean([mean(one[places]) for one in accuracies])
+        for name, places in table.columns.items()
     }

@@ -145,7 +145,7 @@ def planted_scalars(solved: int, planted: int) -> dict[str, Any]:
     }
 
 
-def planted_words(succeeded: float, *records: Mapping[str, Any]) -> str:
+def planted_text(succeeded: float, *records: Mapping[str, Any]) -> str:
     """Say beside "0 of N" how many planted problems the budget solved, and what it may miss.
 
     Of several records, as of several training seeds, the largest of their bounds holds for each.
@@ -158,9 +158,9 @@ def planted_words(succeeded: float, *records: Mapping[str, Any]) -> str:
       The words; empty where a metamer succeeds, or a record has no planted problems.
 
     Example:
-      >>> planted_words(0, planted_scalars(20, 20))[:68]
+      >>> planted_text(0, planted_scalars(20, 20))[:68]
       '20 of 20 planted problems (6 nodes) solved: up to 14% of metamers as'
-      >>> planted_words(1, planted_scalars(20, 20)), planted_words(0, {})
+      >>> planted_text(1, planted_scalars(20, 20)), planted_text(0, {})
       ('', '')
     """
     if succeeded or not records or not all("planted_problems" in one for one in records):

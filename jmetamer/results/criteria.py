@@ -108,20 +108,20 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     ends = {name: count for name, count in status_counts.items() if name != "CONVERGED"}
     frequent = max(ends, key=lambda name: ends[name], default="")
     remedies: Any = data["status"].attrs.get("remedies", {}) if "status" in data else {}
-    found = [Missed(ANOTHER_GRAPH, ends.get("UNCHANGED", 0), succeed.size, frequent)]
-    found += [
+    lacks = [Missed(ANOTHER_GRAPH, ends.get("UNCHANGED", 0), succeed.size, frequent)]
+    lacks += [
         Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, one.change)
         for one in CRITERIA
         if one.variable in data
     ]
-    worst = max(found, key=lambda one: one.lacking)
+    worst = max(lacks, key=lambda one: one.lacking)
     if succeed.all() or not worst.lacking:
         return None
     if worst.name == ANOTHER_GRAPH and no_swap(data):
         return worst._replace(change=BEYOND_SWAPS)
     if worst.name in (ANOTHER_GRAPH, CRITERIA[0].name):
-        known = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
-        return worst._replace(change=str(known or remedies.get(frequent, worst.change)))
+        remedy = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
+        return worst._replace(change=str(remedy or remedies.get(frequent, worst.change)))
     return worst
 
 

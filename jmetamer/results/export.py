@@ -174,13 +174,13 @@ def _status_names(results: Any) -> np.ndarray:
 
 def _network(run: "Run", cell: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the architecture with its options, and its parameters by name."""
-    made = run.provenance(cell)
-    if not made.get("model_folder"):
+    provenance = run.provenance(cell)
+    if not provenance.get("model_folder"):
         raise StoreError(
             f"cell `{cell}` does not name its network (`model_folder` in its provenance), so its "
             "network cannot be written; make it again in another run folder (--out), or write a "
             "`.pt` file, which needs none"
         )
-    network = run.folder / "models" / str(made["model_folder"])
-    record, weights = read_network(network, made.get("params_sha256"))
+    network = run.folder / "models" / str(provenance["model_folder"])
+    record, weights = read_network(network, provenance.get("params_sha256"))
     return {"architecture": record["model"], "options": record["options"]}, weights

@@ -32,14 +32,14 @@ def holm(p_values: Numbers) -> np.ndarray:
       >>> holm([0.01, 0.04, 0.03])
       array([0.03, 0.06, 0.06])
     """
-    given = np.asarray(p_values, np.float64)
-    if (given < 0).any() or (given > 1).any():
-        outside = given[(given < 0) | (given > 1)][0]
+    values = np.asarray(p_values, np.float64)
+    if (values < 0).any() or (values > 1).any():
+        outside = values[(values < 0) | (values > 1)][0]
         raise InputError(f"`p_values` hold {outside}; a p-value is a probability, from 0 to 1.")
-    flat = given.ravel()
+    flat = values.ravel()
     tested = np.flatnonzero(~np.isnan(flat))
     order = tested[np.argsort(flat[tested], kind="stable")]
     adjusted = np.full(flat.shape, np.nan)
     remaining = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(remaining * flat[order]), 1.0)
-    return adjusted.reshape(given.shape)
+    return adjusted.reshape(values.shape)

@@ -31,18 +31,18 @@ def holm_over_cells(p_values: Sequence[AnArray]) -> list[np.ndarray]:
       >>> [adjusted.tolist() for adjusted in holm_over_cells([[0.01, 0.02], [0.04], [0.03, 0.01]])]
       [[0.03, 0.02], [0.06], [0.06, 0.02]]
     """
-    given = [np.asarray(values, np.float64) for values in p_values]
-    for place, values in enumerate(given):
+    families = [np.asarray(values, np.float64) for values in p_values]
+    for place, values in enumerate(families):
         if values.ndim != 1:
             raise InputError(
                 f"`p_values[{place}]` has shape {values.shape}; one p-value a metamer is needed, "
                 "[b], and an empty list for a cell without tests."
             )
-    table = np.full((len(given), max(map(len, given), default=0)), np.nan)
-    for row, values in zip(table, given, strict=True):
+    table = np.full((len(families), max(map(len, families), default=0)), np.nan)
+    for row, values in zip(table, families, strict=True):
         row[: len(values)] = values
     adjusted = [holm(family) for family in table.T]
     return [
         np.array([family[place] for family in adjusted[: len(values)]], np.float64)
-        for place, values in enumerate(given)
+        for place, values in enumerate(families)
     ]

@@ -143,5 +143,5 @@ def _differences(
 
 
 def _word(value: Any) -> str:
-    words = {"True": "yes", "False": "no", "None": "none"}
-    return words.get(str(value), str(value))
+    texts = {"True": "yes", "False": "no", "None": "none"}
+    return texts.get(str(value), str(value))

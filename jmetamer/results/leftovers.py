@@ -36,8 +36,8 @@ def remove_leftovers(run_folder: Path) -> None:
     """
     for place, pattern in _TEMPORARIES.items():
         for path in (run_folder / place).glob(".*"):
-            found = re.fullmatch(pattern, path.name)
-            if found and not _works(int(found[1])) and _at_rest(path):
+            match = re.fullmatch(pattern, path.name)
+            if match and not _works(int(match[1])) and _at_rest(path):
                 remove(path)
 
 

@@ -230,12 +230,12 @@ def read_manifest(folder: Path, *, needed: bool = False) -> Manifest:
         files = document["files"]
         if document["sha256"] != _sum(files):
             raise ValueError("its content does not match its own sha256")
-        known = {name: (int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
+        sums = {name: (int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
     except OSError as error:
         raise unknown.damaged(MANIFEST, error.strerror or str(error)) from error
     except Exception as error:  # damaged content can make any of this raise anything
         raise unknown.damaged(MANIFEST, str(error)) from error
-    return Manifest(folder, known)
+    return Manifest(folder, sums)
 
 
 def _sum(files: Any) -> str:

@@ -38,10 +38,10 @@ def paired_controls(data: xr.Dataset) -> dict[str, np.ndarray]:
     num_metamers = data.sizes.get("metamer", 0)
     seeds = _column(data, "seed_id", num_metamers)
     of_controls = _column(data, "control_seed_id", tables.shape[1])
-    found = np.full((len(tables), num_metamers, tables.shape[2]), np.nan)
+    by_metamer = np.full((len(tables), num_metamers, tables.shape[2]), np.nan)
     for sample, seed in enumerate(of_controls):
-        found[:, seeds == seed] = tables[:, [sample]]
-    return dict(zip(map(str, data["control"].values.tolist()), found, strict=True))
+        by_metamer[:, seeds == seed] = tables[:, [sample]]
+    return dict(zip(map(str, data["control"].values.tolist()), by_metamer, strict=True))
 
 
 def _column(data: xr.Dataset, name: str, count: int) -> Any:

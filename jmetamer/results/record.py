@@ -136,10 +136,10 @@ def axis_lengths(variables: Mapping[str, Variable]) -> dict[str, int]:
                 f"shape {shape}: name every axis once"
             )
         for dim, length in zip(variable.dims, shape, strict=True):
-            known, owner = lengths.setdefault(dim, (length, name))
-            if known != length:
+            first_length, owner = lengths.setdefault(dim, (length, name))
+            if first_length != length:
                 raise InputError(
-                    f"axis `{dim}` has length {length} in variable `{name}` and {known} in "
+                    f"axis `{dim}` has length {length} in variable `{name}` and {first_length} in "
                     f"`{owner}`: one axis has one length; rename one of them"
                 )
     return {dim: length for dim, (length, _) in lengths.items()}

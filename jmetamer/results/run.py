@@ -216,9 +216,9 @@ class Run:
 
         All chunks are compared with their sums. A cell that lost its record is among the others.
         """
-        found = {one: self.damage(one, up_to=2 * CHUNK_BYTES) for one in self._in_order(*_STORED)}
-        unreadable = {cell: why for cell, why in found.items() if why}
-        return tuple(cell for cell in found if cell not in unreadable), unreadable
+        reasons = {one: self.damage(one, up_to=2 * CHUNK_BYTES) for one in self._in_order(*_STORED)}
+        unreadable = {cell: why for cell, why in reasons.items() if why}
+        return tuple(cell for cell in reasons if cell not in unreadable), unreadable
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row of headline numbers per finished cell; see `summary_row`.
@@ -255,8 +255,8 @@ class Run:
     def _in_order(self, *names: str) -> tuple[str, ...]:
         """Return the folders of cells that hold one of these, as they were asked for."""
         order = read_order(self.folder / "cells.json")
-        found = {p.parent.name for name in names for p in self.folder.glob(f"cells/[!.]*/{name}")}
-        return (*(cell for cell in order if cell in found), *sorted(found - set(order)))
+        stored = {p.parent.name for name in names for p in self.folder.glob(f"cells/[!.]*/{name}")}
+        return (*(cell for cell in order if cell in stored), *sorted(stored - set(order)))
 
     def _document(self, cell: str) -> dict[str, Any]:
         if cell not in self._documents:
@@ -293,12 +293,12 @@ def open_run(folder: str | os.PathLike[str]) -> Run:
     path = user_path(folder, "folder")
     if os.path.isdir(path / "cells") or os.path.isfile(path / "cells.json"):
         return Run(path)
-    found = (
+    reason = (
         "there is no cells/ and no cells.json in it"
         if os.path.exists(path)
         else "it does not exist"
     )
     raise StoreError(
-        f"`{folder}` is not a run folder: {found}; "
+        f"`{folder}` is not a run folder: {reason}; "
         "give the folder that `python -m jmetamer.sweep` named as its run folder"
     )

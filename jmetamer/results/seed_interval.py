@@ -127,8 +127,8 @@ def seed_summary(values: Numbers, level: Level = 0.95, bounds: Bounds = ANYWHERE
     seeds = np.asarray(values, np.float64)
     if seeds.ndim != 1:
         raise InputError(f"`values` has shape {seeds.shape}; one number a seed is needed, [m].")
-    known = seeds[~np.isnan(seeds)]
-    if len(known) == 0:
+    defined = seeds[~np.isnan(seeds)]
+    if len(defined) == 0:
         return SeedSummary(np.nan, np.nan, np.nan, 0)
-    low, high = t_interval(known, level, bounds)
-    return SeedSummary(float(known.mean()), float(low), float(high), len(known))
+    low, high = t_interval(defined, level, bounds)
+    return SeedSummary(float(defined.mean()), float(low), float(high), len(defined))

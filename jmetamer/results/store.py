@@ -68,10 +68,10 @@ class RunStore:
         """Append ids that are new to the order in which a run lists its cells."""
         path = self.folder / "cells.json"
         with clear_store_errors(self.folder), self._lock_file("cells.json", wait=True):
-            known = read_order(path)
-            new = [cell for cell in dict.fromkeys(cell_ids) if cell not in known]
+            registered = read_order(path)
+            new = [cell for cell in dict.fromkeys(cell_ids) if cell not in registered]
             if new or not path.exists():
-                order = known + new
+                order = registered + new
                 _write_json(path, {"cells": order, "sha256": _order_sum(order)})
 
     def write(self, cell_id: str, record: Record) -> None:
@@ -168,14 +168,14 @@ class RunStore:
         """Remove what killed processes left behind; cells being computed are left alone."""
         for place, lock in (("cells", ""), ("references", "reference-")):
             for stale in self.folder.glob(f"{place}/.tmp-*"):
-                with self.lock(lock + stale.name.removeprefix(".tmp-")) as mine:
-                    if mine:
+                with self.lock(lock + stale.name.removeprefix(".tmp-")) as acquired:
+                    if acquired:
                         shutil.rmtree(stale, ignore_errors=True)
         for shelf in self.folder.glob("partial/*"):
-            with self.lock(shelf.name) as mine:
-                if mine and self.is_finished(shelf.name):  # killed before it was tidied up
+            with self.lock(shelf.name) as acquired:
+                if acquired and self.is_finished(shelf.name):  # killed before it was tidied up
                     self.partial(shelf.name).remove()
-                for stale in shelf.glob(".tmp-*.npz") if mine else ():
+                for stale in shelf.glob(".tmp-*.npz") if acquired else ():
                     remove(stale)
         remove_leftovers(self.folder)
 
@@ -209,8 +209,8 @@ class RunStore:
                 if target.exists():  # damaged, or copied halfway by somebody
                     aside = target.with_name(f".aside-{uuid.uuid4().hex[:8]}-{target.name}")
                     target.rename(aside)
-                    told = f"what is left of `{target}` is not whole; it was moved to `{aside}`"
-                    warnings.warn(told, StoreWarning, stacklevel=3)
+                    message = f"what is left of `{target}` is not whole; it was moved to `{aside}`"
+                    warnings.warn(message, StoreWarning, stacklevel=3)
                 temporary.rename(target)
             except OSError:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -252,8 +252,8 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
             if entry["cell"] != path.stem:
                 raise ValueError(f"it is that of cell {entry['cell']!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            told = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
-            entry = {"cell": path.stem, "settings": {}, "traceback": told}
+            message = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
+            entry = {"cell": path.stem, "settings": {}, "traceback": message}
         failures[entry["cell"]] = entry
     return failures
 
@@ -279,11 +279,11 @@ def read_order(path: Path) -> list[str]:
             raise ValueError("it holds something that is no name of a cell")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if not isinstance(error, FileNotFoundError) or (path.parent / "cells").is_dir():
-            told = (
+            message = (
                 f"`{path}` is damaged ({getattr(error, 'strerror', None) or error}): which cells "
                 "are not finished is not known; the command that made the run writes it again"
             )
-            warnings.warn(told, StoreWarning, stacklevel=2)
+            warnings.warn(message, StoreWarning, stacklevel=2)
         return []
     return list(dict.fromkeys(order))
 

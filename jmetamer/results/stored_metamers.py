@@ -100,11 +100,11 @@ class StoredMetamers(Sequence["jraph.GraphsTuple"]):
             number_of = dict(zip(seeds.tolist(), counts.tolist(), strict=True))
             stored = np.asarray(arrays["stored_seed_id"][...]).tolist()
             places = np.cumsum([0, *(number_of.get(seed, 0) for seed in stored)])
-            found = arrays["flip_seed_id"].shape[0]
-            if places[-1] != found:
+            length = arrays["flip_seed_id"].shape[0]
+            if places[-1] != length:
                 raise StoreError(
                     f"`flip_seed_id` should hold {places[-1]} flips, as `edges_added` and "
-                    f"`edges_removed` of the stored metamers say, but holds {found}; compare the "
+                    f"`edges_removed` of the stored metamers say, but holds {length}; compare the "
                     "cell with its checksum (`run.verify`), and copy or compute it again"
                 )
             self._first_flip = places

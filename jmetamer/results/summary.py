@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jmetamer.results.absence import planted_words
+from jmetamer.results.absence import planted_text
 from jmetamer.results.criteria import TOGETHER, most_missed
 from jmetamer.results.setting_tree import setting
 from jmetamer.results.statistics import wilson_interval
@@ -67,7 +67,7 @@ def summary_row(
         "success_count": succeeded,
         "success_low": limits[0],
         "success_high": limits[1],
-        "planted": planted_words(succeeded, scalars),
+        "planted": planted_text(succeeded, scalars),
         "missed": missed.name if missed else "",
         "missed_count": missed.lacking if missed else 0,
         "change": missed.change if missed else "",
@@ -109,9 +109,9 @@ def _matched(data: xr.Dataset) -> xr.Dataset:
 def _reduced(reduction: Any, data: xr.Dataset, name: str) -> float:
     if name not in data:
         return np.nan
-    known = np.asarray(data[name].values, np.float64)
-    known = known[~np.isnan(known)]
-    return float(reduction(known)) if known.size else np.nan
+    numbers = np.asarray(data[name].values, np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    return float(reduction(numbers)) if numbers.size else np.nan
 
 
 def _by_measure(data: xr.Dataset, name: str) -> dict[str, float]:

@@ -135,14 +135,14 @@ def check_cell(run_folder: Path, cell: str) -> CellCheck:
         manifest, document = read_document(folder)
     except StoreError as error:
         return CellCheck(False, (str(error),))
-    known = manifest.files is not None
-    problems = manifest.problems() if known else old_problems(manifest, document)
-    digest, made = document["reference"], document["provenance"]
+    has_sums = manifest.files is not None
+    problems = manifest.problems() if has_sums else old_problems(manifest, document)
+    digest, provenance = document["reference"], document["provenance"]
     places: list[tuple[Path, Callable[[Path, Any], object], Any]]
     places = [(run_folder / "references" / digest, read_reference, digest)]
-    if made.get("model_folder"):
-        network = run_folder / "models" / str(made["model_folder"])
-        places.append((network, read_network, made.get("params_sha256")))
+    if provenance.get("model_folder"):
+        network = run_folder / "models" / str(provenance["model_folder"])
+        places.append((network, read_network, provenance.get("params_sha256")))
     for place, read, expected in places:
         try:
             read(place, expected)
@@ -150,9 +150,9 @@ def check_cell(run_folder: Path, cell: str) -> CellCheck:
         except StoreError as error:
             problems.append(str(error))
         else:
-            known &= beside.files is not None
+            has_sums &= beside.files is not None
             problems += beside.problems()
-    return CellCheck(known and not problems, tuple(problems))
+    return CellCheck(has_sums and not problems, tuple(problems))
 
 
 def read_network(folder: Path, digest: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

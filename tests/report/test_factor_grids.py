@@ -64,7 +64,7 @@ class TestAGrid:
     def test_has_its_factors_in_the_order_of_the_settings_and_of_the_run(self):
         grid = only(crossed(SEEDS | TWO))
         assert grid.pairs == {"activation": ("relu", "elu"), "residual": (False, True)}
-        assert [factor.told for factor in grid.factors] == [
+        assert [factor.contrast for factor in grid.factors] == [
             "activation elu instead of relu",
             "residual true instead of false",
         ]
@@ -163,7 +163,7 @@ class TestOneFactor:
         (factor,) = only(crossed(both, change=change)).factors
         # Other models have no heads, so that these do not change with the model.
         assert (factor.name, factor.along) == ("model", ("training.learning_rate",))
-        assert factor.told == "model gat or gin instead of gcn"
+        assert factor.contrast == "model gat or gin instead of gcn"
 
     def test_is_compared_where_all_else_is_equal_if_few_combinations_are_there(self):
         changes = {"model.hidden": [16], "model.residual": [True], "model.activation": ["elu"]}

@@ -88,7 +88,7 @@ def test_a_panel_a_layer_has_median_and_range_above_the_cutoff(data):
 
 
 def test_directions_seen_are_rank_ceiling_and_inputs_minus_dimension(data):
-    (axes,) = dimensions.seen_directions(data).axes
+    (axes,) = dimensions.directions_by_layer(data).axes
     assert line(axes, "rank").get_ydata().tolist() == [5, 3, 3]
     assert line(axes, "bound").get_ydata()[0] == 6
     assert line(axes, "above 0.01").get_ydata().tolist() == [3, 1, 1]
@@ -153,7 +153,8 @@ def test_a_store_without_them_has_the_page_it_had(make_run, cell, digits):
 
 
 @pytest.mark.parametrize("draw", [
-    layer_spectra.layer_spectra, dimensions.seen_directions, maps.map_panels, ledger.ledger_steps,
+    layer_spectra.layer_spectra, dimensions.directions_by_layer, maps.map_panels,
+    ledger.ledger_steps,
 ])  # fmt: skip
 def test_nothing_stored_draws_nothing(cell, digits, draw):
     assert draw(cell(digits)["data"]) is None

@@ -11,7 +11,7 @@ from jmetamer.report.success_sentences import (
     success_sentence,
     too_few_pairs,
 )
-from jmetamer.report.success_summary import Correction, criteria_told, summarize_success
+from jmetamer.report.success_summary import Correction, explain_criteria, summarize_success
 from jmetamer.results import wilson_interval
 from jmetamer.results.criteria import Missed
 from jmetamer.results.holm_over_cells import holm_over_cells
@@ -125,7 +125,7 @@ def test_what_the_store_does_not_hold_is_not_told(made, cell, digits):
     assert found.null is None
     assert found.together is None
     assert success_sentence([found]) == ""
-    assert [one.variable for one in criteria_told([found, None])] == [
+    assert [one.variable for one in explain_criteria([found, None])] == [
         "success_matches", "success_matches_everywhere", "success_same_classes",
         "success_distinct",
     ]  # fmt: skip
@@ -146,7 +146,7 @@ def test_the_sentence_adds_cells_up_and_names_what_fails_most(made):
 
 def test_tolerances_of_cells_are_put_together(made):
     other = made | {"settings": made["settings"] | {"success": {"worst_node": 0.2}}}
-    told = {one.variable: one for one in criteria_told([summarized(made), summarized(other)])}
+    told = {one.variable: one for one in explain_criteria([summarized(made), summarized(other)])}
     assert told["success_matches_everywhere"].bounds == (
         "error of a node at most 0.05", "error of a node at most 0.2",
     )  # fmt: skip

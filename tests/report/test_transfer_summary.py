@@ -11,9 +11,9 @@ from jmetamer.report.success_sentences import transfer_sentence
 from jmetamer.report.transfer_summary import (
     judge_architectures,
     mean_accuracies,
-    notes_told,
+    own_judges_note,
     readings,
-    unlike_told,
+    row_notes,
 )
 from jmetamer.report.wording import short
 from jmetamer.results import crossed_summary
@@ -240,12 +240,14 @@ def test_only_makers_made_like_their_judges_have_a_seed_gap(made):
     alike, elu = made(1, 0, judges=TWO), made(2, 0, judges=TWO, activation="elu")
     plain, other = read(alike, elu)
     assert "seed gap" in [name for name, _ in plain.lines]
-    assert (plain.mark, unlike_told([plain])) == ("own", "")
+    assert (plain.mark, own_judges_note([plain])) == ("own", "")
     names = [name for name, _ in other.lines]
     assert not any("seed gap" in name for name in names)
     assert "gap to judges with default settings (maker: other activation)" in names
     assert other.mark == "own*"
-    assert "The maker has others (activation), so that what is lost" in unlike_told([plain, other])
+    assert "The maker has others (activation), so that what is lost" in own_judges_note(
+        [plain, other]
+    )
     text = transfer_sentence([plain, other])
     assert "the same architecture from other seeds with 0.70" in text
     assert "judges of the same architecture, trained with default settings, with 0.70" in text
@@ -257,7 +259,7 @@ def test_only_makers_made_like_their_judges_have_a_seed_gap(made):
 def test_a_note_of_several_makers_is_told_once(made):
     rows = read(*(made(n + 1, 0, layer=layer, passed=[False] * 4)
                   for n, layer in enumerate(("conv1", "logits"))))  # fmt: skip
-    assert notes_told(rows) == [
+    assert row_notes(rows) == [
         "layer conv1 and layer logits: no metamer succeeded, so there is no kappa."
     ]
 

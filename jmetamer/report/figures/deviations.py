@@ -39,20 +39,20 @@ def deviation_strips(data: xr.Dataset) -> Figure | None:
     """
     if "deviation" not in data:
         return None
-    found = data["deviation"].transpose("metamer", "measure")
+    table = data["deviation"].transpose("metamer", "measure")
     chance = np.asarray(data["deviation_chance"].values) if "deviation_chance" in data else None
-    starts = np.full(found.shape, np.nan)
+    starts = np.full(table.shape, np.nan)
     if "deviation_start" in data:
         starts = data["deviation_start"].transpose("metamer", "measure").values
     rows = [
         (
             str(name),
-            found.values[:, i],
+            table.values[:, i],
             np.asarray(starts[:, i], float),
             float("nan") if chance is None else float(chance[i]),
         )
-        for i, name in enumerate(found["measure"].values.tolist())
-        if np.isfinite(found.values[:, i]).any()
+        for i, name in enumerate(table["measure"].values.tolist())
+        if np.isfinite(table.values[:, i]).any()
     ][:_MAX_MEASURES]
     if not rows:
         return None
@@ -74,9 +74,9 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level
     axes.plot([low, high], [0, 0], color=INK, lw=3, solid_capstyle="butt", label="middle half")
     axes.plot([median], [0], marker="|", ms=13, mew=2, color=INK)
     start, end = min(float(points.min()), 0.0), max(float(points.max()), 0.0)
-    known = starts[np.isfinite(starts)]
-    if known.size:
-        low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    finite_starts = starts[np.isfinite(starts)]
+    if finite_starts.size:
+        low, middle, high = np.quantile(finite_starts, [0.25, 0.5, 0.75])
         axes.plot([low, high], [-0.48, -0.48], color=GREEN, lw=2, solid_capstyle="butt")
         look: dict[str, Any] = {"marker": "^", "ms": 6, "color": GREEN, "ls": "none"}
         axes.plot([middle], [-0.48], label="starts of the searches", **look)
@@ -95,19 +95,19 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level
 
 
 def _draw(view: CellView) -> Drawing:
-    found = view.summary.deviations
+    deviations = view.summary.deviations
     medians = "; ".join(
         f"{d.measure} median {number(d.median)}, start {number(d.start)}, chance {number(d.chance)}"
-        for d in found
+        for d in deviations
     )
     starts = (
         "Triangle and thin bar: the starts of the searches, median and middle half; a metamer is "
         "to be compared with where its own search began. "
-    ) * any(d.paired for d in found)
+    ) * any(d.paired for d in deviations)
     return Drawing(
         deviation_strips(view.others),
         f"Deviation of the metamers from the reference, one strip per measure: {medians}.",
-        f"The reference itself lies at 0. Diamond: chance, {what_chance_is(found)}. "
+        f"The reference itself lies at 0. Diamond: chance, {what_chance_is(deviations)}. "
         f"{starts}Every strip has its own scale.",
     )
 

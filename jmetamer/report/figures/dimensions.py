@@ -23,7 +23,7 @@ _MAX_LAYERS = 24
 _TOLERANCE_COLORS = (ORANGE, GREEN, PURPLE)
 
 
-def seen_directions(data: xr.Dataset) -> Figure | None:
+def directions_by_layer(data: xr.Dataset) -> Figure | None:
     """Draw per layer the rank, its bound, and the directions above each relative tolerance.
 
     Dimension of the metamer set and directions seen add up to the number of inputs.
@@ -84,7 +84,7 @@ def _dots(
 
 
 def _draw(view: CellView) -> Drawing | None:
-    figure = seen_directions(view.data)
+    figure = directions_by_layer(view.data)
     if figure is None:
         return None
     names = [str(name) for name in view.data["geometry_layer"].values.tolist()]

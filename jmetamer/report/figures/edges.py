@@ -89,13 +89,13 @@ def positions(example: EdgeExample) -> np.ndarray:
     graph.add_nodes_from(range(len(example.nodes)))
     if example.center is not None:
         graph.add_edges_from(example.pairs.tolist())
-        found = nx.kamada_kawai_layout(graph)
-        return np.array([found[node] for node in range(len(example.nodes))]).reshape(-1, 2)
+        layout = nx.kamada_kawai_layout(graph)
+        return np.array([layout[node] for node in range(len(example.nodes))]).reshape(-1, 2)
     graph.add_edges_from(ours, weight=1.0)
     if len(example.nodes) and not nx.is_connected(graph):
         graph.add_edges_from(example.pairs[example.reference == 0].tolist(), weight=0.05)
-    found = nx.spring_layout(graph, seed=_SEED, iterations=200)
-    return np.array([found[node] for node in range(len(example.nodes))]).reshape(-1, 2)
+    layout = nx.spring_layout(graph, seed=_SEED, iterations=200)
+    return np.array([layout[node] for node in range(len(example.nodes))]).reshape(-1, 2)
 
 
 def _title(name: str, change: str, example: EdgeExample, shown: np.ndarray) -> str:

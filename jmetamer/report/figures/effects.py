@@ -56,8 +56,8 @@ def effect_panels(
     )  # fmt: skip
     figure.subplots_adjust(wspace=0.12)
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, (outcome, found) in zip(panels, effects.items(), strict=False):
-        _panel(axes, outcome, found[: len(names)])
+    for axes, (outcome, of_outcome) in zip(panels, effects.items(), strict=False):
+        _panel(axes, outcome, of_outcome[: len(names)])
     for axes in panels[len(effects) :]:
         axes.set_visible(False)
     panels[0].set_yticks(range(len(names)), names)
@@ -76,10 +76,10 @@ def _folded(label: str) -> str:
     return "".join(lines)
 
 
-def _panel(axes: Axes, outcome: str, found: Sequence[Effect]) -> None:
+def _panel(axes: Axes, outcome: str, effects: Sequence[Effect]) -> None:
     axes.axvline(0, color=INK, lw=0.7)
     ends = [0.0]
-    for row, one in enumerate(found):
+    for row, one in enumerate(effects):
         kind = min(len(one.factors), len(_KINDS)) - 1
         color = _COLORS[kind]
         if math.isfinite(one.low):

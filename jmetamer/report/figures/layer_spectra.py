@@ -81,8 +81,8 @@ def _panels(data: xr.Dataset) -> Iterator[tuple[str, list[Side]]]:
     names = [str(name) for name in data["geometry_layer"].values.tolist()]
     for layer in _layers(data):
         both = f"{layer}.pre" in names
-        known = [name for name in (f"{layer}.pre", layer) if name in names]
-        sides = [_side(data, name, both) for name in known]
+        stored = [name for name in (f"{layer}.pre", layer) if name in names]
+        sides = [_side(data, name, both) for name in stored]
         yield layer, [side for side in sides if np.isfinite(side.median).any()]
 
 
@@ -90,20 +90,20 @@ def _side(data: xr.Dataset, name: str, both: bool) -> Side:
     one = data.sel(geometry_layer=name)
     values = np.asarray(one["singular_values"].transpose("target", "singular_index").values, float)
     cutoff = np.asarray(one["rank_cutoff"].values, float)[:, None]
-    seen = np.where(np.nan_to_num(values) > cutoff, values, 0.0)
-    middle = np.median(seen, axis=0)
-    least = np.where(seen > 0, seen, np.inf).min(axis=0)
+    visible = np.where(np.nan_to_num(values) > cutoff, values, 0.0)
+    middle = np.median(visible, axis=0)
+    least = np.where(visible > 0, visible, np.inf).min(axis=0)
     before = name.endswith(".pre")
     color = BLUE if before or not both else ORANGE
     label = "before the activation" if before else "after it" if both else "no activation follows"
-    known = (seen > 0).any(axis=0)
+    any_visible = (visible > 0).any(axis=0)
     return Side(
         name,
         label,
         color,
         np.where(middle > 0, middle, np.nan),
-        np.where(known, least, np.nan),
-        np.where(known, seen.max(axis=0), np.nan),
+        np.where(any_visible, least, np.nan),
+        np.where(any_visible, visible.max(axis=0), np.nan),
     )
 
 

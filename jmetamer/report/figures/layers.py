@@ -26,9 +26,9 @@ def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) ->
     """
     if "layer_match" not in data:
         return None
-    found = data["layer_match"].transpose("metamer", "layer")
-    names = [str(name) for name in found["layer"].values.tolist()]
-    numbers = np.asarray(found.values, float)
+    table = data["layer_match"].transpose("metamer", "layer")
+    names = [str(name) for name in table["layer"].values.tolist()]
+    numbers = np.asarray(table.values, float)
     positive = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not positive.size:
         return None

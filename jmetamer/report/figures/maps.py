@@ -71,8 +71,8 @@ def binned(values: np.ndarray, statistic: np.ndarray) -> Bins:
       >>> binned(np.array([1.0, 3.0, 5.0]), np.array([2.0, 2.0, 7.0])).median.tolist()
       [2.0, 5.0]
     """
-    known = np.isfinite(statistic) & np.isfinite(values)
-    values, statistic = values[known], statistic[known]
+    valid = np.isfinite(statistic) & np.isfinite(values)
+    values, statistic = values[valid], statistic[valid]
     levels = np.unique(statistic)
     if levels.size > MAX_BINS:
         levels = np.unique(np.quantile(statistic, np.linspace(0, 1, MAX_BINS + 1)[:-1]))
@@ -92,14 +92,14 @@ def comparable(data: xr.Dataset, field: str) -> bool:
 def _sides(data: xr.Dataset, field: str) -> list[tuple[str, str, str]]:
     """Return (name, label, color) of the layers whose nodes may be compared."""
     names = [str(name) for name in data["map_layer"].values.tolist()]
-    found = []
+    sides = []
     for name in names:
         label = "before the activation" if name.endswith(".pre") else "after it"
         color = BLUE if name.endswith(".pre") or len(names) == 1 else ORANGE
         same_unit = field != "log_volume" or len(np.unique(_rank(data, name))) == 1
         if same_unit:
-            found.append((name, label if len(names) > 1 else "no activation follows", color))
-    return found
+            sides.append((name, label if len(names) > 1 else "no activation follows", color))
+    return sides
 
 
 def _rank(data: xr.Dataset, name: str) -> np.ndarray:
@@ -107,17 +107,17 @@ def _rank(data: xr.Dataset, name: str) -> np.ndarray:
 
 
 def _against(axes: Axes, data: xr.Dataset, field: str, statistic: str) -> None:
-    told = []
+    correlations = []
     for name, label, color in _sides(data, field):
         values = np.asarray(data[f"map_{field}"].sel(map_layer=name).values, float)
-        found = binned(values, np.asarray(data[f"map_{statistic}"].values, float))
-        _bars(axes, found.places, found.low, found.high, color)
-        axes.plot(found.places, found.median, color=color, marker="o", ms=3.5, label=label)
+        bins = binned(values, np.asarray(data[f"map_{statistic}"].values, float))
+        _bars(axes, bins.places, bins.low, bins.high, color)
+        axes.plot(bins.places, bins.median, color=color, marker="o", ms=3.5, label=label)
         if "map_correlation" in data:
             rho = data["map_correlation"].sel(map_layer=name, map_name=field)
             when = f" {label.split()[0]}" if data.sizes["map_layer"] > 1 else ""
-            told.append(f"{number(float(rho.sel(map_statistic=statistic)), 2)}{when}")
-    axes.set_title(f"ρ = {', '.join(told)}" if told else "")
+            correlations.append(f"{number(float(rho.sel(map_statistic=statistic)), 2)}{when}")
+    axes.set_title(f"ρ = {', '.join(correlations)}" if correlations else "")
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 

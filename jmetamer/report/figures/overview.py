@@ -70,8 +70,8 @@ def _draw(view: RunView, shares: Sequence[Share], what: str) -> Drawing:
 
 def _success(view: RunView) -> Drawing | None:
     shares = [cell.succeeded or Share(0, 0) for cell in view.cells]
-    known = any(cell.succeeded is not None for cell in view.cells)
-    return _draw(view, shares, "fulfill every criterion") if known else None
+    has_success = any(cell.succeeded is not None for cell in view.cells)
+    return _draw(view, shares, "fulfill every criterion") if has_success else None
 
 
 def _converged(view: RunView) -> Drawing | None:

@@ -27,7 +27,7 @@ class CellView:
     metamers: Sequence[Any]
 
     @property
-    def known(self) -> tuple[frozenset[str], ...]:
+    def stored_names(self) -> tuple[frozenset[str], ...]:
         """Names of what the store holds."""
         return (self.summary.sources,)
 
@@ -54,7 +54,7 @@ class RunView:
     cells: Sequence[CellSummary]
 
     @property
-    def known(self) -> tuple[frozenset[str], ...]:
+    def stored_names(self) -> tuple[frozenset[str], ...]:
         """Names of what the store holds of each cell."""
         return tuple(cell.sources for cell in self.cells)
 
@@ -64,7 +64,7 @@ class GridView:
     """Effects of the factors of one grid, and names of what the store holds of its cells."""
 
     study: EffectStudy
-    known: tuple[frozenset[str], ...]
+    stored_names: tuple[frozenset[str], ...]
 
 
 class Drawing(NamedTuple):

@@ -37,16 +37,16 @@ def singular_values(data: xr.Dataset) -> Figure | None:
     lows, highs, cutoffs = [], [], []
     for where, when, color, _ in sides:
         label = when if len(sides) > 1 else "of one node"
-        found = _positive(data, where)
+        positive = _positive(data, where)
         _lines(axes, data, where, label, color)
         cutoff = _cutoff(data, where)
-        visible = found[found >= cutoff] if (found >= cutoff).any() else found
+        visible = positive[positive >= cutoff] if (positive >= cutoff).any() else positive
         low, note = float(visible.min()), f"cutoff {when if len(sides) > 1 else ''}".strip()
         if cutoff > 0:
-            low = cutoff / 30 if low < 1e3 * cutoff or (found < cutoff).any() else low
+            low = cutoff / 30 if low < 1e3 * cutoff or (positive < cutoff).any() else low
             cutoffs.append((cutoff, color, note))
         lows.append(low)
-        highs.append(float(found.max()))
+        highs.append(float(positive.max()))
     for cutoff, color, note in cutoffs:
         note += "" if cutoff >= min(lows) else f" ({number(cutoff, 1)}, below)"
         axes.axhline(cutoff, color=color, ls="--", lw=1, label=note)
@@ -73,8 +73,8 @@ def _lines(axes: Axes, data: xr.Dataset, where: str, label: str, color: str) -> 
 
 
 def _positive(data: xr.Dataset, where: str) -> np.ndarray:
-    found = values(data, f"singular_values_{where}")
-    return found[np.isfinite(found) & (found > 0)]
+    numbers = values(data, f"singular_values_{where}")
+    return numbers[np.isfinite(numbers) & (numbers > 0)]
 
 
 def _cutoff(data: xr.Dataset, where: str) -> float:

@@ -10,9 +10,9 @@ from jmetamer.report.leaderboard.panel import by_panel
 from jmetamer.report.leaderboard.recipe import (
     dataset_of,
     recipe_of,
-    recipe_words,
+    recipe_text,
     row_settings,
-    told_apart,
+    tell_apart,
 )
 from jmetamer.report.leaderboard.row import Row, identity_row, make_row
 from jmetamer.report.reading import grouped
@@ -57,17 +57,17 @@ def make_boards(cells: Iterable[StoredCell]) -> list[Board]:
     """
     groups = grouped((canonical([dataset_of(cell), recipe_of(cell)]), cell) for cell in cells)
     boards = [_board(group) for group in groups.values()]
-    datasets = told_apart(
+    datasets = tell_apart(
         [board.dataset for board in boards],
         [{k: v for k, v in b.dataset_settings.items() if k != "reference"} for b in boards],
     )
-    datasets = told_apart(datasets, [{"graph": _short(board)} for board in boards])
+    datasets = tell_apart(datasets, [{"graph": _short(board)} for board in boards])
     recipes = [board.recipe for board in boards]
     pairs = [f"{dataset}\n{recipe}" for dataset, recipe in zip(datasets, recipes, strict=True)]
-    words = told_apart(pairs, [board.recipe_settings for board in boards])
+    labels = tell_apart(pairs, [board.recipe_settings for board in boards])
     return [
         dataclasses.replace(board, dataset=dataset, recipe=text.split("\n", 1)[1])
-        for board, dataset, text in zip(boards, datasets, words, strict=True)
+        for board, dataset, text in zip(boards, datasets, labels, strict=True)
     ]
 
 
@@ -75,9 +75,9 @@ def _board(cells: Sequence[StoredCell]) -> Board:
     groups = grouped((canonical(row_settings(cell)), cell) for cell in cells)
     rows = [make_row(part) for group in groups.values() for part in by_panel(group)]
     kinds = [f"{row.model}|{row.control}|{row.layer}" for row in rows]
-    labels = told_apart(kinds, [row.settings for row in rows])
+    labels = tell_apart(kinds, [row.settings for row in rows])
     panels = [row.recognized.panel for row in rows]
-    labels = told_apart(labels, [panel.words if panel else {} for panel in panels])
+    labels = tell_apart(labels, [panel.label_settings if panel else {} for panel in panels])
     named = [
         dataclasses.replace(row, model=row.model + label.removeprefix(kind))
         for row, kind, label in zip(rows, kinds, labels, strict=True)
@@ -86,7 +86,7 @@ def _board(cells: Sequence[StoredCell]) -> Board:
     named.sort(key=lambda row: (layers.index(row.layer), *_headline(row)))
     return Board(
         dataset=str(dataset_of(cells[0])["name"]),
-        recipe=recipe_words(recipe_of(cells[0])),
+        recipe=recipe_text(recipe_of(cells[0])),
         dataset_settings=dataset_of(cells[0]),
         recipe_settings=recipe_of(cells[0]),
         rows=(*named, identity_row(cells)),
@@ -96,8 +96,8 @@ def _board(cells: Sequence[StoredCell]) -> Board:
 
 def _headline(row: Row) -> tuple[float, ...]:
     """Return what a row is sorted by, smallest first; unknown numbers are last."""
-    found = row.recognized.above_length.value, row.recognized.recognition.value
-    return tuple(float("inf") if value is None else -value for value in found)
+    numbers = row.recognized.above_length.value, row.recognized.recognition.value
+    return tuple(float("inf") if value is None else -value for value in numbers)
 
 
 def _short(board: Board) -> str:

@@ -41,16 +41,17 @@ class Column(NamedTuple):
     shown: Callable[[Numbers], Shown]
 
 
-def _number(given: Numbers, write: Callable[[float], str], *more: str) -> Shown:
+def _number(estimate: Numbers, write: Callable[[float], str], *more: str) -> Shown:
     """Show an estimate with its interval."""
-    if given["value"] is None:
-        return Shown("n/a", reason=given["reason"])
+    if estimate["value"] is None:
+        return Shown("n/a", reason=estimate["reason"])
     below: tuple[str, ...] = ()
-    if given["low"] is not None:
-        below = (f"{write(given['low'])} to {write(given['high'])}",)
-    elif given.get("num_seeds"):
-        below = ("one seed" if given["num_seeds"] == 1 else f"all {given['num_seeds']} equal",)
-    return Shown(write(given["value"]), (*below, *more), given["value"])
+    if estimate["low"] is not None:
+        below = (f"{write(estimate['low'])} to {write(estimate['high'])}",)
+    elif estimate.get("num_seeds"):
+        seeds = estimate["num_seeds"]
+        below = ("one seed" if seeds == 1 else f"all {seeds} equal",)
+    return Shown(write(estimate["value"]), (*below, *more), estimate["value"])
 
 
 def _two(value: float) -> str:
@@ -69,18 +70,16 @@ def _recognition(row: Numbers) -> Shown:
     return _number(row["recognition"], _two, f"({_two(row['lowest'])} to {_two(row['highest'])})")
 
 
-def _difference(given: Numbers) -> Shown:
+def _difference(paired: Numbers) -> Shown:
     """Show a paired difference with its interval, and of how many pairs it is."""
-    if given["value"] is None:
-        return Shown("n/a", reason=given["reason"])
-    several = min(given["num_seeds"], given["num_architectures"]) > 1
-    below = "all equal: no interval" if several else "no interval"
-    if given["low"] is not None:
-        below = f"{_two(given['low'])} to {_two(given['high'])}"
-    sizes = (
-        f"{given['num_seeds']} × {given['num_architectures']}, {plural(given['num_pairs'], 'pair')}"
-    )
-    return Shown(_two(given["value"]), (below, sizes), given["value"])
+    if paired["value"] is None:
+        return Shown("n/a", reason=paired["reason"])
+    seeds, architectures = paired["num_seeds"], paired["num_architectures"]
+    below = "all equal: no interval" if min(seeds, architectures) > 1 else "no interval"
+    if paired["low"] is not None:
+        below = f"{_two(paired['low'])} to {_two(paired['high'])}"
+    sizes = f"{seeds} × {architectures}, {plural(paired['num_pairs'], 'pair')}"
+    return Shown(_two(paired["value"]), (below, sizes), paired["value"])
 
 
 def _random_change(row: Numbers) -> Shown:
@@ -99,19 +98,18 @@ def _harmful(row: Numbers) -> Shown:
         return _number(harm["harmful"], percent)
     more = [f"unseen {percent(harm['unseen']['value'])}"]
     for name, less in harm["less"].items():
-        words = "start" if name == "start" else "random change"
-        more.append(f"less {words}: {_points(less['unseen'])}")
+        control = "start" if name == "start" else "random change"
+        more.append(f"less {control}: {_points(less['unseen'])}")
     more.append(f"repaired {percent(harm['repaired']['value'])}")
     return _number(harm["harmful"], percent, *more)
 
 
-def _points(given: Numbers) -> str:
+def _points(less: Numbers) -> str:
     """Write a difference of shares in percentage points, with its interval where there is one."""
-    if given["value"] is None:
+    if less["value"] is None:
         return "unknown"
-    parts = [
-        fixed(100 * given[name], 1) for name in ("value", "low", "high") if given[name] is not None
-    ]
+    limits = (less[name] for name in ("value", "low", "high"))
+    parts = [fixed(100 * limit, 1) for limit in limits if limit is not None]
     return parts[0] if len(parts) == 1 else f"{parts[0]} ({parts[1]} to {parts[2]})"
 
 
@@ -120,15 +118,15 @@ def _harmful_controls(row: Numbers) -> Shown:
     harm = row["harm"]
     if not harm["controls"]:
         return _number(harm["harmful"], percent)
-    found = []
+    lines = []
     for name, one in harm["controls"].items():
         harmful, unseen = (percent(one[field]["value"]) for field in ("harmful", "unseen"))
         less = _points(harm["less"][name]["harmful"])
-        found += [f"{name} {harmful}", f"unseen {unseen}", f"metamers less this: {less}"]
+        lines += [f"{name} {harmful}", f"unseen {unseen}", f"metamers less this: {less}"]
     if harm["no_start"]:
-        found.append(f"no start: {harm['no_start']}")
+        lines.append(f"no start: {harm['no_start']}")
     first = next(iter(harm["controls"].values()))
-    return Shown(found[0], tuple(found[1:]), first["harmful"]["value"])
+    return Shown(lines[0], tuple(lines[1:]), first["harmful"]["value"])
 
 
 def _outcome(field: str, name: str) -> Callable[[Numbers], Shown]:
@@ -207,11 +205,11 @@ def _judges(row: Numbers) -> Shown:
     if same:
         names, below = listing(list(seeds)), f"seeds {listing(next(iter(seeds.values())))}"
     stored = [settings for settings in row["judge_settings"].values() if settings]
-    words = []
+    shared = []
     for key in ("model.hidden", "model.layers", "training.epochs"):
         values = {setting(settings, key) for settings in stored}
-        words += [f"{key.partition('.')[2]} {value}" for value in values if len(values) == 1]
-    return Shown(names, (below, ", ".join(words)))
+        shared += [f"{key.partition('.')[2]} {value}" for value in values if len(values) == 1]
+    return Shown(names, (below, ", ".join(shared)))
 
 
 COLUMNS = (

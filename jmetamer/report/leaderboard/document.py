@@ -72,9 +72,9 @@ def write_leaderboard(
     """
     from jmetamer.report.leaderboard.page import render
 
-    found = document([open_run(folder) for folder in folders])
-    text = json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    return _write(page, render(found)), _write(data, text)
+    content = document([open_run(folder) for folder in folders])
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _write(page, render(content)), _write(data, text)
 
 
 def _board(board: Board) -> dict[str, Any]:
@@ -91,14 +91,14 @@ def _board(board: Board) -> dict[str, Any]:
 def _row(row: Row) -> dict[str, Any]:
     """Return a row with what `SuccessRates` and `Recognized` hold beside the rest."""
     flat = _fields(row)
-    success, found = _fields(flat.pop("rates")), _fields(flat.pop("recognized"))
-    panel = found.pop("panel")
+    success, recognized = _fields(flat.pop("rates")), _fields(flat.pop("recognized"))
+    panel = recognized.pop("panel")
     parts = {
         "success": success["success"],
         "success_by_seed": success["by_seed"],
         "success_corrected": success["corrected"],
         "success_corrected_by_seed": success["corrected_by_seed"],
-        **{key: value for key, value in found.items() if key != "notes"},
+        **{key: value for key, value in recognized.items() if key != "notes"},
         "judges": panel.names if panel else (),
         "judge_settings": panel.settings if panel else {},
     }

@@ -45,17 +45,17 @@ def harmed(cells: Sequence[StoredCell]) -> Harmed:
       cells: of one row.
     """
     networks = grouped((cell.seed, cell.harm) for cell in cells)
-    found = summarize_harm([*networks.values()])
-    if not found.lines:
-        return unharmed(found.reason)
-    lines = {line.name: line for line in found.lines}
+    harm = summarize_harm([*networks.values()])
+    if not harm.lines:
+        return unharmed(harm.reason)
+    lines = {line.name: line for line in harm.lines}
     metamers = lines.pop(METAMERS)
     return Harmed(
         **{name: estimated(metamers.shares[name], "") for name in (*OUTCOMES, "unseen")},
         counts=metamers.counts,
         controls={name: _both(line.shares) for name, line in lines.items()},
         less={name: _both(line.less) for name, line in lines.items()},
-        no_start=found.no_start,
+        no_start=harm.no_start,
     )
 
 

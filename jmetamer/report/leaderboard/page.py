@@ -8,11 +8,11 @@ from jmetamer.report.leaderboard.columns import COLUMNS, DETAILS, Column, Number
 from jmetamer.report.wording import plural
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(content: Mapping[str, Any]) -> str:
     """Return the page of a leaderboard.
 
     Args:
-      found: from `document`.
+      content: from `document`.
 
     Example:
       >>> page = render({"schema_version": 1, "level": 0.95, "runs": [], "boards": []})
@@ -20,10 +20,10 @@ def render(found: Mapping[str, Any]) -> str:
       True
     """
     environment = page_environment("jmetamer.report.leaderboard", "jmetamer.report")
-    boards = found["boards"]
+    boards = content["boards"]
     return environment.get_template("leaderboard.html.j2").render(
-        runs=[_run_text(run) for run in found["runs"]],
-        unreadable=[item for run in found["runs"] for item in run["unreadable"].items()],
+        runs=[_run_text(run) for run in content["runs"]],
+        unreadable=[item for run in content["runs"] for item in run["unreadable"].items()],
         columns=COLUMNS,
         details=DETAILS,
         legend=(*COLUMNS, *DETAILS[2:]),  # both begin with model and layer

@@ -15,7 +15,7 @@ from jmetamer.report.wording import listing
 from jmetamer.results import StoredJudge
 from jmetamer.results.setting_tree import flatten, setting
 
-_ASKED = {"judge_hidden": "recognition.hidden", "judge_epochs": "recognition.epochs"}
+_JUDGE_SIZES = {"judge_hidden": "recognition.hidden", "judge_epochs": "recognition.epochs"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Panel:
 
     Attributes:
       judges: names, seeds and, in newer records, their settings.
-      asked: what the cell's settings say of them: width, epochs and number of layers.
+      sizes: what the cell's settings say of them: width, epochs and number of layers.
     """
 
     judges: tuple[StoredJudge, ...]
-    asked: tuple[tuple[str, Any], ...]
+    sizes: tuple[tuple[str, Any], ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,9 +44,9 @@ class Panel:
         }
 
     @property
-    def words(self) -> dict[str, Any]:
+    def label_settings(self) -> dict[str, Any]:
         """What tells the panel from others, by words for a label."""
-        return {**dict(self.asked), "judges": " ".join(self.names)}
+        return {**dict(self.sizes), "judges": " ".join(self.names)}
 
     def agrees(self, other: "Panel") -> bool:
         """Return whether some judge is in both, and judges of one name are the same.
@@ -56,9 +56,9 @@ class Panel:
         """
         theirs = dict(zip(other.names, other.judges, strict=True))
         shared = [(judge, theirs[name]) for name, judge in self._named if name in theirs]
-        known = [(one.settings, two.settings) for one, two in shared]
-        alike = all(one == two for one, two in known if one and two)
-        return bool(shared) and self.asked == other.asked and alike
+        settings = [(one.settings, two.settings) for one, two in shared]
+        alike = all(one == two for one, two in settings if one and two)
+        return bool(shared) and self.sizes == other.sizes and alike
 
     def equals(self, other: "Panel") -> bool:
         """Return whether both have the same judges.
@@ -81,10 +81,10 @@ def panel_of(cell: StoredCell) -> Panel | None:
     """
     if not cell.judges:
         return None
-    asked = {word: setting(cell.settings, key) for word, key in _ASKED.items()}
-    asked["judge_layers"] = setting(cell.settings, "model.layers")
-    words = tuple((key, "default" if v is None else v) for key, v in asked.items())
-    return Panel(cell.judges, words)
+    sizes = {word: setting(cell.settings, key) for word, key in _JUDGE_SIZES.items()}
+    sizes["judge_layers"] = setting(cell.settings, "model.layers")
+    texts = tuple((key, "default" if v is None else v) for key, v in sizes.items())
+    return Panel(cell.judges, texts)
 
 
 def by_panel(cells: Sequence[StoredCell]) -> list[list[StoredCell]]:
@@ -120,7 +120,7 @@ def each_once(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], tuple[str,
     Returns:
       Those that are kept, in their order, and notes.
     """
-    groups = grouped((_made_by(cell), cell) for cell in cells)
+    groups = grouped((_maker_settings(cell), cell) for cell in cells)
     best = [max(group, key=_worth) for group in groups.values()]
     left = [cell for cell in cells if not any(cell is one for one in best)]
     names = listing([f"{cell.run} {cell.cell}" for cell in left])
@@ -128,12 +128,12 @@ def each_once(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], tuple[str,
     return best, (note,) if left else ()
 
 
-def _made_by(cell: StoredCell) -> tuple[Any, ...]:
+def _maker_settings(cell: StoredCell) -> tuple[Any, ...]:
     """Return the settings by which the metamers of cells of one row may differ."""
     seeds = ("dataset.seed", "training.seed", "metamers.seed")
-    found = tuple(setting(cell.settings, key) for key in seeds)
+    drawn = tuple(setting(cell.settings, key) for key in seeds)
     # Metamers that push each other apart depend on how many they are.
-    return (*found, cell.num_metamers if repulsion_of(dict(flatten(cell.settings))) else None)
+    return (*drawn, cell.num_metamers if repulsion_of(dict(flatten(cell.settings))) else None)
 
 
 def _worth(cell: StoredCell) -> tuple[float, ...]:

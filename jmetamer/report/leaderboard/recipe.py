@@ -53,7 +53,7 @@ def row_settings(cell: StoredCell) -> dict[str, Any]:
     }
 
 
-def recipe_words(recipe: Mapping[str, Any]) -> str:
+def recipe_text(recipe: Mapping[str, Any]) -> str:
     """Say in words how metamers are made and when one counts.
 
     Args:
@@ -61,7 +61,7 @@ def recipe_words(recipe: Mapping[str, Any]) -> str:
 
     Example:
       >>> vary = {"metamers.vary": "continuous_features", "metamers.vary.domain": "free"}
-      >>> recipe_words(vary | {"metamers.method": "reflect", "metamers.tolerance": 0.25})
+      >>> recipe_text(vary | {"metamers.method": "reflect", "metamers.tolerance": 0.25})
       'continuous features, free; made by turning around what the first layer does not see;
       matched at all nodes within a relative squared error of 0.25'
     """
@@ -94,7 +94,7 @@ def _criteria(recipe: Mapping[str, Any]) -> str:
     return f"counted by {', '.join(criteria)}" if criteria else ""
 
 
-def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+def tell_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Append to labels that are equal the settings in which their owners differ, if not none.
 
     Args:
@@ -102,7 +102,7 @@ def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> 
       settings: of each, nested or dotted.
 
     Example:
-      >>> told_apart(["gcn", "gcn", "gat"], [{"hidden": 8}, {"hidden": 16}, {"hidden": 9}])
+      >>> tell_apart(["gcn", "gcn", "gat"], [{"hidden": 8}, {"hidden": 16}, {"hidden": 9}])
       ['gcn, hidden 8', 'gcn, hidden 16', 'gat']
     """
     flat = [dict(flatten(one)) for one in settings]
@@ -110,10 +110,10 @@ def told_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> 
     for label, own in zip(labels, flat, strict=True):
         alike = [one for name, one in zip(labels, flat, strict=True) if name == label]
         keys = differing_settings(alike) if len(alike) > 1 else []
-        words = [
+        differences = [
             f"{key.rsplit('.', 1)[-1].replace('_', ' ')} {own[key]}"
             for key in keys
             if own.get(key) not in (None, "none", False)
         ]
-        longer.append(", ".join([label, *words]))
+        longer.append(", ".join([label, *differences]))
     return longer

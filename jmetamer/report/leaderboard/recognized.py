@@ -90,23 +90,23 @@ def recognized(cells: Sequence[StoredCell]) -> Recognized:
     if why := _unusable(judged, judges):
         return dataclasses.replace(unrecognized(why), panel=panel, notes=tuple(notes))
     first = judged[0]
-    found = reading_of(Maker("", "", dict(flatten(first.settings)), tuple(judged)), judges)
-    if found.undefined:
+    reading = reading_of(Maker("", "", dict(flatten(first.settings)), tuple(judged)), judges)
+    if reading.undefined:
         notes.append(
-            f"{found.undefined} metamers of which some judge's logits are not finite do not count"
+            f"{reading.undefined} metamers of which some judge's logits are not finite do not count"
         )
-    reason = "" if found.passed else _NONE_PASSED
-    if found.undefined and found.undefined == found.passed:
+    reason = "" if reading.passed else _NONE_PASSED
+    if reading.undefined and reading.undefined == reading.passed:
         reason = _NONE_LEFT
-    return dataclasses.replace(_from_reading(found, reason), panel=panel, notes=tuple(notes))
+    return dataclasses.replace(_from_reading(reading, reason), panel=panel, notes=tuple(notes))
 
 
-def _from_reading(found: Reading, reason: str) -> Recognized:
+def _from_reading(reading: Reading, reason: str) -> Recognized:
     """Return what a board shows of a reading; `reason` is why there is no number."""
-    result, cells = found.result, found.maker.cells
+    result, cells = reading.result, reading.maker.cells
     if result is None:
-        return unrecognized(found.problem)
-    own = found.maker.architecture
+        return unrecognized(reading.problem)
+    own = reading.maker.architecture
     unlike = next(
         (text for cell in cells if (text := unlike_own_judges(cell.settings, cell.judges))), ""
     )
@@ -121,22 +121,22 @@ def _from_reading(found: Reading, reason: str) -> Recognized:
         return over_seeds(shared, reason or "no node that is read has a label")
 
     def above(*names: str) -> Difference:
-        name = next((name for name in names if name in found.paired), "")
+        name = next((name for name in names if name in reading.paired), "")
         stored = any(name in cell.paired for cell in cells for name in names)
         why = "no metamer that succeeded has this control" if stored else _NOT_STORED
-        return differing(name, found.paired.get(name), reason or why)
+        return differing(name, reading.paired.get(name), reason or why)
 
     return Recognized(
         above_length=above(*SAME_LENGTH),
         above_null_space=above(NULL_SPACE),
         recognition=estimated(result.recognition, reason),
-        lowest=_known(result.lowest),
-        highest=_known(result.highest),
+        lowest=_finite_or_none(result.lowest),
+        highest=_finite_or_none(result.highest),
         without={name: value for name, value in result.without.items() if np.isfinite(value)},
-        accuracy=share(found.each_beside.get("accuracy")),
-        agreement=share(found.each_beside.get("agreement")),
+        accuracy=share(reading.each_beside.get("accuracy")),
+        agreement=share(reading.each_beside.get("agreement")),
         reference_accuracy=share(
-            found.reference
+            reading.reference
             if all("judge_reference_accuracy" in cell.data for cell in cells)
             else None
         ),
@@ -144,14 +144,14 @@ def _from_reading(found: Reading, reason: str) -> Recognized:
         architecture_gap=(
             Estimate(reason=gap) if unlike else estimated(result.architecture_gap, gap)
         ),
-        by_judge={name: estimated(one, alone) for name, one in found.entries.items()},
+        by_judge={name: estimated(one, alone) for name, one in reading.entries.items()},
         controls={
             one.name: over_seeds(
                 np.mean([values for name, values in one.kappa.items() if name != own], axis=0),
                 "the control does not exist here",
                 KAPPA,
             )
-            for one in found.controls
+            for one in reading.controls
             if all(one.name in cell.controls("kappa") for cell in cells)
         },
     )
@@ -217,5 +217,5 @@ def _unusable(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> str:
     return ""
 
 
-def _known(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None

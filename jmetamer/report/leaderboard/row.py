@@ -94,7 +94,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         was measured. Metamers that several hold count once.
     """
     cells, twice = each_once(cells)
-    first, found, rates = cells[0], recognized(cells), success_rates(cells)
+    first, reading, rates = cells[0], recognized(cells), success_rates(cells)
     means = [node_means(cell) for cell in cells]
     maps = {name: _by_seed(cells, [one[name] for one in means]) for name in means[0]}
     unverified = dict.fromkeys(
@@ -110,7 +110,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         settings=row_settings(first),
         seeds=tuple(sorted({cell.seed for cell in cells})),
         rates=rates,
-        recognized=found,
+        recognized=reading,
         map_layer=str(first.data["map_layer"].values[-1]) if "map_layer" in first.data else "",
         # Seeds of one rank say so: all of them are equal.
         rank=over_seeds(
@@ -127,7 +127,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         ),
         cost=_cost(cells),
         cells=tuple((cell.run, cell.cell) for cell in cells),
-        notes=(*twice, *unverified, *rates.notes, *found.notes),
+        notes=(*twice, *unverified, *rates.notes, *reading.notes),
     )
 
 
@@ -142,8 +142,8 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
     """
     stored = [cell.controls("kappa") for cell in cells if cell.judges]
     read = [held["identity"].ravel() for held in stored if "identity" in held]
-    known = finite(np.concatenate([np.zeros(0), *read]))
-    shared = float(np.mean(known)) if known.size else 1.0
+    kappas = finite(np.concatenate([np.zeros(0), *read]))
+    shared = float(np.mean(kappas)) if kappas.size else 1.0
     reason = "the reference is no metamer of itself"
     nothing = Estimate(reason=reason)
     blind = Estimate(value=0.0)
@@ -166,7 +166,9 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         test_accuracy=nothing,
         cost=Cost(None, None, (), reason),
         cells=(),
-        notes=("R is the mean kappa that is stored",) if known.size else ("R and ν by definition",),
+        notes=("R is the mean kappa that is stored",)
+        if kappas.size
+        else ("R and ν by definition",),
     )
 
 

@@ -12,7 +12,7 @@ from jmetamer.report.share import Share, over_networks
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.success_summary import ALPHA
 from jmetamer.report.wording import plural
-from jmetamer.results.absence import planted_words
+from jmetamer.results.absence import planted_text
 from jmetamer.results.setting_tree import setting
 
 NO_SUCCESS = "which metamers succeeded is not stored"
@@ -76,9 +76,9 @@ def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
             f"{_counted(unknown)} left out of the success rate, R, I and harmful, as which of them "
             "succeeded is not stored"
         )
-    known = [cell for cell in cells if cell.success is not None]
-    untested = [cell for cell in known if corrected_success(cell) is None]
-    if untested and len(untested) < len(known):
+    with_success = [cell for cell in cells if cell.success is not None]
+    untested = [cell for cell in with_success if corrected_success(cell) is None]
+    if untested and len(untested) < len(with_success):
         notes.append(
             f"{_counted(untested)} left out of the corrected success rate, as no null-distribution "
             "test was made"
@@ -117,7 +117,9 @@ def _rate(
     cells: Sequence[StoredCell], bits: Callable[[StoredCell], np.ndarray | None], reason: str
 ) -> tuple[Rate, Estimate]:
     """Return the share over metamers and over seeds, of the cells where it is known."""
-    seeds = grouped((cell.seed, found) for cell in cells if (found := bits(cell)) is not None)
+    seeds = grouped(
+        (cell.seed, succeeded) for cell in cells if (succeeded := bits(cell)) is not None
+    )
     if not seeds:
         total = sum(cell.num_metamers for cell in cells)
         return Rate(total=total, reason=reason), Estimate(reason=reason)
@@ -133,7 +135,7 @@ def _rate(
         high,
         sum(bits.size > 0 for bits in each),
         why,
-        planted_words(share.count, *(cell.data.attrs for cell in cells if cell.num_metamers)),
+        planted_text(share.count, *(cell.data.attrs for cell in cells if cell.num_metamers)),
     )
     return rate, over_seeds([mean(bits) for bits in each], why)
 
