@@ -4,10 +4,9 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from jmetamer.report.methods import METHOD, has_start
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import Settings, flatten
 
 _IN_TITLE = re.compile(
     r"dataset|model|model\.activation|training\.epochs|metamers\.layer|metamers\.vary"
@@ -63,7 +62,7 @@ def is_in_title(key: str) -> bool:
     return _IN_TITLE.fullmatch(key) is not None
 
 
-def differing_settings(each: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing_settings(each: Sequence[Settings]) -> list[str]:
     """Return the settings that are not the same in every cell, in order of appearance.
 
     A setting that some cell does not have, or that is null there, follows from another difference
@@ -92,7 +91,7 @@ def differing_settings(each: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in applying if len({canonical(flat.get(key)) for flat in each}) > 1]
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Return settings as text that is equal where they are.
 
     Example:
@@ -102,7 +101,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def network_of(settings: Mapping[str, Any]) -> str:
+def network_of(settings: Settings) -> str:
     """Return what is equal for cells of one trained network: its data, settings and seed.
 
     Example:
@@ -116,7 +115,7 @@ def network_of(settings: Mapping[str, Any]) -> str:
 
 
 def name_cells(
-    all_settings: Mapping[str, Mapping[str, Any]], runs: Mapping[str, str] | None = None
+    all_settings: Mapping[str, Settings], runs: Mapping[str, str] | None = None
 ) -> dict[str, CellName]:
     """Name every cell of a run from its resolved settings.
 
@@ -132,7 +131,7 @@ def name_cells(
       karate · layer conv1
     """
     each = {cell: dict(flatten(settings)) for cell, settings in all_settings.items()}
-    by_run: dict[str, list[Mapping[str, Any]]] = {}
+    by_run: dict[str, list[Mapping[str, object]]] = {}
     for cell, flat in each.items():
         by_run.setdefault((runs or {}).get(cell, ""), []).append(flat)
     # What tells whole runs apart is said by their names.
@@ -164,23 +163,23 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
     return [text or title for text, title in zip(short, titles, strict=True)]
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Return a value of a setting as text, lists in brackets."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(value_text, value)) + "]"
     return "none" if value is None else str(value)
 
 
-def _joined(flat: Mapping[str, Any], *keys: str) -> str:
+def _joined(flat: Settings, *keys: str) -> str:
     return " ".join(str(flat[key]) for key in keys if flat.get(key) is not None)
 
 
-def _model_text(flat: Mapping[str, Any]) -> str:
+def _model_text(flat: Settings) -> str:
     untrained = "untrained" if flat.get("training.epochs") == 0 else ""
     return f"{_joined(flat, 'model', 'model.activation')} {untrained}".strip()
 
 
-def _vary_text(flat: Mapping[str, Any]) -> str:
+def _vary_text(flat: Settings) -> str:
     """Say what varies, in which domain, and where a search for it begins."""
     parts = [_joined(flat, "metamers.vary").replace("+", " and ")]
     for key, value in flat.items():
@@ -188,5 +187,5 @@ def _vary_text(flat: Mapping[str, Any]) -> str:
             if key.endswith(".domain"):
                 parts.append(str(value))
             elif has_start(str(flat.get(METHOD) or "")):
-                parts.append(_STARTS.get(value, f"from {value}"))
+                parts.append(_STARTS.get(str(value), f"from {value}"))
     return ", ".join(filter(None, parts)).replace("_", " ")

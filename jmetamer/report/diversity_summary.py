@@ -1,15 +1,13 @@
 """How different the kept metamers of a cell are from each other, in numbers and words."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from jmetamer.report.prose import said
 from jmetamer.report.reading import converged, median, scalar, values
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 
 # Of what is compared, the measure that is the same distance from the reference.
 _SAME = {
@@ -46,7 +44,7 @@ class DiversitySummary:
     num_classes: float = float("nan")
 
 
-def summarize_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> list[DiversitySummary]:
+def summarize_diversity(settings: Settings, data: xr.Dataset) -> list[DiversitySummary]:
     """Return what the store holds of distances among metamers, empty where it holds none.
 
     Args:
@@ -70,7 +68,7 @@ def diversity_sentence(diversity: DiversitySummary) -> str:
     return said("edge_sentences", "diversity", diversity)
 
 
-def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
+def why_no_diversity(settings: Settings, data: xr.Dataset) -> str:
     """Return why a cell holds no distances among metamers, and which setting gives them.
 
     Args:
@@ -92,7 +90,7 @@ def why_no_diversity(settings: Mapping[str, Any], data: xr.Dataset) -> str:
     return f"{start} in this run."
 
 
-def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> DiversitySummary:
+def _summary(kind: str, settings: Settings, data: xr.Dataset) -> DiversitySummary:
     from_reference, start, chance = _beside(kind, settings, data)
     return DiversitySummary(
         kind=kind,
@@ -107,7 +105,7 @@ def _summary(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> Divers
     )
 
 
-def _beside(kind: str, settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float, float]:
+def _beside(kind: str, settings: Settings, data: xr.Dataset) -> tuple[float, float, float]:
     """Return the same distance from the reference, of metamers, starts and by chance."""
     measures = values(data, "measure").tolist()
     varied = str(setting(settings, "metamers.vary")).split("+")

@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from jmetamer.report.examples import lowest_losses
+from jmetamer.results import Reference
+
+if TYPE_CHECKING:
+    import jraph
 
 MAX_METAMERS = 2
 MAX_NODES = 60  # of a drawing; a larger graph is drawn around one node
@@ -51,7 +55,10 @@ class EdgeExample:
 
 
 def choose_edge_examples(
-    data: xr.Dataset, reference: Any, metamers: Sequence[Any], targets: Sequence[int] = ()
+    data: xr.Dataset,
+    reference: Reference,
+    metamers: Sequence["jraph.GraphsTuple"],
+    targets: Sequence[int] = (),
 ) -> list[EdgeExample]:
     """Choose the stored metamers with the lowest loss, and what of their edges is shown.
 
@@ -70,13 +77,13 @@ def choose_edge_examples(
     """
     n = len(reference.nodes)
     directed = bool(data["flip_sender"].attrs.get("directed")) if "flip_sender" in data else False
-    original = _weights(reference, reference.weight, n, directed)
+    original = _weights(reference.senders, reference.receivers, reference.weight, n, directed)
     is_target = np.zeros(n, bool)
     is_target[list(targets) if len(targets) else slice(None)] = True
     examples = []
     for place, name in lowest_losses(data, len(metamers), MAX_METAMERS):
         graph = metamers[place]
-        ours = _weights(graph, graph.edges.weight, n, directed)
+        ours = _weights(graph.senders, graph.receivers, graph.edges.weight, n, directed)
         examples.append(_example(name, original, ours, is_target))
     return examples
 
@@ -84,8 +91,10 @@ def choose_edge_examples(
 _Weights = tuple[np.ndarray, np.ndarray]  # numbers of pairs, sorted, and their weights
 
 
-def _weights(graph: Any, weight: Any, num_nodes: int, directed: bool) -> _Weights:
-    senders, receivers = (np.asarray(side, np.int64) for side in (graph.senders, graph.receivers))
+def _weights(
+    senders: np.ndarray, receivers: np.ndarray, weight: np.ndarray, num_nodes: int, directed: bool
+) -> _Weights:
+    senders, receivers = np.asarray(senders, np.int64), np.asarray(receivers, np.int64)
     values = np.asarray(weight, float)
     kept = (values > 0) & ((senders != receivers) if directed else (senders < receivers))
     numbers, first = np.unique(senders[kept] * num_nodes + receivers[kept], return_index=True)

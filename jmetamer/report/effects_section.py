@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jmetamer.report.effects_sentences import (
     certainty_sentence,
@@ -14,6 +14,9 @@ from jmetamer.report.effects_sentences import (
 )
 from jmetamer.report.effects_summary import Effects, EffectStudy
 from jmetamer.report.sources import OF_EFFECTS
+
+if TYPE_CHECKING:
+    from jmetamer.report.pictures import Picture
 
 _MAX_DRAWN = 12
 MAX_OPEN = 6  # grids that stand on the page; more are folded, behind those of the clearest effects
@@ -34,7 +37,7 @@ class StudySection:
     study: EffectStudy
     headline: str
     sentences: tuple[str, ...]
-    pictures: tuple[Any, ...]
+    pictures: "tuple[Picture, ...]"
     sources: tuple[str, ...]
 
 
@@ -84,7 +87,7 @@ def _section(
 
 def _pictures(
     place: int, study: EffectStudy, stored_names: Sequence[frozenset[str]]
-) -> tuple[Any, ...]:
+) -> "tuple[Picture, ...]":
     if place > _MAX_DRAWN:
         return ()
     from jmetamer.report.figures.page_figure import GridView

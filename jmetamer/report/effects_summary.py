@@ -14,8 +14,9 @@ from jmetamer.report.outcomes import LOG_VOLUME, RANK, WHY_ABSENT
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import plural
 from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect, adjusted_effect
-from jmetamer.results.factorial import Effect, factorial_effects
+from jmetamer.results.factorial import Effect, Rows, factorial_effects
 from jmetamer.results.holm import holm
+from jmetamer.results.setting_tree import Settings
 
 _ROUND_OFF = 1e-6  # of what is computed in float32
 _MIN_SEEDS = 2  # with one there is no interval
@@ -128,7 +129,7 @@ class Effects:
 
 def summarize_effects(
     cells: Sequence[StoredCell],
-    failed: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    failed: Sequence[tuple[str, Settings]] = (),
     order: int = 3,
 ) -> Effects:
     """Return the effects for every factorial grid that the cells form.
@@ -182,9 +183,7 @@ def _held(family: str, names: Mapping[str, None]) -> bool:
     return any(name == family or name.startswith(f"{family} ") for name in names)
 
 
-def _effects(
-    grid: Grid, rows: Sequence[Mapping[str, Any]], name: str, order: int, width: float
-) -> tuple[Effect, ...]:
+def _effects(grid: Grid, rows: Rows, name: str, order: int, width: float) -> tuple[Effect, ...]:
     """Return the effects on one outcome that the grid is about, corrected for as many."""
     every = factorial_effects(
         rows, grid.pairs, name, order=order, largest=width, round_off=_ROUND_OFF
@@ -194,7 +193,7 @@ def _effects(
     return tuple(one._replace(adjusted_p=float(p)) for one, p in zip(own, adjusted, strict=True))
 
 
-def _seeds_with(rows: Sequence[Mapping[str, Any]], name: str, num_cells: int) -> list[Any]:
+def _seeds_with(rows: Rows, name: str, num_cells: int) -> list[Any]:
     """Return the seeds at which every cell has this number."""
     have = [row["seed"] for row in rows if np.isfinite(row.get(name, np.nan))]
     return [seed for seed in dict.fromkeys(have) if have.count(seed) == num_cells]
@@ -202,7 +201,7 @@ def _seeds_with(rows: Sequence[Mapping[str, Any]], name: str, num_cells: int) ->
 
 def _equal_ranks(
     grid: Grid,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     effects: Mapping[str, Sequence[Effect]],
     widths: Mapping[str, float],
 ) -> Iterator[EqualRank]:
@@ -220,7 +219,7 @@ def _equal_ranks(
 
 
 def _direct(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     grid: Grid,
     factor: Factor,
     plain: Effect,

@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from jmetamer.report.wording import plural
+from jmetamer.results import Reference
+
+if TYPE_CHECKING:
+    import jraph
 
 MAX_METAMERS = 4
 MAX_PICTURES = 10
@@ -39,7 +43,10 @@ class Examples:
 
 
 def choose_examples(
-    data: xr.Dataset, reference: Any, metamers: Sequence[Any], targets: Sequence[int] = ()
+    data: xr.Dataset,
+    reference: Reference,
+    metamers: Sequence["jraph.GraphsTuple"],
+    targets: Sequence[int] = (),
 ) -> Examples | None:
     """Choose nodes of different classes and the stored metamers with the lowest loss.
 
@@ -117,7 +124,7 @@ def informative_columns(rows: np.ndarray, binary: bool) -> tuple[np.ndarray, str
     )
 
 
-def _picture_shape(shape: Any, width: int) -> tuple[int, int] | None:
+def _picture_shape(shape: object, width: int) -> tuple[int, int] | None:
     if not isinstance(shape, list | tuple) or len(shape) != 2:
         return None
     height, breadth = int(shape[0]), int(shape[1])
@@ -160,7 +167,7 @@ def lowest_losses(data: xr.Dataset, num_stored: int, most: int) -> list[tuple[in
     return [(i, f"metamer {int(stored[i])}") for i in order[:most]]
 
 
-def _limits(rows: np.ndarray, legal: Any) -> tuple[float, float]:
+def _limits(rows: np.ndarray, legal: object) -> tuple[float, float]:
     finite = rows[np.isfinite(rows)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if isinstance(legal, list | tuple) and len(legal) == 2:

@@ -22,6 +22,7 @@ from jmetamer.report.factor_settings import (
 from jmetamer.report.makers import without_seeds
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import level_text, listing, plural
+from jmetamer.results.setting_tree import Settings
 
 _SEED = "training.seed"
 _MIN_SEEDS = 2
@@ -111,7 +112,7 @@ class _Part:
 
 
 def factor_grids(
-    cells: Sequence[StoredCell], failed: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    cells: Sequence[StoredCell], failed: Sequence[tuple[str, Settings]] = ()
 ) -> tuple[list[Grid], list[str]]:
     """Return the factorial grids of the cells, and why others are incomplete.
 

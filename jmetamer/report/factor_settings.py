@@ -4,14 +4,14 @@ import collections
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jmetamer.report.cells import canonical
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import level_text
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import Settings, flatten
 
 ACTIVATION, PERTURBATION = "model.activation", "training.perturbation"
 _KINDS = (None, "random", "adversarial")
@@ -55,7 +55,7 @@ class PlannedCell:
     """A cell that was asked for; `stored` is None where it failed."""
 
     run: str
-    settings: Mapping[str, Any]
+    settings: Settings
     stored: StoredCell | None = None
 
     @functools.cached_property

@@ -1,11 +1,13 @@
 """Several runs read as one, so that one page can show them side by side."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jmetamer.report.stored_cell import read_cells
+from jmetamer.results import Run
+from jmetamer.results.setting_tree import Settings
+from jmetamer.results.store import StoredFailure
 
 
 class JoinedRuns:
@@ -24,21 +26,24 @@ class JoinedRuns:
       num_unfinished: cells that were asked for and have not ended.
     """
 
-    def __init__(self, runs: Sequence[Any]) -> None:
+    def __init__(self, runs: Sequence[Run]) -> None:
         self.labels = run_labels([Path(run.folder) for run in runs])
         self.num_unfinished = sum(len(run.unfinished) for run in runs)
-        self.failures: dict[str, Mapping[str, Any]] = {}
-        self.failed_settings: list[tuple[str, Mapping[str, Any]]] = []
+        self.failures: dict[str, StoredFailure] = {}
+        self.failed_settings: list[tuple[str, Settings]] = []
         self.num_failed: tuple[int, ...] = ()
         cells = []
         for label, run in zip(self.labels, runs, strict=True):
             name, prefix = (label, f"{label}/") if len(runs) > 1 else ("", "")
             readable, unreadable = run.readable()
             cells += read_cells(run, name, prefix, readable)
-            damaged = {cell: {"traceback": why} for cell, why in unreadable.items()}
+            damaged = {
+                cell: StoredFailure(cell=cell, settings={}, traceback=why)
+                for cell, why in unreadable.items()
+            }
             failures = run.failures | damaged
             self.failures |= {prefix + cell: entry for cell, entry in failures.items()}
-            self.failed_settings += [(name, one.get("settings") or {}) for one in failures.values()]
+            self.failed_settings += [(name, one["settings"]) for one in failures.values()]
             self.num_failed += (len(failures),)
         self.cells = [
             dataclasses.replace(cell, number=number) for number, cell in enumerate(cells, start=1)

@@ -2,14 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from jmetamer.report.cells import canonical, distinguishing, name_cells, network_of
 from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.reading import grouped
 from jmetamer.report.stored_cell import StoredCell
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import Settings, flatten
 
 SEEDS = ("seed", "dataset.seed", "training.seed", "metamers.seed")
 
@@ -27,7 +27,7 @@ class Maker:
 
     run: str
     title: str
-    settings: Mapping[str, Any]
+    settings: Settings
     cells: tuple[StoredCell, ...]
 
     @property
@@ -47,7 +47,7 @@ class Maker:
         return summarize_harm(list(networks.values()))
 
 
-def without_seeds(settings: Mapping[str, Any]) -> dict[str, Any]:
+def without_seeds(settings: Settings) -> dict[str, Any]:
     """Return dotted settings without those that only choose random numbers.
 
     Example:

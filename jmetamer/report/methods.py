@@ -1,7 +1,7 @@
 """What pages say of a method, by the name that records have for it."""
 
-from collections.abc import Mapping
-from typing import Any
+from jmetamer.report.reading import number_of
+from jmetamer.results.setting_tree import Settings
 
 METHOD, WEIGHT = "metamers.method", "metamers.method.weight"
 _PHRASES = {
@@ -35,10 +35,10 @@ def has_start(name: str) -> bool:
     return name not in _FROM_REFERENCE
 
 
-def repulsion_of(flat: Mapping[str, Any]) -> float:
+def repulsion_of(flat: Settings) -> float:
     """Return the weight with which metamers pushed each other apart; 0 where they did not.
 
     Args:
       flat: dotted setting -> value.
     """
-    return float(flat.get(WEIGHT) or 0) if flat.get(METHOD) == "repel" else 0.0
+    return number_of(flat.get(WEIGHT) or 0) if flat.get(METHOD) == "repel" else 0.0

@@ -1,6 +1,6 @@
 """What one cell says in single numbers, so that cells of a grid can be compared."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import xarray as xr
 from jmetamer.measures.harm import harm_of
 from jmetamer.report.reading import converged, mean, median, scalar, values
 from jmetamer.results import paired_controls
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statuses import is_unchanged
 
 ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
@@ -36,7 +36,7 @@ WHY_ABSENT = {
 
 
 def cell_outcomes(
-    settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[str] = ()
+    settings: Settings, data: xr.Dataset, makers: Collection[str] = ()
 ) -> dict[str, float]:
     """Return name -> number for what a cell holds, NaN where a number is not defined.
 
@@ -62,7 +62,7 @@ def cell_outcomes(
     return {name: float(value) for name, value, _ in _outcomes(settings, data, makers)}
 
 
-def outcome_widths(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, float]:
+def outcome_widths(settings: Settings, data: xr.Dataset) -> dict[str, float]:
     """Return name -> largest possible value less the smallest; infinite where there is no limit."""
     return {name: width for name, _, width in _outcomes(settings, data, ())}
 
@@ -70,7 +70,7 @@ def outcome_widths(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, f
 _Numbers = Iterator[tuple[str, float, float]]  # name, value, width of its range
 
 
-def _outcomes(settings: Mapping[str, Any], data: xr.Dataset, makers: Collection[Any]) -> _Numbers:
+def _outcomes(settings: Settings, data: xr.Dataset, makers: Collection[Any]) -> _Numbers:
     matches = converged(data)
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)

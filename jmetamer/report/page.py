@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import jinja2
 import numpy as np
@@ -37,7 +37,11 @@ from jmetamer.report.transfer_summary import (
     readings,
     row_notes,
 )
+from jmetamer.results import Run, open_run
 from jmetamer.results.setting_tree import flatten
+
+if TYPE_CHECKING:
+    from jmetamer.report.pictures import Picture
 
 NUM_CELLS_OPEN = 4
 NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
@@ -45,7 +49,7 @@ _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precis
 
 
 @checked
-def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
+def write_report(run: object, path: str | os.PathLike[str] | None = None) -> Path:
     """Write the report of a run: one HTML file that loads nothing from elsewhere.
 
     Everything comes from the store, so the page can be made again at any time and on a machine
@@ -76,7 +80,7 @@ def write_report(run: Any, path: str | os.PathLike[str] | None = None) -> Path:
     return target
 
 
-def render(runs: Sequence[Any]) -> str:
+def render(runs: Sequence[Run]) -> str:
     """Return the page as text.
 
     Args:
@@ -154,17 +158,15 @@ def _too_few_pairs(summaries: Sequence[CellSummary]) -> list[str]:
     return [text for text in texts if text]
 
 
-def _opened(run: Any) -> Any:
+def _opened(run: object) -> Run:
     if isinstance(run, str | os.PathLike):
-        from jmetamer.results import open_run
-
         return open_run(run)
     if not hasattr(run, "cells"):
         raise InputError(f"`run` is {shortened(run)}; allowed: a run, or its folder")
-    return run
+    return cast(Run, run)
 
 
-def _usual_target(runs: Sequence[Any]) -> Path:
+def _usual_target(runs: Sequence[Run]) -> Path:
     folder = Path(runs[0].folder)
     return folder / "report.html" if len(runs) == 1 else folder.parent / "comparison.html"
 
@@ -186,7 +188,7 @@ def shade(kappa: float) -> int:
     return 0 if np.isnan(kappa) else round(10 * min(max(kappa, 0.0), 1.0))
 
 
-def _overview(summaries: list[CellSummary]) -> tuple[Any, ...]:
+def _overview(summaries: list[CellSummary]) -> "tuple[Picture, ...]":
     if len(summaries) < 2:
         return ()
     from jmetamer.report.figures.page_figure import RunView
@@ -200,7 +202,7 @@ def _title(summaries: list[CellSummary]) -> str:
     return f"Metamers of {wording.listing(datasets)}" if datasets else "Metamers"
 
 
-def _about(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _about(provenance: Mapping[str, object]) -> list[tuple[str, str]]:
     """The short facts of provenance, for the line under the title; the rest is folded below."""
     flat = ((key.rsplit(".", 1)[-1], value) for key, value in flatten(provenance))
     return [

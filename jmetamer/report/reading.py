@@ -1,10 +1,11 @@
 """Numbers from a cell's variables, where it holds them."""
 
 from collections.abc import Hashable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -47,7 +48,7 @@ def converged(data: xr.Dataset) -> np.ndarray:
     return np.isin(data["status"].values, codes)
 
 
-def number_of(value: Any) -> float:
+def number_of(value: object) -> float:
     """Return a number as float, and NaN for what is none.
 
     Example:
@@ -55,12 +56,12 @@ def number_of(value: Any) -> float:
       (3.0, nan)
     """
     try:
-        return float(value)
+        return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return float("nan")
 
 
-def finite(numbers: Any) -> np.ndarray:
+def finite(numbers: ArrayLike) -> np.ndarray:
     """Return the finite ones of any numbers, as a list.
 
     Example:
@@ -71,7 +72,7 @@ def finite(numbers: Any) -> np.ndarray:
     return flat[np.isfinite(flat)]
 
 
-def median(numbers: Any) -> float:
+def median(numbers: ArrayLike) -> float:
     """Return the median of the finite ones, NaN without any.
 
     Example:
@@ -82,7 +83,7 @@ def median(numbers: Any) -> float:
     return float(np.median(kept)) if kept.size else float("nan")
 
 
-def mean(numbers: Any) -> float:
+def mean(numbers: ArrayLike) -> float:
     """Return the mean of the finite ones, NaN without any.
 
     Example:

@@ -2,14 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from jmetamer.report import wording
 from jmetamer.report.cells import CellName, name_cells
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary, summarize
+from jmetamer.results.store import StoredFailure
+
+if TYPE_CHECKING:
+    from jmetamer.report.pictures import Picture
 
 MAX_CELLS_DRAWN = 48
 
@@ -33,7 +39,7 @@ class CellSection:
     size: str
     summary: CellSummary
     sentences: list[str]
-    pictures: tuple[Any, ...]
+    pictures: "tuple[Picture, ...]"
     notes: list[str]
     command: str
     settings: str
@@ -63,7 +69,7 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
     provenance = cell.stored("provenance")
     summary = summarize(name, settings, data, cell.counts, cell.correction)
     size = ""
-    pictures: tuple[Any, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     missing: tuple[str, ...] = ()
     if index <= MAX_CELLS_DRAWN:
         from jmetamer.report.figures.page_figure import CellView
@@ -91,25 +97,26 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
     )
 
 
-def failure_section(cell: str, entry: Mapping[str, Any]) -> Failure:
+def failure_section(cell: str, entry: StoredFailure) -> Failure:
     """Return what the page says about a cell that failed.
 
     Args:
       cell: identifier of the cell.
       entry: its settings and traceback.
     """
-    traceback = str(entry.get("traceback") or "")
+    traceback = entry["traceback"]
     lines = traceback.strip().splitlines()
-    settings = entry.get("settings") or {}
     return Failure(
         cell=cell,
-        title=name_cells({cell: settings})[cell].title or cell,
+        title=name_cells({cell: entry["settings"]})[cell].title or cell,
         error=lines[-1] if lines else "no traceback was recorded",
         traceback=traceback,
     )
 
 
-def _notes(index: int, summary: CellSummary, data: Any, missing: Sequence[str]) -> Iterator[str]:
+def _notes(
+    index: int, summary: CellSummary, data: xr.Dataset, missing: Sequence[str]
+) -> Iterator[str]:
     """Yield what a reader should know of a cell: of its numbers, then why figures are missing."""
     if "unverified" in data.attrs:
         yield data.attrs["unverified"]
@@ -125,5 +132,5 @@ def _notes(index: int, summary: CellSummary, data: Any, missing: Sequence[str]) 
     yield from missing
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, indent=2, default=str, ensure_ascii=False)

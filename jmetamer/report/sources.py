@@ -1,11 +1,10 @@
 """Where the numbers of a table or figure come from: names in the store."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import xarray as xr
 
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import Settings, flatten
 
 # Parts of every stored cell that are no variables.
 _ALWAYS = (
@@ -28,7 +27,7 @@ OF_EFFECTS = (
 )  # fmt: skip
 
 
-def stored_names(settings: Mapping[str, Any], data: xr.Dataset) -> frozenset[str]:
+def stored_names(settings: Settings, data: xr.Dataset) -> frozenset[str]:
     """Return every name that a note may give for a cell.
 
     Variables, coordinates and scalars go by their names, a setting as "settings.metamers.layer",

@@ -1,7 +1,7 @@
 """`spectrum_figure`: from a finished run to a figure that can be saved, in one call."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
@@ -9,9 +9,11 @@ from jmetamer._base.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from jmetamer.results import Run
+
 
 @checked
-def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
+def spectrum_figure(run: object, cell: str | None = None) -> "Figure":
     """Return the spectra of a cell's Jacobians before and after each activation as a figure.
 
     What is drawn is what the store holds; nothing is computed again. Cells that hold spectra of
@@ -42,10 +44,13 @@ def spectrum_figure(run: Any, cell: str | None = None) -> "Figure":
         run = open_run(run)
     if not hasattr(run, "cells"):
         raise InputError(f"`run` is {run!r}; allowed: a run, or its folder")
-    if cell is None and not run.cells:
-        raise InputError(f"the run in `{run.folder}` has no finished cell, so there is no spectrum")
-    chosen = run.cells[0] if cell is None else cell
-    data = run.dataset(chosen)
+    opened = cast("Run", run)
+    if cell is None and not opened.cells:
+        raise InputError(
+            f"the run in `{opened.folder}` has no finished cell, so there is no spectrum"
+        )
+    chosen = opened.cells[0] if cell is None else cell
+    data = opened.dataset(chosen)
     with style.styled():
         figure = layer_spectra.layer_spectra(data) or spectra.singular_values(data)
     if figure is None:

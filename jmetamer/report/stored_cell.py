@@ -10,9 +10,9 @@ import xarray as xr
 
 from jmetamer.report.harm_summary import StoredHarm, read_harm
 from jmetamer.report.reading import converged, finite, scalar, values
-from jmetamer.results import StoredJudge, holm_over_cells, paired_controls, stored_judges
+from jmetamer.results import Run, StoredJudge, holm_over_cells, paired_controls, stored_judges
 from jmetamer.results.criteria import Missed, most_missed
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 
 Judge = tuple[str, int]  # architecture and training seed
 
@@ -48,9 +48,9 @@ class StoredCell:
     run: str
     cell: str
     number: int
-    settings: Mapping[str, Any]
+    settings: Settings
     data: xr.Dataset
-    source: tuple[Any, str] = (None, "")
+    source: tuple[Run | None, str] = (None, "")
     correction: Correction | None = None
 
     def stored(self, what: str) -> Any:
@@ -78,7 +78,7 @@ class StoredCell:
         """Architecture of the model that made the metamers."""
         return str(setting(self.settings, "model") or "")
 
-    def table(self, name: str, dims: Sequence[str], dtype: Any = float) -> np.ndarray | None:
+    def table(self, name: str, dims: Sequence[str], dtype: type = float) -> np.ndarray | None:
         """Return a variable with its axes in this order, or None where it is not stored."""
         if name not in self.data:
             return None
@@ -114,12 +114,12 @@ class StoredCell:
 
         A cell that names a share and one that takes the default are then of one recipe.
         """
-        success = dict(self.settings.get("success") or {})
+        success = dict(setting(self.settings, "success") or {})
         for key in ("share", "agreement"):
             decided = self.data.attrs.get(f"success_{key}")
             if success.get(key) is None and decided is not None:
                 success[key] = decided
-        return success or self.settings.get("success")
+        return success or setting(self.settings, "success")
 
     @property
     def null_not_applicable(self) -> str:
@@ -178,7 +178,7 @@ class StoredCell:
 
 
 def read_cells(
-    run: Any, name: str | None = None, prefix: str = "", readable: Sequence[str] | None = None
+    run: Run, name: str | None = None, prefix: str = "", readable: Sequence[str] | None = None
 ) -> list[StoredCell]:
     """Read the finished cells of a run, with p-values corrected over all of them.
 

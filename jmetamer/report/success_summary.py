@@ -24,7 +24,7 @@ from jmetamer.results.criteria import (
     Missed,
     most_missed,
 )
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statuses import without_unchanged
 
 ALPHA = 0.05  # of a run that does not say
@@ -180,7 +180,7 @@ class SuccessSummary:
 
 
 def summarize_success(
-    settings: Mapping[str, Any],
+    settings: Settings,
     data: xr.Dataset,
     correction: Correction | None = None,
     counts: Mapping[str, int] = MappingProxyType({}),
@@ -244,7 +244,7 @@ def explain_criteria(cells: Iterable[SuccessSummary | None]) -> list[ToldCriteri
     ]
 
 
-def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
+def _bounds(settings: Settings, data: xr.Dataset) -> dict[str, str]:
     """Variable -> its tolerance in words."""
 
     def limit(key: str, before: str, after: str = "") -> str:
@@ -263,7 +263,7 @@ def _bounds(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, str]:
     }
 
 
-def _shares(settings: Mapping[str, Any], data: xr.Dataset) -> tuple[float, float]:
+def _shares(settings: Settings, data: xr.Dataset) -> tuple[float, float]:
     """Return at what shares of the target nodes error and class are judged; NaN where unknown."""
     least = scalar(data, "success_agreement")
     stored = number_of(setting(settings, "success.agreement"))
@@ -274,7 +274,7 @@ def _of_them(share: float) -> str:
     return "all of them" if share == 1 else f"at least {percent(share)} of them"
 
 
-def _extremes(settings: Mapping[str, Any], data: xr.Dataset) -> dict[str, tuple[int, str]]:
+def _extremes(settings: Settings, data: xr.Dataset) -> dict[str, tuple[int, str]]:
     """Variable -> metamers of which it holds at all target nodes, and the worst one in words."""
     share, least = _shares(settings, data)
     extremes: dict[str, tuple[int, str]] = {}
@@ -302,7 +302,7 @@ def _criterion(
 
 
 def _null(
-    settings: Mapping[str, Any], data: xr.Dataset, correction: Correction | None
+    settings: Settings, data: xr.Dataset, correction: Correction | None
 ) -> NullSummary | None:
     p_values = finite(values(data, "null_p_value"))
     not_applicable = str(data.attrs.get("null_not_applicable", ""))

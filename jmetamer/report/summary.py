@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -30,7 +29,7 @@ from jmetamer.report.sources import stored_names
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.success_summary import Criterion, SuccessSummary, summarize_success
 from jmetamer.results.criteria import BEYOND_SWAPS
-from jmetamer.results.setting_tree import flatten, setting
+from jmetamer.results.setting_tree import Settings, flatten, setting
 from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 
 
@@ -166,7 +165,7 @@ class CellSummary:
 
 def summarize(
     name: CellName,
-    settings: Mapping[str, Any],
+    settings: Settings,
     data: xr.Dataset,
     counts: Mapping[str, int],
     correction: Correction | None = None,
@@ -276,7 +275,7 @@ def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount,
     return tuple(sorted(counted, key=lambda s: (s.name != "CONVERGED", -s.count)))
 
 
-def _text(table: Mapping[str, Any], field: str, name: str) -> str:
+def _text(table: Mapping[str, object], field: str, name: str) -> str:
     """Text of a status under a field of the status table, by its name or by its code."""
     texts = table.get(field)
     if not isinstance(texts, Mapping):
@@ -331,7 +330,7 @@ def _scales(data: xr.Dataset) -> tuple[float, float] | None:
     return float(attrs["input_std"]), float(attrs["noise_std"])
 
 
-def _not_measured(settings: Mapping[str, Any], data: xr.Dataset) -> tuple[str, ...]:
+def _not_measured(settings: Settings, data: xr.Dataset) -> tuple[str, ...]:
     """Return the measures of a cell's settings that its record does not hold."""
     requested = setting(settings, "measures")
     if not isinstance(requested, list) or "measure" not in data:

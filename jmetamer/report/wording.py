@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -196,7 +195,7 @@ def seeds_needed(fit: AdjustedEffect) -> str:
     return f"{needed:,.0f}" if math.isfinite(needed) else "more than 10,000"
 
 
-def level_text(level: Any) -> str:
+def level_text(level: object) -> str:
     """Write a level as the configuration has it.
 
     Example:

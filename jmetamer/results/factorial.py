@@ -187,7 +187,7 @@ def factor_tables(
     return np.array(every), [table[:, :, place] for place in range(len(numbers))]
 
 
-def _place(row: Mapping[str, Any], name: str, levels: tuple[Any, ...]) -> int:
+def _place(row: Mapping[str, object], name: str, levels: tuple[Any, ...]) -> int:
     if len(set(levels)) != len(levels) or len(levels) < 2 or row[name] not in levels:
         raise InputError(
             f"the level of {name!r} is {row[name]!r} in a row, but `factors` names {levels!r}; "

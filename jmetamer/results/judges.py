@@ -1,14 +1,14 @@
 """Judges of stored metamers: who they are, and whether one is the maker with another seed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import xarray as xr
 
 from jmetamer._base.arguments import checked
 from jmetamer.results.former_settings import judge_as_objects
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import Settings, flatten
 
 _UNKNOWN = (
     "how the judges of this architecture were trained is not stored, so that they may differ from "
@@ -57,7 +57,7 @@ def stored_judges(data: xr.Dataset) -> tuple[StoredJudge, ...]:
 
 
 @checked
-def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]) -> str:
+def unlike_own_judges(settings: Settings, judges: Sequence[StoredJudge]) -> str:
     """Say why judges of the maker's architecture are not the maker trained from another seed.
 
     Only where they are, 1 - kappa of these judges is what another seed takes (I_seed), and their
@@ -96,7 +96,7 @@ def unlike_own_judges(settings: Mapping[str, Any], judges: Sequence[StoredJudge]
 
 @checked
 def settings_unlike_own_judges(
-    settings: Mapping[str, Any], judges: Sequence[StoredJudge]
+    settings: Settings, judges: Sequence[StoredJudge]
 ) -> tuple[str, ...]:
     """Name the settings in which judges of the maker's architecture differ from it.
 
@@ -121,7 +121,7 @@ def settings_unlike_own_judges(
 
 
 def _differences(
-    settings: Mapping[str, Any], judges: Sequence[StoredJudge]
+    settings: Settings, judges: Sequence[StoredJudge]
 ) -> list[tuple[str, Any, Any]] | None:
     """Return name, judge's value and maker's value of what differs; None where nobody knows."""
     flat = dict(flatten(settings))

@@ -10,6 +10,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
+from jmetamer.results.setting_tree import Settings
 
 SCHEMA_VERSION = 2  # since 2 a cell has a manifest
 
@@ -44,18 +45,18 @@ class Record:
       schema_version: version of this layout.
     """
 
-    settings: Mapping[str, Any]
+    settings: Settings
     settings_hash: str
     variables: Mapping[str, Variable]
-    scalars: Mapping[str, Any]
+    scalars: Mapping[str, object]
     status_counts: Mapping[str, int]
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, object]
     reference: str
     schema_version: int = SCHEMA_VERSION
 
 
 @checked
-def hash_settings(settings: Mapping[str, Any]) -> str:
+def hash_settings(settings: Settings) -> str:
     """Return the sha256 of settings, written as JSON with sorted keys and no spaces.
 
     Args:

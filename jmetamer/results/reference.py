@@ -28,7 +28,7 @@ class Reference(NamedTuple):
     receivers: np.ndarray
     weight: np.ndarray
     labels: np.ndarray
-    attrs: Mapping[str, Any]
+    attrs: Mapping[str, object]
 
 
 @checked
@@ -64,7 +64,7 @@ def make_reference(
     receivers: Vector,
     weight: Vector,
     labels: Vector,
-    attrs: Mapping[str, Any],
+    attrs: Mapping[str, object],
 ) -> Reference:
     """Return a `Reference` with its digest; two equal graphs give the same digest.
 

@@ -14,7 +14,7 @@ from jmetamer._base.paths import user_path
 from jmetamer.results.export import export_metamers
 from jmetamer.results.manifest import MANIFEST, Manifest
 from jmetamer.results.reference import Reference
-from jmetamer.results.store import read_failures, read_order
+from jmetamer.results.store import StoredFailure, read_failures, read_order
 from jmetamer.results.stored_metamers import StoredMetamers, as_graph
 from jmetamer.results.summary import summary_row
 from jmetamer.results.verification import (
@@ -68,7 +68,7 @@ class Run:
         return tuple(one for one in read_order(self.folder / "cells.json") if one not in ended)
 
     @property
-    def failures(self) -> dict[str, dict[str, Any]]:
+    def failures(self) -> dict[str, StoredFailure]:
         """Cell id -> {"cell", "settings", "traceback"} of the cells that failed."""
         return read_failures(self.folder)
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+Settings = Mapping[str, object]  # nested, or dotted name -> value
 TOGETHER = "together"
 _AT_TOP = ("dataset", "model")  # the objects at the top; all else there are sections
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(settings: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (dotted name, value) for every value of nested settings; lists are values.
 
     The place of an object holds its name, and its fields follow below; of several together, below
@@ -30,7 +31,7 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield place, value
 
 
-def setting(settings: Mapping[str, Any], key: str) -> Any:
+def setting(settings: Settings, key: str) -> Any:
     """Return the value of a dotted setting, or None where there is none.
 
     At the place of an object that is its name; a field is found below it, whatever its name.
@@ -54,7 +55,7 @@ def setting(settings: Mapping[str, Any], key: str) -> Any:
     return _name(parts) if parts else value
 
 
-def object_fields(settings: Mapping[str, Any], key: str) -> dict[str, Any]:
+def object_fields(settings: Settings, key: str) -> dict[str, Any]:
     """Return the fields of the one object at a place at the top; empty where there is none.
 
     Example:
@@ -68,11 +69,11 @@ def object_fields(settings: Mapping[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-def _name(parts: list[tuple[str, Mapping[str, Any]]]) -> str:
+def _name(parts: list[tuple[str, Settings]]) -> str:
     return "+".join(name for name, _ in parts)
 
 
-def _objects(place: str, value: Any) -> list[tuple[str, Mapping[str, Any]]]:
+def _objects(place: str, value: Any) -> list[tuple[str, Settings]]:
     """Return name and fields of one object, or of several together; nothing of anything else."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return []

@@ -1,7 +1,6 @@
 """How searches ended, as a cell stores it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,7 +8,7 @@ import xarray as xr
 UNCHANGED = "UNCHANGED"  # the reference itself, or with its nodes renamed
 
 
-def status_names(attrs: Mapping[str, Any]) -> dict[int, str]:
+def status_names(attrs: Mapping[str, object]) -> dict[int, str]:
     """Return code -> name from the attributes of the variable `status`."""
     nested = attrs.get("table")
     pairs = nested.items() if isinstance(nested, Mapping) else ()

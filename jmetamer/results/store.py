@@ -22,7 +22,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -35,10 +35,19 @@ from jmetamer.results.manifest import write_manifest
 from jmetamer.results.partial import PartialCell
 from jmetamer.results.record import SCHEMA_VERSION, Record, Variable, check_record
 from jmetamer.results.reference import Reference
+from jmetamer.results.setting_tree import Settings
 from jmetamer.results.verification import read_reference
 from jmetamer.results.zarr_group import GROUP, json_safe, write_group
 
 _FAILURE = {"cell": str, "settings": dict, "traceback": str}
+
+
+class StoredFailure(TypedDict):
+    """A cell that failed, or that cannot be read: its settings, and what went wrong."""
+
+    cell: str
+    settings: Settings
+    traceback: str
 
 
 @checked
@@ -129,7 +138,7 @@ class RunStore:
             except StoreError:
                 self._place(target, variables, "reference.json", document)
 
-    def write_failure(self, cell_id: str, settings: Mapping[str, Any], traceback_text: str) -> None:
+    def write_failure(self, cell_id: str, settings: Settings, traceback_text: str) -> None:
         """Record that a cell failed; the next sweep tries it again.
 
         Raises:
@@ -139,7 +148,7 @@ class RunStore:
             document = {"cell": cell_id, "settings": settings, "traceback": traceback_text}
             _write_json(self._failure(cell_id), document)
 
-    def failures(self) -> dict[str, dict[str, Any]]:
+    def failures(self) -> dict[str, StoredFailure]:
         """Return cell id -> {"cell", "settings", "traceback"} of the cells that failed."""
         return read_failures(self.folder)
 
@@ -195,7 +204,7 @@ class RunStore:
         target: Path,
         variables: Mapping[str, Variable],
         document_name: str,
-        document: Mapping[str, Any],
+        document: Mapping[str, object],
     ) -> None:
         """Write a group and its JSON under a temporary name, then rename."""
         temporary = target.with_name(f".tmp-{target.name}")
@@ -235,7 +244,7 @@ class RunStore:
             handle.close()
 
 
-def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
+def read_failures(folder: Path) -> dict[str, StoredFailure]:
     """Return cell id -> {"cell", "settings", "traceback"} of the failed cells in a run folder.
 
     That a cell failed is said by its file alone; where it cannot be read, the traceback says why.
@@ -244,21 +253,20 @@ def read_failures(folder: Path) -> dict[str, dict[str, Any]]:
     for path in sorted(folder.glob("failures/[!.]*.json")):
         try:
             document = json.loads(path.read_bytes())
-            entry = {name: document[name] for name in _FAILURE}
             for name, kind in _FAILURE.items():
-                if not isinstance(entry[name], kind):
+                if not isinstance(document[name], kind):
                     raise TypeError(f"`{name}` is no {kind.__name__}")
-            entry["settings"] = as_objects(entry["settings"])
-            if entry["cell"] != path.stem:
-                raise ValueError(f"it is that of cell {entry['cell']!r}")
+            settings, traceback = as_objects(document["settings"]), document["traceback"]
+            if document["cell"] != path.stem:
+                raise ValueError(f"it is that of cell {document['cell']!r}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             message = f"`{path}` cannot be read ({error}); the next sweep tries the cell again"
-            entry = {"cell": path.stem, "settings": {}, "traceback": message}
-        failures[entry["cell"]] = entry
+            settings, traceback = {}, message
+        failures[path.stem] = StoredFailure(cell=path.stem, settings=settings, traceback=traceback)
     return failures
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(json_safe(value), indent=1, allow_nan=False) + "\n")
 
 
@@ -288,5 +296,5 @@ def read_order(path: Path) -> list[str]:
     return list(dict.fromkeys(order))
 
 
-def _order_sum(order: Any) -> str:
+def _order_sum(order: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(order).encode()).hexdigest()

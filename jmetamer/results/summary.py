@@ -8,15 +8,15 @@ import xarray as xr
 
 from jmetamer.results.absence import planted_text
 from jmetamer.results.criteria import TOGETHER, most_missed
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statistics import wilson_interval
 from jmetamer.results.statuses import without_unchanged
 
 
 def summary_row(
     cell: str,
-    settings: Mapping[str, Any],
-    scalars: Mapping[str, Any],
+    settings: Settings,
+    scalars: Mapping[str, object],
     status_counts: Mapping[str, int],
     data: xr.Dataset,
 ) -> dict[str, Any]:

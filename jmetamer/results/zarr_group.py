@@ -121,7 +121,7 @@ def checksum(variables: Mapping[str, Variable]) -> str:
     return arrays_digest(pairs)
 
 
-def json_safe(value: Any) -> Any:
+def json_safe(value: object) -> Any:
     """Return `value` as standard JSON can hold it: NaN becomes null, infinity becomes text.
 
     Args:
@@ -156,5 +156,5 @@ def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     return tuple(chunks)
 
 
-def _dims(array: Any) -> tuple[str, ...]:
-    return tuple(array.metadata.dimension_names or ())
+def _dims(array: zarr.Array) -> tuple[str, ...]:
+    return tuple(getattr(array.metadata, "dimension_names", None) or ())

@@ -1,16 +1,20 @@
 """`PageFigure`: a figure as its own file declares it, and what figures may read."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import xarray as xr
 from matplotlib.figure import Figure
 
 from jmetamer.report.effects_summary import EffectStudy
 from jmetamer.report.summary import CellSummary
-from jmetamer.results.setting_tree import setting
+from jmetamer.results import Reference
+from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statuses import without_unchanged
+
+if TYPE_CHECKING:
+    import jraph
 
 SAME_GRAPH = "every graph is the reference itself, or the reference renamed"
 View = TypeVar("View")
@@ -21,10 +25,10 @@ class CellView:
     """One finished cell: its numbers, settings, variables, reference and stored metamers."""
 
     summary: CellSummary
-    settings: Mapping[str, Any]
+    settings: Settings
     data: xr.Dataset
-    reference: Any
-    metamers: Sequence[Any]
+    reference: Reference
+    metamers: Sequence["jraph.GraphsTuple"]
 
     @property
     def stored_names(self) -> tuple[frozenset[str], ...]:

@@ -1,8 +1,7 @@
 """`Board`: rows that may be compared, because reference and recipe are the same."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from jmetamer._base.arguments import checked
 from jmetamer.report.cells import canonical
@@ -17,6 +16,7 @@ from jmetamer.report.leaderboard.recipe import (
 from jmetamer.report.leaderboard.row import Row, identity_row, make_row
 from jmetamer.report.reading import grouped
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.results.setting_tree import Settings
 
 
 @checked
@@ -35,8 +35,8 @@ class Board:
 
     dataset: str
     recipe: str
-    dataset_settings: Mapping[str, Any]
-    recipe_settings: Mapping[str, Any]
+    dataset_settings: Settings
+    recipe_settings: Settings
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
@@ -14,6 +14,9 @@ from jmetamer.report.leaderboard.boards import Board, make_boards
 from jmetamer.report.leaderboard.row import Row
 from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Run, open_run
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMA_VERSION = 4
 
@@ -106,12 +109,12 @@ def _row(row: Row) -> dict[str, Any]:
     return _plain({**flat, **parts, "cells": cells})
 
 
-def _fields(of: Any) -> dict[str, Any]:
+def _fields(of: "DataclassInstance") -> dict[str, Any]:
     """Return the fields of a dataclass by name, as they are."""
     return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return dataclasses as mappings and tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _plain(dataclasses.asdict(value))

@@ -1,6 +1,6 @@
 """The leaderboard as one self-contained HTML page, made from its JSON document alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jmetamer.report.environment import page_environment
@@ -8,7 +8,7 @@ from jmetamer.report.leaderboard.columns import COLUMNS, DETAILS, Column, Number
 from jmetamer.report.wording import plural
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(content: Numbers) -> str:
     """Return the page of a leaderboard.
 
     Args:

@@ -28,7 +28,7 @@ class Panel:
     """
 
     judges: tuple[StoredJudge, ...]
-    sizes: tuple[tuple[str, Any], ...]
+    sizes: tuple[tuple[str, object], ...]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,15 +1,17 @@
 """What must be equal for two rows to be compared: the reference graph and how metamers are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 from jmetamer.report.cells import differing_settings, name_cells
 from jmetamer.report.makers import without_seeds
 from jmetamer.report.methods import METHOD, WEIGHT, has_start, method_phrase, repulsion_of
+from jmetamer.report.prose import is_number
+from jmetamer.report.reading import number_of
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import number
-from jmetamer.results.setting_tree import flatten, object_fields, setting
+from jmetamer.results.setting_tree import Settings, flatten, object_fields, setting
 
 # What varies, and when a metamer counts; the method alone stands for all of its settings.
 _RECIPE = ("metamers.vary", "metamers.nodes", "metamers.tolerance", "success")
@@ -53,7 +55,7 @@ def row_settings(cell: StoredCell) -> dict[str, Any]:
     }
 
 
-def recipe_text(recipe: Mapping[str, Any]) -> str:
+def recipe_text(recipe: Settings) -> str:
     """Say in words how metamers are made and when one counts.
 
     Args:
@@ -67,8 +69,8 @@ def recipe_text(recipe: Mapping[str, Any]) -> str:
     """
     method, weight = str(recipe.get(METHOD) or ""), repulsion_of(recipe)
     starts = [str(v) for key, v in recipe.items() if v and key.endswith(".initialization")]
-    nodes, tolerance = recipe.get("metamers.nodes"), recipe.get("metamers.tolerance")
-    where = "all nodes" if nodes is None else f"{len(nodes)} nodes"
+    nodes, tolerance = recipe.get("metamers.nodes"), number_of(recipe.get("metamers.tolerance"))
+    where = f"{len(nodes)} nodes" if isinstance(nodes, list) else "all nodes"
     parts = [
         name_cells({"": recipe})[""].vary,
         method_phrase(method),
@@ -77,14 +79,14 @@ def recipe_text(recipe: Mapping[str, Any]) -> str:
         if weight
         else "",
         f"matched at {where} within a relative squared error of {number(tolerance)}"
-        if tolerance is not None
+        if is_number(tolerance)
         else "",
         _criteria(recipe),
     ]
     return "; ".join(part for part in parts if part)
 
 
-def _criteria(recipe: Mapping[str, Any]) -> str:
+def _criteria(recipe: Settings) -> str:
     """Say when a metamer counts; null settings ask for nothing."""
     criteria = [
         f"{key.partition('.')[2].replace('.', ' ').replace('_', ' ')} {value}"
@@ -94,7 +96,7 @@ def _criteria(recipe: Mapping[str, Any]) -> str:
     return f"counted by {', '.join(criteria)}" if criteria else ""
 
 
-def tell_apart(labels: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+def tell_apart(labels: Sequence[str], settings: Sequence[Settings]) -> list[str]:
     """Append to labels that are equal the settings in which their owners differ, if not none.
 
     Args:

@@ -1,8 +1,8 @@
 """`Row`: one kind of model at one layer, over its training seeds."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from jmetamer.report.leaderboard.recognized import Recognized, recognized, unrec
 from jmetamer.report.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
 from jmetamer.report.reading import finite, grouped, mean
 from jmetamer.report.stored_cell import StoredCell
-from jmetamer.results.setting_tree import setting
+from jmetamer.results.setting_tree import Settings, setting
 
 Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
@@ -68,7 +68,7 @@ class Row:
     model: str
     control: Control | None
     layer: str
-    settings: Mapping[str, Any]
+    settings: Settings
     seeds: tuple[int, ...]
     rates: SuccessRates
     recognized: Recognized
@@ -172,7 +172,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
     )
 
 
-def control_of(settings: Mapping[str, Any]) -> Control | None:
+def control_of(settings: Settings) -> Control | None:
     """Return which control a cell is by its settings, or None.
 
     Args:
