@@ -4,12 +4,12 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from jmetamer.report.cells import distinguishing, name_cells
 from jmetamer.report.factor_settings import (
     PERTURBATION,
     Factor,
+    Level,
     PlannedCell,
     Which,
     factors_of,
@@ -26,7 +26,7 @@ from jmetamer.results.setting_tree import Settings
 
 _SEED = "training.seed"
 _MIN_SEEDS = 2
-_Place = tuple[tuple[Any, ...], Any]  # levels and training seed
+Place = tuple[tuple[Level, ...], Level]  # levels and training seed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,13 +44,13 @@ class Grid:
 
     where: str
     factors: tuple[Factor, ...]
-    cells: Mapping[tuple[tuple[Any, ...], Any], tuple[StoredCell, ...]]
-    seeds: tuple[Any, ...]
+    cells: Mapping[Place, tuple[StoredCell, ...]]
+    seeds: tuple[Level, ...]
     note: str
     about: frozenset[str]
 
     @property
-    def pairs(self) -> dict[str, tuple[Any, ...]]:
+    def pairs(self) -> dict[str, tuple[Level, ...]]:
         """Name -> levels of each factor."""
         return {factor.name: factor.levels for factor in self.factors}
 
@@ -70,26 +70,26 @@ class _Part:
     fixed: tuple[str, ...] = ()
 
     @functools.cached_property
-    def by_place(self) -> dict[_Place, list[PlannedCell]]:
+    def by_place(self) -> dict[Place, list[PlannedCell]]:
         """Levels and training seed -> cells."""
-        places: dict[_Place, list[PlannedCell]] = {}
+        places: dict[Place, list[PlannedCell]] = {}
         for one in self.cells:
             levels = tuple(one.level(factor.key) for factor in self.factors)
             places.setdefault((levels, one.level(_SEED)), []).append(one)
         return places
 
     @functools.cached_property
-    def combinations(self) -> list[tuple[Any, ...]]:
+    def combinations(self) -> list[tuple[Level, ...]]:
         """All combinations of levels."""
         return list(itertools.product(*(factor.levels for factor in self.factors)))
 
     @functools.cached_property
-    def seeds(self) -> tuple[Any, ...]:
+    def seeds(self) -> tuple[Level, ...]:
         """Training seeds that any cell has."""
         return tuple(dict.fromkeys(seed for _, seed in self.by_place))
 
     @functools.cached_property
-    def missing(self) -> list[_Place]:
+    def missing(self) -> list[Place]:
         """Places without a finished cell."""
         every = itertools.product(self.combinations, self.seeds)
         return [one for one in every if not any(cell.stored for cell in self.by_place.get(one, ()))]
@@ -100,12 +100,12 @@ class _Part:
         return sum(place in self.by_place for place in self.missing)
 
     @property
-    def complete(self) -> tuple[Any, ...]:
+    def complete(self) -> tuple[Level, ...]:
         """Training seeds with every combination."""
         incomplete = {seed for _, seed in self.missing}
         return tuple(seed for seed in self.seeds if seed not in incomplete)
 
-    def at(self, factor: Factor, levels: Sequence[Any]) -> "_Part":
+    def at(self, factor: Factor, levels: Sequence[Level]) -> "_Part":
         """Return the cells at some levels of one factor, as a part with this factor alone."""
         cells = [one for one in self.cells if one.level(factor.key) in levels]
         return _Part(cells, (dataclasses.replace(factor, levels=tuple(levels)),), self.fixed)

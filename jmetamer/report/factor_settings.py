@@ -4,8 +4,7 @@ import collections
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from jmetamer.report.cells import canonical
 from jmetamer.report.makers import SEEDS
@@ -21,6 +20,7 @@ _FOLLOW = ("measures",)  # from what varies
 _ABSENT = "absent"  # the level of a setting that a cell does not have
 _EMPTY = (_ABSENT, None)
 Which = Callable[[str], bool]
+Level = Hashable  # value of a setting; a list as text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Factor:
     """
 
     key: str
-    levels: tuple[Any, ...]
+    levels: tuple[Level, ...]
     name: str
     along: tuple[str, ...] = ()
 
@@ -44,7 +44,7 @@ class Factor:
         """What is compared, as in "activation elu instead of relu"."""
         return self.compared(*self.levels[1:])
 
-    def compared(self, *others: Any) -> str:
+    def compared(self, *others: Level) -> str:
         """Name some levels that are compared with the first."""
         names = " or ".join(map(level_text, others))
         return f"{self.name} {names} instead of {level_text(self.levels[0])}"
@@ -59,14 +59,14 @@ class PlannedCell:
     stored: StoredCell | None = None
 
     @functools.cached_property
-    def levels(self) -> dict[str, Any]:
+    def levels(self) -> dict[str, Level]:
         """Dotted setting -> value; a list as text, so that it can name a place."""
         return {
             key: json.dumps(value, default=str) if isinstance(value, list | dict) else value
             for key, value in flatten(self.settings)
         }
 
-    def level(self, key: str) -> Any:
+    def level(self, key: str) -> Level:
         """Return the value of a setting, or that the cell does not have it."""
         return self.levels.get(key, _ABSENT)
 
@@ -130,7 +130,7 @@ def _is_partial(cells: Sequence[PlannedCell], key: str, keys: Sequence[str]) -> 
     )
 
 
-def _follows(levels: Sequence[Any], values: Sequence[Any]) -> bool:
+def _follows(levels: Sequence[Level], values: Sequence[Level]) -> bool:
     """Return whether each level goes with one value alone."""
     return len(set(zip(levels, values, strict=True))) == len(set(levels))
 
@@ -142,7 +142,7 @@ def _keys(cells: Sequence[PlannedCell], may_vary: Which) -> list[str]:
     return [key for key, values in levels.items() if len(values) > 1]
 
 
-def _levels(cells: Sequence[PlannedCell], key: str) -> list[Any]:
+def _levels(cells: Sequence[PlannedCell], key: str) -> list[Level]:
     """Return the values of a setting: nothing first, numbers rising, others as they appear."""
     levels = list(dict.fromkeys(one.level(key) for one in cells))
     if key == PERTURBATION and set(levels) <= set(_KINDS):

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.factor_grids import Grid
+from jmetamer.report.factor_grids import Grid, Place
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.outcomes import LOG_VOLUME, RANK, cell_outcomes, outcome_widths
 from jmetamer.report.reading import mean, values
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.results.factorial import Rows
 from jmetamer.results.setting_tree import flatten
 
 # Where these differ, volumes have other units, or nodes are not the same.
@@ -27,7 +28,7 @@ class GridRows(NamedTuple):
       note: on what an outcome was compared; empty where on all.
     """
 
-    rows: list[dict[str, Any]]
+    rows: Rows
     without: dict[str, str]
     note: str
 
@@ -61,7 +62,7 @@ def grid_widths(grid: Grid) -> dict[str, float]:
     return widths
 
 
-def _log_volumes(grid: Grid) -> tuple[dict[Any, float], str, str]:
+def _log_volumes(grid: Grid) -> tuple[dict[Place, float], str, str]:
     """Return place -> mean log-volume over the nodes that have one rank in all cells of a seed.
 
     Log-volumes of different ranks have different units, so that their difference says nothing.
@@ -75,7 +76,7 @@ def _log_volumes(grid: Grid) -> tuple[dict[Any, float], str, str]:
     if changed:
         return {}, f"its units are not the same at every level of `{changed[0]}`", ""
     groups = [(group, _equal_ranks(group)) for group in _same_seeds(grid)]
-    by_place: dict[Any, list[float]] = {}
+    by_place: dict[Place, list[float]] = {}
     for group, nodes in groups:
         for place, one in group.items():
             table = _by_node(one.data)
@@ -98,9 +99,9 @@ def _log_volumes(grid: Grid) -> tuple[dict[Any, float], str, str]:
     )
 
 
-def _same_seeds(grid: Grid) -> list[dict[Any, StoredCell]]:
+def _same_seeds(grid: Grid) -> list[dict[Place, StoredCell]]:
     """Return the cells of all seeds that choose random numbers, by place; whole crossings alone."""
-    groups: dict[tuple[Any, ...], dict[Any, StoredCell]] = {}
+    groups: dict[tuple[object, ...], dict[Place, StoredCell]] = {}
     for place, cells in grid.cells.items():
         for one in cells:
             flat = dict(flatten(one.settings))
@@ -109,7 +110,7 @@ def _same_seeds(grid: Grid) -> list[dict[Any, StoredCell]]:
     return [group for group in groups.values() if len(group) == size]
 
 
-def _equal_ranks(cells: Mapping[Any, StoredCell]) -> list[int]:
+def _equal_ranks(cells: Mapping[Place, StoredCell]) -> list[int]:
     """Return the nodes with one rank, one number of inputs and a finite volume in all cells."""
     tables = [_by_node(one.data) for one in cells.values()]
     return [

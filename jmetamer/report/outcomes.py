@@ -1,7 +1,6 @@
 """What one cell says in single numbers, so that cells of a grid can be compared."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -70,7 +69,7 @@ def outcome_widths(settings: Settings, data: xr.Dataset) -> dict[str, float]:
 _Numbers = Iterator[tuple[str, float, float]]  # name, value, width of its range
 
 
-def _outcomes(settings: Settings, data: xr.Dataset, makers: Collection[Any]) -> _Numbers:
+def _outcomes(settings: Settings, data: xr.Dataset, makers: Collection[str]) -> _Numbers:
     matches = converged(data)
     if "success_matches" in data:
         matches = values(data, "success_matches").astype(bool)
@@ -118,7 +117,7 @@ def _harm(data: xr.Dataset, succeeds: np.ndarray) -> _Numbers:
 
 
 def _recognition(
-    data: xr.Dataset, matches: np.ndarray, makers: Collection[Any], own: Any
+    data: xr.Dataset, matches: np.ndarray, makers: Collection[str], own: object
 ) -> _Numbers:
     if "recognition_kappa" not in data:
         return

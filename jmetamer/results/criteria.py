@@ -1,7 +1,7 @@
 """The criteria of success by name, which of them a cell misses most, and what to change then."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -107,7 +107,9 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     succeed = np.asarray(data[TOGETHER.variable].values, bool)
     ends = {name: count for name, count in status_counts.items() if name != "CONVERGED"}
     frequent = max(ends, key=lambda name: ends[name], default="")
-    remedies: Any = data["status"].attrs.get("remedies", {}) if "status" in data else {}
+    remedies: Mapping[str, str] = (
+        data["status"].attrs.get("remedies", {}) if "status" in data else {}
+    )
     lacks = [Missed(ANOTHER_GRAPH, ends.get("UNCHANGED", 0), succeed.size, frequent)]
     lacks += [
         Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, one.change)

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path
@@ -97,7 +98,7 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
             "again in another run folder (--out), or write a `.pt` file, which needs none"
         )
     places = _stored_places(results)
-    arrays: dict[str, Any] = {
+    arrays: dict[str, np.ndarray] = {
         "seed_id": results["seed_id"].values[places],
         "loss_hardened": results["loss_hardened"].values[places],
         "class_agreement": results["class_agreement"].values[places],
@@ -129,7 +130,8 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
         "model": model,
         "matched": results["stored_activation"].attrs["layers"],
     }
-    np.savez_compressed(path, about=np.array(json.dumps(about)), **arrays)
+    arrays["about"] = np.array(json.dumps(about))
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def _write_pyg(run: "Run", cell: str, path: Path) -> None:
@@ -160,13 +162,13 @@ def _write_pyg(run: "Run", cell: str, path: Path) -> None:
     torch.save(graphs, path)
 
 
-def _stored_places(results: Any) -> np.ndarray:
+def _stored_places(results: xr.Dataset) -> np.ndarray:
     """Return where the stored metamers stand among all."""
     place_of = {seed: place for place, seed in enumerate(results["seed_id"].values.tolist())}
     return np.array([place_of[seed] for seed in results["stored_seed_id"].values.tolist()], int)
 
 
-def _status_names(results: Any) -> np.ndarray:
+def _status_names(results: xr.Dataset) -> np.ndarray:
     codes = results["status"].values
     names = {int(code): name for code, name in results["status"].attrs["table"].items()}
     return np.array([names[int(code)] for code in codes])

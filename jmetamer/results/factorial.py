@@ -13,7 +13,7 @@ from jmetamer.results.seed_interval import seed_summary
 from jmetamer.results.sign_flip import sign_flip_test
 
 Rows = Sequence[Mapping[str, Any]]
-Factors = Mapping[str, tuple[Any, ...]]
+Factors = Mapping[str, tuple[object, ...]]
 _ROUND_OFF = 1e-12  # contrasts below this, relative to the outcome, are sums that cancel
 
 
@@ -40,7 +40,7 @@ class Effect(NamedTuple):
     adjusted_p: float
     smallest_p: float
     num_seeds: int
-    levels: tuple[tuple[Any, Any], ...] = ()
+    levels: tuple[tuple[object, object], ...] = ()
 
     @property
     def all_equal(self) -> bool:
@@ -156,7 +156,7 @@ def factor_tables(
     """Return the places of levels [cells, factors], and each number as [complete seeds, cells]."""
     if not factors:
         raise InputError("`factors` is empty; give at least one as name: (first, second level).")
-    by_seed: dict[Any, dict[tuple[int, ...], list[float]]] = {}
+    by_seed: dict[object, dict[tuple[int, ...], list[float]]] = {}
     for row in rows:
         if missing := [name for name in (seed, *factors) if name not in row]:
             raise InputError(
@@ -187,7 +187,7 @@ def factor_tables(
     return np.array(every), [table[:, :, place] for place in range(len(numbers))]
 
 
-def _place(row: Mapping[str, object], name: str, levels: tuple[Any, ...]) -> int:
+def _place(row: Mapping[str, object], name: str, levels: tuple[object, ...]) -> int:
     if len(set(levels)) != len(levels) or len(levels) < 2 or row[name] not in levels:
         raise InputError(
             f"the level of {name!r} is {row[name]!r} in a row, but `factors` names {levels!r}; "

@@ -168,7 +168,7 @@ def _method(fields: Fields) -> Any:
     return {"optimize": loop}
 
 
-def _named(name: Any, fields: Fields | None = None) -> Any:
+def _named(name: object, fields: Fields | None = None) -> Any:
     """Return an object of a name; None where there is no name."""
     return None if name is None else {str(name): dict(fields or {})}
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import xarray as xr
 
@@ -122,7 +122,7 @@ def settings_unlike_own_judges(
 
 def _differences(
     settings: Settings, judges: Sequence[StoredJudge]
-) -> list[tuple[str, Any, Any]] | None:
+) -> list[tuple[str, object, object]] | None:
     """Return name, judge's value and maker's value of what differs; None where nobody knows."""
     flat = dict(flatten(settings))
     own = [
@@ -132,7 +132,7 @@ def _differences(
     ]
     if not all(judge.settings for judge in own):
         return None
-    differences: list[tuple[str, Any, Any]] = []
+    differences: list[tuple[str, object, object]] = []
     for judge in own:
         for key, theirs in flatten(json.loads(judge.settings)):
             one = (key.partition(".")[2].replace("_", " ").replace(".", " "), theirs, flat.get(key))
@@ -142,6 +142,6 @@ def _differences(
     return differences
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     texts = {"True": "yes", "False": "no", "None": "none"}
     return texts.get(str(value), str(value))

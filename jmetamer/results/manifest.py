@@ -10,12 +10,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import zarr
-from zarr.core.buffer import default_buffer_prototype
+from zarr.abc.store import ByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import LocalStore
 
 from jmetamer._base.errors import StoreError
@@ -53,12 +53,12 @@ class Manifest:
         self.check(name, content)
         return content
 
-    def check(self, name: str, content: Any) -> None:
+    def check(self, name: str, content: bytes) -> None:
         """Refuse content that is not what was written.
 
         Args:
           name: path within the folder, with slashes.
-          content: bytes, or an object with their buffer.
+          content: its bytes.
 
         Raises:
           StoreError: size or sha256 differ.
@@ -147,7 +147,13 @@ class _CheckedStore(LocalStore):
         """Return the store itself: nothing may be written."""
         return self
 
-    def get_sync(self, key: str, *, prototype: Any = None, byte_range: Any = None) -> Any:
+    def get_sync(
+        self,
+        key: str,
+        *,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
         """Return checked bytes; None for what was never written."""
         if key not in self._names:  # Zarr asks for files of other formats too
             return None
@@ -155,11 +161,18 @@ class _CheckedStore(LocalStore):
         prototype = prototype or default_buffer_prototype()
         return _part(prototype.buffer.from_bytes(content), byte_range)
 
-    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
         """Return checked bytes; None for what was never written."""
         return self.get_sync(key, prototype=prototype, byte_range=byte_range)
 
-    async def get_partial_values(self, prototype: Any, key_ranges: Any) -> list[Any]:
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
         """Return checked bytes of several files."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
@@ -175,13 +188,13 @@ class _CheckedStore(LocalStore):
             yield name
 
 
-def _part(content: Any, byte_range: Any) -> Any:
+def _part(content: Buffer, byte_range: ByteRequest | None) -> Buffer:
     """Return the asked range of a buffer, as the request of Zarr says."""
     if byte_range is None:
         return content
-    if hasattr(byte_range, "suffix"):
+    if isinstance(byte_range, SuffixByteRequest):
         return content[max(0, len(content) - byte_range.suffix) :]
-    if hasattr(byte_range, "end"):
+    if isinstance(byte_range, RangeByteRequest):
         return content[byte_range.start : byte_range.end]
     return content[byte_range.offset :]
 
@@ -238,5 +251,5 @@ def read_manifest(folder: Path, *, needed: bool = False) -> Manifest:
     return Manifest(folder, sums)
 
 
-def _sum(files: Any) -> str:
+def _sum(files: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Reference(NamedTuple):
 
 
 @checked
-def arrays_digest(named_arrays: Iterable[tuple[str, Any]]) -> str:
+def arrays_digest(named_arrays: Iterable[tuple[str, object]]) -> str:
     """Return the sha256 of names, dtypes, shapes and bytes of arrays.
 
     Args:
@@ -51,8 +51,9 @@ def arrays_digest(named_arrays: Iterable[tuple[str, Any]]) -> str:
     digest = hashlib.sha256()
     for name, array in named_arrays:
         # Little-endian, so that the digest is the same on every machine.
-        plain = np.ascontiguousarray(array, dtype=np.asarray(array).dtype.newbyteorder("<"))
-        digest.update(f"{name}|{plain.dtype.str}|{np.shape(array)}|".encode())
+        own = np.asarray(array)
+        plain = np.ascontiguousarray(own, dtype=own.dtype.newbyteorder("<"))
+        digest.update(f"{name}|{plain.dtype.str}|{own.shape}|".encode())
         digest.update(plain.view(np.uint8).reshape(-1).data if plain.size else b"")
     return digest.hexdigest()
 

@@ -19,6 +19,7 @@ from jmetamer.results.stored_metamers import StoredMetamers, as_graph
 from jmetamer.results.summary import summary_row
 from jmetamer.results.verification import (
     CellCheck,
+    CellDocument,
     check_cell,
     old_problems,
     read_document,
@@ -50,7 +51,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._documents: dict[str, tuple[Manifest, dict[str, Any]]] = {}
+        self._documents: dict[str, tuple[Manifest, CellDocument]] = {}
         self._compared: set[str] = set()  # old cells, and digests of references, that are sound
 
     def __repr__(self) -> str:
@@ -258,7 +259,7 @@ class Run:
         stored = {p.parent.name for name in names for p in self.folder.glob(f"cells/[!.]*/{name}")}
         return (*(cell for cell in order if cell in stored), *sorted(stored - set(order)))
 
-    def _document(self, cell: str) -> dict[str, Any]:
+    def _document(self, cell: str) -> CellDocument:
         if cell not in self._documents:
             self._documents[cell] = read_document(self._folder(cell))
         return self._documents[cell][1]

@@ -41,7 +41,7 @@ def setting(settings: Settings, key: str) -> Any:
       >>> setting(settings, "model"), setting(settings, "model.layers")
       ('gcn', 2)
     """
-    value: Any = settings
+    value: object = settings
     place = ""
     for part in key.split("."):
         parts = _objects(place, value)
@@ -73,7 +73,7 @@ def _name(parts: list[tuple[str, Settings]]) -> str:
     return "+".join(name for name, _ in parts)
 
 
-def _objects(place: str, value: Any) -> list[tuple[str, Settings]]:
+def _objects(place: str, value: object) -> list[tuple[str, Settings]]:
     """Return name and fields of one object, or of several together; nothing of anything else."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return []

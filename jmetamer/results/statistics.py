@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jmetamer._base.arguments import Level, checked
 from jmetamer._base.errors import InputError
@@ -93,7 +93,7 @@ def rate_interval(
 
 
 def limits_within(
-    bounds: tuple[float, float], mean: Any, variance: Any, num_seeds: int, level: float
+    bounds: tuple[float, float], mean: ArrayLike, variance: ArrayLike, num_seeds: int, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return limits of a mean that stay inside of the finite range of its values.
 
@@ -133,7 +133,7 @@ def limits_within(
     return bounds[0] + width * low, bounds[0] + width * high
 
 
-def _score_limits(share: Any, inflation: Any) -> tuple[np.ndarray, np.ndarray]:
+def _score_limits(share: ArrayLike, inflation: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the score limits of a share; `inflation` is the squared quantile by the trials."""
     share, inflation = np.asarray(share, np.float64), np.asarray(inflation, np.float64)
     center = share + inflation / 2

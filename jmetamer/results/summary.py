@@ -1,6 +1,6 @@
 """The headline numbers of one cell, for tables."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ def _matched(data: xr.Dataset) -> xr.Dataset:
     return data.isel(map_layer=-1) if "map_layer" in data.dims else data
 
 
-def _reduced(reduction: Any, data: xr.Dataset, name: str) -> float:
+def _reduced(reduction: Callable[[np.ndarray], float], data: xr.Dataset, name: str) -> float:
     if name not in data:
         return np.nan
     numbers = np.asarray(data[name].values, np.float64)

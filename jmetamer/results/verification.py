@@ -3,9 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -54,7 +54,19 @@ class CellCheck(NamedTuple):
     problems: tuple[str, ...]
 
 
-def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
+class CellDocument(TypedDict):
+    """What is in the record of a cell."""
+
+    settings: dict[str, Any]
+    settings_hash: str
+    scalars: dict[str, Any]
+    status_counts: dict[str, int]
+    provenance: dict[str, Any]
+    reference: str
+    checksum: NotRequired[str]
+
+
+def read_document(folder: Path) -> tuple[Manifest, CellDocument]:
     """Return the manifest of a cell and what is in its record, settings of any form as objects.
 
     Args:
@@ -93,7 +105,8 @@ def read_document(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     counts = document["status_counts"].values()
     if not all(isinstance(count, int) and count >= 0 for count in counts):
         raise manifest.damaged("record.json", "`status_counts` are not counts")
-    return (manifest if version < 2 else read_manifest(folder, needed=True)), document
+    manifest = manifest if version < 2 else read_manifest(folder, needed=True)
+    return manifest, cast(CellDocument, document)
 
 
 def read_reference(folder: Path, digest: str) -> Reference:
@@ -138,14 +151,16 @@ def check_cell(run_folder: Path, cell: str) -> CellCheck:
     has_sums = manifest.files is not None
     problems = manifest.problems() if has_sums else old_problems(manifest, document)
     digest, provenance = document["reference"], document["provenance"]
-    places: list[tuple[Path, Callable[[Path, Any], object], Any]]
-    places = [(run_folder / "references" / digest, read_reference, digest)]
+    places: list[tuple[Path, Callable[[], object]]]
+    graph = run_folder / "references" / digest
+    places = [(graph, lambda: read_reference(graph, digest))]
     if provenance.get("model_folder"):
         network = run_folder / "models" / str(provenance["model_folder"])
-        places.append((network, read_network, provenance.get("params_sha256")))
-    for place, read, expected in places:
+        params = provenance.get("params_sha256")
+        places.append((network, lambda: read_network(network, params)))
+    for place, read in places:
         try:
-            read(place, expected)
+            read()
             beside = read_manifest(place)
         except StoreError as error:
             problems.append(str(error))
@@ -155,7 +170,7 @@ def check_cell(run_folder: Path, cell: str) -> CellCheck:
     return CellCheck(has_sums and not problems, tuple(problems))
 
 
-def read_network(folder: Path, digest: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_network(folder: Path, digest: str | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the record of a stored network and its parameters by name, from plain arrays.
 
     Args:
@@ -215,7 +230,7 @@ def require_parameters(manifest: Manifest, name: str, record: dict[str, Any], di
         raise manifest.damaged(name, "its arrays do not have the `params_sha256` of model.json")
 
 
-def record_digest(record: dict[str, Any]) -> str:
+def record_digest(record: Mapping[str, object]) -> str:
     """Return the digest of a network's record, all but the digest itself."""
     content = {key: value for key, value in record.items() if key != "record_sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -237,7 +252,7 @@ def parameters_digest(weights: dict[str, np.ndarray]) -> str:
     return arrays_digest((path, weights[paths[path]]) for path in sorted(paths))
 
 
-def old_problems(manifest: Manifest, document: dict[str, Any]) -> list[str]:
+def old_problems(manifest: Manifest, document: CellDocument) -> list[str]:
     """Return what is wrong with the arrays of a cell that has a checksum and no manifest."""
     try:
         sound = checksum(read_group(manifest.open_group(GROUP))) == document.get("checksum")
@@ -256,11 +271,11 @@ def _json(manifest: Manifest, name: str) -> dict[str, Any]:
     return document
 
 
-def _wrong(name: str, value: Any, allowed: str) -> str:
+def _wrong(name: str, value: object, allowed: str) -> str:
     return f"`{name}` is {value!r} and should be a {allowed}"
 
 
-def _version(manifest: Manifest, name: str, document: dict[str, Any]) -> int:
+def _version(manifest: Manifest, name: str, document: Mapping[str, object]) -> int:
     version = document.get("schema_version", 1)
     if not isinstance(version, int) or version < 1:
         raise manifest.damaged(name, f"`schema_version` is {version!r}")

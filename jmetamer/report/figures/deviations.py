@@ -1,7 +1,5 @@
 """How far the metamers lie from their reference, against their own starts and chance."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -68,8 +66,10 @@ def deviation_strips(data: xr.Dataset) -> Figure | None:
 
 def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level: float) -> None:
     points = thinned(numbers)
-    dots: dict[str, Any] = {"marker": "o", "ms": 3.2, "mew": 0, "ls": "none", "alpha": 0.45}
-    axes.plot(points, jitter(points.size, 0.34), color=BLUE, label="one metamer", **dots)
+    axes.plot(
+        points, jitter(points.size, 0.34), color=BLUE, label="one metamer",
+        marker="o", ms=3.2, mew=0, ls="none", alpha=0.45,
+    )  # fmt: skip
     low, median, high = np.quantile(numbers[np.isfinite(numbers)], [0.25, 0.5, 0.75])
     axes.plot([low, high], [0, 0], color=INK, lw=3, solid_capstyle="butt", label="middle half")
     axes.plot([median], [0], marker="|", ms=13, mew=2, color=INK)
@@ -78,8 +78,8 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level
     if finite_starts.size:
         low, middle, high = np.quantile(finite_starts, [0.25, 0.5, 0.75])
         axes.plot([low, high], [-0.48, -0.48], color=GREEN, lw=2, solid_capstyle="butt")
-        look: dict[str, Any] = {"marker": "^", "ms": 6, "color": GREEN, "ls": "none"}
-        axes.plot([middle], [-0.48], label="starts of the searches", **look)
+        label = "starts of the searches"
+        axes.plot([middle], [-0.48], label=label, marker="^", ms=6, color=GREEN, ls="none")
         start, end = min(start, low), max(end, high)
     if np.isfinite(level):
         axes.axvline(level, color=ORANGE, lw=1.2, ls="--")

@@ -1,7 +1,7 @@
 """The reference and a metamer side by side, with the edges that only one of them has."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import networkx as nx
 import numpy as np
@@ -17,10 +17,21 @@ from jmetamer.report.figures.style import BLUE, INK, ORANGE, RULE, blank
 from jmetamer.report.wording import plural
 
 _WIDTH, _PANEL = 9.6, 4.3  # inches of the figure, and of the height of a panel
+
+
+class Look(TypedDict, total=False):
+    """How lines are drawn, as matplotlib names it."""
+
+    lw: float
+    color: str
+    alpha: float
+    ls: tuple[int, tuple[float, float]]
+
+
 # Told apart by dashes and width as well as by color.
-_KEPT: dict[str, Any] = {"lw": 0.9, "color": INK, "alpha": 0.4}
-_REMOVED: dict[str, Any] = {"lw": 1.5, "color": ORANGE, "ls": (0, (3.0, 1.6))}
-_ADDED: dict[str, Any] = {"lw": 2.4, "color": BLUE}
+_KEPT: Look = {"lw": 0.9, "color": INK, "alpha": 0.4}
+_REMOVED: Look = {"lw": 1.5, "color": ORANGE, "ls": (0, (3.0, 1.6))}
+_ADDED: Look = {"lw": 2.4, "color": BLUE}
 _LEAST_WIDTH = 0.15  # of a weighted edge, relative to the largest
 _WEIGHTED = 3.0  # times the width of an edge of weight 1: thin lines all look the same
 _MANY = 30  # changed edges of a drawing from which on lines get thinner, so as not to cover all
@@ -53,7 +64,8 @@ def edge_drawings(examples: Sequence[EdgeExample]) -> Figure | None:
         left.set_title(_title("reference", "removed", example, example.removed))
         right.set_title(_title(example.name, "added", example, example.added))
         lines, unit = places[example.pairs], _largest(example)
-        kept = _KEPT | {"lw": _KEPT["lw"] * (1 if _all_equal(example) else _WEIGHTED)}
+        kept = _KEPT.copy()
+        kept["lw"] *= 1 if _all_equal(example) else _WEIGHTED
         thin = _thinness(example)
         for axes, weight, changed, look in (
             (left, example.reference / unit, example.removed, _REMOVED),
@@ -121,14 +133,14 @@ def _thinness(example: EdgeExample) -> float:
     return float(np.clip(np.sqrt(_MANY / most), 0.3, 1))
 
 
-def _draw_edges(
-    axes: Axes, lines: np.ndarray, weight: np.ndarray, look: dict[str, Any], thin: float
-) -> None:
+def _draw_edges(axes: Axes, lines: np.ndarray, weight: np.ndarray, look: Look, thin: float) -> None:
     """Draw the lines [p, 2, 2] of positive weight [p], relative to the largest weight."""
     shown = weight > 0
     if shown.any():
         widths = thin * look["lw"] * np.maximum(weight[shown], _LEAST_WIDTH)
-        axes.add_collection(LineCollection(list(lines[shown]), **look | {"lw": widths}))
+        drawn = LineCollection(list(lines[shown]), **look)
+        drawn.set_linewidth(widths)
+        axes.add_collection(drawn)
 
 
 def _draw_nodes(axes: Axes, example: EdgeExample, places: np.ndarray) -> None:

@@ -113,8 +113,10 @@ def _band(axes: Axes, side: Side) -> None:
     axes.fill_between(
         index[kept], side.low[kept], side.high[kept], color=side.color, alpha=0.18, lw=0
     )
-    dots = {"marker": "o", "ms": 2.6, "mew": 0.0} if index.size <= 40 else {}
-    axes.plot(index, side.median, color=side.color, label=side.label, **dots)  # type: ignore[arg-type]
+    marker = "o" if index.size <= 40 else None
+    axes.plot(
+        index, side.median, color=side.color, label=side.label, marker=marker, ms=2.6, mew=0.0
+    )
 
 
 def _draw(view: CellView) -> Drawing | None:

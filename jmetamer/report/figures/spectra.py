@@ -1,7 +1,5 @@
 """Singular values of the Jacobian at the target nodes of one cell."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -65,11 +63,11 @@ def _lines(axes: Axes, data: xr.Dataset, where: str, label: str, color: str) -> 
         shown = spectrum[np.isfinite(spectrum) & (spectrum > 0)]
         # What the activation leaves as it was lies exactly below: the first line is the thicker.
         lw, ms, alpha = (2.6, 5.0, 0.4) if where == "pre" else (0.9, 2.6, 1.0)
-        dots: dict[str, Any] = {"marker": "o", "ms": ms, "mew": 0} if spectrum.size <= 40 else {}
         index = np.arange(1, shown.size + 1)
         axes.plot(
-            index, shown, color=color, lw=lw, alpha=alpha, label=None if row else label, **dots
-        )
+            index, shown, color=color, lw=lw, alpha=alpha, label=None if row else label,
+            marker="o" if spectrum.size <= 40 else None, ms=ms, mew=0,
+        )  # fmt: skip
 
 
 def _positive(data: xr.Dataset, where: str) -> np.ndarray:

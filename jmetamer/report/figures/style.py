@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -130,7 +131,7 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
 
 def legend_below(figure: Figure, num_columns: int = 4) -> None:
     """Put the legend of all panels into the bottom margin, each entry once."""
-    entries: dict[str, Any] = {}
+    entries: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
