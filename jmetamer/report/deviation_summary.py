@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.measures.table import MEASURES
-from jmetamer.report.reading import finite, median, values
+from jmetamer.report.reading import median, quantiles, table, values
 from jmetamer.report.wording import listing
 
 _ROUND_OFF = 1e-5
@@ -49,14 +49,14 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
     """
     if "deviation" not in data:
         return
-    table = data["deviation"].transpose("metamer", "measure")
-    of_start, no_start = np.full(table.shape, np.nan), "its deviation is not stored"
+    of_metamers = table(data, "deviation", "metamer", "measure")
+    of_starts, no_start = np.full(of_metamers.shape, np.nan), "its deviation is not stored"
     if "deviation_start" in data:
-        of_start = data["deviation_start"].transpose("metamer", "measure").values
+        of_starts = table(data, "deviation_start", "metamer", "measure")
         no_start = str(data["deviation_start"].attrs.get("reason", ""))
     chance = values(data, "deviation_chance")
-    for column, measure in enumerate(table["measure"].values.tolist()):
-        numbers, starts = (np.asarray(side[:, column], float) for side in (table.values, of_start))
+    for column, measure in enumerate(data["measure"].values.tolist()):
+        numbers, starts = of_metamers[:, column], of_starts[:, column]
         pairs = np.isfinite(numbers) & np.isfinite(starts)
         # Some have a sign; stored in float32, equal ones differ by round-off.
         of_metamer, of_its_start = np.abs(numbers[pairs]), np.abs(starts[pairs])
@@ -64,15 +64,12 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
         farther = of_its_start < (1 - _ROUND_OFF) * of_metamer
         less = numbers - starts
         less[np.abs(less) <= _ROUND_OFF * np.maximum(np.abs(numbers), np.abs(starts))] = 0.0
-        measured = finite(numbers)
-        low, middle, high = (
-            np.quantile(measured, [0.1, 0.5, 0.9]) if measured.size else [np.nan] * 3
-        )
+        low, middle, high = quantiles(numbers, 0.1, 0.5, 0.9)
         yield Deviation(
             measure=str(measure),
-            median=float(middle),
-            low=float(low),
-            high=float(high),
+            median=middle,
+            low=low,
+            high=high,
             chance=float(chance[column]) if column < chance.size else float("nan"),
             start=median(starts),
             less_start=median(less),

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report.prose import paragraphs
+from jmetamer.report.reading import number_of, quantiles, values
 
 _ROWS = {
     "loss_relaxed": "loss with weights between 0 and 1",
@@ -79,13 +80,10 @@ def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
         return None
     numbers = {}
     for name, label in _ROWS.items():
-        values = np.asarray(data[name].values, float) if name in data else np.zeros(0)
-        values = values[np.isfinite(values)]
-        if values.size:
-            low, median, high = np.quantile(values, [0.1, 0.5, 0.9]).tolist()
-            chance = data.attrs.get(f"{name}_chance")
-            level = float("nan") if chance is None else float(chance)
-            numbers[name] = EdgeNumber(label, median, low, high, level)
+        low, median, high = quantiles(values(data, name), 0.1, 0.5, 0.9)
+        if not np.isnan(median):
+            chance = number_of(data.attrs.get(f"{name}_chance"))
+            numbers[name] = EdgeNumber(label, median, low, high, chance)
     return EdgeSummary("features" not in data, are_weights, numbers)
 
 

@@ -2,10 +2,9 @@
 
 import dataclasses
 
-import numpy as np
 import xarray as xr
 
-from jmetamer.report.reading import finite
+from jmetamer.report.reading import quantiles, table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +46,9 @@ def summarize_layers(named: str, data: xr.Dataset) -> tuple[LayerMatch, ...]:
     """
     if "layer_match" not in data or "layer" not in data.variables:
         return ()
-    table, matched = data["layer_match"].transpose("metamer", "layer"), matched_layers(named, data)
+    columns, matched = table(data, "layer_match", "layer", "metamer"), matched_layers(named, data)
     rows = []
-    for column, name in enumerate(map(str, data["layer"].values.tolist())):
-        numbers = finite(table.values[:, column])
-        low, middle, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
-        rows.append(LayerMatch(name, name in matched, float(middle), float(low), float(high)))
+    for name, numbers in zip(map(str, data["layer"].values.tolist()), columns, strict=True):
+        low, middle, high = quantiles(numbers, 0.1, 0.5, 0.9)
+        rows.append(LayerMatch(name, name in matched, middle, low, high))
     return tuple(rows)

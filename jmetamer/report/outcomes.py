@@ -139,15 +139,15 @@ def _recognition(
 def _deviations(data: xr.Dataset, matches: np.ndarray) -> _Numbers:
     if "deviation" not in data:
         return
-    table = data["deviation"].transpose("metamer", "measure")
-    ranges = table.attrs.get("ranges", {})
-    start = None
-    if "deviation_start" in data:
-        start = data["deviation_start"].transpose("metamer", "measure").values[matches]
-    for column, measure in enumerate(table["measure"].values.tolist()):
+    ranges, names = data["deviation"].attrs.get("ranges", {}), data["measure"].values.tolist()
+    for column, measure in enumerate(names):
         low, high = ranges.get(measure, (None, None))
         width = np.inf if low is None or high is None else high - low
-        own = np.asarray(table.values)[matches, column]
+        own, *start = (
+            data[name].transpose("metamer", "measure").values[matches, column]
+            for name in ("deviation", "deviation_start")
+            if name in data
+        )
         yield f"deviation {measure}", mean(own), width
-        if start is not None:
-            yield f"deviation {measure} less the start's", mean(own - start[:, column]), 2 * width
+        if start:
+            yield f"deviation {measure} less the start's", mean(own - start[0]), 2 * width

@@ -17,20 +17,21 @@ from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.effects_section import MAX_OPEN, study_sections
-from jmetamer.report.effects_summary import summarize_effects
+from jmetamer.report.effects_summary import Effects, summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.harm_sentences import points
 from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
-from jmetamer.report.section import cell_section, failure_section
+from jmetamer.report.section import CellSection, cell_section, failure_section
 from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import only_stored
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
 from jmetamer.report.transfer_summary import (
+    Reading,
     judge_architectures,
     mean_accuracies,
     own_judges_note,
@@ -93,15 +94,14 @@ def render(runs: Sequence[Run]) -> str:
         {one.cell: one.run for one in cells},
     )
     sections = [cell_section(one, names[one.cell]) for one in cells]
+    summaries = [one.summary for one in sections]
     by_maker = makers(cells)
     rows = readings(by_maker)
-    effects = summarize_effects(cells, run.failed_settings)
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
-    summaries = [one.summary for one in sections]
     sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
+    by_cell = {one.name.cell: one for one in summaries}
     comparison = None
     if len(runs) > 1:
-        by_cell = {one.name.cell: one for one in summaries}
         comparison = compare_runs(run.labels, run.num_failed, cells, by_cell, rows)
     return (
         _environment()
@@ -116,33 +116,53 @@ def render(runs: Sequence[Run]) -> str:
             overview=_overview(summaries),
             sections=sections,
             known=[one.sources for one in summaries],
-            checked=[one for one in sections if one.summary.success is not None],
-            short_titles=_short_titles(summaries),
-            all_criteria=explain_criteria([one.success for one in summaries]),
-            too_few_pairs=_too_few_pairs(summaries),
-            effects=effects,
-            max_open=MAX_OPEN,
-            effect_sections=study_sections(effects, {s.name.cell: s.sources for s in summaries}),
             makers=by_maker,
             show_harm=any(maker.harm.reason != NO_CLASSES for maker in by_maker),
             harm_outcomes=OUTCOMES,
-            rows=rows,
-            judges=judge_architectures(rows),
-            read_beside=MEASURES,
-            row_notes=[text for text in (own_judges_note(rows), *row_notes(rows)) if text],
-            judge_accuracy=mean_accuracies(rows),
-            tests=compare_makers(rows),
-            min_pairs=MIN_PAIRS,
             comparison=comparison,
-            remedies=status_totals(summaries),
-            shortfalls=shortfalls(summaries),
             columns=_extra_columns(names),
             num_open=NUM_CELLS_OPEN,
             num_listed=NUM_CELLS_LISTED,
             num_drawn=section.MAX_CELLS_DRAWN,
             failures=failures,
+            **_success(sections),
+            **_effects(summarize_effects(cells, run.failed_settings), by_cell),
+            **_transfer(rows),
         )
     )
+
+
+def _success(sections: Sequence[CellSection]) -> dict[str, object]:
+    """Return what the page shows of the criteria of success and of searches that miss."""
+    summaries = [one.summary for one in sections]
+    return {
+        "checked": [one for one in sections if one.summary.success is not None],
+        "short_titles": _short_titles(summaries),
+        "all_criteria": explain_criteria([one.success for one in summaries]),
+        "too_few_pairs": _too_few_pairs(summaries),
+        "remedies": status_totals(summaries),
+        "shortfalls": shortfalls(summaries),
+    }
+
+
+def _effects(effects: Effects, cells: Mapping[str, CellSummary]) -> dict[str, object]:
+    """Return what the page shows of the effects of factors."""
+    stored_names = {name: cell.sources for name, cell in cells.items()}
+    sections = study_sections(effects, stored_names)
+    return {"effects": effects, "max_open": MAX_OPEN, "effect_sections": sections}
+
+
+def _transfer(rows: Sequence[Reading]) -> dict[str, object]:
+    """Return what the page shows of how other networks read the metamers."""
+    return {
+        "rows": rows,
+        "judges": judge_architectures(rows),
+        "read_beside": MEASURES,
+        "row_notes": [text for text in (own_judges_note(rows), *row_notes(rows)) if text],
+        "judge_accuracy": mean_accuracies(rows),
+        "tests": compare_makers(rows),
+        "min_pairs": MIN_PAIRS,
+    }
 
 
 def _short_titles(summaries: Sequence[CellSummary]) -> dict[str, str]:

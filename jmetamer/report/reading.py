@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from jmetamer.results.statuses import with_status
+
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
@@ -43,9 +45,7 @@ def converged(data: xr.Dataset) -> np.ndarray:
     """Return which metamers ended as converged, [metamer] bool; all where no status is stored."""
     if "status" not in data:
         return np.ones(data.sizes.get("metamer", 0), bool)
-    table = data["status"].attrs.get("table", {})
-    codes = [int(code) for code, name in table.items() if name == "CONVERGED"]
-    return np.isin(data["status"].values, codes)
+    return with_status(data, "CONVERGED")
 
 
 def number_of(value: object) -> float:
@@ -70,6 +70,22 @@ def finite(numbers: ArrayLike) -> np.ndarray:
     """
     flat = np.asarray(numbers, float).ravel()
     return flat[np.isfinite(flat)]
+
+
+def table(data: xr.Dataset, name: str, *dims: str) -> np.ndarray:
+    """Return a variable as floats with its axes in this order."""
+    return np.asarray(data[name].transpose(*dims).values, float)
+
+
+def quantiles(numbers: ArrayLike, *levels: float) -> list[float]:
+    """Return quantiles of the finite ones, NaN without any.
+
+    Example:
+      >>> quantiles([3.0, float("nan"), 1.0], 0.0, 0.5)
+      [1.0, 2.0]
+    """
+    kept = finite(numbers)
+    return np.quantile(kept, levels).tolist() if kept.size else [np.nan] * len(levels)
 
 
 def median(numbers: ArrayLike) -> float:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from jmetamer.report.cells import network_of
 from jmetamer.report.harm_summary import HarmSummary, read_harm, summarize_harm
-from jmetamer.report.reading import finite, number_of, scalar, values
+from jmetamer.report.reading import finite, median, number_of, quantiles, scalar, table, values
 from jmetamer.report.share import Share
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.wording import number, percent
@@ -314,8 +314,8 @@ def _null(
     num_cells = 1 if correction is None else correction.num_cells
     adjusted = finite(np.zeros(0) if correction is None or num_cells < 2 else correction.p_values)
     return NullSummary(
-        p_median=float(np.median(p_values)) if p_values.size else float("nan"),
-        p_corrected=float(np.median(adjusted)) if adjusted.size else float("nan"),
+        p_median=median(p_values),
+        p_corrected=median(adjusted),
         num_cells=num_cells,
         corrected=_criterion(
             "null_p_value",
@@ -336,15 +336,15 @@ def _null(
 def _statistics(data: xr.Dataset) -> list[Statistic]:
     if "match_statistic" not in data or "statistic" not in data.variables:
         return []
-    table = data["match_statistic"].transpose("metamer", "statistic")
+    columns = table(data, "match_statistic", "statistic", "metamer")
     best = np.asarray(values(data, "null_max"), float)
     rows = []
-    for column, name in enumerate(table["statistic"].values.tolist()):
-        numbers = finite(table.values[:, column])
-        low, median, high = np.quantile(numbers, [0.1, 0.5, 0.9]) if numbers.size else [np.nan] * 3
+    for column, name in enumerate(data["statistic"].values.tolist()):
+        numbers = finite(columns[column])
+        low, middle, high = quantiles(numbers, 0.1, 0.5, 0.9)
         limit = float(best[column]) if column < best.size else float("nan")
         above = float(np.mean(numbers > limit)) if numbers.size else float("nan")
         share = float("nan") if np.isnan(limit) else above
         label = _STATISTICS.get(str(name), str(name))
-        rows.append(Statistic(label, float(median), float(low), float(high), limit, share))
+        rows.append(Statistic(label, middle, low, high, limit, share))
     return rows

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from jmetamer.report import geometry_summary
 from jmetamer.report.cells import CellName, network_of
 from jmetamer.report.deviation_summary import Deviation, summarize_deviations
 from jmetamer.report.diversity_summary import (
@@ -14,16 +15,9 @@ from jmetamer.report.diversity_summary import (
     why_no_diversity,
 )
 from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
-from jmetamer.report.geometry_summary import (
-    LedgerSummary,
-    MapSummary,
-    num_uncertain,
-    summarize_ledger,
-    summarize_maps,
-)
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.methods import repulsion_of
-from jmetamer.report.reading import mean, median, number_of, scalar, values
+from jmetamer.report.reading import converged, mean, median, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import stored_names
 from jmetamer.report.stored_cell import Correction
@@ -131,8 +125,8 @@ class CellSummary:
     deviations: tuple[Deviation, ...]
     ranks: RankSummary | None
     not_measured: tuple[str, ...] = ()
-    maps: MapSummary | None = None
-    ledger: LedgerSummary | None = None
+    maps: geometry_summary.MapSummary | None = None
+    ledger: geometry_summary.LedgerSummary | None = None
     edges: EdgeSummary | None = None
     success: SuccessSummary | None = None
     diversity: tuple[DiversitySummary, ...] = ()
@@ -211,8 +205,8 @@ def summarize(
         deviations=tuple(summarize_deviations(others)) if others.sizes.get("metamer") else (),
         not_measured=_not_measured(settings, data),
         ranks=_ranks(data),
-        maps=summarize_maps(data),
-        ledger=summarize_ledger(data),
+        maps=geometry_summary.summarize_maps(data),
+        ledger=geometry_summary.summarize_ledger(data),
         edges=edges if shown is data else summarize_edges(shown),
         success=summarize_success(settings, data, correction, counts),
         diversity=tuple(summarize_diversity(settings, data)),
@@ -286,12 +280,10 @@ def _text(table: Mapping[str, object], field: str, name: str) -> str:
 
 def _num_loose(data: xr.Dataset, tolerance: float) -> int:
     """Converged metamers whose stored graph misses the tolerance by more than round-off."""
-    codes = status_names(data["status"].attrs) if "status" in data else {}
-    converged = [code for code, name in codes.items() if name == "CONVERGED"]
-    status, hardened = values(data, "status"), values(data, "loss_hardened")
-    if not converged or status.shape != hardened.shape:
+    hardened = values(data, "loss_hardened")
+    if "status" not in data or data["status"].shape != hardened.shape:
         return 0
-    return int(np.sum(np.isin(status, converged) & (hardened > 1.01 * tolerance)))
+    return int(np.sum(converged(data) & (hardened > 1.01 * tolerance)))
 
 
 def _ranks(data: xr.Dataset) -> RankSummary | None:
@@ -317,7 +309,9 @@ def _ranks(data: xr.Dataset) -> RankSummary | None:
             median(values(data, "channel_information_post")),
         ),
         scales=_scales(data),
-        num_uncertain=num_uncertain(data, "rank_certified_pre", "rank_certified_post"),
+        num_uncertain=geometry_summary.num_uncertain(
+            data, "rank_certified_pre", "rank_certified_post"
+        ),
     )
 
 

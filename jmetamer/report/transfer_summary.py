@@ -107,6 +107,11 @@ class Reading:
             lines.append(("architecture gap", self.result.architecture_gap))
         return [(name, one) for name, one in lines if one.num_seeds]
 
+    def over_others(self, by_judge: BySeed) -> np.ndarray:
+        """Return [seed] means over the judges of other architectures, each of the same weight."""
+        own = self.maker.architecture
+        return np.mean([each for name, each in by_judge.items() if name != own], axis=0)
+
     @property
     def mark(self) -> str:
         """What the judges of the maker's own architecture are marked with."""

@@ -39,6 +39,7 @@ import xarray as xr
 
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path
+from jmetamer.results.statuses import status_names
 from jmetamer.results.verification import read_network
 
 if TYPE_CHECKING:
@@ -98,29 +99,18 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
             "again in another run folder (--out), or write a `.pt` file, which needs none"
         )
     places = _stored_places(results)
-    arrays: dict[str, np.ndarray] = {
-        "seed_id": results["seed_id"].values[places],
-        "loss_hardened": results["loss_hardened"].values[places],
-        "class_agreement": results["class_agreement"].values[places],
+    ours = ("seed_id", "loss_hardened", "class_agreement")
+    arrays = {name: results[name].values[places] for name in ours} | {
         "status": _status_names(results)[places],
         "activation": results["stored_activation"].values,
         "predicted_class": results["stored_class"].values,
         "reference_activation": results["reference_activation"].values,
         "reference_predicted_class": results["reference_class"].values,
-        "reference_nodes": reference.nodes,
-        "reference_senders": reference.senders,
-        "reference_receivers": reference.receivers,
-        "reference_weight": reference.weight,
         "labels": reference.labels,
     }
-    graphs = list(metamers)
-    if "features" in results:
-        arrays["nodes"] = np.stack([graph.nodes for graph in graphs])
-    if "flip_seed_id" in results or "edge_weight" in results:
-        arrays["edge_start"] = np.cumsum([0, *(len(graph.senders) for graph in graphs)])
-        for name in ("senders", "receivers"):
-            arrays[name] = np.concatenate([getattr(graph, name) for graph in graphs])
-        arrays["weight"] = np.concatenate([graph.edges.weight for graph in graphs])
+    for name in ("nodes", "senders", "receivers", "weight"):
+        arrays[f"reference_{name}"] = getattr(reference, name)
+    arrays |= _varying(results, list(metamers))
     model, weights = _network(run, cell)
     arrays |= {f"weights/{name}": array for name, array in weights.items()}
     about = {
@@ -131,7 +121,20 @@ def _write_npz(run: "Run", cell: str, path: Path) -> None:
         "matched": results["stored_activation"].attrs["layers"],
     }
     arrays["about"] = np.array(json.dumps(about))
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(path, **arrays)
+
+
+def _varying(results: xr.Dataset, graphs: list["jraph.GraphsTuple"]) -> dict[str, np.ndarray]:
+    """Return features and edges of the metamers, as far as they vary."""
+    arrays = {}
+    if "features" in results:
+        arrays["nodes"] = np.stack([graph.nodes for graph in graphs])
+    if "flip_seed_id" in results or "edge_weight" in results:
+        arrays["edge_start"] = np.cumsum([0, *(len(graph.senders) for graph in graphs)])
+        for name in ("senders", "receivers"):
+            arrays[name] = np.concatenate([getattr(graph, name) for graph in graphs])
+        arrays["weight"] = np.concatenate([graph.edges.weight for graph in graphs])
+    return arrays
 
 
 def _write_pyg(run: "Run", cell: str, path: Path) -> None:
@@ -169,9 +172,8 @@ def _stored_places(results: xr.Dataset) -> np.ndarray:
 
 
 def _status_names(results: xr.Dataset) -> np.ndarray:
-    codes = results["status"].values
-    names = {int(code): name for code, name in results["status"].attrs["table"].items()}
-    return np.array([names[int(code)] for code in codes])
+    names = status_names(results["status"].attrs)
+    return np.array([names[int(code)] for code in results["status"].values])
 
 
 def _network(run: "Run", cell: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

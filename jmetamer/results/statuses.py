@@ -15,13 +15,18 @@ def status_names(attrs: Mapping[str, object]) -> dict[int, str]:
     return {int(code): str(name) for code, name in pairs if str(code).lstrip("-").isdigit()}
 
 
+def with_status(data: xr.Dataset, status: str) -> np.ndarray:
+    """Return which searches ended with a status, [metamer] bool."""
+    names = status_names(data["status"].attrs)
+    codes = [code for code, name in names.items() if name == status]
+    return np.isin(data["status"].values, codes)
+
+
 def is_unchanged(data: xr.Dataset) -> np.ndarray:
     """Return [metamer] whether each is the reference itself, or the reference renamed."""
     if "status" not in data or data["status"].dims != ("metamer",):
         return np.zeros(data.sizes.get("metamer", 0), bool)
-    names = status_names(data["status"].attrs)
-    same = [code for code, name in names.items() if name == UNCHANGED]
-    return np.isin(data["status"].values, same)
+    return with_status(data, UNCHANGED)
 
 
 def without_unchanged(data: xr.Dataset) -> xr.Dataset:

@@ -49,32 +49,12 @@ def summary_row(
       >>> row["count"], row["success_count"], row["success"], row["converged"]
       (4, 2, 0.5, 0.75)
     """
-    count = sum(status_counts.values())
-    converged = status_counts.get("CONVERGED", 0)
-    low, high = wilson_interval(converged, count)
-    succeeded, limits = np.nan, (np.nan, np.nan)
-    if TOGETHER.variable in data:
-        succeeded = int(np.sum(data[TOGETHER.variable].values))
-        limits = wilson_interval(int(succeeded), count)
-    missed = most_missed(data.assign_attrs(scalars), status_counts)
     others = without_unchanged(data)
     return {
         "cell": cell,
         "dataset": setting(settings, "dataset") or "",
         "layer": setting(settings, "metamers.layer") or "",
-        "count": count,
-        "success": succeeded / count if count else np.nan,
-        "success_count": succeeded,
-        "success_low": limits[0],
-        "success_high": limits[1],
-        "planted": planted_text(succeeded, scalars),
-        "missed": missed.name if missed else "",
-        "missed_count": missed.lacking if missed else 0,
-        "change": missed.change if missed else "",
-        "status_counts": dict(status_counts),
-        "converged": converged / count if count else np.nan,
-        "converged_low": low,
-        "converged_high": high,
+        **_success(scalars, status_counts, data),
         "loss_median": _reduced(np.median, others, "loss_hardened"),
         "test_accuracy": scalars.get("test_accuracy", np.nan),
         "class_agreement": _reduced(np.mean, others, "class_agreement"),
@@ -91,6 +71,34 @@ def summary_row(
         "node_num_inputs": _reduced(np.median, data, "node_num_inputs"),
         "dimension": _reduced(np.median, data, "dimension_post"),
         "num_inputs": _reduced(np.median, data, "num_inputs"),
+    }
+
+
+def _success(
+    scalars: Mapping[str, object], status_counts: Mapping[str, int], data: xr.Dataset
+) -> dict[str, object]:
+    """Return how many metamers succeed and converge, and what most of the others miss."""
+    count, converged = sum(status_counts.values()), status_counts.get("CONVERGED", 0)
+    low, high = wilson_interval(converged, count)
+    succeeded, limits = np.nan, (np.nan, np.nan)
+    if TOGETHER.variable in data:
+        succeeded = int(np.sum(data[TOGETHER.variable].values))
+        limits = wilson_interval(int(succeeded), count)
+    missed = most_missed(data.assign_attrs(scalars), status_counts)
+    return {
+        "count": count,
+        "success": succeeded / count if count else np.nan,
+        "success_count": succeeded,
+        "success_low": limits[0],
+        "success_high": limits[1],
+        "planted": planted_text(succeeded, scalars),
+        "missed": missed.name if missed else "",
+        "missed_count": missed.lacking if missed else 0,
+        "change": missed.change if missed else "",
+        "status_counts": dict(status_counts),
+        "converged": converged / count if count else np.nan,
+        "converged_low": low,
+        "converged_high": high,
     }
 
 
@@ -117,9 +125,5 @@ def _reduced(reduction: Callable[[np.ndarray], float], data: xr.Dataset, name: s
 def _by_measure(data: xr.Dataset, name: str) -> dict[str, float]:
     if name not in data or "measure" not in data.coords:
         return {}
-    names = [str(measure) for measure in data["measure"].values]
-    columns = {measure: data[name].isel(measure=i) for i, measure in enumerate(names)}
-    return {
-        measure: _reduced(np.mean, column.to_dataset(name="x"), "x")
-        for measure, column in columns.items()
-    }
+    measures = enumerate(map(str, data["measure"].values))
+    return {one: _reduced(np.mean, data.isel(measure=place), name) for place, one in measures}

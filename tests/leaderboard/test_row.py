@@ -7,6 +7,7 @@ import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.report.leaderboard.columns import _three
+from jmetamer.report.leaderboard.harmed import harm_numbers
 from jmetamer.report.leaderboard.row import control_of, identity_row, make_row
 from jmetamer.results import Variable, crossed_summary, seed_summary
 
@@ -99,39 +100,39 @@ def test_shares_are_not_rounded_to_all_or_nothing():
 
 def test_harm_counts_metamers_that_succeeded_beside_their_controls(row):
     # Seed 0: harmful 1/4 and 2/3, repaired 1/4 and 1/3; displaced 0 and 1/4. Seed 1: one metamer.
-    harm = row.harm
-    assert numbers(harm.harmful) == share((1 / 4 + 2 / 3) / 2, 0)
-    assert numbers(harm.repaired) == share((1 / 4 + 1 / 3) / 2, 1 / 2)
-    assert numbers(harm.still_wrong) == share(1 / 8, 0)
-    assert numbers(harm.kept_right) == share(1 / 8, 1 / 2)
-    assert harm.counts == {
+    harm = harm_numbers(row.harm)
+    assert numbers(harm["harmful"]) == share((1 / 4 + 2 / 3) / 2, 0)
+    assert numbers(harm["repaired"]) == share((1 / 4 + 1 / 3) / 2, 1 / 2)
+    assert numbers(harm["still_wrong"]) == share(1 / 8, 0)
+    assert numbers(harm["kept_right"]) == share(1 / 8, 1 / 2)
+    assert harm["counts"] == {
         "kept right": 3, "harmful": 3, "repaired": 4, "still wrong": 1, "unknown": 1,
     }  # fmt: skip
-    assert numbers(harm.unseen) == share((1 / 4 + 1 / 3) / 2, 0)  # nodes 0 and 2
-    assert numbers(harm.controls["displacement"]["harmful"]) == share(1 / 8, 1 / 4)
-    assert numbers(harm.controls["start"]["harmful"]) == share(1 / 2, 0)
-    assert numbers(harm.controls["start"]["unseen"]) == share(1 / 4, 0)
+    assert numbers(harm["unseen"]) == share((1 / 4 + 1 / 3) / 2, 0)  # nodes 0 and 2
+    assert numbers(harm["controls"]["displacement"]["harmful"]) == share(1 / 8, 1 / 4)
+    assert numbers(harm["controls"]["start"]["harmful"]) == share(1 / 2, 0)
+    assert numbers(harm["controls"]["start"]["unseen"]) == share(1 / 4, 0)
     # Differences of shares are paired by metamer; limits stay inside -1 and 1.
     pairs = [(1 / 4 + 2 / 3 - 1 / 4) / 2, -1 / 4]
     expected = seed_summary(pairs, bounds=(-1, 1))
-    assert numbers(harm.less["displacement"]["harmful"]) == pytest.approx(expected)
-    assert numbers(harm.less["start"]["harmful"])[0] == pytest.approx((1 / 4 + 2 / 3 - 1) / 4)
-    assert numbers(harm.less["start"]["unseen"])[0] == pytest.approx((1 / 3 - 1 / 4) / 4)
+    assert numbers(harm["less"]["displacement"]["harmful"]) == pytest.approx(expected)
+    assert numbers(harm["less"]["start"]["harmful"])[0] == pytest.approx((1 / 4 + 2 / 3 - 1) / 4)
+    assert numbers(harm["less"]["start"]["unseen"])[0] == pytest.approx((1 / 3 - 1 / 4) / 4)
 
 
 def test_one_seed_has_no_interval_of_harm(read_back, cell):
     outcomes = {"metamers": [[1, 0], [1, 1]], "displacement": [[0, 0], [1, 0]]}
-    harm = make_row(read_back(cell(harmful=outcomes))).harm
-    assert numbers(harm.harmful) == (0.75, None, None, 1)
-    assert numbers(harm.less["displacement"]["harmful"]) == (0.5, None, None, 1)
+    harm = harm_numbers(make_row(read_back(cell(harmful=outcomes))).harm)
+    assert numbers(harm["harmful"]) == (0.75, None, None, 1)
+    assert numbers(harm["less"]["displacement"]["harmful"]) == (0.5, None, None, 1)
 
 
 def test_harm_that_counted_repairs_is_not_shown(read_back, cell):
     record, reference = cell()
     record.variables["harmful_fraction"] = Variable(("metamer",), np.array([0.5, 0.5]))
-    harm = make_row(read_back((record, reference))).harm
-    assert (harm.harmful.value, harm.counts) == (None, {})
-    assert "run the cell again" in harm.harmful.reason
+    harm = harm_numbers(make_row(read_back((record, reference))).harm)
+    assert (harm["harmful"].value, harm["counts"]) == (None, {})
+    assert "run the cell again" in harm["harmful"].reason
 
 
 def test_accuracy_cost_and_names(row):
@@ -148,7 +149,7 @@ def test_a_cell_of_today_without_anything_new_says_why(read_back, cell):
     assert row.rates.success.reason == "which metamers succeeded is not stored"
     assert row.recognized.recognition.reason == "no judge read these metamers"
     assert "geometry.maps" in row.nu.reason
-    assert "block model (sbm, csbm, dcsbm)" in row.harm.harmful.reason
+    assert "block model (sbm, csbm, dcsbm)" in row.harm.reason
     assert row.cost.reason == "which metamers succeeded is not stored"
     assert row.test_accuracy.reason == "not stored"
 
@@ -159,7 +160,7 @@ def test_where_no_metamer_succeeded_there_is_no_recognition(read_back, cell):
     given = {"kappa": kappa, "harmful": outcomes, "scalars": {"seconds_metamers": 1.0}}
     row = make_row(read_back(cell(success=(False, False), **given)))
     found = row.recognized
-    for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harm.harmful):
+    for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harm):
         assert (estimate.value, estimate.reason) == (None, "no metamer succeeded")
     assert (found.lowest, found.highest, found.without) == (None, None, {})
     assert (row.rates.success.count, row.rates.success.value) == (0, 0.0)

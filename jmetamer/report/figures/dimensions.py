@@ -6,21 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures import style
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
-from jmetamer.report.figures.style import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    WIDTH,
-    blank,
-    legend_below,
-)
 from jmetamer.report.wording import listing, number
 
 _MAX_LAYERS = 24
-_TOLERANCE_COLORS = (ORANGE, GREEN, PURPLE)
+_TOLERANCE_COLORS = (style.ORANGE, style.GREEN, style.PURPLE)
 
 
 def directions_by_layer(data: xr.Dataset) -> Figure | None:
@@ -44,7 +35,7 @@ def directions_by_layer(data: xr.Dataset) -> Figure | None:
     dimension = data["tolerance_dimension"].transpose(
         "relative_tolerance", "target", "geometry_layer"
     )
-    series = [("rank", BLUE, "o", flat["rank"])]
+    series = [("rank", style.BLUE, "o", flat["rank"])]
     for level, color, table in zip(
         dimension["relative_tolerance"].values.tolist(),
         _TOLERANCE_COLORS,
@@ -53,13 +44,15 @@ def directions_by_layer(data: xr.Dataset) -> Figure | None:
     ):
         series.append((f"above {number(level)}", color, "s", inputs - table))
     turned = len(names) > 5
-    figure = blank(
-        max(WIDTH, 0.5 * len(names) + 0.9), 3.7 if turned else 3.3, bottom=1.25 if turned else 0.85
+    figure = style.blank(
+        max(style.WIDTH, 0.5 * len(names) + 0.9),
+        3.7 if turned else 3.3,
+        bottom=1.25 if turned else 0.85,
     )
     axes = figure.add_subplot()
     for place, level in enumerate(np.median(ceiling, axis=0)[: len(names)]):
         axes.plot(
-            [place - 0.42, place + 0.42], [level] * 2, color=INK, lw=1.6,
+            [place - 0.42, place + 0.42], [level] * 2, color=style.INK, lw=1.6,
             label=None if place else "bound",
         )  # fmt: skip
     shifts = np.linspace(-0.27, 0.27, len(series))
@@ -70,7 +63,7 @@ def directions_by_layer(data: xr.Dataset) -> Figure | None:
     axes.set_ylim(0, max(float(ceiling.max()) * 1.08, 1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("input directions seen")
-    legend_below(figure, 5)
+    style.legend_below(figure, 5)
     return figure
 
 

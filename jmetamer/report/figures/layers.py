@@ -1,16 +1,17 @@
 """How well the metamers match the reference at every layer of the network."""
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jmetamer.report.figures.page_figure import SAME_GRAPH, CellView, Drawing, PageFigure
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
 from jmetamer.report.layer_summary import matched_layers
+from jmetamer.report.reading import table
 
 
 def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) -> Figure | None:
@@ -26,9 +27,8 @@ def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) ->
     """
     if "layer_match" not in data:
         return None
-    table = data["layer_match"].transpose("metamer", "layer")
-    names = [str(name) for name in table["layer"].values.tolist()]
-    numbers = np.asarray(table.values, float)
+    names = [str(name) for name in data["layer"].values.tolist()]
+    numbers = table(data, "layer_match", "metamer", "layer")
     positive = numbers[np.isfinite(numbers) & (numbers > 0)]
     if not positive.size:
         return None
@@ -42,12 +42,7 @@ def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) ->
         points = thinned(np.maximum(numbers[:, column], floor))
         if not points.size:
             continue
-        color = ORANGE if name in matched else BLUE
-        label = "matched layer" if name in matched else "other layer"
-        dots: dict[str, Any] = {"marker": "o", "ms": 3.2, "mew": 0, "ls": "none", "alpha": 0.4}
-        axes.plot(column + jitter(points.size, 0.24), points, color=color, label=label, **dots)
-        middle = float(np.median(points))
-        axes.plot([column - 0.32, column + 0.32], [middle] * 2, color=INK, lw=2, label="median")
+        _strip(axes, column, points, name in matched)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_xticks(
         range(len(names)),
@@ -66,6 +61,17 @@ def layer_match(data: xr.Dataset, matched: Collection[str], tolerance: float) ->
     axes.set_xlabel("layer, from the input to the output")
     legend_below(figure)
     return figure
+
+
+def _strip(axes: Axes, column: int, points: np.ndarray, is_matched: bool) -> None:
+    """Draw the dots of one layer with their median."""
+    color, label = (ORANGE, "matched layer") if is_matched else (BLUE, "other layer")
+    axes.plot(
+        column + jitter(points.size, 0.24), points, color=color, label=label,
+        marker="o", ms=3.2, mew=0, ls="none", alpha=0.4,
+    )  # fmt: skip
+    middle = float(np.median(points))
+    axes.plot([column - 0.32, column + 0.32], [middle] * 2, color=INK, lw=2, label="median")
 
 
 def _draw(view: CellView) -> Drawing:

@@ -6,21 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jmetamer.report.figures import style
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
-from jmetamer.report.figures.style import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    WIDTH,
-    blank,
-    legend_below,
-    log_axis,
-)
 from jmetamer.report.geometry_sentences import ledger_sentence
 
-_COLORS = (BLUE, ORANGE, GREEN, PURPLE)
+_COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 _MAX_STEPS = 24
 
 
@@ -37,7 +27,9 @@ def ledger_steps(data: xr.Dataset) -> Figure | None:
         return None
     long = data["ledger_hidden"].sizes["ledger_step"] > 5
     margin = 1.3 if long else 0.75
-    figure = blank(WIDTH, 4.0 + margin, bottom=margin, left=0.8, hspace=0.9 if long else 0.4)
+    figure = style.blank(
+        style.WIDTH, 4.0 + margin, bottom=margin, left=0.8, hspace=0.9 if long else 0.4
+    )
     top, bottom = figure.subplots(2, 1)
     left = remaining(data)[: len(_COLORS), : _MAX_STEPS + 1]
     steps = ["inputs", *_texts(data, "ledger_step")][: left.shape[1]]
@@ -45,7 +37,7 @@ def ledger_steps(data: xr.Dataset) -> Figure | None:
         label = "all nodes" if node < 0 else f"node {int(node)}"
         _stairs(top, np.where(line > 0, line, np.nan), _COLORS[row], label)
     positive = left[left > 0]
-    log_axis(top, float(positive.min(initial=1e9)), float(positive.max(initial=1.0)))
+    style.log_axis(top, float(positive.min(initial=1e9)), float(positive.max(initial=1.0)))
     top.set_ylabel("input directions left")
     _ticks(top, steps)
     points = ["inputs", *_texts(data, "ledger_layer")][: _MAX_STEPS + 1]
@@ -63,11 +55,11 @@ def ledger_steps(data: xr.Dataset) -> Figure | None:
                 places[mask], line[mask], marker="o", ms=5, ls="none", color=_COLORS[row],
                 mfc=face, label=label if label and row == 0 else None,
             )  # fmt: skip
-    bottom.axhline(0, color=INK, lw=0.7)
+    bottom.axhline(0, color=style.INK, lw=0.7)
     bottom.set_ylabel("log-volume (nats)")
     bottom.yaxis.set_major_locator(MaxNLocator(5))
     _ticks(bottom, points)
-    legend_below(figure, 3)
+    style.legend_below(figure, 3)
     return figure
 
 

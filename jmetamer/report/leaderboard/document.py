@@ -11,6 +11,7 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report.leaderboard.boards import Board, make_boards
+from jmetamer.report.leaderboard.harmed import harm_numbers
 from jmetamer.report.leaderboard.row import Row
 from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import Run, open_run
@@ -106,7 +107,7 @@ def _row(row: Row) -> dict[str, Any]:
         "judge_settings": panel.settings if panel else {},
     }
     cells = [{"run": run, "cell": cell} for run, cell in flat.pop("cells")]
-    return _plain({**flat, **parts, "cells": cells})
+    return _plain({**flat, **parts, "harm": harm_numbers(row.harm), "cells": cells})
 
 
 def _fields(of: "DataclassInstance") -> dict[str, Any]:

@@ -26,6 +26,7 @@ _NO_JUDGES = "no judge read these metamers"
 _NONE_PASSED = "no metamer succeeded"
 _NONE_LEFT = "no metamer that succeeded can be read by all judges"
 _NOT_STORED = "this control is not stored"
+_NO_CONTROL = "the control does not exist here"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,55 +107,50 @@ def _from_reading(reading: Reading, reason: str) -> Recognized:
     result, cells = reading.result, reading.maker.cells
     if result is None:
         return unrecognized(reading.problem)
-    own = reading.maker.architecture
-    unlike = next(
-        (text for cell in cells if (text := unlike_own_judges(cell.settings, cell.judges))), ""
-    )
+    texts = (unlike_own_judges(cell.settings, cell.judges) for cell in cells)
+    unlike = next(filter(None, texts), "")
     alone = reason or "no judge of the own architecture with another seed"
     gap = reason or unlike or alone
-
-    def share(each: BySeed | None) -> Estimate:
-        """Average a share of nodes as R does kappa: over judges of other architectures, seeds."""
-        if not each:
-            return Estimate(reason=reason or "not stored")
-        shared = np.mean([values for name, values in each.items() if name != own], axis=0)
-        return over_seeds(shared, reason or "no node that is read has a label")
-
-    def above(*names: str) -> Difference:
-        name = next((name for name in names if name in reading.paired), "")
-        stored = any(name in cell.paired for cell in cells for name in names)
-        why = "no metamer that succeeded has this control" if stored else _NOT_STORED
-        return differing(name, reading.paired.get(name), reason or why)
-
+    seed_gap, architecture_gap = (
+        Estimate(reason=gap) if unlike else estimated(one, gap)
+        for one in (result.seed_gap, result.architecture_gap)
+    )
+    has_reference = all("judge_reference_accuracy" in cell.data for cell in cells)
     return Recognized(
-        above_length=above(*SAME_LENGTH),
-        above_null_space=above(NULL_SPACE),
+        above_length=_above(reading, SAME_LENGTH, reason),
+        above_null_space=_above(reading, (NULL_SPACE,), reason),
         recognition=estimated(result.recognition, reason),
         lowest=_finite_or_none(result.lowest),
         highest=_finite_or_none(result.highest),
         without={name: value for name, value in result.without.items() if np.isfinite(value)},
-        accuracy=share(reading.each_beside.get("accuracy")),
-        agreement=share(reading.each_beside.get("agreement")),
-        reference_accuracy=share(
-            reading.reference
-            if all("judge_reference_accuracy" in cell.data for cell in cells)
-            else None
-        ),
-        seed_gap=Estimate(reason=gap) if unlike else estimated(result.seed_gap, gap),
-        architecture_gap=(
-            Estimate(reason=gap) if unlike else estimated(result.architecture_gap, gap)
-        ),
+        accuracy=_share(reading, reading.each_beside.get("accuracy"), reason),
+        agreement=_share(reading, reading.each_beside.get("agreement"), reason),
+        reference_accuracy=_share(reading, reading.reference if has_reference else None, reason),
+        seed_gap=seed_gap,
+        architecture_gap=architecture_gap,
         by_judge={name: estimated(one, alone) for name, one in reading.entries.items()},
         controls={
-            one.name: over_seeds(
-                np.mean([values for name, values in one.kappa.items() if name != own], axis=0),
-                "the control does not exist here",
-                KAPPA,
-            )
+            one.name: over_seeds(reading.over_others(one.kappa), _NO_CONTROL, KAPPA)
             for one in reading.controls
             if all(one.name in cell.controls("kappa") for cell in cells)
         },
     )
+
+
+def _share(reading: Reading, by_judge: BySeed | None, reason: str) -> Estimate:
+    """Average a share of nodes as R does kappa: over judges of other architectures, seeds."""
+    if not by_judge:
+        return Estimate(reason=reason or "not stored")
+    no_label = "no node that is read has a label"
+    return over_seeds(reading.over_others(by_judge), reason or no_label)
+
+
+def _above(reading: Reading, names: Sequence[str], reason: str) -> Difference:
+    """Return the paired difference from the first of these controls that has pairs."""
+    name = next((name for name in names if name in reading.paired), "")
+    stored = any(name in cell.paired for cell in reading.maker.cells for name in names)
+    why = "no metamer that succeeded has this control" if stored else _NOT_STORED
+    return differing(name, reading.paired.get(name), reason or why)
 
 
 def unrecognized(reason: str) -> Recognized:
@@ -167,17 +163,11 @@ def unrecognized(reason: str) -> Recognized:
       >>> unrecognized("no judges").recognition.reason
       'no judges'
     """
-    unknown = Estimate(reason=reason)
+    none, unknown = Difference(reason=reason), Estimate(reason=reason)
     return Recognized(
-        above_length=Difference(reason=reason),
-        above_null_space=Difference(reason=reason),
-        recognition=unknown,
-        accuracy=unknown,
-        agreement=unknown,
-        reference_accuracy=unknown,
-        seed_gap=unknown,
-        architecture_gap=unknown,
-    )
+        above_length=none, above_null_space=none, recognition=unknown, accuracy=unknown,
+        agreement=unknown, reference_accuracy=unknown, seed_gap=unknown, architecture_gap=unknown,
+    )  # fmt: skip
 
 
 def _panel(cell: StoredCell, judges: Sequence[Judge]) -> Panel | None:

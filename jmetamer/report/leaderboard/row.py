@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
-from jmetamer.report.leaderboard.harmed import Harmed, harmed, unharmed
 from jmetamer.report.leaderboard.node_means import node_means
 from jmetamer.report.leaderboard.panel import each_once
 from jmetamer.report.leaderboard.recipe import row_settings
@@ -79,7 +79,7 @@ class Row:
     nu_centered: Estimate
     nu_random: Estimate
     rank_ratio: Estimate
-    harm: Harmed
+    harm: HarmSummary
     test_accuracy: Estimate
     cost: Cost
     cells: tuple[tuple[str, str], ...]
@@ -121,7 +121,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
         nu_random=over_seeds([1 - ratio for ratio in maps["rank_ratio"]], _NO_MAPS),
         rank_ratio=over_seeds(maps["rank_ratio"], _NO_MAPS),
-        harm=harmed(cells),
+        harm=summarize_harm([*grouped((cell.seed, cell.harm) for cell in cells).values()]),
         test_accuracy=over_seeds(
             _by_seed(cells, [cell.scalar("test_accuracy") for cell in cells]), "not stored"
         ),
@@ -162,7 +162,7 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         nu_centered=blind,
         nu_random=nothing,
         rank_ratio=nothing,
-        harm=unharmed(reason),
+        harm=HarmSummary((), 0, 0, 0, "", reason),
         test_accuracy=nothing,
         cost=Cost(None, None, (), reason),
         cells=(),
