@@ -160,8 +160,9 @@ def test_where_no_metamer_succeeded_there_is_no_recognition(read_back, cell):
     given = {"kappa": kappa, "harmful": outcomes, "scalars": {"seconds_metamers": 1.0}}
     row = make_row(read_back(cell(success=(False, False), **given)))
     found = row.recognized
-    for estimate in (found.recognition, found.seed_gap, found.architecture_gap, row.harm):
+    for estimate in (found.recognition, found.seed_gap, found.architecture_gap):
         assert (estimate.value, estimate.reason) == (None, "no metamer succeeded")
+    assert (row.harm.lines, row.harm.reason) == ((), "no metamer succeeded")
     assert (found.lowest, found.highest, found.without) == (None, None, {})
     assert (row.rates.success.count, row.rates.success.value) == (0, 0.0)
     assert (row.cost.seconds_per_metamer, row.cost.reason) == (None, "no metamer succeeded")
