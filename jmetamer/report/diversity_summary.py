@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.prose import said
 from jmetamer.report.reading import converged, median, scalar, values
 from jmetamer.results.setting_tree import Settings, setting
 
@@ -53,19 +52,6 @@ def summarize_diversity(settings: Settings, data: xr.Dataset) -> list[DiversityS
     """
     kinds = [kind for kind in ("features", "edges") if f"diversity_{kind}" in data]
     return [_summary(kind, settings, data) for kind in kinds]
-
-
-def diversity_sentence(diversity: DiversitySummary) -> str:
-    """Say how far metamers are from each other, beside how far they are from the reference.
-
-    Example:
-      >>> print(diversity_sentence(DiversitySummary("edges", 4, 0.5, 0.25, 2.5, 0.5, 0.6, 0.75)))
-      The edges of two of the 4 metamers that converged and are kept differ by 0.5 on average, by
-      0.25 at least (0: equal, 1: nothing in common; median distance from the reference 0.5, of the
-      starts 0.6, by chance 0.75); by Vendi score they are as many as 2.5 wholly different
-      ones.
-    """
-    return said("edge_sentences", "diversity", diversity)
 
 
 def why_no_diversity(settings: Settings, data: xr.Dataset) -> str:

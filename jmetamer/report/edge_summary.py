@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.prose import paragraphs
 from jmetamer.report.reading import number_of, quantiles, values
 
 _ROWS = {
@@ -85,8 +84,3 @@ def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
             chance = number_of(data.attrs.get(f"{name}_chance"))
             numbers[name] = EdgeNumber(label, median, low, high, chance)
     return EdgeSummary("features" not in data, are_weights, numbers)
-
-
-def edge_sentences(edges: EdgeSummary) -> list[str]:
-    """Say how the edges became hard, and how far they are from the reference's."""
-    return paragraphs("edge_sentences", "edges", edges)

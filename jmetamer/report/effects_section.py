@@ -4,14 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jmetamer.report.effects_sentences import (
-    certainty_sentence,
-    grid_sentence,
-    interaction_sentence,
-    main_sentence,
-    rank_sentences,
-    without_sentence,
-)
+from jmetamer.report import effects_sentences
 from jmetamer.report.effects_summary import Effects, EffectStudy
 from jmetamer.report.sources import OF_EFFECTS
 
@@ -68,17 +61,17 @@ def _section(
     cells = [stored_names[one.cell] for own in study.grid.cells.values() for one in own]
     keys = [key for factor in study.grid.factors for key in (factor.key, *factor.along)]
     sentences = (
-        grid_sentence(study),
+        effects_sentences.grid_sentence(study),
         study.grid.note,
         study.note,
-        interaction_sentence(study),
-        certainty_sentence(study),
-        *rank_sentences(study),
-        without_sentence(study),
+        effects_sentences.interaction_sentence(study),
+        effects_sentences.certainty_sentence(study),
+        *effects_sentences.rank_sentences(study),
+        effects_sentences.without_sentence(study),
     )
     return StudySection(
         study=study,
-        headline=main_sentence(study),
+        headline=effects_sentences.main_sentence(study),
         sentences=tuple(text for text in sentences if text),
         pictures=_pictures(place, study, cells),
         sources=(*(f"settings.{key}" for key in keys), *OF_EFFECTS),

@@ -11,15 +11,14 @@ import numpy as np
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, StoreError, shortened
 from jmetamer._base.paths import user_path, write_text
-from jmetamer.report import section, wording
+from jmetamer.report import section, transfer_summary, wording
 from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.effects_section import MAX_OPEN, study_sections
-from jmetamer.report.effects_summary import Effects, summarize_effects
+from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
-from jmetamer.report.harm_sentences import points
 from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
 from jmetamer.report.joined_runs import JoinedRuns
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
@@ -30,14 +29,6 @@ from jmetamer.report.sources import only_stored
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
-from jmetamer.report.transfer_summary import (
-    Reading,
-    judge_architectures,
-    mean_accuracies,
-    own_judges_note,
-    readings,
-    row_notes,
-)
 from jmetamer.results import Run, open_run
 from jmetamer.results.setting_tree import flatten
 
@@ -89,46 +80,37 @@ def render(runs: Sequence[Run]) -> str:
     """
     run = JoinedRuns(runs)
     cells = run.cells
-    names = name_cells(
-        {one.cell: one.settings for one in cells},
-        {one.cell: one.run for one in cells},
-    )
+    names = name_cells({c.cell: c.settings for c in cells}, {c.cell: c.run for c in cells})
     sections = [cell_section(one, names[one.cell]) for one in cells]
     summaries = [one.summary for one in sections]
+    by_cell = {one.name.cell: one for one in summaries}
     by_maker = makers(cells)
-    rows = readings(by_maker)
+    rows = transfer_summary.readings(by_maker)
+    effects = summarize_effects(cells, run.failed_settings)
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
     sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
-    by_cell = {one.name.cell: one for one in summaries}
-    comparison = None
-    if len(runs) > 1:
-        comparison = compare_runs(run.labels, run.num_failed, cells, by_cell, rows)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=_title(summaries),
-            folders=run.labels,
-            about=_about(cells[0].stored("provenance") if cells else {}),
-            sentences=run_sentences(
-                summaries, len(failures), sizes, rows, num_unfinished=run.num_unfinished
-            ),
-            overview=_overview(summaries),
-            sections=sections,
-            known=[one.sources for one in summaries],
-            makers=by_maker,
-            show_harm=any(maker.harm.reason != NO_CLASSES for maker in by_maker),
-            harm_outcomes=OUTCOMES,
-            comparison=comparison,
-            columns=_extra_columns(names),
-            num_open=NUM_CELLS_OPEN,
-            num_listed=NUM_CELLS_LISTED,
-            num_drawn=section.MAX_CELLS_DRAWN,
-            failures=failures,
-            **_success(sections),
-            **_effects(summarize_effects(cells, run.failed_settings), by_cell),
-            **_transfer(rows),
-        )
+    several, template = len(runs) > 1, _environment().get_template("report.html.j2")
+    return template.render(
+        title=_title(summaries),
+        folders=run.labels,
+        about=_about(cells[0].stored("provenance") if cells else {}),
+        sentences=run_sentences(
+            summaries, len(failures), sizes, rows, num_unfinished=run.num_unfinished
+        ),
+        overview=_overview(summaries),
+        sections=sections,
+        known=[one.sources for one in summaries],
+        effects=effects,
+        effect_sections=study_sections(effects, {k: one.sources for k, one in by_cell.items()}),
+        makers=by_maker,
+        show_harm=any(maker.harm.reason != NO_CLASSES for maker in by_maker),
+        comparison=compare_runs(run.labels, run.num_failed, cells, by_cell, rows)
+        if several
+        else None,
+        columns=_extra_columns(names),
+        failures=failures,
+        **_success(sections),
+        **_transfer(rows),
     )
 
 
@@ -145,23 +127,15 @@ def _success(sections: Sequence[CellSection]) -> dict[str, object]:
     }
 
 
-def _effects(effects: Effects, cells: Mapping[str, CellSummary]) -> dict[str, object]:
-    """Return what the page shows of the effects of factors."""
-    stored_names = {name: cell.sources for name, cell in cells.items()}
-    sections = study_sections(effects, stored_names)
-    return {"effects": effects, "max_open": MAX_OPEN, "effect_sections": sections}
-
-
-def _transfer(rows: Sequence[Reading]) -> dict[str, object]:
+def _transfer(rows: Sequence[transfer_summary.Reading]) -> dict[str, object]:
     """Return what the page shows of how other networks read the metamers."""
+    notes = transfer_summary.own_judges_note(rows), *transfer_summary.row_notes(rows)
     return {
         "rows": rows,
-        "judges": judge_architectures(rows),
-        "read_beside": MEASURES,
-        "row_notes": [text for text in (own_judges_note(rows), *row_notes(rows)) if text],
-        "judge_accuracy": mean_accuracies(rows),
+        "judges": transfer_summary.judge_architectures(rows),
+        "row_notes": list(filter(None, notes)),
+        "judge_accuracy": transfer_summary.mean_accuracies(rows),
         "tests": compare_makers(rows),
-        "min_pairs": MIN_PAIRS,
     }
 
 
@@ -193,8 +167,12 @@ def _usual_target(runs: Sequence[Run]) -> Path:
 
 def _environment() -> jinja2.Environment:
     environment = page_environment("jmetamer.report")
-    environment.filters.update(what_chance_is=what_chance_is, points=points, shade=shade)
-    environment.globals.update(only_stored=only_stored, nan=float("nan"), inf=float("inf"))
+    environment.filters.update(what_chance_is=what_chance_is, points=wording.points, shade=shade)
+    environment.globals.update(
+        only_stored=only_stored, nan=float("nan"), inf=float("inf"), max_open=MAX_OPEN,
+        harm_outcomes=OUTCOMES, read_beside=MEASURES, min_pairs=MIN_PAIRS,
+        num_open=NUM_CELLS_OPEN, num_listed=NUM_CELLS_LISTED, num_drawn=section.MAX_CELLS_DRAWN,
+    )  # fmt: skip
     return environment
 
 

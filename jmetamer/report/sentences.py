@@ -6,13 +6,12 @@ import numpy as np
 
 from jmetamer.report.cells import distinguishing, is_in_title
 from jmetamer.report.deviation_summary import what_chance_is
-from jmetamer.report.harm_sentences import CONTROLS_SAID
 from jmetamer.report.prose import paragraphs
 from jmetamer.report.share import over_networks
 from jmetamer.report.success_sentences import success_sentence, transfer_sentence
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
-from jmetamer.report.wording import percent, plural, span
+from jmetamer.report.wording import CONTROLS_SAID, percent, plural, span
 
 
 def run_sentences(

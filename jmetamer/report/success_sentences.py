@@ -31,11 +31,6 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     return said("success_sentences", "together", every, worst, list(planted))
 
 
-def null_sentence(null: NullSummary) -> str:
-    """Say how a match compares with those of other nodes, or why that says nothing."""
-    return said("success_sentences", "null_test", null)
-
-
 def too_few_pairs(null: NullSummary) -> str:
     """Say that no metamer can pass the corrected test, and how many pairs would do.
 

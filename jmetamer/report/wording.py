@@ -22,6 +22,12 @@ CONTROLS = {
     "random_edges": "as many edges between random pairs",
     "identity": "the reference itself",
 }
+CONTROLS_SAID = {
+    "displacement": "random displacements as far as the metamer's",
+    "flips": "random flips, as many as the metamer's",
+    "edge_flips": "random changes of edges, as many as the metamer's",
+    "start": "the starts of the search",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -117,6 +123,16 @@ def signed(value: float) -> str:
       +2.5 -0.1 0
     """
     return f"+{number(value)}" if value > 0 else number(value)
+
+
+def points(value: float) -> str:
+    """Write a difference of shares in percentage points, with its sign.
+
+    Example:
+      >>> print(points(0.01234), points(-0.5))
+      +1.23 -50
+    """
+    return signed(round(100 * value, 2))
 
 
 def short(value: float) -> str:

@@ -3,8 +3,7 @@
 from jmetamer.results.adjusted_effect import AdjustedEffect, adjusted_effect
 from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.factorial import Effect, factorial_effects
-from jmetamer.results.holm import holm
-from jmetamer.results.holm_over_cells import holm_over_cells
+from jmetamer.results.holm import holm, holm_over_cells
 from jmetamer.results.judges import (
     StoredJudge,
     settings_unlike_own_judges,

@@ -7,7 +7,7 @@ import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.report.leaderboard.columns import _three
-from jmetamer.report.leaderboard.harmed import harm_numbers
+from jmetamer.report.leaderboard.document import harm_numbers
 from jmetamer.report.leaderboard.row import control_of, identity_row, make_row
 from jmetamer.results import Variable, crossed_summary, seed_summary
 

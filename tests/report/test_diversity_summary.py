@@ -5,10 +5,10 @@ import pytest
 
 from jmetamer.measures import diversity
 from jmetamer.report.diversity_summary import (
-    diversity_sentence,
     summarize_diversity,
     why_no_diversity,
 )
+from jmetamer.report.prose import said
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_numbers_are_those_of_the_store(made):
     assert found.mean == pytest.approx(0.8 * 5 / 6)
     assert found.effective_number == stored.effective_number
     assert np.isnan([found.from_reference, found.chance]).all()  # no such measure here
-    assert "from the reference" not in diversity_sentence(found)
+    assert "from the reference" not in said("edge_sentences", "diversity", found)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_same_distance_from_the_reference_stands_beside(made, kind, vary, me
     assert found.from_reference == pytest.approx(0.6)
     assert (found.start, found.chance) == (pytest.approx(0.8), 0.9)
     words = "distance from the reference 0.6, of the starts 0.8, by chance 0.9"
-    assert words in diversity_sentence(found)
+    assert words in said("edge_sentences", "diversity", found)
 
 
 def test_features_and_edges_are_told_apart(made):

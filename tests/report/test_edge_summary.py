@@ -5,7 +5,8 @@ import pytest
 
 from jmetamer.report import write_report
 from jmetamer.report.cells import name_cells
-from jmetamer.report.edge_summary import edge_sentences, summarize_edges
+from jmetamer.report.edge_summary import summarize_edges
+from jmetamer.report.prose import paragraphs
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.summary import summarize
 from jmetamer.report.wording import number
@@ -36,7 +37,7 @@ def test_medians_and_chance_are_those_of_the_variables(made):
 
 
 def test_sentences_say_how_edges_became_hard_and_how_far_they_are(made):
-    hardening, distance = edge_sentences(summarize_edges(made["data"]))
+    hardening, distance = paragraphs("edge_sentences", "edges", summarize_edges(made["data"]))
     medians = {n: number(float(np.median(made["data"][n].values))) for n in made["data"].data_vars
                if made["data"][n].dims == ("metamer",)}  # fmt: skip
     assert f"loss {medians['loss_relaxed']} relaxed" in hardening
@@ -48,25 +49,25 @@ def test_sentences_say_how_edges_became_hard_and_how_far_they_are(made):
 
 def test_edges_that_are_only_drawn_have_no_relaxation_to_tell_of(made):
     drawn = made["data"].drop_vars(["loss_relaxed", "loss_rounded", "loss_flipped", "num_flips"])
-    (distance,) = edge_sentences(summarize_edges(drawn))
+    (distance,) = paragraphs("edge_sentences", "edges", summarize_edges(drawn))
     assert "Jaccard distance" in distance
     searched = drawn.assign(num_moves=("metamer", np.arange(6)))
-    assert "made 2.5 moves" in edge_sentences(summarize_edges(searched))[0]
+    assert "made 2.5 moves" in paragraphs("edge_sentences", "edges", summarize_edges(searched))[0]
 
 
 def test_exact_swaps_are_told_with_the_number_available(made):
     drawn = made["data"].drop_vars(["loss_relaxed", "loss_rounded", "loss_flipped", "num_flips"])
     numbers = {"num_moves": 40, "num_proposed": 61, "num_available": 139_437_290}
     told = {name: ("metamer", np.full(6, value)) for name, value in numbers.items()}
-    text = edge_sentences(summarize_edges(drawn.assign(told)))[0]
+    text = paragraphs("edge_sentences", "edges", summarize_edges(drawn.assign(told)))[0]
     assert "139,437,290 graphs are one swap away" in text
     assert "40 swaps out of 61 proposed" in text
     none = {name: ("metamer", np.zeros(6, int)) for name in numbers}
-    text = edge_sentences(summarize_edges(drawn.assign(none)))[0]
+    text = paragraphs("edge_sentences", "edges", summarize_edges(drawn.assign(none)))[0]
     assert "0 are available" in text
     assert "no structure metamer of the matched layers exists by this construction" in text
     assert "no success" in text
-    assert edge_sentences(summarize_edges(drawn.assign(none))) == [text]
+    assert paragraphs("edge_sentences", "edges", summarize_edges(drawn.assign(none))) == [text]
 
 
 def test_the_page_draws_neither_loss_nor_edges_where_every_graph_is_the_reference(

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from jmetamer.report.harm_sentences import harm_sentence
 from jmetamer.report.harm_summary import read_harm, summarize_harm
 from jmetamer.report.makers import makers
 from jmetamer.report.page import render
+from jmetamer.report.prose import said
 from jmetamer.report.stored_cell import StoredCell
+from jmetamer.report.wording import CONTROLS_SAID
 from jmetamer.results import t_interval
 
 NODES = 20
@@ -94,7 +95,7 @@ def test_cells_of_other_data_are_other_networks_even_of_one_training_seed(made):
 def test_the_sentence_gives_every_number_with_its_population(made):
     found = made(0)
     harm = summarize_harm([[read_harm(found["data"])]])
-    text = harm_sentence(harm)
+    text = said("success_sentences", "harm", harm, CONTROLS_SAID)
     assert "Over the 2 of 4 metamers that succeed" in text
     assert "given the other nodes' labels" in text
     values = [one.mean for one in harm.lines[0].shares.values()]
@@ -103,7 +104,8 @@ def test_the_sentence_gives_every_number_with_its_population(made):
         assert f"{100 * value:.1f}".removesuffix(".0") + "%" in text
     assert text.count("one network, so no interval") == 2
     alone = made(0, no_start="swaps of edges begin at the reference")
-    text = harm_sentence(summarize_harm([[read_harm(alone["data"])]]))
+    harm = summarize_harm([[read_harm(alone["data"])]])
+    text = said("success_sentences", "harm", harm, CONTROLS_SAID)
     assert "swaps of edges begin at the reference" in text
 
 

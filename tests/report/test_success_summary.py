@@ -6,15 +6,14 @@ import itertools
 import numpy as np
 import pytest
 
+from jmetamer.report.prose import said
 from jmetamer.report.success_sentences import (
-    null_sentence,
     success_sentence,
     too_few_pairs,
 )
 from jmetamer.report.success_summary import Correction, explain_criteria, summarize_success
-from jmetamer.results import wilson_interval
+from jmetamer.results import holm_over_cells, wilson_interval
 from jmetamer.results.criteria import Missed
-from jmetamer.results.holm_over_cells import holm_over_cells
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_corrected_p_values_count_against_alpha(made):
     assert (found.null.corrected.count, found.null.p_corrected) == (12, 0.05)
     names = [one.name for one in found.lines]
     assert names[2:4] == ["better than chance", "better than chance, corrected"]
-    text = null_sentence(found.null)
+    text = said("success_sentences", "null_test", found.null)
     assert "Against 999 random pairs of 64 other references (the same activations with" in text
     assert "a median p-value of 0.001, and of 0.05 after Holm's correction over 3 cells" in text
     assert "75% of the metamers then have p at most 0.05" in text
@@ -78,7 +77,7 @@ def test_one_cell_alone_is_not_corrected(made):
     found = summarized(made, Correction(np.full(16, 0.001), 1, 999))
     assert np.isnan(found.null.p_corrected)
     assert found.lines == found.criteria
-    assert "Holm" not in null_sentence(found.null)
+    assert "Holm" not in said("success_sentences", "null_test", found.null)
 
 
 @pytest.mark.parametrize(("num_cells", "pairs"), [(20, 399), (7, 139), (3, 59), (168, 3359)])
@@ -87,7 +86,8 @@ def test_too_few_pairs_are_told_with_how_many_would_do(made, num_cells, pairs):
         lowest = [[1 / (1 + most)] * 16] * num_cells
         adjusted = holm_over_cells(lowest)[0]
         found = summarized(made, Correction(adjusted, num_cells, most)).null
-        return (adjusted <= 0.05).any(), too_few_pairs(found), null_sentence(found)
+        whole = said("success_sentences", "null_test", found)
+        return (adjusted <= 0.05).any(), too_few_pairs(found), whole
 
     passes, text, whole = told(pairs)  # just enough, though the division is not exact
     assert passes

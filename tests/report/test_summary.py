@@ -6,7 +6,7 @@ import xarray as xr
 
 from jmetamer.report.cells import name_cells
 from jmetamer.report.deviation_summary import Deviation, what_chance_is
-from jmetamer.report.geometry_sentences import rank_sentence
+from jmetamer.report.prose import said
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import status_totals, summarize
 from jmetamer.report.wording import number
@@ -71,7 +71,9 @@ def test_nodes_with_an_uncertain_rank_are_counted(cell, digits):
             certified = ("target", np.arange(8) >= count)
             made["data"] = made["data"].assign({f"rank_certified_{where}": certified})
         found = summarize(name, made["settings"], made["data"], made["status_counts"])
-        told = "At 3 nodes the rank is not certain." in rank_sentence(found.ranks)
+        told = "At 3 nodes the rank is not certain." in said(
+            "geometry_sentences", "rank", found.ranks
+        )
         assert (found.ranks.num_uncertain, told) == (num_post, bool(num_post))
 
 

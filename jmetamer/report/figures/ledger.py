@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jmetamer.report.figures import style
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
-from jmetamer.report.geometry_sentences import ledger_sentence
+from jmetamer.report.prose import said
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 _MAX_STEPS = 24
@@ -106,7 +106,7 @@ def _draw(view: CellView) -> Drawing | None:
         return None
     return Drawing(
         ledger_steps(view.data),
-        ledger_sentence(view.summary.ledger),
+        said("geometry_sentences", "ledger", view.summary.ledger),
         "Above: input directions of which a trace is left after each step, at every node that the "
         "target depends on; what is missing at the end is the dimension of the metamer set to "
         "first order. Below: "

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import BLUE, ORANGE, blank, legend_below
-from jmetamer.report.geometry_sentences import map_sentence
 from jmetamer.report.geometry_summary import kind_of_intervals
+from jmetamer.report.prose import said
 from jmetamer.report.wording import number
 
 MAX_BINS = 8
@@ -157,7 +157,7 @@ def _draw(view: CellView) -> Drawing | None:
     )  # fmt: skip
     return Drawing(
         map_panels(view.data),
-        map_sentence(summary),
+        said("geometry_sentences", "map", summary),
         "Left and middle: nodes in groups of about equal size; mark and line: median and quartiles "
         "of a group; ρ: Spearman's correlation over all nodes. Right: mean over the nodes of each "
         "class and 2 standard errors to each side, "

@@ -3,18 +3,19 @@
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
+from jmetamer.report.harm_summary import LESS, METAMERS, OUTCOMES, HarmSummary
 from jmetamer.report.leaderboard.boards import Board, make_boards
-from jmetamer.report.leaderboard.harmed import harm_numbers
+from jmetamer.report.leaderboard.estimate import Estimate, estimated
 from jmetamer.report.leaderboard.row import Row
 from jmetamer.report.stored_cell import read_cells
-from jmetamer.results import Run, open_run
+from jmetamer.results import Run, SeedSummary, open_run
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -108,6 +109,27 @@ def _row(row: Row) -> dict[str, Any]:
     }
     cells = [{"run": run, "cell": cell} for run, cell in flat.pop("cells")]
     return _plain({**flat, **parts, "harm": harm_numbers(row.harm), "cells": cells})
+
+
+def harm_numbers(harm: HarmSummary) -> dict[str, object]:
+    """Return the entries of a row's `harm`; estimates without a value say why."""
+    lines = {line.name: line for line in harm.lines}
+    metamers = lines.pop(METAMERS, None)
+    shares = {
+        name: estimated(metamers.shares[name], "") if metamers else Estimate(reason=harm.reason)
+        for name in (*OUTCOMES, "unseen")
+    }
+    return {
+        **shares,
+        "counts": metamers.counts if metamers else {},
+        "controls": {name: _both(line.shares) for name, line in lines.items()},
+        "less": {name: _both(line.less) for name, line in lines.items()},
+        "no_start": harm.no_start,
+    }
+
+
+def _both(of: Mapping[str, SeedSummary]) -> dict[str, Estimate]:
+    return {name: estimated(of[name], "no target node is known") for name in LESS}
 
 
 def _fields(of: "DataclassInstance") -> dict[str, Any]:

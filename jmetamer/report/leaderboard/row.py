@@ -8,8 +8,7 @@ import numpy as np
 
 from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
-from jmetamer.report.leaderboard.node_means import node_means
-from jmetamer.report.leaderboard.panel import each_once
+from jmetamer.report.leaderboard.panel import each_once, node_means
 from jmetamer.report.leaderboard.recipe import row_settings
 from jmetamer.report.leaderboard.recognized import Recognized, recognized, unrecognized
 from jmetamer.report.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
