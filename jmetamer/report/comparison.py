@@ -6,7 +6,7 @@ from typing import Any
 
 from jmetamer.report.cells import canonical, distinguishing, name_cells, value_text
 from jmetamer.report.makers import without_seeds
-from jmetamer.report.reading import mean, median
+from jmetamer.report.reading import grouped, mean, median
 from jmetamer.report.share import Share, over_networks
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary
@@ -16,6 +16,7 @@ from jmetamer.results import CrossedSummary, SeedSummary
 from jmetamer.results.setting_tree import flatten
 
 _ABSENT = "not set"
+_LEVELS = ("median", "start", "chance")  # of a deviation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,6 @@ def _row(
 ) -> SideBySide:
     own_summaries = [summaries[cell.cell] for cell in own]
     together = [(s.network, s.succeeded) for s in own_summaries if s.succeeded]
-    measures = dict.fromkeys(d.measure for s in own_summaries for d in s.deviations)
     numbers = tuple(cell.number for cell in own)
     judged = [row for row in readings if set(row.maker.numbers) <= set(numbers)]
     return SideBySide(
@@ -157,18 +157,10 @@ def _row(
         loss=median([s.loss for s in own_summaries]),
         agreement=mean([s.agreement for s in own_summaries]),
         deviations={
-            measure: tuple(
-                mean(
-                    [
-                        getattr(d, field)
-                        for s in own_summaries
-                        for d in s.deviations
-                        if d.measure == measure
-                    ]
-                )
-                for field in ("median", "start", "chance")
-            )
-            for measure in measures
+            measure: tuple(mean([getattr(d, field) for d in each]) for field in _LEVELS)
+            for measure, each in grouped(
+                (d.measure, d) for s in own_summaries for d in s.deviations
+            ).items()
         },
         above_length=tuple(
             row.above_length.difference for row in judged if row.above_length is not None

@@ -2,14 +2,7 @@
 
 import math
 
-from jmetamer.report.effects_summary import (
-    EXPLAINED,
-    MORE,
-    NO_DIRECT_PART,
-    NOTHING,
-    UNDETERMINED,
-    EffectStudy,
-)
+from jmetamer.report.effects_summary import VERDICTS, EffectStudy
 from jmetamer.report.factor_settings import ACTIVATION
 from jmetamer.report.outcomes import ACCURACY
 from jmetamer.report.prose import paragraphs, said
@@ -18,13 +11,6 @@ from jmetamer.report.wording import listing, percent
 from jmetamer.results.adjusted_effect import MARGIN
 
 ALPHA = 0.05
-_VERDICTS = {
-    "explained": EXPLAINED,
-    "more": MORE,
-    "no_direct_part": NO_DIRECT_PART,
-    "undetermined": UNDETERMINED,
-    "nothing": NOTHING,
-}
 
 
 def grid_sentence(study: EffectStudy) -> str:
@@ -54,12 +40,7 @@ def rank_sentences(study: EffectStudy) -> list[str]:
     """Say of which outcomes counting rank alone explains what the activation does."""
     factor = next((one for one in study.grid.factors if one.key == ACTIVATION), None)
     return paragraphs(
-        "effects_sentences",
-        "at_equal_rank",
-        study.at_equal_rank,
-        factor,
-        percent(MARGIN),
-        _VERDICTS,
+        "effects_sentences", "at_equal_rank", study.at_equal_rank, factor, percent(MARGIN), VERDICTS
     )
 
 

@@ -23,6 +23,8 @@ _MIN_SEEDS = 2  # with one there is no interval
 EXPLAINED, MORE = "rank alone explains it", "a part is left at equal rank"
 NO_DIRECT_PART, UNDETERMINED = "no direct part found", "not determined"
 NOTHING = "no effect found"
+VERDICTS = {"explained": EXPLAINED, "more": MORE, "no_direct_part": NO_DIRECT_PART,
+            "undetermined": UNDETERMINED, "nothing": NOTHING}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +130,7 @@ class Effects:
 
 
 def summarize_effects(
-    cells: Sequence[StoredCell],
-    failed: Sequence[tuple[str, Settings]] = (),
-    order: int = 3,
+    cells: Sequence[StoredCell], failed: Sequence[tuple[str, Settings]] = (), order: int = 3
 ) -> Effects:
     """Return the effects for every factorial grid that the cells form.
 
@@ -200,42 +200,29 @@ def _seeds_with(rows: Rows, name: str, num_cells: int) -> list[Any]:
 
 
 def _equal_ranks(
-    grid: Grid,
-    rows: Rows,
-    effects: Mapping[str, Sequence[Effect]],
-    widths: Mapping[str, float],
+    grid: Grid, rows: Rows, effects: Mapping[str, Sequence[Effect]], widths: Mapping[str, float]
 ) -> Iterator[EqualRank]:
     """Yield the effects of the activation at equal rank, level by level and outcome by outcome."""
     for factor in grid.factors:
         if factor.key != ACTIVATION or factor.name not in grid.about or RANK not in effects:
             continue
-        for outcome, of_outcome in effects.items():
-            if outcome != RANK:
-                for plain in (one for one in of_outcome if one.factors == (factor.name,)):
-                    width = widths.get(outcome, np.inf)
-                    yield EqualRank(
-                        outcome, plain, *_direct(rows, grid, factor, plain, outcome, width)
-                    )
+        for outcome, width in ((name, widths.get(name, np.inf)) for name in effects):
+            plain = [one for one in effects[outcome] if one.factors == (factor.name,)]
+            for one in plain if outcome != RANK else ():
+                yield EqualRank(outcome, one, *_direct(rows, grid, factor, one, outcome, width))
 
 
 def _direct(
-    rows: Rows,
-    grid: Grid,
-    factor: Factor,
-    plain: Effect,
-    outcome: str,
-    width: float,
+    rows: Rows, grid: Grid, factor: Factor, plain: Effect, outcome: str, width: float
 ) -> tuple[AdjustedEffect | None, str]:
     """Return the effect at equal rank, or None and why there is none."""
     (levels,) = plain.levels
     compared = [row for row in rows if row[factor.name] in levels]
     factors = {**grid.pairs, factor.name: levels}
     try:
-        return (
-            adjusted_effect(
-                compared, factors, factor.name, RANK, outcome, others="crossed", largest=width
-            ),
-            "",
+        effect = adjusted_effect(
+            compared, factors, factor.name, RANK, outcome, others="crossed", largest=width
         )
     except InputError as error:
         return None, str(error)
+    return effect, ""

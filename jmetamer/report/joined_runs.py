@@ -1,11 +1,14 @@
 """Several runs read as one, so that one page can show them side by side."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+from jmetamer._base.errors import InputError, shortened
 from jmetamer.report.stored_cell import read_cells
-from jmetamer.results import Run
+from jmetamer.results import Run, open_run
 from jmetamer.results.setting_tree import Settings
 from jmetamer.results.store import StoredFailure
 
@@ -37,17 +40,24 @@ class JoinedRuns:
             name, prefix = (label, f"{label}/") if len(runs) > 1 else ("", "")
             readable, unreadable = run.readable()
             cells += read_cells(run, name, prefix, readable)
-            damaged = {
-                cell: StoredFailure(cell=cell, settings={}, traceback=why)
-                for cell, why in unreadable.items()
-            }
-            failures = run.failures | damaged
+            failures = dict(run.failures)
+            for cell, why in unreadable.items():
+                failures[cell] = StoredFailure(cell=cell, settings={}, traceback=why)
             self.failures |= {prefix + cell: entry for cell, entry in failures.items()}
             self.failed_settings += [(name, one["settings"]) for one in failures.values()]
             self.num_failed += (len(failures),)
         self.cells = [
             dataclasses.replace(cell, number=number) for number, cell in enumerate(cells, start=1)
         ]
+
+
+def opened(run: object) -> Run:
+    """Return an opened run, or open its folder."""
+    if isinstance(run, str | os.PathLike):
+        return open_run(run)
+    if not hasattr(run, "cells"):
+        raise InputError(f"`run` is {shortened(run)}; allowed: a run, or its folder")
+    return cast(Run, run)
 
 
 def run_labels(folders: Sequence[Path]) -> tuple[str, ...]:

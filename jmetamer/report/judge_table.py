@@ -103,19 +103,17 @@ class JudgeTable:
     def averaged(self, table: np.ndarray) -> BySeed:
         """Average [seed, judge, metamer] over judges of other seeds and metamers that count."""
         counted = self.counted
-        return self.over_judges(
-            lambda row, judges: mean(table[row][judges][:, counted[row]]),
-        )
+        return self.over_judges(lambda row, judges: mean(table[row][judges][:, counted[row]]))
 
     def over_judges(self, average: Callable[[int, list[int]], float]) -> BySeed:
         """Return architecture -> [seed] of what is averaged over its judges of other seeds."""
+
+        def of_seed(row: int, places: list[int]) -> float:
+            return average(row, [place for place in places if self.foreign[row, place]])
+
+        seeds = range(len(self.by_seed))
         return {
-            name: np.array(
-                [
-                    average(row, [place for place in places if foreign[place]])
-                    for row, foreign in enumerate(self.foreign)
-                ]
-            )
+            name: np.array([of_seed(row, places) for row in seeds])
             for name, places in self.columns.items()
         }
 
@@ -130,16 +128,10 @@ class JudgeTable:
             for cells in self.by_seed.values()
         ]
         width = max(row.shape[-1] for row in rows)
-        return np.stack(
-            [
-                np.pad(
-                    row,
-                    [(0, 0)] * (row.ndim - 1) + [(0, width - row.shape[-1])],
-                    constant_values=fill,
-                )
-                for row in rows
-            ]
-        )
+        padded = np.full((len(rows), *rows[0].shape[:-1], width), fill)
+        for place, row in enumerate(rows):
+            padded[place, ..., : row.shape[-1]] = row
+        return padded
 
 
 def summaries(each: BySeed, bounds: Bounds) -> dict[str, SeedSummary]:

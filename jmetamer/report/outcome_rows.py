@@ -85,18 +85,13 @@ def _log_volumes(grid: Grid) -> tuple[dict[Place, float], str, str]:
     if len({seed for (_, seed), volume in volumes.items() if np.isfinite(volume)}) < 2:
         rest = "and log-volumes of different ranks have different units"
         return {}, f"fewer than two seeds have a node of one rank in all cells, {rest}", ""
-    equal, of = (
-        sum(len(nodes) for _, nodes in groups),
-        sum(next(iter(group.values())).data["geometry_node"].size for group, _ in groups),
+    equal = sum(len(nodes) for _, nodes in groups)
+    every = sum(next(iter(group.values())).data["geometry_node"].size for group, _ in groups)
+    note = (
+        f"Log-volumes are compared at the nodes whose rank is the same in all cells of a seed, "
+        f"{equal} of {every}, as those of different ranks have different units."
     )
-    return (
-        volumes,
-        "",
-        (
-            f"Log-volumes are compared at the nodes whose rank is the same in all cells of a seed, "
-            f"{equal} of {of}, as those of different ranks have different units."
-        ),
-    )
+    return volumes, "", note
 
 
 def _same_seeds(grid: Grid) -> list[dict[Place, StoredCell]]:

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer._base.errors import InputError, StoreError, shortened
+from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, transfer_summary, wording
 from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
@@ -20,7 +20,7 @@ from jmetamer.report.effects_section import MAX_OPEN, study_sections
 from jmetamer.report.effects_summary import summarize_effects
 from jmetamer.report.environment import page_environment
 from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
-from jmetamer.report.joined_runs import JoinedRuns
+from jmetamer.report.joined_runs import JoinedRuns, opened
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
 from jmetamer.report.section import CellSection, cell_section, failure_section
@@ -29,7 +29,7 @@ from jmetamer.report.sources import only_stored
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
-from jmetamer.results import Run, open_run
+from jmetamer.results import Run
 from jmetamer.results.setting_tree import flatten
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def write_report(run: object, path: str | os.PathLike[str] | None = None) -> Pat
     Raises:
       StoreError: if a run cannot be read or the file cannot be written.
     """
-    runs = [_opened(one) for one in (run if isinstance(run, list | tuple) else [run])]
+    runs = [opened(one) for one in (run if isinstance(run, list | tuple) else [run])]
     target = user_path(path) if path is not None else _usual_target(runs)
     text = render(runs)
     try:
@@ -150,14 +150,6 @@ def _too_few_pairs(summaries: Sequence[CellSummary]) -> list[str]:
     nulls = [one.success.null for one in summaries if one.success is not None]
     texts = dict.fromkeys(too_few_pairs(null) for null in nulls if null is not None)
     return [text for text in texts if text]
-
-
-def _opened(run: object) -> Run:
-    if isinstance(run, str | os.PathLike):
-        return open_run(run)
-    if not hasattr(run, "cells"):
-        raise InputError(f"`run` is {shortened(run)}; allowed: a run, or its folder")
-    return cast(Run, run)
 
 
 def _usual_target(runs: Sequence[Run]) -> Path:

@@ -60,14 +60,10 @@ def cell_sentences(cell: CellSummary) -> list[str]:
 
 def _models(cells: Sequence[CellSummary]) -> list[str]:
     """Name every network once, with its test accuracy where that is known."""
-    return list(
-        dict.fromkeys(
-            _maker(cell)
-            + ("" if np.isnan(cell.test_accuracy) else f" (test accuracy {_accuracy(cells, cell)})")
-            for cell in cells
-            if cell.name.model
-        )
+    texts = dict.fromkeys(
+        _maker(cell) + _accuracy(cells, cell) for cell in cells if cell.name.model
     )
+    return list(texts)
 
 
 def _maker(cell: CellSummary) -> str:
@@ -81,10 +77,13 @@ def _maker(cell: CellSummary) -> str:
 
 
 def _accuracy(cells: Sequence[CellSummary], cell: CellSummary) -> str:
+    """Write the test accuracy of its networks in brackets; nothing where it is not known."""
+    if np.isnan(cell.test_accuracy):
+        return ""
     own = [c for c in cells if _maker(c) == _maker(cell) and not np.isnan(c.test_accuracy)]
     text = span([c.test_accuracy for c in own], percent)
-    networks = plural(len({c.network for c in own}), "network")
-    return f"{text} of {networks}" if " to " in text else text
+    several = f" of {plural(len({c.network for c in own}), 'network')}" if " to " in text else ""
+    return f" (test accuracy {text}{several})"
 
 
 def _range(shares: Sequence[tuple[CellSummary, float]]) -> str:

@@ -1,15 +1,13 @@
 """`spectrum_figure`: from a finished run to a figure that can be saved, in one call."""
 
-import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
+from jmetamer.report.joined_runs import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from jmetamer.results import Run
 
 
 @checked
@@ -38,19 +36,13 @@ def spectrum_figure(run: object, cell: str | None = None) -> "Figure":
     """
     from jmetamer.report.figures import layer_spectra, spectra, style
 
-    if isinstance(run, str | os.PathLike):
-        from jmetamer.results import open_run
-
-        run = open_run(run)
-    if not hasattr(run, "cells"):
-        raise InputError(f"`run` is {run!r}; allowed: a run, or its folder")
-    opened = cast("Run", run)
-    if cell is None and not opened.cells:
+    stored = opened(run)
+    if cell is None and not stored.cells:
         raise InputError(
-            f"the run in `{opened.folder}` has no finished cell, so there is no spectrum"
+            f"the run in `{stored.folder}` has no finished cell, so there is no spectrum"
         )
-    chosen = opened.cells[0] if cell is None else cell
-    data = opened.dataset(chosen)
+    chosen = stored.cells[0] if cell is None else cell
+    data = stored.dataset(chosen)
     with style.styled():
         figure = layer_spectra.layer_spectra(data) or spectra.singular_values(data)
     if figure is None:

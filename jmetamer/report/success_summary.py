@@ -195,19 +195,13 @@ def summarize_success(
     """
     bounds, extremes = _bounds(settings, data), _extremes(settings, data)
     criteria = tuple(
-        _criterion(
-            one.variable, one.name, one.question, bounds[one.variable],
-            values(data, one.variable), *extremes.get(one.variable, ()),
-        )
+        _criterion(*one[:3], bounds[one.variable], fulfilled, *extremes.get(one.variable, ()))
         for one in _CRITERIA
-        if one.variable in data and data[one.variable].size
-    )  # fmt: skip
-    criteria = tuple(
-        dataclasses.replace(one, planted=planted_text(one.count, data.attrs))
-        if one.variable == TOGETHER.variable
-        else one
-        for one in criteria
+        if (fulfilled := values(data, one.variable)).size
     )
+    if criteria and criteria[-1].variable == TOGETHER.variable:
+        planted = planted_text(criteria[-1].count, data.attrs)
+        criteria = (*criteria[:-1], dataclasses.replace(criteria[-1], planted=planted))
     null = _null(settings, data, correction)
     if not criteria and null is None:
         return None

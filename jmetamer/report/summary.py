@@ -256,16 +256,10 @@ def status_totals(cells: Sequence[CellSummary]) -> list[StatusCount]:
 
 def _statuses(data: xr.Dataset, counts: Mapping[str, int]) -> tuple[StatusCount, ...]:
     table = data["status"].attrs if "status" in data else {}
-    counted = [
-        StatusCount(
-            name=name,
-            count=int(count),
-            message=_text(table, "messages", name),
-            remedy="" if name == "CONVERGED" else _text(table, "remedies", name),
-        )
-        for name, count in counts.items()
-        if count
-    ]
+    counted = []
+    for name, count in ((name, int(count)) for name, count in counts.items() if count):
+        remedy = "" if name == "CONVERGED" else _text(table, "remedies", name)
+        counted.append(StatusCount(name, count, _text(table, "messages", name), remedy))
     return tuple(sorted(counted, key=lambda s: (s.name != "CONVERGED", -s.count)))
 
 

@@ -160,10 +160,9 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
 
     Of several datasets each is named, as judges of one are other networks than those of another.
     """
-    by_dataset: dict[str, list[Reading]] = {}
-    for row in rows:
-        name = str(setting(row.maker.cells[0].settings, "dataset"))
-        by_dataset.setdefault(name, []).append(row)
+    by_dataset = grouped(
+        (str(setting(row.maker.cells[0].settings, "dataset")), row) for row in rows
+    )
     accuracies = [
         (
             f"{name} on {dataset}" if len(by_dataset) > 1 else name,

@@ -108,17 +108,8 @@ def absence_bound(
     _, success_upper = clopper_pearson_interval(found, searched, level)
     recall_lower, _ = clopper_pearson_interval(recalled, planted, level)
     share_upper = min(1.0, success_upper / recall_lower) if recall_lower > 0 else 1.0
-    return AbsenceBound(
-        found,
-        searched,
-        recalled,
-        planted,
-        level,
-        success_upper,
-        recall_lower,
-        share_upper,
-        least_recall,
-    )
+    counts = found, searched, recalled, planted
+    return AbsenceBound(*counts, level, success_upper, recall_lower, share_upper, least_recall)
 
 
 def planted_scalars(solved: int, planted: int) -> dict[str, Any]:

@@ -158,19 +158,12 @@ def adjusted_effect(
     covariance = np.cov(pseudo, totals) / num_seeds
     half_width = special.stdtrit(num_seeds - 1, 0.5 + level / 2) * np.sqrt(covariance[0, 0])
     total = float(totals.mean())
-    low, high = _share_limits(float(direct), total, covariance, num_seeds)
+    limits = max(float(direct - half_width), -largest), min(float(direct + half_width), largest)
+    share = float(direct) / total if total else np.nan
+    share_limits = _share_limits(float(direct), total, covariance, num_seeds)
+    needed = _seeds_needed(pseudo, margin * abs(total))
     return AdjustedEffect(
-        float(direct),
-        max(float(direct - half_width), -largest),
-        min(float(direct + half_width), largest),
-        float(slope),
-        total,
-        num_seeds,
-        float(direct) / total if total else np.nan,
-        low,
-        high,
-        _seeds_needed(pseudo, margin * abs(total)),
-        margin,
+        float(direct), *limits, float(slope), total, num_seeds, share, *share_limits, needed, margin
     )
 
 

@@ -123,22 +123,17 @@ def factorial_effects(
     tests = [sign_flip_test(contrast) for contrast in contrasts]
     adjusted = holm([test.p_value for test in tests])
     summaries = [seed_summary(contrast, level) for contrast in contrasts]
-    return [
-        Effect(
-            tuple(names[place] for place, _ in one),
-            summary.mean if abs(summary.mean) > smallest else 0.0,
-            max(summary.low, -largest) if np.isfinite(summary.low) else summary.low,
-            min(summary.high, largest) if np.isfinite(summary.high) else summary.high,
-            test.p_value,
-            float(corrected),
-            test.smallest_p,
-            len(contrast),
-            tuple((levels[place][0], levels[place][second]) for place, second in one),
-        )
-        for one, contrast, summary, test, corrected in zip(
-            sets, contrasts, summaries, tests, adjusted, strict=True
-        )
-    ]
+    effects = []
+    for place, (one, summary, test) in enumerate(zip(sets, summaries, tests, strict=True)):
+        mean, low, high, num_seeds = summary
+        low = max(low, -largest) if np.isfinite(low) else low
+        high = min(high, largest) if np.isfinite(high) else high
+        mean = mean if abs(mean) > smallest else 0.0
+        p_values = test.p_value, float(adjusted[place]), test.smallest_p
+        compared = tuple((levels[factor][0], levels[factor][second]) for factor, second in one)
+        factors_of = tuple(names[factor] for factor, _ in one)
+        effects.append(Effect(factors_of, mean, low, high, *p_values, num_seeds, compared))
+    return effects
 
 
 def _weights(places: np.ndarray, chosen: Sequence[tuple[int, int]]) -> np.ndarray:

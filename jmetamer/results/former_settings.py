@@ -122,21 +122,18 @@ def _metamers(fields: Fields) -> Fields:
 
 def _vary(fields: Fields) -> Any:
     vary, edges = fields.get("vary"), dict(fields.get("edges") or {})
+    start = _there(edges, "start")
+    binary = {"binary_edges": start | _of(edges, "budget", "distance", "directed")}
     if vary == "edges":
-        return {
-            "binary_edges": _there(edges, "start") | _of(edges, "budget", "distance", "directed")
-        }
+        return binary
     if vary == "edge_weights":
         own = {"domain": _domain(fields), **_there(edges, "directed", "candidates")}
         return {"edge_weights": own}
     if vary == "features_and_edges":
-        other = {
-            "binary_edges": _there(edges, "start") | _of(edges, "budget", "distance", "directed")
-        }
-        return {TOGETHER: [_features(str(fields.get("features")), fields), other]}
+        return {TOGETHER: [_features(str(fields.get("features")), fields), binary]}
     if vary == "features_given_edges":
-        other = {"random_edges": _there(edges, "start") | _of(edges, "directed")}
-        return {TOGETHER: [_features(str(fields.get("features")), fields), other]}
+        drawn = {"random_edges": start | _of(edges, "directed")}
+        return {TOGETHER: [_features(str(fields.get("features")), fields), drawn]}
     return None if vary is None else _features(str(vary), fields)
 
 

@@ -21,6 +21,9 @@ from zarr.storage import LocalStore
 from jmetamer._base.errors import StoreError
 
 MANIFEST = "manifest.json"
+_Prototype = BufferPrototype | None
+_Range = ByteRequest | None
+_Content = Buffer | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -148,12 +151,8 @@ class _CheckedStore(LocalStore):
         return self
 
     def get_sync(
-        self,
-        key: str,
-        *,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
+        self, key: str, *, prototype: _Prototype = None, byte_range: _Range = None
+    ) -> _Content:
         """Return checked bytes; None for what was never written."""
         if key not in self._names:  # Zarr asks for files of other formats too
             return None
@@ -162,17 +161,14 @@ class _CheckedStore(LocalStore):
         return _part(prototype.buffer.from_bytes(content), byte_range)
 
     async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
+        self, key: str, prototype: _Prototype = None, byte_range: _Range = None
+    ) -> _Content:
         """Return checked bytes; None for what was never written."""
         return self.get_sync(key, prototype=prototype, byte_range=byte_range)
 
     async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, _Range]]
+    ) -> list[_Content]:
         """Return checked bytes of several files."""
         return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
@@ -188,7 +184,7 @@ class _CheckedStore(LocalStore):
             yield name
 
 
-def _part(content: Buffer, byte_range: ByteRequest | None) -> Buffer:
+def _part(content: Buffer, byte_range: _Range) -> Buffer:
     """Return the asked range of a buffer, as the request of Zarr says."""
     if byte_range is None:
         return content

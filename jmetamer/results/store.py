@@ -39,6 +39,9 @@ from jmetamer.results.setting_tree import Settings
 from jmetamer.results.verification import read_reference
 from jmetamer.results.zarr_group import GROUP, json_safe, write_group
 
+_OF_RECORD = (
+    "settings", "settings_hash", "scalars", "status_counts", "provenance", "reference",
+)  # fmt: skip
 _FAILURE = {"cell": str, "settings": dict, "traceback": str}
 
 
@@ -100,16 +103,8 @@ class RunStore:
                 f"cell `{cell_id}` is stored in `{self.folder}` already and finished cells are "
                 "never replaced; remove its folder under cells/ to compute it again"
             )
-        document = {
-            "schema_version": record.schema_version,
-            "cell": cell_id,
-            "settings": record.settings,
-            "settings_hash": record.settings_hash,
-            "scalars": record.scalars,
-            "status_counts": record.status_counts,
-            "provenance": record.provenance,
-            "reference": record.reference,
-        }
+        head = {"schema_version": record.schema_version, "cell": cell_id}
+        document = head | {name: getattr(record, name) for name in _OF_RECORD}
         self._place(self._cell(cell_id), record.variables, "record.json", document)
         self.clear_failure(cell_id)
         self.partial(cell_id).remove()

@@ -18,14 +18,8 @@ from jmetamer.results.setting_tree import setting
 from jmetamer.results.zarr_group import GROUP, checksum, read_group
 
 NETWORK_FORMAT = 1
-_PARTS = {
-    "settings": dict,
-    "settings_hash": str,
-    "scalars": dict,
-    "status_counts": dict,
-    "provenance": dict,
-    "reference": str,
-}
+_TEXTS = ("settings_hash", "reference")
+_PARTS = ("settings", "settings_hash", "scalars", "status_counts", "provenance", "reference")
 # What readers use of the settings and scalars, where it is there: sections before their parts.
 _NUMBER = (int, float)
 _OPTIONAL: tuple[tuple[tuple[type, ...], str, str], ...] = (
@@ -78,7 +72,8 @@ def read_document(folder: Path) -> tuple[Manifest, CellDocument]:
     manifest = read_manifest(folder)
     document = _json(manifest, "record.json")
     version = _version(manifest, "record.json", document)
-    for name, kind in _PARTS.items():
+    for name in _PARTS:
+        kind = str if name in _TEXTS else dict
         if not isinstance(document.get(name), kind):
             raise manifest.damaged("record.json", _wrong(name, document.get(name), kind.__name__))
     cell = document.get("cell", folder.name)  # earlier records do not say whose they are

@@ -7,12 +7,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from jmetamer.report.examples import (
-    Examples,
-    choose_examples,
-    informative_columns,
-    which_metamers,
-)
+from jmetamer.report.examples import Examples, choose_examples, informative_columns, which_metamers
 from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
 from jmetamer.report.figures.style import blank, label_width
 from jmetamer.report.wording import listing

@@ -97,14 +97,9 @@ def _side(data: xr.Dataset, name: str, both: bool) -> Side:
     color = BLUE if before or not both else ORANGE
     label = "before the activation" if before else "after it" if both else "no activation follows"
     any_visible = (visible > 0).any(axis=0)
-    return Side(
-        name,
-        label,
-        color,
-        np.where(middle > 0, middle, np.nan),
-        np.where(any_visible, least, np.nan),
-        np.where(any_visible, visible.max(axis=0), np.nan),
-    )
+    median = np.where(middle > 0, middle, np.nan)
+    low, high = (np.where(any_visible, end, np.nan) for end in (least, visible.max(axis=0)))
+    return Side(name, label, color, median, low, high)
 
 
 def _band(axes: Axes, side: Side) -> None:

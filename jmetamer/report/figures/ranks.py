@@ -63,21 +63,11 @@ def _rank_dots(
 ) -> None:  # fmt: skip
     rank = values(data, f"rank_{where}")[:count]
     position = np.arange(count) + shift
-    low, high = (
-        values(data, f"rank_low_{where}")[:count],
-        values(data, f"rank_high_{where}")[:count],
-    )
+    low, high = (values(data, f"rank_{end}_{where}")[:count] for end in ("low", "high"))
     if low.size == rank.size == high.size:
         axes.vlines(position, np.minimum(low, rank), np.maximum(high, rank), color=color, lw=1.2)
-    axes.plot(
-        position,
-        rank,
-        marker=marker,
-        ms=5,
-        ls="none",
-        color=color,
-        label=f"rank {label}" if "rank_pre" in data else "rank",
-    )
+    label = f"rank {label}" if "rank_pre" in data else "rank"
+    axes.plot(position, rank, marker=marker, ms=5, ls="none", color=color, label=label)
 
 
 def _volume_dots(axes: Axes, change: np.ndarray) -> None:

@@ -83,14 +83,9 @@ def write_leaderboard(
 
 
 def _board(board: Board) -> dict[str, Any]:
-    return {
-        "dataset": board.dataset,
-        "recipe": board.recipe,
-        "dataset_settings": _plain(board.dataset_settings),
-        "recipe_settings": _plain(board.recipe_settings),
-        "notes": list(board.notes),
-        "rows": [_row(row) for row in board.rows],
-    }
+    fields = _fields(board)
+    rows = fields.pop("rows")
+    return _plain(fields) | {"rows": [_row(row) for row in rows]}
 
 
 def _row(row: Row) -> dict[str, Any]:

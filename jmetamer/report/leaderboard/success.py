@@ -126,17 +126,10 @@ def _rate(
     each = [np.concatenate(group) for group in seeds.values()]
     share = over_networks((str(n), Share(int(b.sum()), b.size)) for n, b in enumerate(each))
     why = "" if share.total else "no metamers"
-    low, high = share.interval
-    rate = Rate(
-        share.count,
-        share.total,
-        share.share if share.total else None,
-        low,
-        high,
-        sum(bits.size > 0 for bits in each),
-        why,
-        planted_text(share.count, *(cell.data.attrs for cell in cells if cell.num_metamers)),
-    )
+    planted = planted_text(share.count, *(c.data.attrs for c in cells if c.num_metamers))
+    value, num_networks = share.share if share.total else None, sum(bits.size > 0 for bits in each)
+    counts = share.count, share.total
+    rate = Rate(*counts, value, *share.interval, num_networks, why, planted)
     return rate, over_seeds([mean(bits) for bits in each], why)
 
 
