@@ -81,11 +81,7 @@ def compare_runs(
     differ: those with one value in each run, but not the same in all.
 
     Args:
-      labels: names of the runs.
       num_failed: of cells, for each run.
-      cells: finished cells of all runs.
-      summaries: cell -> its numbers.
-      readings: how judges read the metamers.
     """
     values = _values(labels, cells)
     of_runs = {

@@ -44,9 +44,6 @@ class Control:
 def summarize_controls(table: JudgeTable) -> tuple[Control, ...]:
     """Average each control over samples and judges, then over cells of a seed, then over seeds.
 
-    Args:
-      table: cells and judges.
-
     Returns:
       One of each control that any cell has.
     """

@@ -42,11 +42,7 @@ class Deviation:
 
 
 def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
-    """Yield the deviations of a cell's metamers, measure by measure.
-
-    Args:
-      data: variables of the cell.
-    """
+    """Yield the deviations of a cell's metamers, measure by measure."""
     if "deviation" not in data:
         return
     of_metamers = table(data, "deviation", "metamer", "measure")
@@ -82,9 +78,6 @@ def summarize_deviations(data: xr.Dataset) -> Iterator[Deviation]:
 
 def what_chance_is(deviations: Iterable[Deviation]) -> str:
     """Say with what a measure compares the reference for its chance level.
-
-    Args:
-      deviations: of one or several cells.
 
     Example:
       >>> print(what_chance_is([]))

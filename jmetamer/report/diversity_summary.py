@@ -44,23 +44,13 @@ class DiversitySummary:
 
 
 def summarize_diversity(settings: Settings, data: xr.Dataset) -> list[DiversitySummary]:
-    """Return what the store holds of distances among metamers, empty where it holds none.
-
-    Args:
-      settings: resolved settings of the cell.
-      data: variables of the cell; scalars in its attributes.
-    """
+    """Return what the store holds of distances among metamers, empty where it holds none."""
     kinds = [kind for kind in ("features", "edges") if f"diversity_{kind}" in data]
     return [_summary(kind, settings, data) for kind in kinds]
 
 
 def why_no_diversity(settings: Settings, data: xr.Dataset) -> str:
-    """Return why a cell holds no distances among metamers, and which setting gives them.
-
-    Args:
-      settings: resolved settings of the cell.
-      data: variables of the cell.
-    """
+    """Return why a cell holds no distances among metamers, and which setting gives them."""
     start = "How different metamers are from each other was not measured"
     kept, stored = values(data, "stored_seed_id"), setting(settings, "store.metamers")
     if data.sizes.get("metamer", 0) < 2:

@@ -69,11 +69,7 @@ class EdgeSummary:
 
 
 def summarize_edges(data: xr.Dataset) -> EdgeSummary | None:
-    """Return the numbers of edges that vary, or None where they stay.
-
-    Args:
-      data: variables of the cell; scalars in its attributes.
-    """
+    """Return the numbers of edges that vary, or None where they stay."""
     are_weights = "edge_weight" in data
     if not are_weights and "edge_jaccard" not in data:
         return None

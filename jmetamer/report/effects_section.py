@@ -40,7 +40,6 @@ def study_sections(
     """Return the words and the figure of each grid; of many, those of the clearest effects first.
 
     Args:
-      effects: from `summarize_effects`.
       stored_names: cell -> names of what the store holds of it.
     """
     studies = list(effects.studies)

@@ -135,8 +135,6 @@ def summarize_effects(
     """Return the effects for every factorial grid that the cells form.
 
     Args:
-      cells: finished cells.
-      failed: run and settings of the cells that failed.
       order: largest number of factors in an interaction.
 
     Returns:

@@ -148,13 +148,7 @@ def _nodes_of_different_classes(
 
 
 def lowest_losses(data: xr.Dataset, num_stored: int, most: int) -> list[tuple[int, str]]:
-    """Return indices into the stored metamers and their names, lowest loss first.
-
-    Args:
-      data: variables of the cell.
-      num_stored: number of stored metamers.
-      most: number of metamers at most.
-    """
+    """Return indices into the stored metamers and their names, lowest loss first."""
     stored = np.arange(num_stored)
     if "stored_seed_id" in data:
         stored = np.asarray(data["stored_seed_id"].values)[:num_stored]

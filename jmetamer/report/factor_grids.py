@@ -123,10 +123,6 @@ def factor_grids(
     are otherwise equal. Of `training.perturbation` every two of null, random and adversarial are
     a grid of their own. Settings that always change together are one factor.
 
-    Args:
-      cells: finished cells.
-      failed: run and settings of the cells that failed.
-
     Returns:
       Grids, and a sentence for each grid of which at most one seed is complete, but more than half
       was asked for.

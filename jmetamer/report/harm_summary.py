@@ -47,9 +47,6 @@ class StoredHarm(NamedTuple):
 def read_harm(data: xr.Dataset) -> StoredHarm:
     """Return what is stored of harm, of the metamers that succeed.
 
-    Args:
-      data: variables of a cell.
-
     Example:
       >>> print(read_harm(xr.Dataset()).reason.split(" where")[0])
       the most probable class of a node is known only
@@ -119,11 +116,7 @@ class HarmSummary:
 
 
 def summarize_harm(networks: Sequence[Sequence[StoredHarm]]) -> HarmSummary:
-    """Average over the metamers of each network, then over networks, which an interval is of.
-
-    Args:
-      networks: of each trained network what its cells hold.
-    """
+    """Average over the metamers of each network, then over networks, which an interval is of."""
     cells = [cell for group in networks for cell in group]
     groups = [[cell.harm for cell in group if not cell.reason] for group in networks]
     groups = [group for group in groups if group]

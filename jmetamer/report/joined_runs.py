@@ -63,9 +63,6 @@ def opened(run: object) -> Run:
 def run_labels(folders: Sequence[Path]) -> tuple[str, ...]:
     """Return a short name for each run: its folder's, with the folder above where two agree.
 
-    Args:
-      folders: of the runs.
-
     Example:
       >>> run_labels([Path("runs/cora"), Path("runs/digits")])
       ('cora', 'digits')

@@ -29,7 +29,6 @@ def matched_layers(named: str, data: xr.Dataset) -> set[str]:
 
     Args:
       named: the setting `metamers.layer`: a layer, several joined by "+", or "all".
-      data: variables of the cell.
     """
     layers = {name.strip() for name in named.split("+")}
     if layers == {"all"} and "layer" in data.coords:
@@ -42,7 +41,6 @@ def summarize_layers(named: str, data: xr.Dataset) -> tuple[LayerMatch, ...]:
 
     Args:
       named: as for `matched_layers`.
-      data: variables of the cell.
     """
     if "layer_match" not in data or "layer" not in data.variables:
         return ()

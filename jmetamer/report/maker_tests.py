@@ -72,9 +72,6 @@ def compare_makers(rows: Sequence[Reading]) -> MakerTests:
     The value of a seed is mean kappa over judges of the architectures that neither maker has, so
     both are read by the same networks. The family of Holm's correction are the datasets and layers
     at which the same two makers meet.
-
-    Args:
-      rows: how the judges read the metamers of each maker.
     """
     families: dict[tuple[str, str], list[_Pair]] = {}
     for one, other in itertools.combinations(rows, 2):

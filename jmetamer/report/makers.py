@@ -60,9 +60,6 @@ def without_seeds(settings: Settings) -> dict[str, Any]:
 def makers(cells: Iterable[StoredCell]) -> list[Maker]:
     """Group the cells of each run by their settings without the seeds.
 
-    Args:
-      cells: of one run or several.
-
     Returns:
       Makers in the order of their first cells; titles name all settings that differ between them.
     """

@@ -45,8 +45,6 @@ def cell_outcomes(
     page.
 
     Args:
-      settings: resolved settings of the cell.
-      data: variables of the cell; scalars in its attributes.
       makers: architectures that make metamers in the grid; judges of these and of the cell's own
         are left out, so that all cells are read by the same networks.
 

@@ -37,7 +37,6 @@ def draw_all(
 
     Args:
       prefix: unique within the page.
-      view: the place, and what its figures read.
 
     Returns:
       Pictures in the order of the table, and notes.

@@ -24,8 +24,6 @@ def said(template: str, macro: str, *values: Any) -> str:
 
     Args:
       template: file in `templates`, without its ending.
-      macro: its name.
-      values: its arguments.
 
     Example:
       >>> said("edge_sentences", "moves", 2.5)

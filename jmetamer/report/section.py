@@ -98,12 +98,7 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
 
 
 def failure_section(cell: str, entry: StoredFailure) -> Failure:
-    """Return what the page says about a cell that failed.
-
-    Args:
-      cell: identifier of the cell.
-      entry: its settings and traceback.
-    """
+    """Return what the page says about a cell that failed."""
     traceback = entry["traceback"]
     lines = traceback.strip().splitlines()
     return Failure(

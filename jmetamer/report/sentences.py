@@ -25,10 +25,8 @@ def run_sentences(
     """Say in plain words what a run asked and found.
 
     Args:
-      cells: finished cells.
       num_failed: number of cells that ended with an error or cannot be read.
       sizes: dataset -> its size in words.
-      rows: how other networks read the metamers.
       num_unfinished: number of cells that were asked for and have not ended.
 
     Returns:

@@ -33,10 +33,6 @@ def stored_names(settings: Settings, data: xr.Dataset) -> frozenset[str]:
     Variables, coordinates and scalars go by their names, a setting as "settings.metamers.layer",
     and arrays of the reference as "reference.nodes".
 
-    Args:
-      settings: resolved settings of the cell.
-      data: variables of the cell; scalars in its attributes.
-
     Example:
       >>> sorted(stored_names({"seed": 0}, xr.Dataset(attrs={"seconds": 1.0})) - {*_ALWAYS})
       ['seconds', 'settings.seed']

@@ -185,7 +185,6 @@ def read_cells(
     Those that are damaged are passed over; `run.readable` names them.
 
     Args:
-      run: an opened run.
       name: of the run; by default that of its folder.
       prefix: before the identifiers of its cells.
       readable: which cells, where that is known.

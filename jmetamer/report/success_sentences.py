@@ -37,9 +37,6 @@ def too_few_pairs(null: NullSummary) -> str:
     The smallest p-value is 1 / (1 + pairs), which Holm's first step multiplies by the number of
     cells.
 
-    Args:
-      null: the null test of a cell.
-
     Returns:
       The sentence; empty where some metamer can pass.
     """
@@ -48,9 +45,6 @@ def too_few_pairs(null: NullSummary) -> str:
 
 def transfer_sentence(rows: Sequence[Reading]) -> str:
     """Say what others read in metamers beyond what they read in graphs that are as far away.
-
-    Args:
-      rows: how the judges read the metamers of each maker.
 
     Returns:
       Sentences; empty where nobody judged.

@@ -188,10 +188,7 @@ def summarize_success(
     """Return what the metamers of a cell fulfill, or None where the store does not say.
 
     Args:
-      settings: resolved settings of the cell.
-      data: variables of the cell; scalars in its attributes.
       correction: of the null test over the cells of the run; None for a cell alone.
-      counts: status name -> number of metamers.
     """
     bounds, extremes = _bounds(settings, data), _extremes(settings, data)
     criteria = tuple(

@@ -166,13 +166,6 @@ def summarize(
 ) -> CellSummary:
     """Reduce one cell to the numbers that a reader wants first.
 
-    Args:
-      name: what the cell is called.
-      settings: resolved settings of the cell.
-      data: variables of the cell; scalars in its attributes.
-      counts: status name -> number of metamers.
-      correction: of the null test over the cells of the run.
-
     Returns:
       The numbers; NaN stands for whatever the store does not hold.
     """

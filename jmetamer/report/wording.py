@@ -64,10 +64,6 @@ def number(value: float | None, digits: int = 3) -> str:
 def fixed(value: float, digits: int) -> str:
     """Write a number with a true minus sign and without a negative zero.
 
-    Args:
-      value: the number.
-      digits: after the point.
-
     Example:
       >>> fixed(-0.001, 2), fixed(0.5, 1)
       ('0.00', '0.5')
@@ -253,7 +249,6 @@ def span(numbers: Sequence[float], form: Callable[[float], str] = number) -> str
 
     Args:
       numbers: in any order; nothing is written of none.
-      form: writes one of them.
 
     Example:
       >>> span([0.5, 0.25]), span([0.5, 0.5], percent)

@@ -89,10 +89,6 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     Where that is the match, the record says what helps: an exact method that applies, an inner
     layer; else the remedy of the most frequent status does.
 
-    Args:
-      data: variables of a cell; scalars in its attributes.
-      status_counts: status name -> number of metamers.
-
     Returns:
       None where all metamers succeed, or the store does not say.
 

@@ -20,9 +20,6 @@ def as_objects(settings: Fields) -> Fields:
 
     What was null because it did not apply is not there.
 
-    Args:
-      settings: of a record of either form.
-
     Raises:
       TypeError: a section of the former form that holds something else than it should.
 

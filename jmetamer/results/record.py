@@ -115,9 +115,6 @@ def check_record(record: Record) -> None:
 def axis_lengths(variables: Mapping[str, Variable]) -> dict[str, int]:
     """Return the length of every axis, or refuse variables that disagree.
 
-    Args:
-      variables: name -> `Variable`.
-
     Returns:
       Axis name -> length.
 

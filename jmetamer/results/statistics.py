@@ -110,7 +110,6 @@ def limits_within(
       mean: [...] within the bounds.
       variance: [...] of the mean.
       num_seeds: values behind the mean, at least two.
-      level: coverage.
 
     Returns:
       Lower and upper limit, [...] each.

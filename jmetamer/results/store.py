@@ -269,9 +269,6 @@ def read_order(path: Path) -> list[str]:
     """Return the cell ids of `cells.json`; none where it is damaged or lost, with a warning.
 
     It holds the order of cells, and which were asked for; without it they are listed by name.
-
-    Args:
-      path: the file.
     """
     try:
         document = json.loads(path.read_bytes())

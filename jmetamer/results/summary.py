@@ -23,10 +23,7 @@ def summary_row(
     """Reduce a cell to one flat row.
 
     Args:
-      cell: identifier of the cell.
-      settings: resolved settings.
       scalars: named numbers and texts; `test_accuracy` is read.
-      status_counts: status name -> number of metamers.
       data: variables of the cell; only the small ones are read.
 
     Returns:

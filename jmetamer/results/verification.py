@@ -63,9 +63,6 @@ class CellDocument(TypedDict):
 def read_document(folder: Path) -> tuple[Manifest, CellDocument]:
     """Return the manifest of a cell and what is in its record, settings of any form as objects.
 
-    Args:
-      folder: of the cell.
-
     Raises:
       StoreError: the record is damaged or that of a newer version.
     """
@@ -108,7 +105,6 @@ def read_reference(folder: Path, digest: str) -> Reference:
     """Return a stored reference graph, which is the one that its digest names.
 
     Args:
-      folder: of the reference.
       digest: of its arrays, as the record of the cell has it.
 
     Raises:
@@ -132,12 +128,7 @@ def read_reference(folder: Path, digest: str) -> Reference:
 
 
 def check_cell(run_folder: Path, cell: str) -> CellCheck:
-    """Compare all files of a cell, of its reference and of its network with their sums.
-
-    Args:
-      run_folder: the run folder.
-      cell: name of a folder under cells/.
-    """
+    """Compare all files of a cell, of its reference and of its network with their sums."""
     folder = run_folder / "cells" / cell
     try:
         manifest, document = read_document(folder)
@@ -169,7 +160,6 @@ def read_network(folder: Path, digest: str | None) -> tuple[dict[str, Any], dict
     """Return the record of a stored network and its parameters by name, from plain arrays.
 
     Args:
-      folder: of the network.
       digest: of its parameters, as the cell that it made names it; None where it names none.
 
     Raises:
@@ -189,9 +179,6 @@ def read_network(folder: Path, digest: str | None) -> tuple[dict[str, Any], dict
 
 def read_network_record(folder: Path) -> tuple[Manifest, dict[str, Any]]:
     """Return the manifest of a stored network and the record of how it was made.
-
-    Args:
-      folder: of the network.
 
     Raises:
       StoreError: the record is missing, damaged or of another format.
@@ -213,10 +200,7 @@ def require_parameters(manifest: Manifest, name: str, record: dict[str, Any], di
     """Refuse parameters that are not those of the record.
 
     Args:
-      manifest: of the network's folder.
       name: what in the folder they were read from.
-      record: of the network.
-      digest: of the parameters that were read.
 
     Raises:
       StoreError: the digests differ.

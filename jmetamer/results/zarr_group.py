@@ -26,10 +26,6 @@ def write_group(folder: Path, variables: Mapping[str, Variable]) -> None:
     Text arrays (names of layers or measures) are kept as JSON attributes of the group, since
     Zarr v3 has no settled format for text.
 
-    Args:
-      folder: does not exist yet.
-      variables: name -> `Variable`.
-
     Example:
       >>> import tempfile
       >>> losses = {"loss": Variable(("metamer",), np.arange(3.0))}
@@ -60,9 +56,6 @@ def write_group(folder: Path, variables: Mapping[str, Variable]) -> None:
 
 def read_group(group: zarr.Group) -> dict[str, Variable]:
     """Read a whole group into memory.
-
-    Args:
-      group: written by `write_group`.
 
     Returns:
       Name -> `Variable`, text arrays included.
@@ -100,9 +93,6 @@ def checksum(variables: Mapping[str, Variable]) -> str:
     """Return the sha256 of all arrays: names, axes, dtypes, shapes and bytes.
 
     Cells that were written before there were manifests carry it.
-
-    Args:
-      variables: name -> `Variable`; their order does not matter.
 
     Returns:
       64 hexadecimal digits.

@@ -45,9 +45,6 @@ def edge_drawings(examples: Sequence[EdgeExample]) -> Figure | None:
     of a whole graph. A weighted edge is as wide as its weight, relative to the largest. Lines are
     the thinner, the more of them changed.
 
-    Args:
-      examples: what to draw.
-
     Returns:
       The figure, or None where there is nothing to draw.
     """

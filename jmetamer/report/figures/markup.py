@@ -25,7 +25,6 @@ def svg_markup(figure: Figure, alt: str, prefix: str) -> str:
     """Return a figure as inline SVG.
 
     Args:
-      figure: what to draw.
       alt: what the picture shows, in words; becomes its label for screen readers.
       prefix: unique within the page; keeps the identifiers of several pictures apart.
 

@@ -23,10 +23,7 @@ def cell_shares(
     """Draw a share of each cell's metamers with its interval, best cells at the top.
 
     Args:
-      labels: what each cell is called.
       shares: in [0, 1]; NaN where a cell holds no metamers.
-      intervals: limits of the shares.
-      what: which metamers, in words.
 
     Returns:
       The figure, or None for fewer than 2 or more than 40 cells, which a table shows better.

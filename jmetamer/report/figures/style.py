@@ -100,7 +100,6 @@ def log_axis(axes: Axes, low: float, high: float) -> None:
     """Make the vertical axis logarithmic from `low` to `high`, at least two decades labelled.
 
     Args:
-      axes: what to change.
       low, high: smallest and largest positive number to be seen.
     """
     first, last = math.log10(low), math.log10(high)

@@ -57,9 +57,7 @@ def differing(control: str, paired: Paired | None, reason: str) -> Difference:
     """Return a paired difference, with `reason` where there is no pair.
 
     Args:
-      control: its name.
       paired: from `transfer`; None where no control was read.
-      reason: why there is no value, if there is none.
     """
     if paired is None or not paired.num_pairs:
         return Difference(control, reason=reason)
@@ -70,10 +68,6 @@ def differing(control: str, paired: Paired | None, reason: str) -> Difference:
 
 def estimated(summary: SeedSummary, reason: str) -> Estimate:
     """Return a summary over seeds, with `reason` where no seed has a value.
-
-    Args:
-      summary: from `seed_summary`.
-      reason: why there is no value, if there is none.
 
     Example:
       >>> estimated(seed_summary([0.5]), "")
@@ -89,8 +83,6 @@ def over_seeds(values: Iterable[float], reason: str, bounds: Bounds = SHARE) -> 
     """Return the mean over seeds of one value each; NaN where a seed has none.
 
     Args:
-      values: one number a seed.
-      reason: why there is no value, if there is none.
       bounds: lowest and highest value that is possible, by default of a share.
 
     Example:

@@ -11,9 +11,6 @@ from jmetamer.report.wording import plural
 def render(content: Numbers) -> str:
     """Return the page of a leaderboard.
 
-    Args:
-      content: from `document`.
-
     Example:
       >>> page = render({"schema_version": 1, "level": 0.95, "runs": [], "boards": []})
       >>> "No finished cell" in page

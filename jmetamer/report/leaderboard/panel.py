@@ -73,11 +73,7 @@ class Panel:
 
 
 def panel_of(cell: StoredCell) -> Panel | None:
-    """Return the judges of a cell, or None where nobody read its metamers.
-
-    Args:
-      cell: of a run.
-    """
+    """Return the judges of a cell, or None where nobody read its metamers."""
     if not cell.judges:
         return None
     sizes = {word: setting(cell.settings, key) for word, key in _JUDGE_SIZES.items()}
@@ -113,9 +109,6 @@ def each_once(cells: Sequence[StoredCell]) -> tuple[list[StoredCell], tuple[str,
     them or in their number. The cell with most judges is kept; of several, one with maps over
     nodes, and of these the one with most metamers.
 
-    Args:
-      cells: of one row.
-
     Returns:
       Those that are kept, in their order, and notes.
     """
@@ -147,9 +140,6 @@ def _fits(panel: Panel, part: Sequence[StoredCell]) -> bool:
 
 def node_means(cell: StoredCell) -> dict[str, float]:
     """Return means over nodes of the maps at the matched layer, after its activation.
-
-    Args:
-      cell: of a run.
 
     Returns:
       "rank" of the layer's Jacobian; "num_units", its ceiling, the layer's activations at one node;

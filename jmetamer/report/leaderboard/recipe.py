@@ -58,9 +58,6 @@ def row_settings(cell: StoredCell) -> dict[str, Any]:
 def recipe_text(recipe: Settings) -> str:
     """Say in words how metamers are made and when one counts.
 
-    Args:
-      recipe: from `recipe_of`.
-
     Example:
       >>> vary = {"metamers.vary": "continuous_features", "metamers.vary.domain": "free"}
       >>> recipe_text(vary | {"metamers.method": "reflect", "metamers.tolerance": 0.25})
@@ -100,7 +97,6 @@ def tell_apart(labels: Sequence[str], settings: Sequence[Settings]) -> list[str]
     """Append to labels that are equal the settings in which their owners differ, if not none.
 
     Args:
-      labels: one for each.
       settings: of each, nested or dotted.
 
     Example:

@@ -156,9 +156,6 @@ def _above(reading: Reading, names: Sequence[str], reason: str) -> Difference:
 def unrecognized(reason: str) -> Recognized:
     """Return what is known where nobody reads the metamers: the reason.
 
-    Args:
-      reason: why.
-
     Example:
       >>> unrecognized("no judges").recognition.reason
       'no judges'

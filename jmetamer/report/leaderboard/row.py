@@ -135,9 +135,6 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
 
     Its R is 1 by definition; where cells stored kappa of judges that read the reference again, it
     is their mean, which is below 1 for judges that know one class only (their kappa is 0).
-
-    Args:
-      cells: all cells of the board.
     """
     stored = [cell.controls("kappa") for cell in cells if cell.judges]
     read = [held["identity"].ravel() for held in stored if "identity" in held]
@@ -173,9 +170,6 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
 
 def control_of(settings: Settings) -> Control | None:
     """Return which control a cell is by its settings, or None.
-
-    Args:
-      settings: resolved settings of a cell.
 
     Example:
       >>> control_of({"training": {"epochs": 0}}), control_of({"training": {"epochs": 9}})

@@ -62,11 +62,7 @@ class SuccessRates:
 
 
 def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
-    """Return how many metamers succeeded, uncorrected and corrected.
-
-    Args:
-      cells: of one row.
-    """
+    """Return how many metamers succeeded, uncorrected and corrected."""
     success, by_seed = _rate(cells, lambda cell: cell.success, NO_SUCCESS)
     corrected, corrected_by_seed = _rate(cells, corrected_success, success.reason or _NO_TEST)
     notes = []
