@@ -7,7 +7,7 @@ import numpy as np
 from jmetamer.report.judge_table import BySeed, JudgeTable, summaries
 from jmetamer.report.reading import finite, mean
 from jmetamer.report.wording import CONTROLS
-from jmetamer.results.seed_interval import ANYWHERE, KAPPA, SHARE, SeedSummary
+from jmetamer.results.seed_interval import KAPPA, SHARE, SeedSummary
 
 # What is stored of every reading beside kappa, and what it says.
 MEASURES = {
@@ -53,9 +53,6 @@ def summarize_controls(table: JudgeTable) -> tuple[Control, ...]:
 
 
 def _control(name: str, table: JudgeTable) -> Control | None:
-    bounds = {"kappa": KAPPA}
-    if name == "identity":
-        bounds = dict.fromkeys(("kappa", *MEASURES), ANYWHERE)  # it is known, and no draw
     kappa, own = _means("kappa", name, table), _numbers("own_kappa", name, table)
     loss = finite(np.concatenate([*_numbers("loss", name, table), np.zeros(0)]))
     own_kappa = mean([mean(one) for one in own])
@@ -67,9 +64,9 @@ def _control(name: str, table: JudgeTable) -> Control | None:
         loss=float(np.median(loss)) if loss.size else float("nan"),
         own_kappa=own_kappa,
         kappa=kappa,
-        by_judge=summaries(kappa, bounds["kappa"]),
+        by_judge=summaries(kappa, KAPPA),
         beside={
-            measure: summaries(_means(measure, name, table), bounds.get(measure, SHARE))
+            measure: summaries(_means(measure, name, table), SHARE)
             for measure in MEASURES
             if _numbers(measure, name, table)
         },

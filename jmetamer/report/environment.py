@@ -7,7 +7,7 @@ from jmetamer.report import wording
 _FORMS = (
     wording.number, wording.percent, wording.duration, wording.plural, wording.listing,
     wording.coded, wording.signed, wording.short, wording.interval, wording.share_limits,
-    wording.seeds_needed, wording.level_text,
+    wording.seeds_needed, wording.level_text, wording.points, wording.middle, wording.limits,
 )  # fmt: skip
 
 
@@ -29,4 +29,5 @@ def page_environment(*packages: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update({form.__name__: form for form in _FORMS}, kappa=wording.short)
+    environment.globals.update(short=wording.short, points=wording.points, signed=wording.signed)
     return environment

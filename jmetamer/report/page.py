@@ -159,7 +159,7 @@ def _usual_target(runs: Sequence[Run]) -> Path:
 
 def _environment() -> jinja2.Environment:
     environment = page_environment("jmetamer.report")
-    environment.filters.update(what_chance_is=what_chance_is, points=wording.points, shade=shade)
+    environment.filters.update(what_chance_is=what_chance_is, shade=shade)
     environment.globals.update(
         only_stored=only_stored, nan=float("nan"), inf=float("inf"), max_open=MAX_OPEN,
         harm_outcomes=OUTCOMES, read_beside=MEASURES, min_pairs=MIN_PAIRS,

@@ -64,6 +64,7 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
         _own_architecture(row for row in with_result if not row.unlike),
         _own_architecture(row for row in with_result if row.unlike),
         _finite(row.own_kappa for row in with_result),
+        sum(row.own_undefined for row in with_result),
         _of_starts(with_result),
         [row.above_length for row in with_result if row.above_length is not None],
         [row.above_null_space for row in with_result if row.above_null_space is not None],

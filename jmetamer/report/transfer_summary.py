@@ -39,6 +39,9 @@ class Reading:
         architectures; of those in `SAME_LENGTH` and of `NULL_SPACE`, where any metamer that passed
         has one.
       own_kappa, own_accuracy: means of the maker itself on its metamers that passed.
+      own_seeds: seeds behind `own_kappa`.
+      own_undefined: metamers that passed to which the maker gives one class, so that it has no
+        kappa of its own.
       loss: median loss of these.
       passed, total: metamers that passed, and all.
       undefined: metamers that passed but are left out, as a judge's kappa is not finite.
@@ -61,6 +64,8 @@ class Reading:
     paired: dict[str, Paired]
     own_kappa: float
     own_accuracy: float
+    own_seeds: int
+    own_undefined: int
     loss: float
     passed: int
     total: int
@@ -76,6 +81,12 @@ class Reading:
     def several_seeds(self) -> bool:
         """Whether any interval over training seeds exists."""
         return any(one.num_seeds > 1 for one in self.entries.values())
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds of the maker with a metamer that the judges read."""
+        found = [one.num_seeds for one in self.entries.values()]
+        return max(found, default=0) if self.result is None else self.result.recognition.num_seeds
 
     @property
     def beside(self) -> dict[str, dict[str, SeedSummary]]:
@@ -131,6 +142,11 @@ class Reading:
             notes.append(
                 f"{plural(self.constant, 'reading')} with a kappa of 0 by definition, as a judge "
                 "gives all nodes one class."
+            )
+        if self.own_undefined:
+            notes.append(
+                f"{plural(self.own_undefined, 'metamer')} left out of “Itself”, as the maker gives "
+                "all nodes one class, so that its own kappa is undefined."
             )
         return notes
 
@@ -203,7 +219,8 @@ def reading_of(maker: Maker, judges: tuple[Judge, ...]) -> Reading:
     by_judge, result, problem = _transfer(table, maker.architecture)
     beside = _beside(table)
     chance = {name: mean(each) for name, each in beside.pop("chance", {}).items()}
-    own_kappa = np.where(table.column("own_undefined") > 0, np.nan, table.column("own_kappa"))
+    one_class = table.column("own_undefined") > 0
+    own_kappa = np.where(one_class, np.nan, table.column("own_kappa"))
     constant = table.arranged(lambda cell: cell.readings("undefined")) > 0
     passed = table.passed
     return Reading(
@@ -218,6 +235,8 @@ def reading_of(maker: Maker, judges: tuple[Judge, ...]) -> Reading:
         paired={} if result is None else _paired(table, maker.architecture),
         own_kappa=_mean_of_means(own_kappa, passed),
         own_accuracy=_mean_of_means(table.column("own_accuracy"), passed),
+        own_seeds=int((np.isfinite(own_kappa) & passed).any(1).sum()),
+        own_undefined=int((one_class & passed).sum()),
         loss=median(table.column("loss_hardened")[passed]),
         passed=int(passed.sum()),
         total=sum(cell.passed.size for cell in maker.cells),

@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup, escape
 
 from jmetamer.results.adjusted_effect import AdjustedEffect
+from jmetamer.results.crossed_interval import CrossedSummary
 from jmetamer.results.factorial import Effect
+from jmetamer.results.seed_interval import SeedSummary
 
+Limited = Effect | AdjustedEffect | SeedSummary | CrossedSummary
+_Form = Callable[[float, int], str]  # writes a number with so many decimals at least
 _ROUND_OFF = 1e-7  # of shares in float32
+_MOST = 7  # decimals: float32 has no more
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Graphs that are no metamers, by their names in the store.
 CONTROLS = {
@@ -62,15 +67,30 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """Write a number with a true minus sign and without a negative zero.
+    """Write a number with a true minus sign; as 0 only what is 0, round-off aside.
+
+    Args:
+      value: the number.
+      digits: after the point; what is smaller gets as many as it takes.
 
     Example:
-      >>> fixed(-0.001, 2), fixed(0.5, 1)
-      ('0.00', '0.5')
+      >>> fixed(1e-9, 2), fixed(0.5, 1), fixed(-0.0013, 2)
+      ('0.00', '0.5', '−0.001')
     """
-    return f"{value:.{digits}f}".replace("-" + f"{0:.{digits}f}", f"{0:.{digits}f}").replace(
-        "-", "\N{MINUS SIGN}"
-    )
+    if _ROUND_OFF < abs(value) < 0.5 * 10**-digits:
+        digits = math.ceil(-math.log10(2 * abs(value)))
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def decimals(low: float | None, high: float | None) -> int:
+    """Return after how many decimals limits can be told apart: four steps at least between them.
+
+    Example:
+      >>> decimals(0.2, 0.9), decimals(-0.0013, 0.0008), decimals(100, 900), decimals(None, None)
+      (1, 4, -2, 0)
+    """
+    width = 0.0 if low is None or high is None else high - low
+    return min(math.ceil(math.log10(4 / width)), _MOST) if 0 < width < math.inf else 0
 
 
 def _below_one(value: float, text: str) -> str:
@@ -91,8 +111,8 @@ def power_of_ten(exponent: int) -> str:
     return f"10{str(exponent).translate(_SUPERSCRIPT)}"
 
 
-def percent(share: float | None) -> str:
-    """Write a share in [0, 1] as a percentage with one decimal.
+def percent(share: float | None, least: int = 0) -> str:
+    """Write a share in [0, 1] as a percentage with one decimal, or with `least` of the share's.
 
     100% and 0% are written of all and of none alone: other shares get as many decimals as it takes.
 
@@ -105,40 +125,73 @@ def percent(share: float | None) -> str:
     if share is None or math.isnan(share):
         return "undefined"
     gap = min(abs(share), abs(1 - share))
-    decimals = 1
+    digits = max(1, least - 2)
     if _ROUND_OFF < gap < 5e-4:
-        decimals = math.ceil(-math.log10(200 * gap))
-    return f"{100 * share:.{decimals}f}".removesuffix(".0") + "%"
+        digits = max(digits, math.ceil(-math.log10(200 * gap)))
+    return f"{100 * share:.{digits}f}".removesuffix(".0") + "%"
 
 
-def signed(value: float) -> str:
-    """Write an effect with its sign.
+def signed(value: float, least: int = 0) -> str:
+    """Write an effect with its sign, with three digits or `least` decimals.
 
     Example:
       >>> print(signed(2.5), signed(-0.1), signed(0.0))
       +2.5 -0.1 0
     """
-    return f"+{number(value)}" if value > 0 else number(value)
+    digits = 3
+    if value and math.isfinite(value):
+        digits = max(digits, least + 1 + math.floor(math.log10(abs(value))))
+    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
 
 
-def points(value: float) -> str:
+def points(value: float, least: int = 0) -> str:
     """Write a difference of shares in percentage points, with its sign.
 
     Example:
-      >>> print(points(0.01234), points(-0.5))
-      +1.23 -50
+      >>> print(points(0.01234), points(-0.5), points(1e-9))
+      +1.23 -50 0
     """
-    return signed(round(100 * value, 2))
+    return signed(100 * value if abs(value) > _ROUND_OFF else 0.0, least - 2)
 
 
-def short(value: float) -> str:
-    """Write a kappa with two decimals, and no sign before what rounds to 0.
+def short(value: float, least: int = 0) -> str:
+    """Write a kappa with two decimals, or `least`; as 0 only what is 0.
 
     Example:
       >>> short(-0.001), short(0.314)
-      ('0.00', '0.31')
+      ('-0.001', '0.31')
     """
-    return "undefined" if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}"
+    if math.isnan(value):
+        return "undefined"
+    return fixed(value, max(2, least)).replace("\N{MINUS SIGN}", "-")
+
+
+def middle(one: Limited, form: _Form = short) -> str:
+    """Write a mean with the decimals of its interval.
+
+    Args:
+      one: with limits.
+      form: writes a number with so many decimals at least.
+
+    Example:
+      >>> middle(AdjustedEffect(-0.0003, -0.0013, 0.0008, 1.0, 0.3, 6))
+      '-0.0003'
+    """
+    return form(one.mean, decimals(one.low, one.high))
+
+
+def limits(one: Limited, form: _Form = short) -> str:
+    """Write finite limits so that they and their signs can be read.
+
+    Args:
+      one: with limits.
+      form: writes a number with so many decimals at least.
+
+    Example:
+      >>> limits(AdjustedEffect(-0.0003, -0.0013, 0.0008, 1.0, 0.3, 6))
+      '-0.0013 to 0.0008'
+    """
+    return " to ".join(form(end, decimals(one.low, one.high)) for end in (one.low, one.high))
 
 
 def plural(count: int, noun: str) -> str:
@@ -166,8 +219,8 @@ def listing(items: Sequence[str], limit: int = 6) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def interval(effect: Effect | AdjustedEffect) -> str:
-    """Write the limits of an effect.
+def interval(one: Effect | AdjustedEffect | SeedSummary, form: _Form = signed) -> str:
+    """Write the limits over seeds, or why there are none.
 
     Example:
       >>> print(interval(AdjustedEffect(0.1, -0.2, 0.4, 1.0, 0.3, 6)))
@@ -175,11 +228,9 @@ def interval(effect: Effect | AdjustedEffect) -> str:
       >>> print(interval(AdjustedEffect(0.0, 0.0, 0.0, 1.0, 0.3, 3)))
       all 3 equal
     """
-    if effect.num_seeds == 1:
+    if one.num_seeds == 1:
         return "one seed"
-    if effect.all_equal:
-        return f"all {effect.num_seeds} equal"
-    return f"{signed(effect.low)} to {signed(effect.high)}"
+    return f"all {one.num_seeds} equal" if one.all_equal else limits(one, form)
 
 
 def share_limits(fit: AdjustedEffect) -> str:

@@ -25,6 +25,11 @@ class CrossedSummary(NamedTuple):
     num_rows: int
     num_columns: int
 
+    @property
+    def all_equal(self) -> bool:
+        """Whether several of both give one and the same value, which leaves no interval."""
+        return min(self.num_rows, self.num_columns) > 1 and bool(np.isinf(self.low))
+
 
 @checked
 def crossed_summary(

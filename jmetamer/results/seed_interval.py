@@ -30,8 +30,7 @@ def t_interval(
 
     What has a range (a share, an accuracy, kappa) is no normal variable near its ends. Between two
     finite bounds the limits are those of `limits_within`, inside of them; one bound cuts them.
-    Values that are all equal say nothing about their spread: between two bounds each counts as one
-    trial, else there are no limits.
+    Values that are all equal say nothing about their spread, so that there are no limits.
 
     Args:
       values: [..., m] one mean for each of m seeds along the last axis, finite.
@@ -39,8 +38,8 @@ def t_interval(
       bounds: lowest and highest value that is possible.
 
     Returns:
-      Lower and upper limit, [...] float64 each; minus and plus infinity where m = 1, since one
-      seed says nothing about the spread, and where all values are equal and a bound is infinite.
+      Lower and upper limit, [...] float64 each; minus and plus infinity where m = 1 and where all
+      values are equal, since neither says anything about the spread.
 
     Raises:
       InputError: if there is no seed, a value is not finite or outside of the bounds, or the level
@@ -81,9 +80,10 @@ def t_interval(
     variance = np.where(equal, 0.0, means.var(-1, ddof=1) / num_seeds)
     equal |= variance == 0
     if np.isfinite(bounds).all():
-        return limits_within(bounds, mean, variance, num_seeds, level)
-    half_width = quantile * np.sqrt(variance)
-    low, high = np.maximum(mean - half_width, bounds[0]), np.minimum(mean + half_width, bounds[1])
+        low, high = limits_within(bounds, mean, variance, num_seeds, level)
+    else:
+        half = quantile * np.sqrt(variance)
+        low, high = np.maximum(mean - half, bounds[0]), np.minimum(mean + half, bounds[1])
     return np.where(equal, -np.inf, low)[()], np.where(equal, np.inf, high)[()]
 
 
@@ -93,7 +93,7 @@ class SeedSummary(NamedTuple):
     Attributes:
       mean: over seeds; NaN where none has a value.
       low, high: limits of its t-interval; NaN likewise, infinite for one seed, and where all are
-        equal and a bound is infinite.
+        equal.
       num_seeds: seeds with a value.
     """
 
@@ -101,6 +101,11 @@ class SeedSummary(NamedTuple):
     low: float
     high: float
     num_seeds: int
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether two seeds or more have one and the same value, so that there is no interval."""
+        return self.num_seeds > 1 and bool(np.isinf(self.low))
 
 
 @checked

@@ -103,7 +103,7 @@ def limits_within(
     clusters treated (E. L. Korn and B. I. Graubard, Survey Methodology 24, 1998). Far from the ends
     these are the limits mean -+ t sqrt(variance). Values that are all equal (all at one end, or
     with a variance of 0) tell nothing about their spread: each counts as one trial, the least it
-    can, and z stays.
+    can, and z stays: right of counts of successes, which are trials, and of nothing else.
 
     Args:
       bounds: lowest and highest possible value.

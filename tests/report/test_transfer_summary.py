@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from bounded_limits import bounded_limits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jmetamer.report.maker_tests import compare_makers
 from jmetamer.report.makers import makers
@@ -15,8 +17,8 @@ from jmetamer.report.transfer_summary import (
     readings,
     row_notes,
 )
-from jmetamer.report.wording import short
-from jmetamer.results import crossed_summary
+from jmetamer.report.wording import interval, limits, middle, short
+from jmetamer.results import CrossedSummary, crossed_summary, seed_summary
 
 
 @pytest.fixture
@@ -273,7 +275,8 @@ def test_the_sentence_tells_makers_start_and_other_architectures(made):
         "Who else is fooled? Kappa of other architectures less that of random changes of the same "
         "length is -0.15 (an interval needs two seeds"
     )
-    assert short(-0.004) == "0.00"
+    assert short(-0.004) == "-0.004"  # 0.00 is written of what is 0
+    assert short(-1e-9) == "0.00"
 
 
 def test_accuracy_of_judges_of_several_datasets_is_not_pooled(made):
@@ -290,7 +293,19 @@ def test_a_maker_that_gives_one_class_has_no_kappa_of_its_own(made):
     one.data["own_kappa"][:2] = 0.0
     assert read(one)[0].own_kappa == pytest.approx(0.99 / 2)
     one.data["own_undefined"] = ("metamer", [True, True, False, False])
-    assert read(one)[0].own_kappa == pytest.approx(0.99)
+    found = read(one)[0]
+    assert found.own_kappa == pytest.approx(0.99)
+    assert (found.own_undefined, found.own_seeds) == (2, 1)
+    assert any(note.startswith("2 metamers left out") for note in found.notes)
+
+
+def test_seeds_are_those_behind_the_numbers(made):
+    first, second = made(1, 0), made(2, 1)
+    third = made(3, 2, passed=np.zeros(4, bool))  # no metamer of this seed is read
+    second.data["own_undefined"] = ("metamer", [True] * 4)
+    (found,) = read(first, second, third)
+    assert (len(found.seeds), found.num_seeds, found.own_seeds) == (3, 2, 1)
+    assert f"({found.own_undefined} metamers left out, as" in transfer_sentence([found])
 
 
 def test_accuracy_of_judges_is_averaged_over_their_seeds(made):
@@ -341,3 +356,20 @@ def test_makers_of_two_runs_are_told_apart_by_their_runs(made):
     cells += [made(s + 7, s, run="b", kappa=0.1) for s in range(6)]
     (test,) = compare_makers(read(*cells)).tests
     assert (test.first, test.second) == ("a", "b")
+
+
+@settings(deadline=None)
+@given(st.floats(-1, 1), st.floats(-6, 0))
+def test_limits_can_be_told_apart_with_their_signs(low, exponent):
+    high = low + 10**exponent
+    written = limits(CrossedSummary((low + high) / 2, low, high, 3, 3))
+    first, last = (float(end) for end in written.split(" to "))
+    assert last - first == pytest.approx(high - low, rel=0.26)  # steps of a quarter at most
+    for end, text in ((low, first), (high, last)):
+        assert np.sign(text) == np.sign(end) or abs(end) <= 1e-7
+
+
+def test_a_narrow_interval_gets_its_digits():
+    assert limits(seed_summary([-0.0003, -0.0002, -0.0004])) == "-0.0005 to -0.0001"
+    assert middle(seed_summary([0.5, 0.5003, 0.5006])) == "0.5003"
+    assert interval(seed_summary([0.5, 0.5, 0.5]), short) == "all 3 equal"

@@ -98,13 +98,14 @@ def test_too_few_values_leave_everything_possible():
 def test_equal_seeds_say_nothing_about_their_spread(num_seeds):
     assert t_interval([0.1 + 0.2] * (num_seeds - 1) + [0.3]) == (-np.inf, np.inf)
     assert t_interval([0.0] * num_seeds, bounds=(-np.inf, 1)) == (-np.inf, np.inf)
-    # Between two bounds each is one trial, as in the limits of Wilson: of 0.5 with n = 3 and z.
-    z = stats.norm.ppf(0.975) ** 2 / num_seeds
-    half = np.sqrt(z * 0.25 + z**2 / 4) / (1 + z)
-    for bounds, mean in (((0, 1), 0.5), ((-1, 1), 0.0)):
-        width = bounds[1] - bounds[0]
-        limits = t_interval([mean] * num_seeds, bounds=bounds)
-        assert limits == pytest.approx((mean - width * half, mean + width * half))
+    # Nor do bounds: a rank, a kappa or a control that is one number is no draw of trials.
+    for bounds, mean in (((0, 1), 0.9995), ((0, 1), 1.0), ((-1, 1), 0.0), ((0, 7), 7.0)):
+        summary = seed_summary([mean] * num_seeds, bounds=bounds)
+        assert summary[1:] == (-np.inf, np.inf, num_seeds)
+        assert summary.all_equal
+    several = t_interval([[0.5, 0.5], [0.25, 0.75]], bounds=(0, 1))  # row by row
+    assert np.isinf(several).tolist() == [[True, False]] * 2
+    assert not seed_summary([0.5]).all_equal
 
 
 @pytest.mark.parametrize("interval", [t_interval, median_interval])
@@ -182,8 +183,13 @@ class TestARateOverNetworks:
 
     @pytest.mark.parametrize(("counts", "totals"), [([32] * 3, [64] * 3), ([1, 2], [3, 6])])
     def test_counts_networks_of_one_rate_as_one_trial_each(self, counts, totals):
-        alike, shares = rate_interval(counts, totals), np.divide(counts, totals)
-        assert alike == pytest.approx(t_interval(shares, bounds=(0, 1)))
+        alike = rate_interval(counts, totals)
+        # Wilson's limits with n networks.
+        z = stats.norm.ppf(0.975) ** 2 / len(counts)
+        rate = sum(counts) / sum(totals)
+        half = np.sqrt(z * rate * (1 - rate) + z**2 / 4)
+        limits = ((rate + z / 2 + sign * half) / (1 + z) for sign in (-1, 1))
+        assert alike == pytest.approx(tuple(limits))
         pooled = wilson_interval(sum(counts), sum(totals))
         assert alike[0] < pooled[0] - 0.05
         assert alike[1] > pooled[1] + 0.05
@@ -199,8 +205,11 @@ class TestBounds:
     @given(arrays(np.float64, st.integers(2, 9), elements=st.floats(-1, 1)), st.floats(0.01, 0.999))
     def test_no_limit_leaves_the_range_or_leaves_out_the_mean(self, values, level):
         low, high = t_interval(values, level, (-1, 1))
-        assert -1 <= low <= values.mean() + 1e-9
-        assert values.mean() - 1e-9 <= high <= 1
+        if np.isfinite(low):
+            assert -1 <= low <= values.mean() + 1e-9
+            assert values.mean() - 1e-9 <= high <= 1
+        else:
+            assert np.ptp(values) < 1e-11
         low, high = t_interval(values + 1, level, (0, np.inf))
         assert (0 <= low <= high) or np.ptp(values + 1) < 1e-11
 

@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from jmetamer.report.wording import duration, fixed, listing, percent, plural
+from jmetamer.report.wording import decimals, duration, fixed, listing, percent, plural
 from jmetamer.results import SAME_LENGTH
 from jmetamer.results.setting_tree import setting
 
 Numbers = Mapping[str, Any]
+Write = Callable[[float, int], str]  # a number with so many decimals at least
 
 
 class Shown(NamedTuple):
@@ -41,27 +42,32 @@ class Column(NamedTuple):
     shown: Callable[[Numbers], Shown]
 
 
-def _number(estimate: Numbers, write: Callable[[float], str], *more: str) -> Shown:
+def _number(estimate: Numbers, write: Write, *more: str) -> Shown:
     """Show an estimate with its interval."""
     if estimate["value"] is None:
         return Shown("n/a", reason=estimate["reason"])
-    below: tuple[str, ...] = ()
-    if estimate["low"] is not None:
-        below = (f"{write(estimate['low'])} to {write(estimate['high'])}",)
-    elif estimate.get("num_seeds"):
-        seeds = estimate["num_seeds"]
-        below = ("one seed" if seeds == 1 else f"all {seeds} equal",)
-    return Shown(write(estimate["value"]), (*below, *more), estimate["value"])
+    text, *below = _limited(estimate, write)
+    return Shown(text, (*below, *more), estimate["value"])
 
 
-def _two(value: float) -> str:
-    return fixed(value, 2)
+def _limited(given: Numbers, write: Write) -> list[str]:
+    """Write an estimate, and its limits or why it has none, with decimals that tell them apart."""
+    low, high, count = given["low"], given["high"], given.get("num_seeds")
+    digits = decimals(low, high)
+    text = [write(given["value"], digits)]
+    if low is not None:
+        return [*text, f"{write(low, digits)} to {write(high, digits)}"]
+    return [*text, "one seed" if count == 1 else f"all {count} equal"] if count else text
 
 
-def _three(value: float) -> str:
+def _two(value: float, least: int = 0) -> str:
+    return fixed(value, max(2, least))
+
+
+def _three(value: float, least: int = 0) -> str:
     """Write a share so that neither 1 nor 0 is written of what is not."""
     gap = min(abs(value), abs(1 - value))
-    return fixed(value, math.ceil(-math.log10(2 * gap)) if 1e-7 < gap < 5e-4 else 3)
+    return fixed(value, max(least, math.ceil(-math.log10(2 * gap)) if 1e-7 < gap < 5e-4 else 3))
 
 
 def _recognition(row: Numbers) -> Shown:
@@ -75,11 +81,11 @@ def _difference(paired: Numbers) -> Shown:
     if paired["value"] is None:
         return Shown("n/a", reason=paired["reason"])
     seeds, architectures = paired["num_seeds"], paired["num_architectures"]
-    below = "all equal: no interval" if min(seeds, architectures) > 1 else "no interval"
-    if paired["low"] is not None:
-        below = f"{_two(paired['low'])} to {_two(paired['high'])}"
+    text, *limits = _limited({**paired, "num_seeds": 0}, _two)
+    several = min(seeds, architectures) > 1
+    below = limits[0] if limits else f"{'all equal: ' if several else ''}no interval"
     sizes = f"{seeds} × {architectures}, {plural(paired['num_pairs'], 'pair')}"
-    return Shown(_two(paired["value"]), (below, sizes), paired["value"])
+    return Shown(text, (below, sizes), paired["value"])
 
 
 def _random_change(row: Numbers) -> Shown:
@@ -108,9 +114,8 @@ def _points(less: Numbers) -> str:
     """Write a difference of shares in percentage points, with its interval where there is one."""
     if less["value"] is None:
         return "unknown"
-    limits = (less[name] for name in ("value", "low", "high"))
-    parts = [fixed(100 * limit, 1) for limit in limits if limit is not None]
-    return parts[0] if len(parts) == 1 else f"{parts[0]} ({parts[1]} to {parts[2]})"
+    text, *limits = _limited(less, lambda value, least: fixed(100 * value, max(1, least - 2)))
+    return f"{text} ({limits[0]})" if limits else text
 
 
 def _harmful_controls(row: Numbers) -> Shown:
@@ -144,7 +149,7 @@ def _rank(row: Numbers) -> Shown:
     """Show the rank with its ceiling and its interval."""
     ceiling = row["num_units"]["value"]
     more = () if ceiling is None else (f"of {fixed(ceiling, 0)} units",)
-    shown = _number(row["rank"], lambda rank: fixed(rank, 1))
+    shown = _number(row["rank"], lambda rank, least: fixed(rank, max(1, least)))
     return shown if shown.reason else shown._replace(below=(*more, *shown.below))
 
 

@@ -17,7 +17,8 @@ class Estimate:
 
     Attributes:
       value: the mean; None where it is not known.
-      low, high: limits of its 95% interval over seeds; None where it is not known, and for one.
+      low, high: limits of its 95% interval over seeds; None where it is not known, for one, and
+        where all are equal.
       num_seeds: seeds with a value.
       reason: why `value` is None; empty where it is not.
     """

@@ -111,10 +111,7 @@ def make_row(cells: Sequence[StoredCell]) -> Row:
         rates=rates,
         recognized=reading,
         map_layer=str(first.data["map_layer"].values[-1]) if "map_layer" in first.data else "",
-        # Seeds of one rank say so: all of them are equal.
-        rank=over_seeds(
-            maps["rank"], _NO_MAPS, bounds=(0, most if np.ptp(maps["rank"]) else np.inf)
-        ),
+        rank=over_seeds(maps["rank"], _NO_MAPS, bounds=(0, most)),
         num_units=over_seeds(maps["num_units"], "no spectra are stored", bounds=(0, np.inf)),
         nu=over_seeds(maps["nu"], _NO_MAPS),
         nu_centered=over_seeds(maps["nu_centered"], _NO_MAPS),
