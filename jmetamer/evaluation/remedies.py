@@ -45,8 +45,9 @@ def remedy(
       >>> trained = jm.train(jm.GIN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
       >>> print(remedy(jm.Problem(trained, data.graph, layer="conv1")))
       `metamers.method: replace` or `metamers.method: reflect` (one metamer), exact by
-      construction: loss at most ... here; or `metamers.layer: conv1.mlp`, the first layer behind an
-      activation, which decides `conv1`
+      construction: loss at most ... in one try; or `metamers.layer: conv1.mlp`, the first layer
+      behind an activation, which decides `conv1` where it matches exactly, so with a
+      `metamers.tolerance` small enough for that
     """
     ends = set() if status is None else {int(code) for code in status}
     if status is not None and not ends & set(ENDED_SHORT):
@@ -69,9 +70,9 @@ def _exact(problem: Problem, tolerance: float) -> str:
     if not losses:
         return ""
     names = [f"`metamers.method: {name}`" + " (one metamer)" * _repeats(name) for name in losses]
-    # The power of ten above it, so that cells of other seeds say the same.
+    # The power of ten above it, so that most cells of other seeds say the same.
     power = math.ceil(math.log10(max(*losses.values(), 1e-30)))
-    return f"{key}{' or '.join(names)}, exact by construction: loss at most 1e{power} here"
+    return f"{key}{' or '.join(names)}, exact by construction: loss at most 1e{power} in one try"
 
 
 def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
@@ -119,5 +120,6 @@ def _inner(problem: Problem) -> str:
         return ""  # what follows reads other nodes than the targets, or over other edges
     decided = " and ".join(f"`{layer}`" for layer in problem.layers)
     return (
-        f"`metamers.layer: {inner}`, the first layer behind an activation, which decides {decided}"
+        f"`metamers.layer: {inner}`, the first layer behind an activation, which decides {decided} "
+        "where it matches exactly, so with a `metamers.tolerance` small enough for that"
     )

@@ -4,16 +4,21 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from jmetamer.report.methods import METHOD, has_start
+from jmetamer.report.wording import level_text
 from jmetamer.results.setting_tree import Settings, flatten
 
 _IN_TITLE = re.compile(
-    r"dataset|model|model\.activation|training\.epochs|metamers\.layer|metamers\.vary"
+    r"dataset|model|model\.activation|training\.(epochs|shuffle_labels|perturbation)"
+    r"|metamers\.layer|metamers\.vary"
     r"|metamers\.vary(\.\w+)?\.(domain|start)"
 )
 # Where null is one of the values, and does not say that the setting does not apply.
 _NULL_IS_NONE = "training.perturbation"
+Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
+CONTROL_NETWORKS: tuple[Control, ...] = ("untrained", "shuffled labels", "random perturbation")
 _STARTS = {
     "noise": "from random edges",
     "any_density": "from random edges of any density",
@@ -164,10 +169,10 @@ def distinguishing(titles: Sequence[str]) -> list[str]:
 
 
 def value_text(value: object) -> str:
-    """Return a value of a setting as text, lists in brackets."""
+    """Return a value of a setting as the configuration has it, lists in brackets."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(value_text, value)) + "]"
-    return "none" if value is None else str(value)
+    return level_text(value)
 
 
 def _joined(flat: Settings, *keys: str) -> str:
@@ -175,8 +180,26 @@ def _joined(flat: Settings, *keys: str) -> str:
 
 
 def _model_text(flat: Settings) -> str:
-    untrained = "untrained" if flat.get("training.epochs") == 0 else ""
-    return f"{_joined(flat, 'model', 'model.activation')} {untrained}".strip()
+    return " ".join(filter(None, (_joined(flat, "model", "model.activation"), *_unlike(flat))))
+
+
+def control_of(settings: Settings) -> Control | None:
+    """Return which control a network is by its settings, nested or dotted, or None.
+
+    Example:
+      >>> control_of({"training": {"epochs": 0}}), control_of({"training": {"epochs": 9}})
+      ('untrained', None)
+    """
+    unlike = _unlike(dict(flatten(settings)))
+    return next((name for name in CONTROL_NETWORKS if name in unlike), None)
+
+
+def _unlike(flat: Settings) -> list[str]:
+    """Return what sets training apart from that on the labels and the graph as they are."""
+    perturbation = flat.get("training.perturbation")
+    parts = ["untrained"] if flat.get("training.epochs") == 0 else []
+    parts += ["shuffled labels"] if flat.get("training.shuffle_labels") else []
+    return [*parts, f"{perturbation} perturbation"] if perturbation else parts
 
 
 def _vary_text(flat: Settings) -> str:

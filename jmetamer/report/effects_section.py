@@ -39,12 +39,14 @@ def study_sections(
 ) -> list[StudySection]:
     """Return the words and the figure of each grid; of many, those of the clearest effects first.
 
+    Effects of the dataset stand last: the clearest of them are facts of the data.
+
     Args:
       stored_names: cell -> names of what the store holds of it.
     """
     studies = list(effects.studies)
     if len(studies) > MAX_OPEN:
-        studies.sort(key=_clearest, reverse=True)
+        studies.sort(key=lambda one: (one.grid.compares("dataset"), -_clearest(one)))
     return [_section(place, study, stored_names) for place, study in enumerate(studies, start=1)]
 
 

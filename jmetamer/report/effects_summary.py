@@ -25,6 +25,7 @@ NO_DIRECT_PART, UNDETERMINED = "no direct part found", "not determined"
 NOTHING = "no effect found"
 VERDICTS = {"explained": EXPLAINED, "more": MORE, "no_direct_part": NO_DIRECT_PART,
             "undetermined": UNDETERMINED, "nothing": NOTHING}  # fmt: skip
+_OF_DATA = "datasets differ in it by themselves; what is less the start's is compared"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _study(grid: Grid, order: int) -> EffectStudy:
     widths = grid_widths(grid)
     combinations = int(np.prod([len(levels) for levels in grid.pairs.values()]))
     effects: dict[str, tuple[Effect, ...]] = {}
+    of_data = grid.compares("dataset")
     absent = {
         name: text
         for name, text in WHY_ABSENT.items()
@@ -162,7 +164,9 @@ def _study(grid: Grid, order: int) -> EffectStudy:
     }
     for name in names:
         seeds = _seeds_with(rows, name, combinations)
-        if len(seeds) >= _MIN_SEEDS:
+        if of_data and name.startswith("deviation ") and " less " not in name:
+            without[name] = _OF_DATA
+        elif len(seeds) >= _MIN_SEEDS:
             effects[name] = _effects(grid, rows, name, order, widths.get(name, np.inf))
         elif name not in without:
             held = sum(bool(np.isfinite(row.get(name, np.nan))) for row in rows)
@@ -183,9 +187,12 @@ def _held(family: str, names: Mapping[str, None]) -> bool:
 
 def _effects(grid: Grid, rows: Rows, name: str, order: int, width: float) -> tuple[Effect, ...]:
     """Return the effects on one outcome that the grid is about, corrected for as many."""
+    # A difference of two numbers has their round-off; a share may be 1 less something.
+    numbers = np.array([row.get(name.split(" less ")[0], np.nan) for row in rows])
     every = factorial_effects(
-        rows, grid.pairs, name, order=order, largest=width, round_off=_ROUND_OFF
-    )
+        rows, grid.pairs, name, order=order, largest=width, round_off=_ROUND_OFF,
+        size=max([1.0 * (width == 1), *abs(numbers[np.isfinite(numbers)])]),
+    )  # fmt: skip
     own = [one for one in every if grid.about.intersection(one.factors)]
     adjusted = holm([one.p_value for one in own])
     return tuple(one._replace(adjusted_p=float(p)) for one, p in zip(own, adjusted, strict=True))

@@ -16,6 +16,7 @@ from jmetamer.report.factor_settings import (
     is_cause,
     is_place,
     is_setting,
+    levels_of,
     recipes,
     separated,
 )
@@ -26,6 +27,7 @@ from jmetamer.results.setting_tree import Settings
 
 _SEED = "training.seed"
 _MIN_SEEDS = 2
+_IN_MODEL = ("shuffle_labels ", "perturbation ")  # where unlike the usual, the model says so
 Place = tuple[tuple[Level, ...], Level]  # levels and training seed
 
 
@@ -53,6 +55,11 @@ class Grid:
     def pairs(self) -> dict[str, tuple[Level, ...]]:
         """Name -> levels of each factor."""
         return {factor.name: factor.levels for factor in self.factors}
+
+    def compares(self, key: str) -> bool:
+        """Return whether the grid is about effects of a setting, or of what goes along with it."""
+        about = (one for one in self.factors if one.name in self.about)
+        return any(key in (one.key, *one.along) for one in about)
 
     @property
     def architectures(self) -> set[str]:
@@ -162,8 +169,9 @@ def _titles(parts: Sequence[_Part]) -> list[str]:
 
 def _distinguished(title: str, titles: Sequence[str], part: _Part) -> str:
     """Add what is fixed, or the kinds of perturbation, where the title does not tell."""
-    title_parts = title.lower().split()
-    more = [text for text in part.fixed if text.split(" ", 1)[1].lower() not in title_parts]
+    in_title = [*title.lower().split(), *(["0"] if "untrained" in title else [])]
+    fixed = [text for text in part.fixed if not text.startswith(_IN_MODEL)]
+    more = [text for text in fixed if text.split(" ", 1)[1].lower() not in in_title]
     if not more and titles.count(title) > 1:
         pairs = [factor.levels for factor in part.factors if factor.key == PERTURBATION]
         more = [f"{level_text(second)} against {level_text(first)}" for first, second in pairs]
@@ -181,7 +189,7 @@ def _complete(part: _Part, is_about: Which) -> Iterator[_Part]:
                 continue
             for equal in _otherwise_equal(part, factor):
                 there = {one.level(factor.key) for one in equal.cells if one.stored}
-                levels = [level for level in factor.levels if level in there]
+                levels = [one for one in levels_of(equal.cells, factor.key) if one in there]
                 if len(levels) > 1:
                     yield from _complete(equal.at(factor, levels), is_about)
     elif len(first.levels) > 2:

@@ -40,6 +40,11 @@ class Factor:
     along: tuple[str, ...] = ()
 
     @property
+    def of_metamers(self) -> bool:
+        """Whether one network has all levels."""
+        return all(key.startswith("metamers.") for key in (self.key, *self.along))
+
+    @property
     def contrast(self) -> str:
         """What is compared, as in "activation elu instead of relu"."""
         return self.compared(*self.levels[1:])
@@ -107,13 +112,13 @@ def separated(cells: Sequence[PlannedCell], may_vary: Which) -> Iterator[list[Pl
     """
     keys = _keys(cells, may_vary)
     for key in keys:
-        levels = [level for level in _levels(cells, key) if level != _ABSENT]
+        levels = [level for level in levels_of(cells, key) if level != _ABSENT]
         if len(levels) > 1 and _is_partial(cells, key, keys):
             for level in levels:
                 part = [one for one in cells if one.level(key) in (_ABSENT, level)]
                 yield from separated(part, may_vary)
             return
-    present = _levels(cells, PERTURBATION)
+    present = levels_of(cells, PERTURBATION)
     contrasts = [pair for pair in _CONTRASTS if set(pair) <= set(present)]
     if not contrasts or may_vary is is_setting:
         yield list(cells)
@@ -142,7 +147,7 @@ def _keys(cells: Sequence[PlannedCell], may_vary: Which) -> list[str]:
     return [key for key, values in levels.items() if len(values) > 1]
 
 
-def _levels(cells: Sequence[PlannedCell], key: str) -> list[Level]:
+def levels_of(cells: Sequence[PlannedCell], key: str) -> list[Level]:
     """Return the values of a setting: nothing first, numbers rising, others as they appear."""
     levels = list(dict.fromkeys(one.level(key) for one in cells))
     if key == PERTURBATION and set(levels) <= set(_KINDS):
@@ -171,7 +176,7 @@ def factors_of(cells: Sequence[PlannedCell], may_vary: Which) -> tuple[Factor, .
     kept = [key for key in keys if key in along]
     names = _names(kept)
     return tuple(
-        Factor(key, tuple(_levels(cells, key)), names[key], tuple(along[key])) for key in kept
+        Factor(key, tuple(levels_of(cells, key)), names[key], tuple(along[key])) for key in kept
     )
 
 

@@ -7,7 +7,8 @@ import xarray as xr
 
 from jmetamer.measures.harm import harm_of
 from jmetamer.report.reading import converged, mean, median, scalar, values
-from jmetamer.results import paired_controls
+from jmetamer.report.wording import CONTROLS
+from jmetamer.results import NULL_SPACE, SAME_LENGTH, paired_controls
 from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statuses import is_unchanged
 
@@ -15,11 +16,6 @@ ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
 _BLIND, _INFORMATION = "blind fraction", "channel information"
 _HARMFUL, _KAPPA = "harmful", "judges' kappa"
 _LESS_START = "deviation less the start's"
-_CONTROLS = {
-    "displacement": "a displacement's",
-    "null_space": "a null-space replacement's",
-    "start": "the start's",
-}
 # Outcome -> why a run may hold none of it.
 WHY_ABSENT = {
     RANK: "no geometry of the matched layer",
@@ -50,10 +46,11 @@ def cell_outcomes(
 
     Returns:
       "share that succeed", or "share that match" where the store knows no success; "test
-      accuracy"; "rank", the median over nodes after the activation; "blind fraction" and "channel
-      information" (nats), means over nodes; "class agreement"; "harmful", the share of nodes, and
-      the same less its controls'; "judges' kappa", and the same less a displacement's and less a
-      null-space replacement's; "deviation M" for each measure M, and the same less the start's.
+      accuracy"; "rank", the median over the nodes whose spectra were taken, after the activation;
+      "blind fraction", the mean over all nodes, and "channel information" (nats), over those of the
+      spectra; "class agreement"; "harmful", the share of nodes, and the same less its controls;
+      "judges' kappa", and the same less the controls of one metamer each; "deviation M" for each
+      measure M, and the same less the start's.
     """
     makers = {*makers, setting(settings, "model")}
     return {name: float(value) for name, value, _ in _outcomes(settings, data, makers)}
@@ -110,8 +107,7 @@ def _harm(data: xr.Dataset, succeeds: np.ndarray) -> _Numbers:
     controls = data["control_harm_outcome"].transpose("harm_control", "metamer", ...)
     for name, rows in zip(data["harm_control"].values.tolist(), controls.values, strict=True):
         beside = harm_of(rows[succeeds], np.zeros(codes.shape, bool)).harmful
-        label = _CONTROLS.get(name, f"{name}'s")
-        yield f"{_HARMFUL} less {label}", mean(own - beside), 2.0
+        yield f"{_HARMFUL} less {CONTROLS.get(name, name)}", mean(own - beside), 2.0
 
 
 def _recognition(
@@ -129,9 +125,9 @@ def _recognition(
     yield _KAPPA, mean(kappa[matches]), 2.0  # from -1 to 1
     if "control_seed_id" in data:
         for control, beside in paired_controls(data).items():
-            if control in ("displacement", "null_space"):
+            if control in (*SAME_LENGTH, NULL_SPACE):
                 differences = (kappa - beside[:, strangers])[matches]
-                yield f"{_KAPPA} less {_CONTROLS[control]}", mean(differences), 4.0
+                yield f"{_KAPPA} less {CONTROLS[control]}", mean(differences), 4.0
 
 
 def _deviations(data: xr.Dataset, matches: np.ndarray) -> _Numbers:

@@ -23,13 +23,14 @@ from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
 from jmetamer.report.joined_runs import JoinedRuns, opened
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
-from jmetamer.report.section import CellSection, cell_section, failure_section
+from jmetamer.report.section import CellSection, cell_section, failure_section, reference_sizes
 from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import only_stored
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals
-from jmetamer.results import Run
+from jmetamer.report.wording import CONTROLS
+from jmetamer.results import SAME_LENGTH, Run
 from jmetamer.results.setting_tree import flatten
 
 if TYPE_CHECKING:
@@ -88,14 +89,17 @@ def render(runs: Sequence[Run]) -> str:
     rows = transfer_summary.readings(by_maker)
     effects = summarize_effects(cells, run.failed_settings)
     failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
-    sizes = {one.summary.name.dataset: one.size for one in sections if one.size}
     several, template = len(runs) > 1, _environment().get_template("report.html.j2")
     return template.render(
         title=_title(summaries),
         folders=run.labels,
         about=_about(cells[0].stored("provenance") if cells else {}),
         sentences=run_sentences(
-            summaries, len(failures), sizes, rows, num_unfinished=run.num_unfinished
+            summaries,
+            len(failures),
+            reference_sizes(cells),
+            rows,
+            num_unfinished=run.num_unfinished,
         ),
         overview=_overview(summaries),
         sections=sections,
@@ -164,6 +168,7 @@ def _environment() -> jinja2.Environment:
         only_stored=only_stored, nan=float("nan"), inf=float("inf"), max_open=MAX_OPEN,
         harm_outcomes=OUTCOMES, read_beside=MEASURES, min_pairs=MIN_PAIRS,
         num_open=NUM_CELLS_OPEN, num_listed=NUM_CELLS_LISTED, num_drawn=section.MAX_CELLS_DRAWN,
+        length_control=CONTROLS[SAME_LENGTH[0]],
     )  # fmt: skip
     return environment
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from jmetamer.report.environment import page_environment
-from jmetamer.report.wording import number, percent, span
+from jmetamer.report.wording import SAME_LENGTH_SAID, number, percent, short, span
 
 
 def is_number(value: float | None) -> bool:
@@ -47,5 +47,7 @@ def _module(template: str) -> Any:
     environment.trim_blocks = environment.lstrip_blocks = False
     environment.tests.update(known=is_number, finite=math.isfinite)
     environment.filters["span"] = lambda numbers, form=number: span(list(numbers), form)
-    environment.globals.update(percent=percent, count="{:,}".format)
+    environment.globals.update(
+        percent=percent, short=short, count="{:,}".format, same_length=SAME_LENGTH_SAID
+    )
     return environment.get_template(f"{template}.j2").module

@@ -88,6 +88,12 @@ def quantiles(numbers: ArrayLike, *levels: float) -> list[float]:
     return np.quantile(kept, levels).tolist() if kept.size else [np.nan] * len(levels)
 
 
+def middle(counts: ArrayLike) -> float:
+    """Return the median of counts, the lower of two in the middle; NaN of none."""
+    kept = finite(counts)
+    return float(np.quantile(kept, 0.5, method="lower")) if kept.size else float("nan")
+
+
 def median(numbers: ArrayLike) -> float:
     """Return the median of the finite ones, NaN without any.
 

@@ -12,6 +12,7 @@ from jmetamer.report.cells import CellName, name_cells
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.summary import CellSummary, summarize
+from jmetamer.results.setting_tree import setting
 from jmetamer.results.store import StoredFailure
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ class CellSection:
 
     Attributes:
       anchor: identifier within the page.
-      size: size of the reference in words, empty where it was not read.
       summary: numbers of the cell.
       sentences: the numbers in words.
       pictures: figures; empty where nothing was drawn.
@@ -36,7 +36,6 @@ class CellSection:
     """
 
     anchor: str
-    size: str
     summary: CellSummary
     sentences: list[str]
     pictures: "tuple[Picture, ...]"
@@ -68,7 +67,6 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
     index, data, settings = cell.number, cell.data, cell.settings
     provenance = cell.stored("provenance")
     summary = summarize(name, settings, data, cell.counts, cell.correction)
-    size = ""
     pictures: tuple[Picture, ...] = ()
     missing: tuple[str, ...] = ()
     if index <= MAX_CELLS_DRAWN:
@@ -80,13 +78,8 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
         metamers = cell.stored("metamers") if data.sizes.get("stored", 0) else ()
         view = CellView(summary, settings, data, reference, metamers)
         pictures, missing = draw_all(f"c{index}", view)
-        size = (
-            f"{wording.plural(len(reference.nodes), 'node')}, "
-            f"{wording.plural(reference.nodes.shape[1], 'feature')} each"
-        )
     return CellSection(
         anchor=f"cell-{index}",
-        size=size,
         summary=summary,
         sentences=cell_sentences(summary),
         pictures=pictures,
@@ -95,6 +88,16 @@ def cell_section(cell: StoredCell, name: CellName) -> CellSection:
         settings=_json(settings),
         provenance=_json(provenance),
     )
+
+
+def reference_sizes(cells: Sequence[StoredCell]) -> dict[str, str]:
+    """Return dataset -> size of its reference in words, from the first cell of each."""
+    firsts = {str(setting(one.settings, "dataset")): one for one in reversed(cells)}
+    shapes = {name: one.stored("reference_data").nodes.shape for name, one in firsts.items()}
+    return {
+        name: f"{wording.plural(nodes, 'node')}, {wording.plural(features, 'feature')} each"
+        for name, (nodes, features) in shapes.items()
+    }
 
 
 def failure_section(cell: str, entry: StoredFailure) -> Failure:

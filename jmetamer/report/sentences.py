@@ -1,17 +1,22 @@
 """What a run and a cell found, in plain words made from the numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from jmetamer.report.cells import distinguishing, is_in_title
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.prose import paragraphs
-from jmetamer.report.share import over_networks
+from jmetamer.report.reading import grouped
+from jmetamer.report.share import Share, over_networks
 from jmetamer.report.success_sentences import success_sentence, transfer_sentence
+from jmetamer.report.success_summary import SuccessSummary
 from jmetamer.report.summary import CellSummary
 from jmetamer.report.transfer_summary import Reading
-from jmetamer.report.wording import CONTROLS_SAID, percent, plural, span
+from jmetamer.report.wording import CONTROLS_SAID, listing, percent, plural, span
+
+_MAX_LAYERS = 4  # named in the question
 
 
 def run_sentences(
@@ -32,19 +37,28 @@ def run_sentences(
     Returns:
       Sentences, each complete by itself.
     """
-    shares = [(cell, cell.succeeded.share) for cell in cells if cell.succeeded is not None]
-    share = success_sentence([cell.success for cell in cells if cell.success is not None])
+    controls = grouped((cell.control, cell) for cell in cells)
+    own = controls.pop("", None) or cells
+    of = " of trained networks" if controls and own is not cells else ""
+    shares = [(cell, cell.succeeded.share) for cell in own if cell.succeeded is not None]
+    share = success_sentence(_successes(own), of, controls=_succeeded(controls) if of else {})
     return paragraphs(
         "cell_sentences",
         "run",
         cells,
-        _models(cells),
-        sizes or {},
-        over_networks((cell.network, cell.reached) for cell in cells),
+        _asked(cells, sizes or {}),
+        own,
+        of,
         share and share + _range(shares),
-        _range([(cell, cell.share) for cell in cells]),
+        over_networks((cell.network, cell.reached) for cell in own),
+        _range([(cell, cell.share) for cell in own]),
+        {
+            name: over_networks((cell.network, cell.reached) for cell in some)
+            for name, some in controls.items()
+            if of
+        },
         transfer_sentence(rows),
-        what_chance_is([d for cell in cells for d in cell.deviations]),
+        what_chance_is([d for cell in own for d in cell.deviations]),
         num_failed,
         num_unfinished,
     )
@@ -54,6 +68,39 @@ def cell_sentences(cell: CellSummary) -> list[str]:
     """Say in plain words what one cell found; every number comes from `cell`."""
     together = "" if cell.success is None else success_sentence([cell.success])
     return paragraphs("cell_sentences", "cell", cell, together, CONTROLS_SAID)
+
+
+def _successes(cells: Sequence[CellSummary]) -> list[SuccessSummary]:
+    return [cell.success for cell in cells if cell.success is not None]
+
+
+def _succeeded(controls: Mapping[str, Sequence[CellSummary]]) -> dict[str, Share]:
+    """Return control -> how many succeed, of those of which the store says it."""
+    return {
+        name: over_networks((s.network, s.together) for s in _successes(cells) if s.together)
+        for name, cells in controls.items()
+    }
+
+
+class _Asked(NamedTuple):
+    """What a run asked: of which networks, at which layers, on which datasets in words."""
+
+    models: list[str]
+    layers: str
+    datasets: list[str]
+
+
+def _asked(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> _Asked:
+    names = dict.fromkeys(cell.name.dataset for cell in cells if cell.name.dataset)
+    datasets = [f"{name} ({sizes[name]})" if name in sizes else name for name in names]
+    pairs = [(_maker(cell), cell.name.layer) for cell in cells if cell.name.layer]
+    layers = {maker: tuple(dict.fromkeys(own)) for maker, own in grouped(pairs).items()}
+    by_layers = grouped((own, maker) for maker, own in layers.items())
+    first, *others = sorted(by_layers, key=lambda own: -len(by_layers[own])) or [()]
+    more = [f"{listing(by_layers[own])} at {' or '.join(own)}" for own in others]
+    few = len({layer for _, layer in pairs}) <= _MAX_LAYERS
+    text = " or ".join(first) + (f" ({'; '.join(more)})" if more else "")
+    return _Asked(_models(cells), text if few else "", datasets)
 
 
 def _models(cells: Sequence[CellSummary]) -> list[str]:

@@ -106,7 +106,7 @@ class StoredCell:
     @property
     def missed(self) -> Missed | None:
         """What most metamers that do not succeed lack."""
-        return most_missed(self.data, self.counts)
+        return most_missed(self.data, self.counts, self.settings)
 
     @property
     def criteria(self) -> Mapping[str, Any] | None:

@@ -1,19 +1,28 @@
 """Success and transfer in plain words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
+from jmetamer.measures.transfer import Paired
+from jmetamer.report.cells import control_of
 from jmetamer.report.prose import said
-from jmetamer.report.reading import finite, mean
-from jmetamer.report.share import over_networks
+from jmetamer.report.reading import finite, grouped, mean
+from jmetamer.report.share import Share, over_networks
 from jmetamer.report.success_summary import NullSummary, SuccessSummary
 from jmetamer.report.transfer_summary import Reading
 
 
-def success_sentence(cells: Sequence[SuccessSummary]) -> str:
-    """Say how many metamers fulfill every criterion, and which criterion fails most often.
+def success_sentence(
+    cells: Sequence[SuccessSummary],
+    of: str = "",
+    controls: Mapping[str, Share] = MappingProxyType({}),
+) -> str:
+    """Say how many metamers fulfill every criterion, and which criteria fail most often.
 
     Args:
       cells: one of each cell that holds criteria; without `success` they are left out.
+      of: whose metamers they are, beginning with a space.
+      controls: name -> how many of a control succeed, told apart.
 
     Returns:
       The sentence; empty where no cell says.
@@ -26,9 +35,13 @@ def success_sentence(cells: Sequence[SuccessSummary]) -> str:
     for cell in cells:
         for name, count in cell.lacking.items():
             failed[name] = failed.get(name, 0) + count
-    worst = max(failed.items(), key=lambda pair: pair[1], default=("", 0))
+    most = max(failed.values(), default=0)
+    worst = [name for name, count in failed.items() if count == most]
+    chance = [cell.together for cell in cells if cell.together and cell.told_by_chance]
     planted = dict.fromkeys(one.planted for one in together if one.planted and not every.count)
-    return said("success_sentences", "together", every, worst, list(planted))
+    return said(
+        "success_sentences", "together", every, (worst, most), list(planted), of, chance, controls
+    )
 
 
 def too_few_pairs(null: NullSummary) -> str:
@@ -51,8 +64,11 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     """
     if not rows:
         return ""
-    with_result = [row for row in rows if row.result is not None]
-    shared = _finite(row.result.recognition.mean for row in with_result if row.result is not None)
+    kinds = grouped((control_of(row.maker.settings) or "", row) for row in rows)
+    own = kinds.pop("", None) or rows
+    of = " of trained networks" if kinds and own is not rows else ""
+    with_result = [row for row in own if row.result is not None]
+    shared = _recognized(own)
     if not shared:
         kappa = _finite(entry.mean for row in rows for entry in row.entries.values())
         unlike = any(row.unlike for row in rows)
@@ -60,15 +76,26 @@ def transfer_sentence(rows: Sequence[Reading]) -> str:
     return said(
         "success_sentences",
         "transfer",
+        of,
         shared,
         _own_architecture(row for row in with_result if not row.unlike),
         _own_architecture(row for row in with_result if row.unlike),
         _finite(row.own_kappa for row in with_result),
         sum(row.own_undefined for row in with_result),
         _of_starts(with_result),
-        [row.above_length for row in with_result if row.above_length is not None],
+        _same_length(own),
         [row.above_null_space for row in with_result if row.above_null_space is not None],
+        [(name, _recognized(some), _same_length(some)) for name, some in kinds.items() if of],
     )
+
+
+def _recognized(rows: Iterable[Reading]) -> list[float]:
+    """Return R of each maker that has one."""
+    return _finite(row.result.recognition.mean for row in rows if row.result is not None)
+
+
+def _same_length(rows: Iterable[Reading]) -> list[Paired]:
+    return [row.above_length for row in rows if row.above_length is not None]
 
 
 def _own_architecture(rows: Iterable[Reading]) -> list[float]:

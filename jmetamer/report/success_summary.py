@@ -20,6 +20,7 @@ from jmetamer.results.criteria import (
     ANOTHER_GRAPH,
     CRITERIA,
     DISTINCT,
+    SAME_CLASSES,
     TOGETHER,
     Missed,
     most_missed,
@@ -51,6 +52,7 @@ class Criterion(Share):
       everywhere: where a share of the target nodes is judged, how many metamers fulfill it at all
         of them; None otherwise.
       extreme: the worst target node, in words; empty otherwise.
+      by_chance: why it tells nothing; empty where it does.
       planted: of all together, where no metamer fulfills them: what the search may have missed, in
         words; empty otherwise.
     """
@@ -61,6 +63,7 @@ class Criterion(Share):
     bound: str
     everywhere: int | None = None
     extreme: str = ""
+    by_chance: str = ""
     planted: str = ""
 
 
@@ -174,6 +177,11 @@ class SuccessSummary:
         return tuple(criteria)
 
     @property
+    def told_by_chance(self) -> bool:
+        """Whether classes dealt at random would be the same often enough."""
+        return any(one.by_chance for one in self.criteria)
+
+    @property
     def together(self) -> Criterion | None:
         """All criteria together, or None where the store does not say."""
         return self.of("success")
@@ -196,15 +204,13 @@ def summarize_success(
         for one in _CRITERIA
         if (fulfilled := values(data, one.variable)).size
     )
-    if criteria and criteria[-1].variable == TOGETHER.variable:
-        planted = planted_text(criteria[-1].count, data.attrs)
-        criteria = (*criteria[:-1], dataclasses.replace(criteria[-1], planted=planted))
+    criteria = tuple(_noted(one, settings, data) for one in criteria)
     null = _null(settings, data, correction)
     if not criteria and null is None:
         return None
     harm = summarize_harm([[read_harm(data)]])
     undecided = int(np.sum(values(data, "renamed") == 2))
-    missed = most_missed(data, counts)
+    missed = most_missed(data, counts, settings)
     return SuccessSummary(criteria, null, harm, missed, undecided, network_of(settings))
 
 
@@ -259,6 +265,21 @@ def _shares(settings: Settings, data: xr.Dataset) -> tuple[float, float]:
     least = scalar(data, "success_agreement")
     stored = number_of(setting(settings, "success.agreement"))
     return scalar(data, "success_share"), stored if np.isnan(least) else least
+
+
+def _noted(one: Criterion, settings: Mapping[str, Any], data: xr.Dataset) -> Criterion:
+    """Return a criterion with what a reader must know of its share."""
+    if one.variable == TOGETHER.variable:
+        return dataclasses.replace(one, planted=planted_text(one.count, data.attrs))
+    if one.variable == SAME_CLASSES:
+        return dataclasses.replace(one, by_chance=_by_chance(settings, data))
+    return one
+
+
+def _by_chance(settings: Mapping[str, Any], data: xr.Dataset) -> str:
+    """Say that the classes dealt at random would agree as well as is asked for, where they do."""
+    chance, (_, least) = scalar(data, "class_agreement_chance"), _shares(settings, data)
+    return f"tells nothing: chance alone gives {percent(chance)}" if chance >= least else ""
 
 
 def _of_them(share: float) -> str:

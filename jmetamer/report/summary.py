@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.report import geometry_summary
-from jmetamer.report.cells import CellName, network_of
+from jmetamer.report.cells import CellName, control_of, network_of
 from jmetamer.report.deviation_summary import Deviation, summarize_deviations
 from jmetamer.report.diversity_summary import (
     DiversitySummary,
@@ -17,7 +17,7 @@ from jmetamer.report.diversity_summary import (
 from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
 from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.methods import repulsion_of
-from jmetamer.report.reading import converged, mean, median, number_of, scalar, values
+from jmetamer.report.reading import converged, mean, median, middle, number_of, scalar, values
 from jmetamer.report.share import Share
 from jmetamer.report.sources import stored_names
 from jmetamer.report.stored_cell import Correction
@@ -46,7 +46,7 @@ class StatusCount:
 
 @dataclasses.dataclass(frozen=True)
 class RankSummary:
-    """Medians of the local geometry over the target nodes.
+    """Medians of the local geometry over the target nodes, of counts the lower of two.
 
     Attributes:
       num_targets: number of target nodes.
@@ -107,6 +107,7 @@ class CellSummary:
       layers: how well the metamers match at every layer; empty where it is not stored.
       repulsion: weight with which the metamers pushed each other apart; 0 where they did not.
       targets: number of target nodes that the settings name; 0 where they name none.
+      control: which control the network is, empty where it is none.
       sources: names of what the store holds of the cell, from which all this was taken.
     """
 
@@ -134,6 +135,7 @@ class CellSummary:
     layers: tuple[LayerMatch, ...] = ()
     repulsion: float = 0.0
     targets: int = 0
+    control: str = ""
     sources: frozenset[str] = frozenset()
 
     @property
@@ -207,6 +209,7 @@ def summarize(
         layers=summarize_layers(name.layer, others) if others.sizes.get("metamer") else (),
         repulsion=repulsion_of(dict(flatten(settings))),
         targets=len(nodes) if isinstance(nodes, list | tuple) else 0,
+        control=control_of(settings) or "",
         sources=stored_names(settings, data),
     )
 
@@ -232,7 +235,7 @@ def shortfalls(cells: Sequence[CellSummary]) -> list[Shortfall]:
     for number, cell in enumerate(cells, start=1):
         missed = None if cell.success is None else cell.success.missed
         if missed is not None:
-            groups.setdefault((missed.name, missed.change), []).append((number, cell))
+            groups.setdefault((missed.names, missed.change), []).append((number, cell))
     each = [Shortfall(*key, tuple(group)) for key, group in groups.items()]
     return sorted(each, key=lambda one: -len(one.cells))
 
@@ -281,16 +284,16 @@ def _ranks(data: xr.Dataset) -> RankSummary | None:
     change = values(data, "volume_change")
     return RankSummary(
         num_targets=inputs.size,
-        ceiling=median(np.minimum(inputs, outputs)),
-        before=median(values(data, "rank_pre")),
-        after=median(values(data, "rank_post")),
-        dimension=median(inputs - values(data, "rank_post")),
-        num_inputs=median(inputs),
+        ceiling=middle(np.minimum(inputs, outputs)),
+        before=middle(values(data, "rank_pre")),
+        after=middle(values(data, "rank_post")),
+        dimension=middle(inputs - values(data, "rank_post")),
+        num_inputs=middle(inputs),
         volume_change=median(change),
         num_compared=int(np.isfinite(change).sum()),
-        node_rank=median(values(data, "node_rank")),
-        node_dimension=median(values(data, "node_dimension")),
-        node_inputs=median(values(data, "node_num_inputs")),
+        node_rank=middle(values(data, "node_rank")),
+        node_dimension=middle(values(data, "node_dimension")),
+        node_inputs=middle(values(data, "node_num_inputs")),
         information=(
             median(values(data, "channel_information_pre")),
             median(values(data, "channel_information_post")),

@@ -16,10 +16,11 @@ _Form = Callable[[float, int], str]  # writes a number with so many decimals at 
 _ROUND_OFF = 1e-7  # of shares in float32
 _MOST = 7  # decimals: float32 has no more
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SAME_LENGTH_SAID = "random changes of the same length"
 # Graphs that are no metamers, by their names in the store.
 CONTROLS = {
     "start": "start of the search",
-    "displacement": "random displacement as far as the metamer's",
+    "displacement": "random change of the same length",
     "flips": "random flips, as many as the metamer's",
     "edge_flips": "random changes of edges, as many as the metamer's",
     "neighbor": "nearest neighbor in representation space",
@@ -28,7 +29,7 @@ CONTROLS = {
     "identity": "the reference itself",
 }
 CONTROLS_SAID = {
-    "displacement": "random displacements as far as the metamer's",
+    "displacement": SAME_LENGTH_SAID,
     "flips": "random flips, as many as the metamer's",
     "edge_flips": "random changes of edges, as many as the metamer's",
     "start": "the starts of the search",
@@ -195,13 +196,14 @@ def limits(one: Limited, form: _Form = short) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Write a count with its noun; a noun in -s would need its own plural and is not used here.
+    """Write a count with its noun.
 
     Example:
-      >>> print(plural(1, "cell"), plural(1797, "node"), sep=", ")
-      1 cell, 1,797 nodes
+      >>> print(plural(1, "cell"), plural(1797, "node"), plural(2, "search"), sep=", ")
+      1 cell, 1,797 nodes, 2 searches
     """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "ch")) else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def listing(items: Sequence[str], limit: int = 6) -> str:

@@ -1,10 +1,13 @@
 """The criteria of success by name, which of them a cell misses most, and what to change then."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+
+from jmetamer.results.setting_tree import Settings, setting
 
 
 class Criterion(NamedTuple):
@@ -23,6 +26,7 @@ class Criterion(NamedTuple):
     change: str
 
 
+SAME_CLASSES = "success_same_classes"
 ANOTHER_GRAPH, DISTINCT = "another graph", "distinct"
 _MATCH_BETTER = "a smaller `metamers.tolerance`"
 CRITERIA = (
@@ -46,10 +50,9 @@ CRITERIA = (
         f"{_MATCH_BETTER}, or another `metamers.layer`",
     ),
     Criterion(
-        "success_same_classes",
+        SAME_CLASSES,
         "same classes",
         "Does the network give enough target nodes the classes that it gave them before?",
-        "a later `metamers.layer` where there is one, more `metamers.nodes` where few are targets, "
         f"{_MATCH_BETTER}, or `success.agreement`",
     ),
     Criterion(
@@ -75,19 +78,37 @@ class Missed(NamedTuple):
       name: of the criterion, or of the end of a search that made no other graph.
       lacking, total: metamers that lack it, of how many.
       change: what to change, with keys between backticks.
+      tied: other criteria that as many lack.
     """
 
     name: str
     lacking: int
     total: int
     change: str
+    tied: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """All that so many lack, with commas."""
+        return ", ".join((self.name, *self.tied))
 
 
-def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | None:
-    """Return what is missed most often, the first criterion of equals.
+def most_missed(
+    data: xr.Dataset,
+    status_counts: Mapping[str, int],
+    settings: Settings = MappingProxyType({}),
+) -> Missed | None:
+    """Return what is missed most often: the first criterion of equals, and which are tied with it.
 
-    Where that is the match, the record says what helps: an exact method that applies, an inner
-    layer; else the remedy of the most frequent status does.
+    The change is that of the first, which mends others that follow from it; of criteria tied with
+    another than the match all changes are told. Where that is the match, the record says what
+    helps: an exact method that applies, an inner layer; else the remedy of the most frequent
+    status does.
+
+    Args:
+      data: variables of a cell; scalars in its attributes.
+      status_counts: status name -> number of metamers.
+      settings: of the cell; some keys can apply only where these say so.
 
     Returns:
       None where all metamers succeed, or the store does not say.
@@ -108,24 +129,40 @@ def most_missed(data: xr.Dataset, status_counts: Mapping[str, int]) -> Missed | 
     )
     lacks = [Missed(ANOTHER_GRAPH, ends.get("UNCHANGED", 0), succeed.size, frequent)]
     lacks += [
-        Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, one.change)
+        Missed(one.name, int(np.sum(~_bits(data, one))), succeed.size, _change(one, data, settings))
         for one in CRITERIA
         if one.variable in data
     ]
     worst = max(lacks, key=lambda one: one.lacking)
     if succeed.all() or not worst.lacking:
         return None
+    follows = DISTINCT if worst.name == ANOTHER_GRAPH else worst.name
+    tied = [one for one in lacks if one.lacking == worst.lacking]
+    tied = [one for one in tied if one.name not in (worst.name, follows)]
+    worst = worst._replace(tied=tuple(one.name for one in tied))
     if worst.name == ANOTHER_GRAPH and no_swap(data):
         return worst._replace(change=BEYOND_SWAPS)
     if worst.name in (ANOTHER_GRAPH, CRITERIA[0].name):
         remedy = data.attrs.get("remedy") if worst.name == CRITERIA[0].name else ""
         return worst._replace(change=str(remedy or remedies.get(frequent, worst.change)))
-    return worst
+    more = [f"for “{one.name}” {one.change}" for one in tied]
+    return worst._replace(change="; ".join([worst.change, *more]))
 
 
 def no_swap(data: xr.Dataset) -> bool:
     """Return whether edges were to be swapped and no swap was available in any seed."""
     return "num_available" in data and not np.any(data["num_available"].values)
+
+
+def _change(criterion: Criterion, data: xr.Dataset, settings: Settings) -> str:
+    """Return the keys to change, of classes with those that can apply to the cell alone."""
+    more = []
+    if criterion.variable == SAME_CLASSES:
+        layers = data["layer"].values.tolist() if "layer" in data else [""]
+        matched = str(setting(settings, "metamers.layer") or layers[-1])
+        more += ["a later `metamers.layer`"] if layers[-1] not in (*matched.split("+"), "") else []
+        more += ["more `metamers.nodes`"] if setting(settings, "metamers.nodes") else []
+    return ", ".join([*more, criterion.change])
 
 
 def _bits(data: xr.Dataset, criterion: Criterion) -> np.ndarray:

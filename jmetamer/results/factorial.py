@@ -64,6 +64,7 @@ def factorial_effects(
     seed: str = "seed",
     largest: float = np.inf,
     round_off: float = _ROUND_OFF,
+    size: float = 0.0,
 ) -> list[Effect]:
     """Return main effects and interactions of a full factorial that every seed repeats.
 
@@ -86,8 +87,9 @@ def factorial_effects(
       level: coverage of each interval.
       seed: name under which a row holds its seed.
       largest: size that no effect can exceed, as 1 for a share, in [0, 1]; limits end there.
-      round_off: of the outcome, relative to its largest value and to `largest`; what is smaller
-        is no effect.
+      round_off: of the outcome, relative to its largest value and to `size`; what is smaller is
+        no effect.
+      size: of the numbers that the outcome is a difference of, whose round-off it has.
 
     Returns:
       Main effects in the order of `factors`, then interactions of two, then of three.
@@ -117,8 +119,7 @@ def factorial_effects(
         raise InputError(f"`order` is {order}; main effects have the order 1, so give at least 1.")
     contrasts = [values @ _weights(places, one) for one in sets]
     # A difference of two numbers that are equal up to round-off has the round-off of these.
-    scale = np.abs(values).max()
-    smallest = round_off * (max(scale, largest) if np.isfinite(largest) else scale)
+    smallest = round_off * max(np.abs(values).max(), size)
     contrasts = [np.where(np.abs(each) > smallest, each, 0.0) for each in contrasts]
     tests = [sign_flip_test(contrast) for contrast in contrasts]
     adjusted = holm([test.p_value for test in tests])

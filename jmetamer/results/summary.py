@@ -51,7 +51,7 @@ def summary_row(
         "cell": cell,
         "dataset": setting(settings, "dataset") or "",
         "layer": setting(settings, "metamers.layer") or "",
-        **_success(scalars, status_counts, data),
+        **_success(settings, scalars, status_counts, data),
         "loss_median": _reduced(np.median, others, "loss_hardened"),
         "test_accuracy": scalars.get("test_accuracy", np.nan),
         "class_agreement": _reduced(np.mean, others, "class_agreement"),
@@ -72,7 +72,10 @@ def summary_row(
 
 
 def _success(
-    scalars: Mapping[str, object], status_counts: Mapping[str, int], data: xr.Dataset
+    settings: Settings,
+    scalars: Mapping[str, object],
+    status_counts: Mapping[str, int],
+    data: xr.Dataset,
 ) -> dict[str, object]:
     """Return how many metamers succeed and converge, and what most of the others miss."""
     count, converged = sum(status_counts.values()), status_counts.get("CONVERGED", 0)
@@ -81,7 +84,7 @@ def _success(
     if TOGETHER.variable in data:
         succeeded = int(np.sum(data[TOGETHER.variable].values))
         limits = wilson_interval(int(succeeded), count)
-    missed = most_missed(data.assign_attrs(scalars), status_counts)
+    missed = most_missed(data.assign_attrs(scalars), status_counts, settings)
     return {
         "count": count,
         "success": succeeded / count if count else np.nan,
@@ -89,7 +92,7 @@ def _success(
         "success_low": limits[0],
         "success_high": limits[1],
         "planted": planted_text(succeeded, scalars),
-        "missed": missed.name if missed else "",
+        "missed": missed.names if missed else "",
         "missed_count": missed.lacking if missed else 0,
         "change": missed.change if missed else "",
         "status_counts": dict(status_counts),

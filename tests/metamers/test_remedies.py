@@ -1,6 +1,7 @@
 """What helps where a search ends short: exact methods that apply, and an inner layer."""
 
 import dataclasses
+import re
 import types
 
 import jax
@@ -35,6 +36,9 @@ def test_the_method_that_is_named_reaches_the_tolerance_where_the_search_ends_sh
     assert "`metamers.method: replace` or `metamers.method: reflect` (one metamer)" in text
     assert "`metamers.layer: conv1.mlp`" in text
     assert "more steps in `metamers.method`" in text
+    (power,) = re.findall(r"loss at most 1e(-\d+) in one try", text)
+    tries = [jm.generate(gin, seeds=[0], method=name) for name in ("replace", "reflect")]
+    assert max(float(one.loss_hardened[0]) for one in tries) <= 10.0 ** int(power)
     assert (jm.generate(gin, count=2, method="replace").loss_hardened < 1e-10).all()
 
 

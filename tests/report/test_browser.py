@@ -125,7 +125,7 @@ def page(tmp_path_factory, run_of, cell, digits, words, judged, crossed):
         made["data"]["loss_hardened"][:] = float("nan") if loss is None else 1e-5 * loss
         cells[layer] = judged(made, seed=place)
     cells |= crossed(digits, {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)})
-    run = run_of(folder, cells, {"bad": {"traceback": "ValueError: boom"}})
+    run = run_of(folder, cells, {"bad": {"settings": {}, "traceback": "ValueError: boom"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(section, "MAX_CELLS_DRAWN", 3)
         patch.setattr(page_module, "NUM_CELLS_LISTED", 5)

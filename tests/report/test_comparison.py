@@ -64,7 +64,7 @@ def test_settings_that_differ_stand_side_by_side(text):
     assert table(text, "Settings that differ between the runs") == [
         ["finished cells", "6", "4"],
         ["training.seed", "0, 1 and 2", "0 and 1"],
-        ["training.perturbation", "none", "adversarial"],
+        ["training.perturbation", "null", "adversarial"],
     ]
 
 

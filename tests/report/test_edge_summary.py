@@ -79,7 +79,7 @@ def test_the_page_draws_neither_loss_nor_edges_where_every_graph_is_the_referenc
     text, titles = page(make_run, a=cell)
     assert "No drawing of edges: every graph is the reference itself." in text
     assert "No loss curve: swaps are made at random" in text
-    assert "No metamer: 6 seeds gave the reference itself." in text
+    assert "No metamer: 6 searches gave the reference itself." in text
     assert not {"Edges beside those of the reference", "Loss during the optimization"} & {*titles}
 
 

@@ -140,7 +140,10 @@ class TestOutcomes:
             return judges | read
 
         effects = only(made(ACCURACY, variables)).effects
-        for name, most in (("judges' kappa", 2), ("judges' kappa less a displacement's", 4)):
+        for name, most in (
+            ("judges' kappa", 2),
+            ("judges' kappa less random change of the same length", 4),
+        ):
             one = effects[name][0]
             assert (one.low, one.high) == (-most, most)
 
@@ -201,10 +204,10 @@ class TestMoreOutcomes:
             "blind fraction": 0.3,
             "channel information": 2.0,
             "harmful": 1 / 3,
-            "harmful less a displacement's": 1 / 3,
+            "harmful less random change of the same length": 1 / 3,
             "judges' kappa": 0.7,
-            "judges' kappa less a displacement's": 0.2,
-            "judges' kappa less a null-space replacement's": np.nan,
+            "judges' kappa less random change of the same length": 0.2,
+            "judges' kappa less null-space replacement": np.nan,
             "deviation features/cosine": 0.3,
             "deviation features/cosine less the start's": -0.2,
         }

@@ -133,5 +133,5 @@ def test_the_page_shows_harm_with_controls_where_it_is_known_and_why_not_elsewhe
     assert 'id="harm"' in text
     assert "2 of 4" in text
     assert "n/a (0 of 4): no metamer succeeded" in text
-    assert "random displacement as far as the metamer" in text
+    assert "random change of the same length" in text
     assert 'id="harm"' not in render([make_run({"a": cell(digits)})])

@@ -150,7 +150,7 @@ def test_the_start_stands_beside_the_metamers(text):
     rows = table_of(text, "Controls")
     assert [row[1] for row in rows[:3]] == [
         "metamers that succeeded", "start of the search",
-        "random displacement as far as the metamer&#39;s",
+        "random change of the same length",
     ]  # fmt: skip
     assert rows[0][2].split() == ["0.50", "own", "all", "2", "equal"]
     assert rows[1][3].split() == ["0.00", "all", "2", "equal"]

@@ -146,7 +146,7 @@ def test_a_single_metamer_is_drawn(make_run, cell, digits):
     run = make_run({"a": cell(digits, count=1, stored=1, num_stalled=0)})
     text, parsed = read(write_report(run))
     over = "95% interval over metamers of one network 20.7% to 100%"
-    assert f"1 of 1 metamer reached the tolerance (100%; {over})" in text
+    assert f"1 of 1 search reached the tolerance (100%; {over})" in text
     assert "The one stored metamer; the same nodes" in text
     assert len(parsed.pictures) == 6
 

@@ -15,7 +15,7 @@ def stored(tmp_path, write_stored, cell, words):
 def test_a_stored_run_gives_the_whole_report(stored):
     text = write_report(stored).read_text()
     assert text.count("<svg") == 6
-    assert "62 of 64 metamers reached the tolerance" in text
+    assert "62 of 64 searches reached the tolerance" in text
     assert "as words (60 nodes, 300 features each)?" in text
     assert "test accuracy 95.7%" in text
     assert "48 of 300 feature columns are shown" in text
@@ -46,6 +46,7 @@ def test_two_stored_runs_with_judges_are_compared(
     for told in ("Transfer matrix", "Controls", "Runs side by side", "training.shuffle_labels"):
         assert told in text
     told = " ".join(text.split())
-    assert "mean kappa of 0.20 to 0.60" in told
+    assert "metamers of trained networks with a mean kappa of 0.20" in told
+    assert "Of controls: shuffled labels 0.60" in told
     assert "run0: 6 of 8 succeed in 1 cell" in told
     assert told.count("ValueError: boom") == 4  # in the headline and the traceback of each run

@@ -38,21 +38,21 @@ def test_success_is_the_first_number_of_the_table_and_of_the_words(made, make_ru
     assert "(14 of 16 succeed)" in text
     assert "metamers that fulfill every criterion (%)" in text
     said = cell_sentences(summary_of(made))
-    assert said[0].startswith("14 of 16 metamers fulfill every criterion")
+    assert said[0].startswith("14 of 16 searches gave a metamer that fulfills every criterion")
     assert said[1] == f"What to change: {REMEDY}."
     whole = run_sentences([summary_of(made)] * 2, 0)
-    assert whole[1].startswith("28 of 32 metamers fulfill every criterion")
+    assert whole[1].startswith("28 of 32 searches gave a metamer that fulfills every criterion")
     assert "reached the tolerance" in whole[2]
 
 
 def test_what_is_missed_is_told_once_for_all_cells_with_the_keys_to_change(made, make_run):
     (one,) = shortfalls([summary_of(made)] * 3)
     assert (one.name, one.change, [number for number, _ in one.cells]) == (
-        "matches", REMEDY, [1, 2, 3],
+        "matches, node by node", REMEDY, [1, 2, 3],
     )  # fmt: skip
     text = write_report(make_run({"a": made, "b": made})).read_text()
     assert "<code>metamers.method: replace</code>" in text
-    assert "<b>matches</b>, missed most often in 2 cells" in text
+    assert "<b>matches, node by node</b>, missed most often in 2 cells" in text
     made["data"]["success"][:] = True
     assert shortfalls([summary_of(made)]) == []
 

@@ -136,8 +136,10 @@ def test_the_sentence_adds_cells_up_and_names_what_fails_most(made):
     made["data"]["success"][:8] = False
     found = summarized(made)
     text = success_sentence([found, found])
-    assert text.startswith("16 of 32 metamers fulfill every criterion of success (50%")
-    assert text.endswith("the one most often missed is “distinct” (16 of 32).")
+    assert text.startswith(
+        "16 of 32 searches gave a metamer that fulfills every criterion of success (50%"
+    )
+    assert text.endswith("most often missed is “distinct” (16 of 32).")
     # What is no other graph is called so everywhere, in the table and in the sentence.
     same = dataclasses.replace(found, missed=Missed("another graph", 8, 16, ""))
     assert same.lacking["distinct"] == 0

@@ -26,7 +26,7 @@ def test_sentences_carry_the_counts_and_the_interval(summary):
     found, _ = summary(count=64, num_stalled=1)
     text = " ".join(cell_sentences(found))
     over = "95% interval over metamers of one network 91.7% to 99.7%"
-    assert f"63 of 64 metamers reached the tolerance (98.4%; {over})" in text
+    assert f"63 of 64 searches reached the tolerance (98.4%; {over})" in text
     assert "tolerance 10⁻⁴" in text
 
 
@@ -138,7 +138,7 @@ def test_run_sentences_pool_the_cells_and_name_best_and_worst(summary):
     good, _ = summary(num_stalled=0, layer="conv1")
     bad, _ = summary(num_stalled=32, layer="logits")
     text = " ".join(run_sentences([good, bad], 0, {"digits": "1,797 nodes"}))
-    assert "96 of 128 metamers reached the tolerance of their cell (75%" in text
+    assert "96 of 128 searches reached the tolerance of their cell (75%" in text
     assert "from 50% (layer logits) to 100%" in text
     assert "as digits (1,797 nodes)?" in text
 
@@ -256,11 +256,26 @@ def test_makers_of_one_name_are_told_apart_by_their_settings(cell, digits):
         for place, one in made.items()
     ]
     question = run_sentences(cells, 0)[0]
-    model = cells[0].name.model
-    assert f"{model}, shuffle_labels true (test accuracy 20%)" in question.replace("True", "true")
-    assert f"{model}, shuffle_labels false (test accuracy 80%)" in question.replace(
-        "False", "false"
-    )
+    model = cells[1].name.model
+    assert f"{model} shuffled labels (test accuracy 20%) and {model} (test acc" in question
+
+
+def test_trained_networks_and_controls_are_told_apart(made_of):
+    """Of two trained networks and one control, 2 of 4, 3 of 4 and 4 of 4 succeed."""
+    cells = [made_of(2), made_of(3, seed=1), made_of(4, epochs=0)]
+    text = " ".join(run_sentences(cells, 0))
+    assert "5 of 8 searches of trained networks gave a metamer that fulfills every" in text
+    assert text.count("Of controls: untrained 4 of 4 (100%).") == 2  # success and tolerance
+    assert "of trained networks" not in " ".join(run_sentences(cells[2:], 0))
+    assert "controls" not in " ".join(run_sentences(cells[:2], 0))
+
+
+def test_layers_are_those_of_the_networks_that_have_them(made_of):
+    cells = [made_of(4, layer=layer) for layer in ("conv1", "logits")]
+    cells += [made_of(4, model="gin", layer=layer) for layer in ("conv1.mlp", "logits")]
+    cells += [made_of(4, model="gat", layer=layer) for layer in ("conv1", "logits")]
+    question = run_sentences(cells, 0)[0]
+    assert ", at conv1 or logits (gin relu at conv1.mlp or logits), to the same" in question
 
 
 def test_the_accuracies_of_networks_that_differ_by_seed_alone_are_a_range_of_so_many(cell, digits):
@@ -274,3 +289,22 @@ def test_the_accuracies_of_networks_that_differ_by_seed_alone_are_a_range_of_so_
     cells = [dataclasses.replace(one, network=name, test_accuracy=score) for name, score in scores]
     assert "(test accuracy 50% to 75% of 2 networks)" in run_sentences(cells, 0)[0]
     assert "(test accuracy 50%)" in run_sentences(cells[:2], 0)[0]
+
+
+@pytest.fixture
+def made_of(cell, digits, judged):
+    """Make summaries of cells with four metamers, of which so many succeed."""
+
+    def make(succeed, model="gcn", layer="conv1", seed=0, epochs=200):
+        made = judged(cell(digits, count=4, stored=1, with_geometry=False))
+        bits = np.arange(4) < succeed
+        made["data"]["success"][:] = bits
+        settings = made["settings"] | {"model": {model: {"activation": "relu"}}}
+        settings["metamers"] = settings["metamers"] | {"layer": layer}
+        settings["training"] = {"seed": seed, "epochs": epochs}
+        name = name_cells({"c": settings})["c"]
+        return summarize(
+            name, settings, made["data"], {"CONVERGED": succeed, "STALLED": 4 - succeed}
+        )
+
+    return make

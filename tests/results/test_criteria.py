@@ -22,13 +22,31 @@ def data_of(missed, count=8, **scalars):
 @pytest.mark.parametrize("criterion", CRITERIA[1:])
 def test_each_criterion_says_what_to_change(criterion):
     found = most_missed(data_of({criterion.name: 3}), {"CONVERGED": 8})
-    assert found == (criterion.name, 3, 8, criterion.change)
+    assert found == (criterion.name, 3, 8, criterion.change, ())
 
 
 def test_of_equals_the_match_is_the_cause():
     all_of_them = dict.fromkeys([one.name for one in CRITERIA], 8)
     assert most_missed(data_of(all_of_them), {"STALLED": 8})[:3] == ("matches", 8, 8)
-    assert most_missed(data_of(all_of_them | {"matches": 7}), {"STALLED": 7}).name == "node by node"
+    found = most_missed(data_of(all_of_them | {"matches": 7}), {"STALLED": 7})
+    assert (found.name, found.tied) == ("node by node", tuple([*all_of_them][2:]))
+    assert all(one.change in found.change for one in CRITERIA[1:])
+    assert found.names == "node by node, better than chance, same classes, distinct"
+
+
+@pytest.mark.parametrize(
+    ("layer", "nodes", "later", "more"),
+    [
+        ("conv1", None, True, False),
+        ("logits", [0, 3], False, True),
+        ("conv1+logits", [], False, False),
+    ],
+)
+def test_keys_for_classes_are_those_that_can_apply(layer, nodes, later, more):
+    data = data_of({"same classes": 3}).assign(layer=("layer", ["conv1", "logits"]))
+    settings = {"metamers": {"layer": layer, "nodes": nodes}}
+    change = most_missed(data, {"CONVERGED": 8}, settings).change
+    assert ("later `metamers.layer`" in change, "`metamers.nodes`" in change) == (later, more)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +60,7 @@ def test_what_the_record_says_of_the_problem_goes_before_the_status(scalars, cha
 
 def test_graphs_that_are_the_reference_itself_are_the_cause():
     found = most_missed(data_of({"distinct": 8}, remedy="none of it"), {"UNCHANGED": 8})
-    assert found == ("another graph", 8, 8, "as unchanged")
+    assert found == ("another graph", 8, 8, "as unchanged", ())
 
 
 @pytest.mark.parametrize(("available", "change"), [(0, BEYOND_SWAPS), (3, "as unchanged")])

@@ -317,15 +317,15 @@ class TestTheShareOfADirectPart:
             adjusted_effect(rows, factors | {"a": (-1, 0, 1)}, "a", "x", "y")
 
 
-@pytest.mark.parametrize(("largest", "is_effect"), [(2.0, False), (np.inf, True)])
-def test_what_is_below_the_round_off_of_the_range_is_no_effect(largest, is_effect):
+@pytest.mark.parametrize(("size", "is_effect"), [(2.0, False), (0.0, True), (0.01, True)])
+def test_what_is_below_the_round_off_of_the_numbers_is_no_effect(size, is_effect):
     rows = [
         {"kind": kind, "seed": seed, "difference": 1.5e-8 * (kind == "b")}
         for seed in range(3)
         for kind in "ab"
     ]
     (effect,) = factorial_effects(
-        rows, {"kind": ("a", "b")}, "difference", largest=largest, round_off=1e-6
+        rows, {"kind": ("a", "b")}, "difference", largest=30.0, size=size, round_off=1e-6
     )
     assert (effect.mean != 0) is is_effect
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
+from jmetamer.report.cells import Control, control_of
 from jmetamer.report.harm_summary import HarmSummary, summarize_harm
 from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
 from jmetamer.report.leaderboard.panel import each_once, node_means
@@ -16,7 +16,6 @@ from jmetamer.report.reading import finite, grouped, mean
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results.setting_tree import Settings, setting
 
-Control = Literal["untrained", "shuffled labels", "random perturbation", "identity"]
 _NO_MAPS = "no maps over nodes are stored (setting `geometry.maps`)"
 
 
@@ -163,22 +162,6 @@ def identity_row(cells: Sequence[StoredCell]) -> Row:
         if kappas.size
         else ("R and ν by definition",),
     )
-
-
-def control_of(settings: Settings) -> Control | None:
-    """Return which control a cell is by its settings, or None.
-
-    Example:
-      >>> control_of({"training": {"epochs": 0}}), control_of({"training": {"epochs": 9}})
-      ('untrained', None)
-    """
-    if setting(settings, "training.epochs") == 0:
-        return "untrained"
-    if setting(settings, "training.shuffle_labels"):
-        return "shuffled labels"
-    if setting(settings, "training.perturbation") == "random":
-        return "random perturbation"
-    return None
 
 
 def _by_seed(cells: Sequence[StoredCell], values: Sequence[float]) -> list[float]:
