@@ -15,7 +15,7 @@ from jmetamer._base import compiled_programs
 from jmetamer._base.compiled_programs import compile_function, release_when_crowded
 from jmetamer._base.made_of import Made, made_of
 from jmetamer.measures import deviations
-from jmetamer.measures.facts import Facts
+from jmetamer.measures.measure import Facts
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 

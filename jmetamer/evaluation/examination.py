@@ -16,8 +16,8 @@ from jmetamer.evaluation.harm_reading import HarmReading
 from jmetamer.evaluation.other_targets import matched_vector
 from jmetamer.evaluation.panel import Panel, classes_of
 from jmetamer.measures import edge_set, recognition_of_classes, relative_squared_error
+from jmetamer.measures.activations import MatchForms, match_forms, match_statistics
 from jmetamer.measures.features import normalized_euclidean
-from jmetamer.measures.match_statistics import MatchForms, match_forms, match_statistics
 from jmetamer.measures.structure import edge_jaccard_distance
 from jmetamer.metamers.methods.relax_edges.hard_graph import few_shapes
 from jmetamer.metamers.problem import Arrays, Matching, Problem, select

@@ -7,10 +7,9 @@ from jmetamer.measures.activations import (
     snr_db,
     worst_node_error,
 )
-from jmetamer.measures.bayes_labels import bayes_labels
 from jmetamer.measures.controls import random_displacement, random_flips
 from jmetamer.measures.cut_norm import CutNorm, cut_norm
-from jmetamer.measures.deviation import Deviations, deviations
+from jmetamer.measures.deviation import Deviations, deviations, edge_deviations
 from jmetamer.measures.distributions import mmd_p_value
 from jmetamer.measures.diversity import (
     Diversity,
@@ -19,29 +18,35 @@ from jmetamer.measures.diversity import (
     effective_number,
     feature_diversity,
 )
-from jmetamer.measures.edge_deviation import edge_deviations
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import graph_edit_distance
-from jmetamer.measures.facts import Facts
-from jmetamer.measures.folklore_wl import folklore_wl_distance
-from jmetamer.measures.harm import HARM_OUTCOMES, Harm, harm_of, harm_outcomes, unseen_harm
+from jmetamer.measures.harm import (
+    HARM_OUTCOMES,
+    Harm,
+    bayes_labels,
+    harm_of,
+    harm_outcomes,
+    unseen_harm,
+)
 from jmetamer.measures.homophily import Homophily, homophily
-from jmetamer.measures.measure import Measure
+from jmetamer.measures.measure import Facts, Measure
 from jmetamer.measures.null_test import NullTest, match_values, null_test, null_test_of
 from jmetamer.measures.predictions import (
     PredictionAgreement,
+    Recognition,
     agreement_chance,
     class_agreement,
     cohen_kappa,
     prediction_agreement,
+    recognition,
+    recognition_of_classes,
 )
-from jmetamer.measures.recognition import Recognition, recognition, recognition_of_classes
 from jmetamer.measures.subgraph_counts import SubgraphCounts, subgraph_counts
 from jmetamer.measures.success import Success, success_bits, target_share
 from jmetamer.measures.table import MEASURES, measures_for, ready
 from jmetamer.measures.transfer import Transfer, transfer
 from jmetamer.measures.tree_mover import tree_movers_distance
-from jmetamer.measures.weisfeiler_leman import wl_distance
+from jmetamer.measures.weisfeiler_leman import folklore_wl_distance, wl_distance
 
 __all__ = [
     "HARM_OUTCOMES",

@@ -1,4 +1,4 @@
-"""How many edges link nodes of one class, and how that changes in metamers of the structure."""
+"""How like nodes link, in metamers of the structure: edges within one class, hubs with hubs."""
 
 import functools
 from collections.abc import Callable
@@ -9,9 +9,56 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, Numbers, checked
 from jmetamer._base.errors import InputError
 from jmetamer.measures.edge_set import EdgeSet
-from jmetamer.measures.facts import Facts, labels_of_nodes
-from jmetamer.measures.measure import EDGE_KINDS
+from jmetamer.measures.measure import EDGE_KINDS, Facts, labels_of_nodes
 from jmetamer.measures.random_edges import edge_measure, mean_over_random_edges
+
+
+def degree_assortativity(edges: EdgeSet) -> float:
+    """Return Pearson's correlation of the degrees at both ends of the edges (Newman, 2003).
+
+    Of directed graphs that of the number of edges that leave the sender with the number that arrive
+    at the receiver. Weights are ignored.
+
+    Returns:
+      Number in [-1, 1]; NaN where all degrees at one end are equal, as in a regular graph or
+      without edges, since nothing can then go together.
+
+    Example:
+      >>> path = EdgeSet(3, np.array([1, 3, 5, 7]), np.ones(4))  # 0 - 1 - 2
+      >>> degree_assortativity(path)
+      -1.0
+      >>> degree_assortativity(EdgeSet(2, np.array([1, 2]), np.ones(2)))
+      nan
+    """
+    count, n = edges.numbers.size, edges.num_nodes
+    one, other = np.divmod(edges.numbers, max(n, 1))
+    left = np.bincount(one, minlength=n)[one]
+    right = np.bincount(other, minlength=n)[other]
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> int:
+        return int(count * (a @ b) - a.sum() * b.sum())  # whole numbers: 0 is exactly 0
+
+    spreads = covariance(left, left), covariance(right, right)
+    if not all(spreads):
+        return float("nan")
+    return covariance(left, right) / (float(np.sqrt(spreads[0])) * float(np.sqrt(spreads[1])))
+
+
+def assortativity_change(reference: EdgeSet, metamer: EdgeSet) -> float:
+    """Return `|r - r'|`, r the degree assortativity, in [0, 2].
+
+    Returns:
+      The change; NaN (missing) where either is not defined.
+
+    Example:
+      >>> path = EdgeSet(4, np.array([1, 4, 6, 9]), np.ones(4))  # 0 - 1 - 2, and 3 alone
+      >>> longer = EdgeSet(4, np.array([1, 4, 6, 9, 11, 14]), np.ones(6))  # 0 - 1 - 2 - 3
+      >>> round(assortativity_change(path, longer), 6)
+      0.5
+    """
+    if not (np.isfinite(reference.weight).all() and np.isfinite(metamer.weight).all()):
+        return float("nan")
+    return abs(degree_assortativity(reference) - degree_assortativity(metamer))
 
 
 class Homophily(NamedTuple):
@@ -102,6 +149,13 @@ def _chance(change: Callable[..., float], labels: AnArray, reference: EdgeSet) -
 
 
 HOMOPHILY_MEASURES = (
+    edge_measure(
+        name="structure/assortativity",
+        function=assortativity_change,
+        high=2.0,
+        formula="|r - r'|, r = correlation of the degrees at both ends of the edges",
+        may_be_missing=True,
+    ),
     edge_measure(
         name="structure/homophily",
         function=homophily_change,

@@ -11,7 +11,7 @@ from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.errors import InputError
 from jmetamer._base.keys import Stream
 from jmetamer._base.precision import narrowed
-from jmetamer.measures.match_statistics import STATISTICS, MatchForms, match_forms, match_statistics
+from jmetamer.measures.activations import STATISTICS, MatchForms, match_forms, match_statistics
 from jmetamer.results.p_values import add_one_p_value
 
 MIN_WIDTH = 30  # entries; on fewer, random pairs reach correlations of 1

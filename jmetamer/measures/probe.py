@@ -9,8 +9,8 @@ import numpy as np
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import highest_precision
-from jmetamer.measures.facts import Facts, labels_of_nodes
 from jmetamer.measures.features import feature_measure, unless_nonfinite
+from jmetamer.measures.measure import Facts, labels_of_nodes
 
 _ROUND_OFF = 1e-5  # of scores in float32
 

@@ -7,12 +7,12 @@ import numpy as np
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.precision import highest_precision
 from jmetamer.geometry import row_space as geometry
-from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import (
     feature_measure,
     normalized_euclidean,
     normalized_euclidean_chance,
 )
+from jmetamer.measures.measure import Facts
 
 # An outside below this share of the inside is what rounding leaves.
 _ROUND_OFF = 64 * float(np.finfo(np.float32).eps)

@@ -7,18 +7,14 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
-from jmetamer.measures.assortativity import ASSORTATIVITY_MEASURES
-from jmetamer.measures.cka import CKA_MEASURES
-from jmetamer.measures.clustering import CLUSTERING_MEASURES
 from jmetamer.measures.cut_norm import CUT_NORM_MEASURES
 from jmetamer.measures.distributions import DISTRIBUTION_MEASURES
 from jmetamer.measures.edge_set import EdgeSet, edge_set
 from jmetamer.measures.edit_distance import EDIT_MEASURES
-from jmetamer.measures.facts import Facts
 from jmetamer.measures.features import FEATURE_MEASURES
-from jmetamer.measures.folklore_wl import FOLKLORE_WL_MEASURES
 from jmetamer.measures.homophily import HOMOPHILY_MEASURES
-from jmetamer.measures.measure import EDGE_KINDS, FEATURE_KINDS, Measure
+from jmetamer.measures.measure import EDGE_KINDS, FEATURE_KINDS, Facts, Measure
+from jmetamer.measures.pairs_of_rows import CKA_MEASURES
 from jmetamer.measures.probe import PROBE_MEASURES
 from jmetamer.measures.row_space import ROW_SPACE_MEASURES
 from jmetamer.measures.spectra import SPECTRAL_MEASURES
@@ -36,14 +32,11 @@ MEASURES: dict[str, Measure] = {
         *PROBE_MEASURES,
         *ROW_SPACE_MEASURES,
         *STRUCTURE_MEASURES,
-        *CLUSTERING_MEASURES,
         *SUBGRAPH_MEASURES,
-        *ASSORTATIVITY_MEASURES,
         *HOMOPHILY_MEASURES,
         *EDIT_MEASURES,
         *SPECTRAL_MEASURES,
         *WL_MEASURES,
-        *FOLKLORE_WL_MEASURES,
         *CUT_NORM_MEASURES,
         *TREE_MOVER_MEASURES,
     )

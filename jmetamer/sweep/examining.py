@@ -18,7 +18,7 @@ from jmetamer.evaluation.panel import Panel
 from jmetamer.graphs import Dataset
 from jmetamer.graphs.block_model import BlockModel
 from jmetamer.measures import NullTest, null_test_of, success_bits
-from jmetamer.measures.bayes_labels import bayes_labels
+from jmetamer.measures.harm import bayes_labels
 from jmetamer.metamers import Problem
 from jmetamer.models import TrainedModel, train
 from jmetamer.results import Progress, Variable

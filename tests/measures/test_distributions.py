@@ -9,9 +9,14 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 import jmetamer as jm
 from jmetamer._base.precision import float64_on_host
-from jmetamer.measures.cka import cka_chance, cka_distance
 from jmetamer.measures.distributions import feature_wasserstein, mmd_p_value, mmd_squared
-from jmetamer.measures.pairs_of_rows import MAX_NODES, median_of_positive, squared_distances
+from jmetamer.measures.pairs_of_rows import (
+    MAX_NODES,
+    cka_chance,
+    cka_distance,
+    median_of_positive,
+    squared_distances,
+)
 
 rng = np.random.default_rng(0)
 LEFT, RIGHT = rng.normal(size=(2, 9, 6))

@@ -8,14 +8,14 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.measures import EdgeSet, edge_set
-from jmetamer.measures.assortativity import assortativity_change, degree_assortativity
-from jmetamer.measures.clustering import clustering_coefficients, clustering_deviation
+from jmetamer.measures.homophily import assortativity_change, degree_assortativity
 from jmetamer.measures.spectra import (
     laplacian_eigenvalues,
     laplacian_spectrum_wasserstein,
     netlsd,
 )
 from jmetamer.measures.structure import edge_jaccard_distance
+from jmetamer.measures.subgraph_counts import clustering_coefficients, clustering_deviation
 from jmetamer.measures.weisfeiler_leman import wl_distance
 from jmetamer.oracles.known_answers import cycles
 
