@@ -27,8 +27,7 @@ from jmetamer.metamers.methods.relax_edges.flip_rounds import length_of_list
 from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.methods.relax_edges.hardening import Hardened
 from jmetamer.metamers.methods.relax_edges.plan import numbers_of, plan_of
-from jmetamer.results.median_interval import median_interval
-from jmetamer.results.statistics import clopper_pearson_interval
+from jmetamer.results.statistics import clopper_pearson_interval, median_interval
 
 FLIPS = 5000  # of single pairs after rounding, ours alone
 AIM = 1e-6  # L_act at which a search may end

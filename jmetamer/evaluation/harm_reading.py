@@ -15,7 +15,7 @@ from jmetamer.measures.harm import harm_outcomes
 from jmetamer.metamers.methods import Method
 from jmetamer.metamers.methods.relax_edges.hard_graph import few_shapes
 from jmetamer.metamers.problem import Arrays, Matching, Problem
-from jmetamer.results.paired_controls import SAME_LENGTH
+from jmetamer.results.judges import SAME_LENGTH
 
 
 class HarmReading:

@@ -7,8 +7,13 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
-from jmetamer.results.seed_interval import KAPPA, SeedSummary, seed_summary
+from jmetamer.results.seed_interval import (
+    KAPPA,
+    CrossedSummary,
+    SeedSummary,
+    crossed_summary,
+    seed_summary,
+)
 
 _Kappa = Mapping[str, AnArray]  # of the judges of each architecture
 DIFFERENCE_RANGE = (-2.0, 2.0)  # kappa lies in [-1, 1]

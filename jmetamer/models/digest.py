@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jmetamer.graphs.dataset import Dataset
-from jmetamer.results.reference import arrays_digest
+from jmetamer.results.record import arrays_digest
 
 
 def tree_digest(tree: Any) -> str:

@@ -15,7 +15,7 @@ from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import plural
 from jmetamer.results.adjusted_effect import MARGIN, AdjustedEffect, adjusted_effect
 from jmetamer.results.factorial import Effect, Rows, factorial_effects
-from jmetamer.results.holm import holm
+from jmetamer.results.p_values import holm
 from jmetamer.results.setting_tree import Settings
 
 _ROUND_OFF = 1e-6  # of what is computed in float32

@@ -8,8 +8,7 @@ import numpy as np
 
 from jmetamer.report.cells import canonical, distinguishing, name_cells
 from jmetamer.report.transfer_summary import Reading
-from jmetamer.results.holm import holm
-from jmetamer.results.sign_flip import sign_flip_test
+from jmetamer.results.p_values import holm, sign_flip_test
 
 MIN_PAIRS = 6  # with five, no sign-flip test reaches 0.05
 _CONTEXT = ("dataset", "metamers.layer")

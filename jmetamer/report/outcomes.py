@@ -9,8 +9,8 @@ from jmetamer.measures.harm import harm_of
 from jmetamer.report.reading import converged, mean, median, scalar, values
 from jmetamer.report.wording import CONTROLS
 from jmetamer.results import NULL_SPACE, SAME_LENGTH, paired_controls
+from jmetamer.results.criteria import is_unchanged
 from jmetamer.results.setting_tree import Settings, setting
-from jmetamer.results.statuses import is_unchanged
 
 ACCURACY, RANK, LOG_VOLUME = "test accuracy", "rank", "log-volume"
 _BLIND, _INFORMATION = "blind fraction", "channel information"

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from jmetamer.results.statuses import with_status
+from jmetamer.results.criteria import with_status
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")

@@ -24,9 +24,9 @@ from jmetamer.results.criteria import (
     TOGETHER,
     Missed,
     most_missed,
+    without_unchanged,
 )
 from jmetamer.results.setting_tree import Settings, setting
-from jmetamer.results.statuses import without_unchanged
 
 ALPHA = 0.05  # of a run that does not say
 # In the order in which they are told.

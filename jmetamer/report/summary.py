@@ -22,9 +22,8 @@ from jmetamer.report.share import Share
 from jmetamer.report.sources import stored_names
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.success_summary import Criterion, SuccessSummary, summarize_success
-from jmetamer.results.criteria import BEYOND_SWAPS
+from jmetamer.results.criteria import BEYOND_SWAPS, UNCHANGED, status_names, without_unchanged
 from jmetamer.results.setting_tree import Settings, flatten, setting
-from jmetamer.results.statuses import UNCHANGED, status_names, without_unchanged
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup, escape
 
 from jmetamer.results.adjusted_effect import AdjustedEffect
-from jmetamer.results.crossed_interval import CrossedSummary
 from jmetamer.results.factorial import Effect
-from jmetamer.results.seed_interval import SeedSummary
+from jmetamer.results.seed_interval import CrossedSummary, SeedSummary
 
 Limited = Effect | AdjustedEffect | SeedSummary | CrossedSummary
 _Form = Callable[[float, int], str]  # writes a number with so many decimals at least

@@ -1,26 +1,49 @@
 """Records of finished cells, and the run folder they are kept in; never starts an accelerator."""
 
 from jmetamer.results.adjusted_effect import AdjustedEffect, adjusted_effect
-from jmetamer.results.crossed_interval import CrossedSummary, crossed_summary
 from jmetamer.results.factorial import Effect, factorial_effects
-from jmetamer.results.holm import holm, holm_over_cells
 from jmetamer.results.judges import (
+    NULL_SPACE,
+    SAME_LENGTH,
     StoredJudge,
+    paired_controls,
     settings_unlike_own_judges,
     stored_judges,
     unlike_own_judges,
 )
-from jmetamer.results.median_interval import median_interval
-from jmetamer.results.p_values import add_one_p_value, monte_carlo_p_value
-from jmetamer.results.paired_controls import NULL_SPACE, SAME_LENGTH, paired_controls
+from jmetamer.results.p_values import (
+    SignFlip,
+    add_one_p_value,
+    holm,
+    holm_over_cells,
+    monte_carlo_p_value,
+    sign_flip_test,
+)
 from jmetamer.results.partial import PartialCell
-from jmetamer.results.progress import Progress
-from jmetamer.results.record import Record, Variable, check_record, hash_settings
-from jmetamer.results.reference import Reference, arrays_digest, make_reference
+from jmetamer.results.record import (
+    Progress,
+    Record,
+    Reference,
+    Variable,
+    arrays_digest,
+    check_record,
+    hash_settings,
+    make_reference,
+)
 from jmetamer.results.run import Run, open_run
-from jmetamer.results.seed_interval import SeedSummary, seed_summary, t_interval
-from jmetamer.results.sign_flip import SignFlip, sign_flip_test
-from jmetamer.results.statistics import clopper_pearson_interval, rate_interval, wilson_interval
+from jmetamer.results.seed_interval import (
+    CrossedSummary,
+    SeedSummary,
+    crossed_summary,
+    seed_summary,
+    t_interval,
+)
+from jmetamer.results.statistics import (
+    clopper_pearson_interval,
+    median_interval,
+    rate_interval,
+    wilson_interval,
+)
 from jmetamer.results.store import RunStore
 from jmetamer.results.stored_metamers import StoredMetamers
 

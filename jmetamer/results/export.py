@@ -39,7 +39,7 @@ import xarray as xr
 
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path
-from jmetamer.results.statuses import status_names
+from jmetamer.results.criteria import status_names
 from jmetamer.results.verification import read_network
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.results.holm import holm
+from jmetamer.results.p_values import holm, sign_flip_test
 from jmetamer.results.seed_interval import seed_summary
-from jmetamer.results.sign_flip import sign_flip_test
 
 Rows = Sequence[Mapping[str, Any]]
 Factors = Mapping[str, tuple[object, ...]]

@@ -13,7 +13,7 @@ from jmetamer._base.errors import StoreError, StoreWarning, unknown_name
 from jmetamer._base.paths import user_path
 from jmetamer.results.export import export_metamers
 from jmetamer.results.manifest import MANIFEST, Manifest
-from jmetamer.results.reference import Reference
+from jmetamer.results.record import Reference
 from jmetamer.results.store import StoredFailure, read_failures, read_order
 from jmetamer.results.stored_metamers import StoredMetamers, as_graph
 from jmetamer.results.summary import summary_row

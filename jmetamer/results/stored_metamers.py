@@ -7,7 +7,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, StoreError
-from jmetamer.results.reference import Reference
+from jmetamer.results.record import Reference
 
 if TYPE_CHECKING:
     import jraph

@@ -7,10 +7,9 @@ import numpy as np
 import xarray as xr
 
 from jmetamer.results.absence import planted_text
-from jmetamer.results.criteria import TOGETHER, most_missed
+from jmetamer.results.criteria import TOGETHER, most_missed, without_unchanged
 from jmetamer.results.setting_tree import Settings, setting
 from jmetamer.results.statistics import wilson_interval
-from jmetamer.results.statuses import without_unchanged
 
 
 def summary_row(

@@ -12,8 +12,7 @@ import numpy as np
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.results.former_settings import as_objects
 from jmetamer.results.manifest import Manifest, read_manifest
-from jmetamer.results.record import SCHEMA_VERSION, hash_settings
-from jmetamer.results.reference import Reference, arrays_digest
+from jmetamer.results.record import SCHEMA_VERSION, Reference, arrays_digest, hash_settings
 from jmetamer.results.setting_tree import setting
 from jmetamer.results.zarr_group import GROUP, checksum, read_group
 

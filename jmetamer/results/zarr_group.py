@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from jmetamer.results.record import Variable
-from jmetamer.results.reference import arrays_digest
+from jmetamer.results.record import Variable, arrays_digest
 
 GROUP = "arrays.zarr"  # name of the group's folder beside its JSON document
 # A reader of one metamer decompresses one chunk, so chunks are kept smaller than they need to be.

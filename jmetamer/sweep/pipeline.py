@@ -32,8 +32,8 @@ from jmetamer.models.digest import tree_digest
 from jmetamer.oracles.planted_search import search_planted
 from jmetamer.results import PartialCell, Progress, Record, Reference, make_reference
 from jmetamer.results.absence import planted_scalars
+from jmetamer.results.partial import Saving
 from jmetamer.results.record import SCHEMA_VERSION
-from jmetamer.results.saving import Saving
 from jmetamer.sweep.block import Block, Blocks, make_blocks
 from jmetamer.sweep.examining import examination, judged_variables
 from jmetamer.sweep.surveying import cell_geometry, geometry_nodes

@@ -17,7 +17,7 @@ from rich.table import Table
 from jmetamer._base.interrupts import raise_if_interrupted
 from jmetamer._base.known_regressions import untold_warnings
 from jmetamer._base.terminal import listened
-from jmetamer.results.progress import Progress
+from jmetamer.results.record import Progress
 
 Watcher = Callable[[Progress], None]
 _PLAIN_WIDTH = 160

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from jmetamer.report.effects_summary import EffectStudy
 from jmetamer.report.summary import CellSummary
 from jmetamer.results import Reference
+from jmetamer.results.criteria import without_unchanged
 from jmetamer.results.setting_tree import Settings, setting
-from jmetamer.results.statuses import without_unchanged
 
 if TYPE_CHECKING:
     import jraph
