@@ -7,10 +7,15 @@ from matplotlib.figure import Figure
 
 from jmetamer.report.deviation_summary import what_chance_is
 from jmetamer.report.figures import style
-from jmetamer.report.figures.page_figure import SAME_GRAPH, CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.reading import table
-from jmetamer.report.wording import number
 
 _MAX_MEASURES = 16
 
@@ -86,26 +91,8 @@ def _strip(axes: Axes, name: str, numbers: np.ndarray, starts: np.ndarray, level
 
 
 def _draw(view: CellView) -> Drawing:
-    deviations = view.summary.deviations
-    medians = "; ".join(
-        f"{d.measure} median {number(d.median)}, start {number(d.start)}, chance {number(d.chance)}"
-        for d in deviations
-    )
-    starts = (
-        "Triangle and thin bar: the starts of the searches, median and middle half; a metamer is "
-        "to be compared with where its own search began. "
-    ) * any(d.paired for d in deviations)
-    return Drawing(
-        deviation_strips(view.others),
-        f"Deviation of the metamers from the reference, one strip per measure: {medians}.",
-        f"The reference itself lies at 0. Diamond: chance, {what_chance_is(deviations)}. "
-        f"{starts}Every strip has its own scale.",
-    )
-
-
-def _missing(view: CellView) -> str:
-    why = SAME_GRAPH if view.all_unchanged else "no finite deviation was recorded"
-    return f"No deviations: {why}."
+    chance_is = what_chance_is(view.summary.deviations)
+    return described(deviation_strips(view.others), "deviations", view, chance_is)
 
 
 FIGURE = PageFigure(
@@ -113,5 +100,5 @@ FIGURE = PageFigure(
     "Deviations from the reference",
     ("measure", "deviation", "deviation_start", "deviation_chance"),
     _draw,
-    _missing,
+    why_missing("no_deviations"),
 )

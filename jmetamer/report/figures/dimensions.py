@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jmetamer.report.figures import style
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
-from jmetamer.report.wording import listing, number
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure, described
+from jmetamer.report.wording import number
 
 _MAX_LAYERS = 24
 _TOLERANCE_COLORS = (style.ORANGE, style.GREEN, style.PURPLE)
@@ -82,20 +82,7 @@ def _draw(view: CellView) -> Drawing | None:
         return None
     names = [str(name) for name in view.data["geometry_layer"].values.tolist()]
     medians = [view.data[name].median("target").values for name in ("rank", "rank_ceiling")]
-    ranks = [
-        f"{name} {number(float(rank))} of at most {number(float(most))}"
-        for name, rank, most in zip(names, *medians, strict=True)
-    ]
-    return Drawing(
-        figure,
-        f"Input directions seen by each layer: {listing(ranks, limit=12)}.",
-        "To first order, the dimension of the metamer set is the number of inputs minus the "
-        "directions seen. "
-        "Marks and bars: medians over the nodes whose spectra were taken; thin lines: the range of "
-        "ranks. Bound: the most that the structure allows at a node (widths, active units, "
-        "neighbors). Above a tolerance: directions that move the representation by more than this "
-        "share of its size when the input moves by its own length.",
-    )
+    return described(figure, "dimensions", list(zip(names, *medians, strict=True)))
 
 
 FIGURE = PageFigure(

@@ -12,7 +12,13 @@ from matplotlib.lines import Line2D
 
 from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_examples
 from jmetamer.report.examples import which_metamers
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, RULE, blank
 from jmetamer.report.wording import plural
 
@@ -158,36 +164,8 @@ def _draw(view: CellView) -> Drawing | None:
     if summary is None or summary.none_exists:
         return None
     shown = choose_edge_examples(view.data, view.reference, view.metamers, view.targets)
-    changes = "; ".join(
-        f"{one.name} removes {one.num_removed:,} of them and adds {one.num_added:,}"
-        for one in shown
-    )
-    part = ""
-    if shown and shown[0].center is not None:
-        part = (
-            f" The graph is too large to be shown whole: up to {MAX_NODES} nodes within two hops "
-            "of the target node that the most changed edges meet (heaviest circle; other target "
-            "nodes have a lighter one)."
-        )
-    elif shown and shown[0].targets.any() and not shown[0].targets.all():
-        part = " Nodes with a heavy circle are the target nodes, whose activations must match."
-    looks = "Thin lines are in both graphs; dashed lines are removed, heavy lines added."
-    if summary.are_weights:
-        looks = "Every line is as wide as the weight of its edge; dashed: removed, blue: added."
-    return Drawing(
-        edge_drawings(shown),
-        f"Edges of the reference on the left and of metamers on the right: {changes}.",
-        f"{which_metamers(len(view.metamers), len(shown))}; nodes lie at the same places on both "
-        f"sides. {looks} Self loops and directions are not drawn.{part}",
-    )
-
-
-def _missing(view: CellView) -> str:
-    if view.summary.edges is None:
-        return ""
-    if view.summary.edges.none_exists:
-        return "No drawing of edges: every graph is the reference itself."
-    return "No drawing of edges: no metamers of this cell were stored."
+    which = which_metamers(len(view.metamers), len(shown))
+    return described(edge_drawings(shown), "edges", view, shown, which, MAX_NODES)
 
 
 FIGURE = PageFigure(
@@ -199,6 +177,6 @@ FIGURE = PageFigure(
         "edge_weight", "stored_seed_id", "seed_id", "loss_hardened", "settings.metamers.nodes",
     ),
     _draw,
-    _missing,
+    why_missing("no_edges"),
     wide=True,
 )  # fmt: skip

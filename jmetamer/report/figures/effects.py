@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import Drawing, GridView, PageFigure
+from jmetamer.report.figures.page_figure import Drawing, GridView, PageFigure, described
 from jmetamer.report.figures.style import BLUE, GREEN, INK, ORANGE, blank, label_width, legend_below
 from jmetamer.report.sources import OF_EFFECTS
-from jmetamer.report.wording import interval, signed
 from jmetamer.results.factorial import Effect
 
 _COLORS = (BLUE, ORANGE, GREEN)
@@ -98,20 +97,7 @@ def _panel(axes: Axes, outcome: str, effects: Sequence[Effect]) -> None:
 def _draw(view: GridView) -> Drawing:
     study = view.study
     more = max(map(len, study.effects.values())) - MAX_ROWS
-    rest = f" The last {more} effects of each outcome are in the table only." if more > 0 else ""
-    alone = "; ".join(
-        f"{study.label(one)} on {outcome} {signed(one.mean)}, {interval(one)}"
-        for outcome, one in study.all
-        if len(one.factors) == 1
-    )
-    return Drawing(
-        effect_panels(study.effects, study.label),
-        f"Effects and their 95% intervals, a panel for each outcome. {alone}.",
-        "Dot: mean over training seeds; line: 95% t-interval over seeds. Of a factor the mean "
-        "at its second level less that at its first; of two together half the difference of "
-        "such differences. Each panel has the units of its outcome, and the vertical line is "
-        f"no effect.{rest}",
-    )
+    return described(effect_panels(study.effects, study.label), "effects", study, more)
 
 
 FIGURE = PageFigure(GridView, "Effects of the factors", OF_EFFECTS, _draw, wide=True)

@@ -8,9 +8,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from jmetamer.report.examples import Examples, choose_examples, informative_columns, which_metamers
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.style import blank, label_width
-from jmetamer.report.wording import listing
 
 _SIDE = 0.8  # inches of a picture with its gap
 ENLARGED = 5  # pixels of one number, in both directions
@@ -145,25 +150,13 @@ def _draw(view: CellView) -> Drawing | None:
     shown = choose_examples(view.data, view.reference, view.metamers, view.targets)
     if shown is None:
         return None
-    which = (
-        f"{which_metamers(shown.num_stored, len(shown.names) - 1)}; the same nodes in the same "
-        "order and one color scale everywhere."
-    )
-    names = listing([f"node {node}" for node in shown.nodes], limit=10)
+    which = which_metamers(shown.num_stored, len(shown.names) - 1)
     if shown.shape is not None:
-        alt = f"Features of {names} as pictures: the reference above, metamers below."
-        return Drawing(picture_grid(shown), alt, which)
+        return described(picture_grid(shown), "examples", shown, which, "")
     binary = view.reference.attrs.get("feature_kind") in ("binary", "one_hot")
     columns, sentence = informative_columns(shown.rows, binary)
     left = len(columns) if len(columns) == shown.rows.shape[-1] else len(columns) // 2
-    alt = f"Features of {names} as heat maps, the reference above, metamers below. {sentence}"
-    return Drawing(feature_maps(shown, columns, left), alt, f"{which} {sentence}")
-
-
-def _missing(view: CellView) -> str:
-    if view.summary.edges is not None and view.summary.edges.features_stay:
-        return ""
-    return "No examples: no metamers of this cell were stored."
+    return described(feature_maps(shown, columns, left), "examples", shown, which, sentence)
 
 
 FIGURE = PageFigure(
@@ -174,6 +167,6 @@ FIGURE = PageFigure(
         "loss_hardened",
     ),
     _draw,
-    _missing,
+    why_missing("no_examples"),
     wide=True,
 )  # fmt: skip

@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure, described
 from jmetamer.report.figures.style import BLUE, ORANGE, blank, legend_below, log_axis
-from jmetamer.report.wording import listing, plural
 
 _MAX_PANELS = 6
 _PANEL = 3.1  # inches
@@ -118,16 +117,7 @@ def _draw(view: CellView) -> Drawing | None:
     figure = layer_spectra(view.data)
     if figure is None:
         return None
-    layers = _layers(view.data)
-    more = len(layers) - _MAX_PANELS
-    rest = f" {plural(more, 'deeper layer')} not drawn." if more > 0 else ""
-    return Drawing(
-        figure,
-        f"Singular values of the Jacobian on a log axis, a panel each for {listing(layers)}.",
-        f"Median (line) and range (band) over the {plural(view.data.sizes['target'], 'node')} "
-        "whose spectra were taken, each layer by the features it can see. A value below the cutoff "
-        f"counts as 0 in the median; where that is 0, the line ends.{rest}",
-    )
+    return described(figure, "layer_spectra", view, _layers(view.data), _MAX_PANELS)
 
 
 FIGURE = PageFigure(

@@ -7,7 +7,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jmetamer.report.figures.page_figure import SAME_GRAPH, CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.spread import jitter, thinned
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
 from jmetamer.report.layer_summary import matched_layers
@@ -75,23 +81,8 @@ def _strip(axes: Axes, column: int, points: np.ndarray, is_matched: bool) -> Non
 
 
 def _draw(view: CellView) -> Drawing:
-    named = view.summary.name.layer
-    return Drawing(
-        layer_match(view.others, matched_layers(named, view.others), view.summary.tolerance),
-        f"Squared relative difference at every layer; {named} was matched.",
-        "The same relative squared difference, at the target nodes of every layer; black bars "
-        "are medians. Orange: the layer that was optimized. Where it matches exactly at all "
-        "nodes, and edges stay, later layers match too; earlier ones may differ.",
-    )
-
-
-def _missing(view: CellView) -> str:
-    if view.all_unchanged:
-        return f"No match layer by layer: {SAME_GRAPH}."
-    return (
-        "No picture of the match layer by layer: every match is 0 or undefined, and neither has a "
-        "place on its log axis."
-    )
+    matched = matched_layers(view.summary.name.layer, view.others)
+    return described(layer_match(view.others, matched, view.summary.tolerance), "layers", view)
 
 
 FIGURE = PageFigure(
@@ -99,5 +90,5 @@ FIGURE = PageFigure(
     "Layer-by-layer match",
     ("layer", "layer_match", "settings.metamers.layer", "settings.metamers.tolerance"),
     _draw,
-    _missing,
+    why_missing("no_layers"),
 )

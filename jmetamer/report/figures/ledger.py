@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jmetamer.report.figures import style
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
-from jmetamer.report.prose import said
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure, described
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 _MAX_STEPS = 24
@@ -104,15 +103,7 @@ def _ticks(axes: Axes, names: list[str]) -> None:
 def _draw(view: CellView) -> Drawing | None:
     if view.summary.ledger is None:
         return None
-    return Drawing(
-        ledger_steps(view.data),
-        said("geometry_sentences", "ledger", view.summary.ledger),
-        "Above: input directions of which a trace is left after each step, at every node that the "
-        "target depends on; what is missing at the end is the dimension of the metamer set to "
-        "first order. Below: "
-        "sum of log singular values of the same Jacobians; an open circle marks a step in which "
-        "the rank fell, so that the difference is no change of volume.",
-    )
+    return described(ledger_steps(view.data), "ledger", view.summary.ledger)
 
 
 FIGURE = PageFigure(

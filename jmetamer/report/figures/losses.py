@@ -5,9 +5,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.style import BLUE, INK, ORANGE, blank, legend_below, log_axis
-from jmetamer.report.wording import number, plural
 
 _NUM_INDIVIDUAL = 6
 _MAX_POINTS = 240
@@ -71,28 +76,11 @@ def _hold_last(trace: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(trace), trace, np.asarray(last)[:, None])
 
 
-def _by_swaps(view: CellView) -> bool:
-    return view.summary.edges is not None and view.summary.edges.by_swaps
-
-
 def _draw(view: CellView) -> Drawing | None:
-    if _by_swaps(view):
-        return None
     summary = view.summary
-    return Drawing(
-        loss_curves(view.data, summary.tolerance),
-        f"Loss against optimization step for {plural(summary.count, 'metamer')} on a log axis; "
-        f"{summary.converged} reached the tolerance {number(summary.tolerance)}.",
-        "Loss: squared distance between the activations of metamer and reference at the target "
-        "nodes, divided by the squared size of the reference's there. A metamer that has stopped "
-        "keeps its last loss in the median and the band.",
-    )
-
-
-def _missing(view: CellView) -> str:
-    if _by_swaps(view):
-        return "No loss curve: swaps are made at random and never look at the loss."
-    return "No loss curve: no finite loss was recorded."
+    if summary.edges is not None and summary.edges.by_swaps:
+        return None
+    return described(loss_curves(view.data, summary.tolerance), "losses", summary)
 
 
 FIGURE = PageFigure(
@@ -100,5 +88,5 @@ FIGURE = PageFigure(
     "Loss during the optimization",
     ("trace_step", "loss_trace", "settings.metamers.tolerance"),
     _draw,
-    _missing,
+    why_missing("no_losses"),
 )

@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure, described
 from jmetamer.report.figures.style import BLUE, ORANGE, blank, legend_below
 from jmetamer.report.geometry_summary import kind_of_intervals
-from jmetamer.report.prose import said
 from jmetamer.report.wording import number
 
 MAX_BINS = 8
@@ -152,17 +151,8 @@ def _draw(view: CellView) -> Drawing | None:
     summary = view.summary.maps
     if summary is None:
         return None
-    left_out = "" if comparable(view.data, "log_volume") else (
-        " Log-volumes are not drawn where nodes have different ranks: they have different units."
-    )  # fmt: skip
-    return Drawing(
-        map_panels(view.data),
-        said("geometry_sentences", "map", summary),
-        "Left and middle: nodes in groups of about equal size; mark and line: median and quartiles "
-        "of a group; ρ: Spearman's correlation over all nodes. Right: mean over the nodes of each "
-        "class and 2 standard errors to each side, "
-        f"{kind_of_intervals(view.data)}.{left_out}",
-    )
+    intervals, has_volumes = kind_of_intervals(view.data), comparable(view.data, "log_volume")
+    return described(map_panels(view.data), "maps", summary, intervals, has_volumes)
 
 
 FIGURE = PageFigure(

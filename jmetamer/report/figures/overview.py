@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jmetamer.report.cells import distinguishing
-from jmetamer.report.figures.page_figure import Drawing, PageFigure, RunView
+from jmetamer.report.figures.page_figure import Drawing, PageFigure, RunView, described
 from jmetamer.report.figures.style import BLUE, WIDTH, blank, label_width
 from jmetamer.report.share import Share
-from jmetamer.report.wording import percent
 
 _MAX_CELLS = 40
 
@@ -48,21 +47,11 @@ def cell_shares(
 def _draw(view: RunView, shares: Sequence[Share], what: str) -> Drawing:
     titles = distinguishing([cell.name.title for cell in view.cells])
     titles = [title.replace("layer ", "") for title in titles]
-    alt = "; ".join(
-        f"{cell.name.title}: {percent(one.share)}"
-        for cell, one in zip(view.cells[:12], shares, strict=False)
+    labels = [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)]
+    figure = cell_shares(
+        labels, [one.share for one in shares], [one.interval for one in shares], what
     )
-    return Drawing(
-        cell_shares(
-            [f"{i}. {_shortened(title)}" for i, title in enumerate(titles, start=1)],
-            [one.share for one in shares],
-            [one.interval for one in shares],
-            what,
-        ),
-        f"Share of metamers per cell that {what}, with its interval. {alt}",
-        f"Dot: share of metamers that {what}. Line: 95% Wilson interval over the metamers of the "
-        "cell, which are of one network. The cells are numbered as in the table.",
-    )
+    return described(figure, "cells", view, shares, what)
 
 
 def _success(view: RunView) -> Drawing | None:

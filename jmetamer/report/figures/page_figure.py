@@ -1,13 +1,15 @@
 """`PageFigure`: a figure as its own file declares it, and what figures may read."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import xarray as xr
 from matplotlib.figure import Figure
 
 from jmetamer.report.effects_summary import EffectStudy
+from jmetamer.report.prose import paragraphs, said
 from jmetamer.report.summary import CellSummary
 from jmetamer.results import Reference
 from jmetamer.results.criteria import without_unchanged
@@ -16,7 +18,6 @@ from jmetamer.results.setting_tree import Settings, setting
 if TYPE_CHECKING:
     import jraph
 
-SAME_GRAPH = "every graph is the reference itself, or the reference renamed"
 View = TypeVar("View")
 
 
@@ -83,6 +84,16 @@ class Drawing(NamedTuple):
     figure: Figure | None
     alt: str
     caption: str
+
+
+def described(figure: Figure | None, macro: str, *values: Any) -> Drawing:
+    """Return a drawing with the words that `figure_words.j2` has for it."""
+    return Drawing(figure, *paragraphs("figure_words", macro, *values))
+
+
+def why_missing(macro: str) -> Callable[[CellView], str]:
+    """Return what says why there is no figure, a macro of `figure_words.j2`."""
+    return functools.partial(said, "figure_words", macro)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

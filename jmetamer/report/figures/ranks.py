@@ -6,11 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure, described
 from jmetamer.report.figures.spectra import SIDES
 from jmetamer.report.figures.style import INK, WIDTH, blank, legend_below
 from jmetamer.report.reading import values
-from jmetamer.report.wording import number
 
 _MAX_TARGETS = 40
 
@@ -82,24 +81,7 @@ def _draw(view: CellView) -> Drawing | None:
     summary = view.summary.ranks
     if summary is None:
         return None
-    below = (
-        "Below: change of the sum of log singular values (natural logarithm) through the "
-        "activation; × where the rank changes, so that volumes cannot be compared."
-        if summary.num_compared
-        else "The activation changes the rank of every node here, so volumes cannot be compared."
-    )
-    medians = f"{number(summary.before)} before and {number(summary.after)} after the activation"
-    if np.isnan(summary.before):
-        below = "No activation follows this layer, so there is only one rank (after)."
-        medians = number(summary.after)
-    return Drawing(
-        ranks(view.data),
-        f"Rank of the Jacobian per node: median {medians}, ceiling {number(summary.ceiling)}.",
-        "The ceiling is the smaller of a node's numbers of inputs (median "
-        f"{number(summary.num_inputs)}) and outputs; inputs minus rank is the first-order "
-        "dimension of the metamer set. Thin lines: "
-        f"interval of an uncertain rank. {below}",
-    )
+    return described(ranks(view.data), "ranks", summary)
 
 
 FIGURE = PageFigure(

@@ -6,7 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from jmetamer.report.figures.page_figure import CellView, Drawing, PageFigure
+from jmetamer.report.figures.page_figure import (
+    CellView,
+    Drawing,
+    PageFigure,
+    described,
+    why_missing,
+)
 from jmetamer.report.figures.style import BLUE, ORANGE, WIDTH, blank, legend_below, log_axis
 from jmetamer.report.reading import values
 from jmetamer.report.wording import number
@@ -82,23 +88,7 @@ def _cutoff(data: xr.Dataset, where: str) -> float:
 
 
 def _draw(view: CellView) -> Drawing:
-    return Drawing(
-        singular_values(view.data),
-        "Singular values of the Jacobian per node on a log axis, before and after the "
-        "activation, with the rank cutoff.",
-        "How strongly a node's representation answers to a change of the input, direction by "
-        "direction; one line for each node whose spectrum was taken, up to "
-        f"{_MAX_SPECTRA}. Directions below the dashed cutoff (median over nodes) count as "
-        "invisible. Exact zeros have no place on a log axis.",
-    )
-
-
-def _missing(view: CellView) -> str:
-    off = view.settings.get("geometry", {}) is None
-    why = "`geometry` is null in this cell" if off else (
-        "this cell holds no singular value above zero"
-    )  # fmt: skip
-    return f"No spectrum: {why}."
+    return described(singular_values(view.data), "spectra", _MAX_SPECTRA)
 
 
 FIGURE = PageFigure(
@@ -106,5 +96,5 @@ FIGURE = PageFigure(
     "Spectrum of the Jacobian",
     ("singular_values_pre", "rank_cutoff_pre", "singular_values_post", "rank_cutoff_post"),
     _draw,
-    _missing,
+    why_missing("no_spectra"),
 )
