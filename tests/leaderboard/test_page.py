@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from jmetamer.report.leaderboard import document
-from jmetamer.report.leaderboard.columns import COLUMNS, DETAILS
-from jmetamer.report.leaderboard.page import render
+from jmetamer.report.leaderboard.page import COLUMNS, DETAILS, render
 from jmetamer.report.wording import fixed
 from jmetamer.results import open_run
 

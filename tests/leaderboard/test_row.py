@@ -7,8 +7,8 @@ import pytest
 from bounded_limits import bounded_limits
 
 from jmetamer.report.cells import control_of
-from jmetamer.report.leaderboard.columns import _three
 from jmetamer.report.leaderboard.document import harm_numbers
+from jmetamer.report.leaderboard.page import _three
 from jmetamer.report.leaderboard.row import identity_row, make_row
 from jmetamer.results import Variable, crossed_summary, seed_summary
 
