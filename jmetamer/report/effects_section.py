@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jmetamer.report import effects_sentences
 from jmetamer.report.effects_summary import Effects, EffectStudy
+from jmetamer.report.prose import paragraphs, said
 from jmetamer.report.sources import OF_EFFECTS
 
 if TYPE_CHECKING:
@@ -61,19 +61,10 @@ def _section(
 ) -> StudySection:
     cells = [stored_names[one.cell] for own in study.grid.cells.values() for one in own]
     keys = [key for factor in study.grid.factors for key in (factor.key, *factor.along)]
-    sentences = (
-        effects_sentences.grid_sentence(study),
-        study.grid.note,
-        study.note,
-        effects_sentences.interaction_sentence(study),
-        effects_sentences.certainty_sentence(study),
-        *effects_sentences.rank_sentences(study),
-        effects_sentences.without_sentence(study),
-    )
     return StudySection(
         study=study,
-        headline=effects_sentences.main_sentence(study),
-        sentences=tuple(text for text in sentences if text),
+        headline=said("effects_sentences", "main", study),
+        sentences=tuple(paragraphs("effects_sentences", "all", study)),
         pictures=_pictures(place, study, cells),
         sources=(*(f"settings.{key}" for key in keys), *OF_EFFECTS),
     )

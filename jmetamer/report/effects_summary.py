@@ -1,8 +1,9 @@
 """Main effects and interactions of a run whose cells are a factorial grid over training seeds."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -81,6 +82,8 @@ class EffectStudy:
     without: Mapping[str, str]
     absent: Mapping[str, str]
     note: str
+    margin: ClassVar[float] = MARGIN  # share of an effect that counts as none at equal rank
+    verdicts: ClassVar[Mapping[str, str]] = VERDICTS
 
     @property
     def all(self) -> list[tuple[str, Effect]]:
@@ -88,9 +91,18 @@ class EffectStudy:
         return [(outcome, one) for outcome, effects in self.effects.items() for one in effects]
 
     @property
-    def margin(self) -> float:
-        """Share of an effect that counts as none at equal rank."""
-        return MARGIN
+    def activation(self) -> Factor | None:
+        """The factor whose effects may go through the rank."""
+        return next((one for one in self.grid.factors if one.key == ACTIVATION), None)
+
+    @property
+    def family(self) -> int:
+        """Most effects on one outcome, which are corrected together."""
+        return max(map(len, self.effects.values()))
+
+    def seeds_to_pass(self, alpha: float) -> int:
+        """Seeds with which a sign-flip test can reach alpha after the correction."""
+        return 1 + math.ceil(math.log2(self.family / alpha))
 
     @property
     def several_activations(self) -> bool:

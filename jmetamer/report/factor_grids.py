@@ -21,8 +21,9 @@ from jmetamer.report.factor_settings import (
     separated,
 )
 from jmetamer.report.makers import without_seeds
+from jmetamer.report.prose import said
 from jmetamer.report.stored_cell import StoredCell
-from jmetamer.report.wording import level_text, listing, plural
+from jmetamer.report.wording import level_text
 from jmetamer.results.setting_tree import Settings
 
 _SEED = "training.seed"
@@ -89,6 +90,11 @@ class _Part:
     def combinations(self) -> list[tuple[Level, ...]]:
         """All combinations of levels."""
         return list(itertools.product(*(factor.levels for factor in self.factors)))
+
+    @property
+    def size(self) -> int:
+        """How many places there would be."""
+        return len(self.combinations) * len(self.seeds)
 
     @functools.cached_property
     def seeds(self) -> tuple[Level, ...]:
@@ -214,51 +220,14 @@ def _grid(part: _Part, where: str, is_about: Which) -> Grid:
         for place, cells in part.by_place.items()
         if place[1] in part.complete
     }
+    note = said("effects_sentences", "left_out", part)
     about = frozenset(factor.name for factor in part.factors if is_about(factor.key))
-    return Grid(where, part.factors, finished, part.complete, _left_out(part), about)
+    return Grid(where, part.factors, finished, part.complete, note, about)
 
 
 def _refusal(part: _Part, where: str) -> list[str]:
     """Say why there is no grid of all combinations, where more than half of it was asked for."""
-    total = len(part.combinations) * len(part.seeds)
     few = len(part.complete) < _MIN_SEEDS <= len(part.seeds)
-    if not few or 2 * len(part.by_place) <= total:
+    if not few or 2 * len(part.by_place) <= part.size:
         return []
-    several = len(part.factors) > 1
-    return [
-        f"{where}: no {'main effects and interactions' if several else 'effects'} of "
-        f"{listing([factor.name for factor in part.factors])}, as "
-        f"{'only one' if part.complete else 'no'} training seed has all {len(part.combinations)} "
-        f"combinations of their levels. Of {total} cells (at {plural(len(part.seeds), 'seed')}), "
-        f"{_are_missing(part)}: {_places(part)}."
-    ]
-
-
-def _left_out(part: _Part) -> str:
-    seeds = [str(seed) for seed in dict.fromkeys(seed for _, seed in part.missing)]
-    if not seeds:
-        return ""
-    return (
-        f"Left out: training {'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}, which must "
-        f"have all {len(part.combinations)} combinations; "
-        f"{plural(len(part.missing), 'cell')} {_are_missing(part).split(' ', 1)[1]}: "
-        f"{_places(part)}."
-    )
-
-
-def _are_missing(part: _Part) -> str:
-    """Say how many cells are missing, and how many of these failed."""
-    count, failed = len(part.missing), part.num_failed
-    text = f"{count} {'is' if count == 1 else 'are'} missing"
-    if not failed:
-        return text
-    return f"{text} ({'failed' if failed == count else f'{failed} of them failed'}, see Failures)"
-
-
-def _places(part: _Part) -> str:
-    texts = []
-    for levels, seed in part.missing:
-        pairs = zip(part.factors, levels, strict=True)
-        texts.append(", ".join(f"{f.name} {level_text(level)}" for f, level in pairs))
-        texts[-1] += f", seed {seed}"
-    return "; ".join(texts[:4]) + (f"; and {len(texts) - 4} more" if len(texts) > 4 else "")
+    return [said("effects_sentences", "refused", part, where)]

@@ -9,6 +9,7 @@ import xarray as xr
 from jmetamer.report.factor_grids import Grid, Place
 from jmetamer.report.makers import SEEDS
 from jmetamer.report.outcomes import LOG_VOLUME, RANK, cell_outcomes, outcome_widths
+from jmetamer.report.prose import said
 from jmetamer.report.reading import mean, values
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results.factorial import Rows
@@ -87,10 +88,7 @@ def _log_volumes(grid: Grid) -> tuple[dict[Place, float], str, str]:
         return {}, f"fewer than two seeds have a node of one rank in all cells, {rest}", ""
     equal = sum(len(nodes) for _, nodes in groups)
     every = sum(next(iter(group.values())).data["geometry_node"].size for group, _ in groups)
-    note = (
-        f"Log-volumes are compared at the nodes whose rank is the same in all cells of a seed, "
-        f"{equal} of {every}, as those of different ranks have different units."
-    )
+    note = said("effects_sentences", "at_one_rank", equal, every)
     return volumes, "", note
 
 

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jmetamer.report.effects_sentences import (
-    certainty_sentence,
-    grid_sentence,
-    interaction_sentence,
-    main_sentence,
-    rank_sentences,
-    without_sentence,
-)
 from jmetamer.report.effects_summary import EqualRank, summarize_effects
 from jmetamer.report.outcome_rows import grid_rows
 from jmetamer.report.outcomes import cell_outcomes
+from jmetamer.report.prose import paragraphs, said
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results import AdjustedEffect, Effect
 
@@ -222,7 +215,7 @@ class TestMoreOutcomes:
             "rank", "blind fraction", "channel information", "log-volume", "class agreement",
             "harmful", "judges' kappa", "deviation", "deviation less the start's",
         }  # fmt: skip
-        told = without_sentence(study)
+        told = said("effects_sentences", "without", study)
         assert "blind fraction (no maps: `geometry: {maps: true}`)" in told
 
     def test_end_where_no_larger_difference_of_shares_is_possible(self):
@@ -274,7 +267,7 @@ class TestLogVolume:
         whole = summarize_effects(cells).studies[-1]
         assert key in {factor.key for factor in whole.grid.factors}
         assert f"not the same at every level of `{key}`" in whole.without["log-volume"]
-        assert grid_sentence(whole).count(". ") >= 1
+        assert said("effects_sentences", "grid", whole).count(". ") >= 1
 
 
 def test_effects_of_a_layer_are_told_beside_those_of_the_network():
@@ -293,8 +286,10 @@ def test_effects_of_a_layer_are_told_beside_those_of_the_network():
     layer = whole.effects["test accuracy"][0]
     assert (layer.mean, layer.levels) == (pytest.approx(-0.1), (("conv1", "logits"),))
     assert layer.adjusted_p == min(1.0, 4 * layer.p_value)
-    assert main_sentence(whole).startswith("Layer logits instead of conv1 changes ")
-    assert "are means over activation and residual" in grid_sentence(whole)
+    assert said("effects_sentences", "main", whole).startswith(
+        "Layer logits instead of conv1 changes "
+    )
+    assert "are means over activation and residual" in said("effects_sentences", "grid", whole)
 
 
 def effect(mean, half):
@@ -350,7 +345,7 @@ class TestRankAlone:
             "class agreement": "no effect found",
             "share that match": "no effect found",
         }
-        (question,) = rank_sentences(through_rank)
+        (question,) = paragraphs("effects_sentences", "at_equal_rank", through_rank)
         start = "Does counting rank alone explain what activation elu instead of relu does?"
         assert question.startswith(start)
         (kappa,) = (one for one in through_rank.at_equal_rank if one.outcome == "judges' kappa")
@@ -370,13 +365,13 @@ class TestRankAlone:
         study = only(made(dict.fromkeys(range(6), (0.8, 0.8, 0.7, 0.7)), variables))
         (agreement,) = (one for one in study.at_equal_rank if one.outcome == "class agreement")
         assert agreement.verdict == "no direct part found"
-        (question,) = rank_sentences(study)
+        (question,) = paragraphs("effects_sentences", "at_equal_rank", study)
         needed = f"without a direct part {agreement.direct.seeds_needed:,.0f} seeds would do"
         assert needed in question
         assert "Rank alone explains" not in question
 
     def test_is_not_asked_without_ranks_or_activation(self):
-        assert rank_sentences(only(made(ACCURACY))) == []
+        assert paragraphs("effects_sentences", "at_equal_rank", only(made(ACCURACY))) == []
         cells = made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])})
         for one in cells:
             model = one.settings["model"]["gcn"]
@@ -386,14 +381,14 @@ class TestRankAlone:
     def test_is_not_determined_by_two_seeds(self):
         study = only(made(ACCURACY, lambda *place: {"rank_post": ("target", [place[2]])}))
         assert all(one.direct is None for one in study.at_equal_rank)
-        assert "need at least 3" in rank_sentences(study)[-1]
+        assert "need at least 3" in paragraphs("effects_sentences", "at_equal_rank", study)[-1]
 
 
 class TestSentences:
     def test_name_what_leaves_zero_out(self):
         numbers = {seed: (0.8, 0.8 + d, 0.7, 0.7 - d) for seed, d in enumerate((0.01, 0.02, 0.03))}
         study = only(made(numbers))
-        assert grid_sentence(study) == (
+        assert said("effects_sentences", "grid", study) == (
             "Every combination of activation (relu, elu) and residual (false, true) at each of 3 "
             "seeds."
         )
@@ -403,7 +398,7 @@ class TestSentences:
             "3 equal) with residual true."
         )
         nothing = "changes no outcome so that its interval leaves 0 out"
-        assert main_sentence(study) == (
+        assert said("effects_sentences", "main", study) == (
             f"Activation elu instead of relu {nothing}; residual true instead of false {nothing}. "
             f"{told}"
         )
@@ -411,7 +406,7 @@ class TestSentences:
             "rank_post": ("target", [8 * (name == "elu") + seed * (name == "elu")])
         })  # fmt: skip
         start = "Activation elu instead of relu changes rank by +9 (+6.52 to +11.5); residual "
-        assert main_sentence(only(cells)).startswith(start)
+        assert said("effects_sentences", "main", only(cells)).startswith(start)
 
     def test_of_what_is_equal_at_all_seeds_claim_no_interval(self):
         cells = made(dict.fromkeys(range(3), (0.1, 0.3, 0.2, 0.4)), lambda name, _, seed: {
@@ -419,20 +414,20 @@ class TestSentences:
         })  # fmt: skip
         study = only(cells)
         start = "Activation elu instead of relu changes rank by +8 (all 3 equal); residual "
-        assert main_sentence(study).startswith(start)
-        counted = certainty_sentence(study)
+        assert said("effects_sentences", "main", study).startswith(start)
+        counted = said("effects_sentences", "certainty", study)
         assert counted.startswith("Of 0 intervals, 0 leave 0 out")
         assert "6 effects more: equal at all seeds" in counted
-        assert "No interaction" in interaction_sentence(study)
+        assert "No interaction" in said("effects_sentences", "interactions", study)
 
     def test_name_interactions(self):
         numbers = {seed: (0.8, 0.8 + d, 0.8, 0.8 - d) for seed, d in enumerate((0.1, 0.11, 0.12))}
         study = only(made(numbers))
         expected = "activation × residual on test accuracy (-0.11; -0.135 to -0.0852)."
-        assert interaction_sentence(study).endswith(expected)
+        assert said("effects_sentences", "interactions", study).endswith(expected)
 
     def test_say_what_so_few_seeds_cannot_do(self):
-        text = certainty_sentence(only(made(ACCURACY)))
+        text = said("effects_sentences", "certainty", only(made(ACCURACY)))
         assert text.startswith("Of 3 intervals, 0 leave 0 out; if nothing had an effect, about 0.2")
         # 3 x 2^(1 - m) is at most 0.05 from m = 7.
         assert text.endswith("correction for the 3 effects on one outcome none can reach 0.05; 7 "
@@ -441,5 +436,5 @@ class TestSentences:
     def test_count_what_is_left_after_the_correction(self):
         draw = np.random.default_rng(0)
         rows = {s: (0.8, 0.8, 0.7, 0.7) + 0.001 * draw.normal(size=4) for s in range(8)}
-        text = certainty_sentence(only(made(rows)))
+        text = said("effects_sentences", "certainty", only(made(rows)))
         assert "1 of the sign-flip p-values is at most 0.05." in text
