@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jmetamer as jm
 from jmetamer.report.effects_sentences import without_sentence
+
+import jmetamer as jm
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
-from jmetamer.report.outcome_rows import grid_rows
+from jmetamer.report.outcomes import grid_rows
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import interval, seeds_needed, share_limits
 from jmetamer.results.zarr_group import json_safe

@@ -14,18 +14,17 @@ from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, transfer_summary, wording
 from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
-from jmetamer.report.control_summary import MEASURES
 from jmetamer.report.deviation_summary import what_chance_is
-from jmetamer.report.effects_section import MAX_OPEN, study_sections
-from jmetamer.report.effects_summary import summarize_effects
-from jmetamer.report.environment import page_environment
+from jmetamer.report.effects_summary import MAX_OPEN, study_sections, summarize_effects
 from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
-from jmetamer.report.joined_runs import JoinedRuns, opened
+from jmetamer.report.judge_table import MEASURES
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
+from jmetamer.report.prose import page_environment
 from jmetamer.report.section import CellSection, cell_section, failure_section, reference_sizes
 from jmetamer.report.sentences import run_sentences
 from jmetamer.report.sources import only_stored
+from jmetamer.report.stored_cell import JoinedRuns, opened
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
 from jmetamer.report.summary import CellSummary, shortfalls, status_totals

@@ -1,12 +1,42 @@
-"""Sentences that stand in templates, as plain text."""
+"""Pages and sentences from templates: what all of them share, and sentences as plain text."""
 
 import functools
 import math
 import re
 from typing import Any
 
-from jmetamer.report.environment import page_environment
+import jinja2
+
+from jmetamer.report import wording
 from jmetamer.report.wording import SAME_LENGTH_SAID, number, percent, short, span
+
+_FORMS = (
+    wording.number, wording.percent, wording.duration, wording.plural, wording.listing,
+    wording.coded, wording.signed, wording.short, wording.interval, wording.share_limits,
+    wording.seeds_needed, wording.level_text, wording.points, wording.middle, wording.limits,
+)  # fmt: skip
+
+
+def page_environment(*packages: str) -> jinja2.Environment:
+    """Return an environment that escapes everything and refuses names that do not exist.
+
+    Args:
+      packages: whose `templates` folders are looked into, in this order.
+
+    Example:
+      >>> page_environment("jmetamer.report").from_string("{{ text }}").render(text="a < b")
+      'a &lt; b'
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({form.__name__: form for form in _FORMS}, kappa=wording.short)
+    environment.globals.update(short=wording.short, points=wording.points, signed=wording.signed)
+    return environment
 
 
 def is_number(value: float | None) -> bool:

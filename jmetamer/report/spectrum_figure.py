@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.report.joined_runs import opened
+from jmetamer.report.stored_cell import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,8 +8,14 @@ import numpy as np
 
 from jmetamer._base.errors import InputError
 from jmetamer.measures.transfer import Paired, Transfer
-from jmetamer.report.control_summary import MEASURES, Control, summarize_controls
-from jmetamer.report.judge_table import BySeed, JudgeTable, summaries
+from jmetamer.report.judge_table import (
+    MEASURES,
+    BySeed,
+    Control,
+    JudgeTable,
+    summaries,
+    summarize_controls,
+)
 from jmetamer.report.makers import Maker
 from jmetamer.report.reading import grouped, mean, median
 from jmetamer.report.stored_cell import Judge, StoredCell

@@ -7,7 +7,7 @@ import pytest
 
 from jmetamer.report import section, write_report
 from jmetamer.report.__main__ import main
-from jmetamer.report.joined_runs import JoinedRuns
+from jmetamer.report.stored_cell import JoinedRuns
 
 
 @pytest.fixture(scope="module", autouse=True)

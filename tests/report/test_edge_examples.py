@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 import xarray as xr
 
-from jmetamer.report.edge_examples import MAX_NODES, choose_edge_examples
+from jmetamer.report.examples import MAX_NODES, choose_edge_examples
 
 
 def pairs_of(example, chosen):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 
-from jmetamer.report.edge_examples import choose_edge_examples
+from jmetamer.report.examples import choose_edge_examples
 from jmetamer.report.figures import edges, style
 
 

@@ -7,8 +7,7 @@ import pytest
 import xarray as xr
 
 from jmetamer.report.effects_summary import EqualRank, summarize_effects
-from jmetamer.report.outcome_rows import grid_rows
-from jmetamer.report.outcomes import cell_outcomes
+from jmetamer.report.outcomes import cell_outcomes, grid_rows
 from jmetamer.report.prose import paragraphs, said
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results import AdjustedEffect, Effect

@@ -14,7 +14,7 @@ from jmetamer.report.figures.page_figure import (
     described,
     why_missing,
 )
-from jmetamer.report.figures.spread import jitter, thinned
+from jmetamer.report.figures.style import jitter, thinned
 from jmetamer.report.reading import table
 
 _MAX_MEASURES = 16

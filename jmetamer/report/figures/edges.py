@@ -10,8 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from jmetamer.report.edge_examples import MAX_NODES, EdgeExample, choose_edge_examples
-from jmetamer.report.examples import which_metamers
+from jmetamer.report.examples import MAX_NODES, EdgeExample, choose_edge_examples, which_metamers
 from jmetamer.report.figures.page_figure import (
     CellView,
     Drawing,

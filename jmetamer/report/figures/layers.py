@@ -14,8 +14,17 @@ from jmetamer.report.figures.page_figure import (
     described,
     why_missing,
 )
-from jmetamer.report.figures.spread import jitter, thinned
-from jmetamer.report.figures.style import BLUE, INK, ORANGE, WIDTH, blank, legend_below, log_axis
+from jmetamer.report.figures.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    WIDTH,
+    blank,
+    jitter,
+    legend_below,
+    log_axis,
+    thinned,
+)
 from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.reading import table
 

@@ -1,4 +1,4 @@
-"""Colors, type and size that all figures share."""
+"""Colors, type, sizes and strips of points that all figures share."""
 
 import contextlib
 import math
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -43,6 +44,7 @@ _RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "jmetamer",
 }
+_MAX_POINTS = 100
 
 
 @contextlib.contextmanager
@@ -127,3 +129,28 @@ def legend_below(figure: Figure, num_columns: int = 4) -> None:
         list(entries.values()), list(entries), loc="lower center", ncols=num_columns,
         handlelength=1.4, handletextpad=0.5, columnspacing=1.2, borderaxespad=0.1,
     )  # fmt: skip
+
+
+def thinned(numbers: np.ndarray) -> np.ndarray:
+    """Return at most 100 of the finite numbers, evenly over their ranks, extremes included.
+
+    Example:
+      >>> thinned(np.arange(10_000.0))[[0, -1]].tolist(), len(thinned(np.arange(10_000.0)))
+      ([0.0, 9999.0], 100)
+    """
+    finite = np.sort(np.asarray(numbers, float)[np.isfinite(numbers)])
+    if finite.size <= _MAX_POINTS:
+        return finite
+    return finite[np.linspace(0, finite.size - 1, _MAX_POINTS).round().astype(int)]
+
+
+def jitter(count: int, width: float) -> np.ndarray:
+    """Return `count` offsets in [-width, width] that look random and are the same every time.
+
+    Example:
+      >>> offsets = jitter(100, 0.2)
+      >>> bool(abs(offsets).max() <= 0.2), len(set(offsets))
+      (True, 100)
+    """
+    golden = (np.sqrt(5.0) - 1) / 2
+    return width * (2 * ((np.arange(count) * golden) % 1.0) - 1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jmetamer.report import wording
-from jmetamer.report.environment import page_environment
+from jmetamer.report.prose import page_environment
 from jmetamer.results import SAME_LENGTH
 from jmetamer.results.setting_tree import setting
 
