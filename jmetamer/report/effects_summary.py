@@ -1,4 +1,4 @@
-"""Effects of factors where the cells of a run are a grid over training seeds, in numbers and words."""
+"""Effects of factors, where cells are a grid over training seeds, in numbers and words."""
 
 import dataclasses
 import math

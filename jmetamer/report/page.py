@@ -14,7 +14,7 @@ from jmetamer._base.paths import user_path, write_text
 from jmetamer.report import section, transfer_summary, wording
 from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
-from jmetamer.report.deviation_summary import what_chance_is
+from jmetamer.report.distance_summary import what_chance_is
 from jmetamer.report.effects_summary import MAX_OPEN, study_sections, summarize_effects
 from jmetamer.report.harm_summary import NO_CLASSES, OUTCOMES
 from jmetamer.report.judge_table import MEASURES

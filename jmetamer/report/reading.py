@@ -1,5 +1,6 @@
 """Numbers from a cell's variables, where it holds them."""
 
+import dataclasses
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
@@ -86,6 +87,21 @@ def quantiles(numbers: ArrayLike, *levels: float) -> list[float]:
     """
     kept = finite(numbers)
     return np.quantile(kept, levels).tolist() if kept.size else [np.nan] * len(levels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Median, 10th and 90th percentile over metamers; NaN where undefined."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(numbers: ArrayLike) -> tuple[float, float, float]:
+    """Return the fields of a `Spread`."""
+    low, median, high = quantiles(numbers, 0.1, 0.5, 0.9)
+    return median, low, high
 
 
 def middle(counts: ArrayLike) -> float:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jmetamer.report.cells import distinguishing, is_in_title
-from jmetamer.report.deviation_summary import what_chance_is
+from jmetamer.report.distance_summary import what_chance_is
 from jmetamer.report.prose import paragraphs
 from jmetamer.report.reading import grouped
 from jmetamer.report.share import Share, over_networks

@@ -8,14 +8,17 @@ import xarray as xr
 
 from jmetamer.report import geometry_summary
 from jmetamer.report.cells import CellName, control_of, network_of
-from jmetamer.report.deviation_summary import Deviation, summarize_deviations
-from jmetamer.report.diversity_summary import (
+from jmetamer.report.distance_summary import (
+    Deviation,
     DiversitySummary,
+    EdgeSummary,
+    LayerMatch,
+    summarize_deviations,
     summarize_diversity,
+    summarize_edges,
+    summarize_layers,
     why_no_diversity,
 )
-from jmetamer.report.edge_summary import EdgeSummary, summarize_edges
-from jmetamer.report.layer_summary import LayerMatch, summarize_layers
 from jmetamer.report.methods import repulsion_of
 from jmetamer.report.reading import converged, mean, median, middle, number_of, scalar, values
 from jmetamer.report.share import Share

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jmetamer.measures import diversity
-from jmetamer.report.diversity_summary import (
+from jmetamer.report.distance_summary import (
     summarize_diversity,
     why_no_diversity,
 )

@@ -5,7 +5,7 @@ import pytest
 
 from jmetamer.report import write_report
 from jmetamer.report.cells import name_cells
-from jmetamer.report.edge_summary import summarize_edges
+from jmetamer.report.distance_summary import summarize_edges
 from jmetamer.report.prose import paragraphs
 from jmetamer.report.sentences import cell_sentences
 from jmetamer.report.summary import summarize

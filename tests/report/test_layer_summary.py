@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jmetamer.report.layer_summary import matched_layers, summarize_layers
+from jmetamer.report.distance_summary import matched_layers, summarize_layers
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from jmetamer.report.cells import name_cells
-from jmetamer.report.deviation_summary import Deviation, what_chance_is
+from jmetamer.report.distance_summary import Deviation, what_chance_is
 from jmetamer.report.prose import said
 from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.summary import status_totals, summarize
@@ -117,7 +117,7 @@ class TestDeviationsHaveThreeReferences:
 
     def test_what_chance_is_is_said_of_each_kind_of_measure(self):
         def of(*names):
-            return what_chance_is([Deviation(name, 0, 0, 0, 0) for name in names])
+            return what_chance_is([Deviation(0, 0, 0, name, 0) for name in names])
 
         rows = "the reference with its rows in random order"
         assert of("features/cosine", "features/probe") == rows

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jmetamer.report.deviation_summary import what_chance_is
+from jmetamer.report.distance_summary import what_chance_is
 from jmetamer.report.figures import style
 from jmetamer.report.figures.page_figure import (
     CellView,

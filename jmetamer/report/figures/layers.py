@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jmetamer.report.distance_summary import matched_layers
 from jmetamer.report.figures.page_figure import (
     CellView,
     Drawing,
@@ -25,7 +26,6 @@ from jmetamer.report.figures.style import (
     log_axis,
     thinned,
 )
-from jmetamer.report.layer_summary import matched_layers
 from jmetamer.report.reading import table
 
 
