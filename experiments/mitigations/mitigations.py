@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jmetamer.report.effects_sentences import without_sentence
-
 import jmetamer as jm
 from jmetamer.report.effects_summary import Effects, EffectStudy, EqualRank, summarize_effects
 from jmetamer.report.outcomes import grid_rows
+from jmetamer.report.prose import said
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.report.wording import interval, seeds_needed, share_limits
 from jmetamer.results.zarr_group import json_safe
@@ -89,7 +88,9 @@ def markdown(study: EffectStudy) -> str:
         lines += [" | ".join(_equal_rank(one)) for one in study.at_equal_rank]
     reasons = dict.fromkeys(one.reason for one in study.at_equal_rank if one.reason)
     lines += [f"\nNot determined: {reason}" for reason in reasons]
-    lines += [f"\n{text}" for text in (without_sentence(study), study.note) if text]
+    lines += [
+        f"\n{text}" for text in (said("effects_sentences", "without", study), study.note) if text
+    ]
     lines += [f"\n{study.grid.note}"] if study.grid.note else []
     return "\n".join(lines) + "\n"
 

@@ -64,7 +64,7 @@ def test_an_incomplete_grid_is_a_sentence(make_run, digits, crossed):
 def test_of_many_grids_the_clearest_lead_and_the_rest_is_folded(
     make_run, digits, crossed, monkeypatch
 ):
-    for module in ("effects_section", "page"):
+    for module in ("effects_summary", "page"):
         monkeypatch.setattr(f"jmetamer.report.{module}.MAX_OPEN", 1)
     cells = crossed(digits, {0: (0.8, 0.81, 0.7, 0.6), 1: (0.8, 0.82, 0.6, 0.7)})
     del cells["c7"]
