@@ -6,7 +6,7 @@ import pytest
 
 from jmetamer.oracles.known_answers import cycles
 from jmetamer.report import write_report
-from jmetamer.report.leaderboard.success import success_rates
+from jmetamer.report.leaderboard.estimate import success_rates
 from jmetamer.report.stored_cell import read_cells
 from jmetamer.results import open_run
 from jmetamer.sweep import command as sweep

@@ -1,6 +1,5 @@
 """Boards that compare stored runs: who reads whose metamers, and what each model is blind to."""
 
-from jmetamer.report.leaderboard.boards import Board, make_boards
-from jmetamer.report.leaderboard.document import document, write_leaderboard
+from jmetamer.report.leaderboard.document import Board, document, make_boards, write_leaderboard
 
 __all__ = ["Board", "document", "make_boards", "write_leaderboard"]

@@ -7,15 +7,16 @@ import numpy as np
 
 from jmetamer.report.judge_table import BySeed
 from jmetamer.report.leaderboard.estimate import (
+    NO_SUCCESS,
     Difference,
     Estimate,
     differing,
     estimated,
     over_seeds,
 )
-from jmetamer.report.leaderboard.panel import Panel, panel_of
-from jmetamer.report.leaderboard.success import NO_SUCCESS
+from jmetamer.report.leaderboard.recipe import Panel, panel_of
 from jmetamer.report.makers import Maker
+from jmetamer.report.prose import paragraphs
 from jmetamer.report.stored_cell import Judge, StoredCell
 from jmetamer.report.transfer_summary import Reading, reading_of
 from jmetamer.results import NULL_SPACE, SAME_LENGTH, unlike_own_judges
@@ -180,15 +181,9 @@ def _left_out(
     cells: Sequence[StoredCell], judged: Sequence[StoredCell], judges: Sequence[Judge]
 ) -> list[str]:
     """Say which seeds and judges R does not see."""
-    notes = []
-    missing = {cell.seed for cell in cells} - {cell.seed for cell in judged}
-    if missing:
-        notes.append(f"no judge read the metamers of the seeds {sorted(missing)}")
+    seeds = {cell.seed for cell in cells} - {cell.seed for cell in judged}
     partial = {judge for cell in judged for judge in cell.judge_keys} - set(judges)
-    if partial:
-        names = ", ".join(f"{architecture}/{seed}" for architecture, seed in sorted(partial))
-        notes.append(f"left out, because they read only some cells: {names}")
-    return notes
+    return paragraphs("board_sentences", "judges", sorted(seeds), sorted(partial))
 
 
 def _unusable(cells: Sequence[StoredCell], judges: Sequence[Judge]) -> str:

@@ -7,11 +7,16 @@ import numpy as np
 
 from jmetamer.report.cells import Control, control_of
 from jmetamer.report.harm_summary import HarmSummary, summarize_harm
-from jmetamer.report.leaderboard.estimate import Estimate, over_seeds
-from jmetamer.report.leaderboard.panel import each_once, node_means
-from jmetamer.report.leaderboard.recipe import row_settings
+from jmetamer.report.leaderboard.estimate import (
+    NO_SUCCESS,
+    Estimate,
+    Rate,
+    SuccessRates,
+    over_seeds,
+    success_rates,
+)
+from jmetamer.report.leaderboard.recipe import each_once, node_means, row_settings
 from jmetamer.report.leaderboard.recognized import Recognized, recognized, unrecognized
-from jmetamer.report.leaderboard.success import NO_SUCCESS, Rate, SuccessRates, success_rates
 from jmetamer.report.reading import finite, grouped, mean
 from jmetamer.report.stored_cell import StoredCell
 from jmetamer.results.setting_tree import Settings, setting
