@@ -1,5 +1,7 @@
 """`write_report`: one self-contained HTML page from the store of a run, or of several."""
 
+import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import StoreError
 from jmetamer._base.paths import user_path, write_text
-from jmetamer.report import section, transfer_summary, wording
+from jmetamer.report import transfer_summary, wording
 from jmetamer.report.cells import CellName, distinguishing, is_in_title, name_cells
 from jmetamer.report.comparison import compare_runs
 from jmetamer.report.distance_summary import what_chance_is
@@ -21,23 +23,92 @@ from jmetamer.report.judge_table import MEASURES
 from jmetamer.report.maker_tests import MIN_PAIRS, compare_makers
 from jmetamer.report.makers import makers
 from jmetamer.report.prose import page_environment
-from jmetamer.report.section import CellSection, cell_section, failure_section, reference_sizes
-from jmetamer.report.sentences import run_sentences
+from jmetamer.report.sentences import cell_sentences, run_sentences
 from jmetamer.report.sources import only_stored
-from jmetamer.report.stored_cell import JoinedRuns, opened
+from jmetamer.report.stored_cell import JoinedRuns, StoredCell, opened
 from jmetamer.report.success_sentences import too_few_pairs
 from jmetamer.report.success_summary import explain_criteria
-from jmetamer.report.summary import CellSummary, shortfalls, status_totals
+from jmetamer.report.summary import CellSummary, shortfalls, status_totals, summarize
 from jmetamer.report.wording import CONTROLS
 from jmetamer.results import SAME_LENGTH, Run
-from jmetamer.results.setting_tree import flatten
+from jmetamer.results.setting_tree import flatten, setting
 
 if TYPE_CHECKING:
     from jmetamer.report.pictures import Picture
 
+MAX_CELLS_DRAWN = 48
 NUM_CELLS_OPEN = 4
 NUM_CELLS_LISTED = 24  # the rest of the cells is folded as a whole, and so are all commands
 _ABOUT = ("jmetamer", "git_revision", "jax", "device", "backend", "matmul_precision", "dtype")
+
+
+@dataclasses.dataclass(frozen=True)
+class CellSection:
+    """What the page says about one cell.
+
+    Attributes:
+      anchor: identifier within the page.
+      summary: numbers of the cell.
+      sentences: the numbers in words.
+      pictures: figures; empty where nothing was drawn.
+      unverified: why nothing vouches for its numbers; empty where they are verified.
+      notes: why a figure is missing.
+      command: shell command that makes this cell again.
+      settings, provenance: JSON text.
+    """
+
+    anchor: str
+    summary: CellSummary
+    sentences: list[str]
+    pictures: "tuple[Picture, ...]"
+    unverified: str
+    notes: tuple[str, ...]
+    command: str
+    settings: str
+    provenance: str
+
+
+def cell_section(cell: StoredCell, name: CellName) -> CellSection:
+    """Put together what the page says about a finished cell, which is called so."""
+    index, data, settings = cell.number, cell.data, cell.settings
+    provenance = cell.stored("provenance")
+    summary = summarize(name, settings, data, cell.counts, cell.correction)
+    pictures: tuple[Picture, ...] = ()
+    missing: tuple[str, ...] = ()
+    if index <= MAX_CELLS_DRAWN:
+        from jmetamer.report.figures.page_figure import CellView
+        from jmetamer.report.pictures import draw_all
+
+        reference = cell.stored("reference_data")
+        # A cell that keeps no metamers has no features to open.
+        metamers = cell.stored("metamers") if data.sizes.get("stored", 0) else ()
+        view = CellView(summary, settings, data, reference, metamers)
+        pictures, missing = draw_all(f"c{index}", view)
+    return CellSection(
+        anchor=f"cell-{index}",
+        summary=summary,
+        sentences=cell_sentences(summary),
+        pictures=pictures,
+        unverified=str(data.attrs.get("unverified", "")),
+        notes=missing,
+        command=str(provenance.get("command", "")),
+        settings=_json(settings),
+        provenance=_json(provenance),
+    )
+
+
+def reference_sizes(cells: Sequence[StoredCell]) -> dict[str, str]:
+    """Return dataset -> size of its reference in words, from the first cell of each."""
+    firsts = {str(setting(one.settings, "dataset")): one for one in reversed(cells)}
+    shapes = {name: one.stored("reference_data").nodes.shape for name, one in firsts.items()}
+    return {
+        name: f"{wording.plural(nodes, 'node')}, {wording.plural(features, 'feature')} each"
+        for name, (nodes, features) in shapes.items()
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
 
 
 @checked
@@ -87,7 +158,6 @@ def render(runs: Sequence[Run]) -> str:
     by_maker = makers(cells)
     rows = transfer_summary.readings(by_maker)
     effects = summarize_effects(cells, run.failed_settings)
-    failures = [failure_section(cell, entry) for cell, entry in run.failures.items()]
     several, template = len(runs) > 1, _environment().get_template("report.html.j2")
     return template.render(
         title=_title(summaries),
@@ -95,7 +165,7 @@ def render(runs: Sequence[Run]) -> str:
         about=_about(cells[0].stored("provenance") if cells else {}),
         sentences=run_sentences(
             summaries,
-            len(failures),
+            len(run.failures),
             reference_sizes(cells),
             rows,
             num_unfinished=run.num_unfinished,
@@ -111,7 +181,11 @@ def render(runs: Sequence[Run]) -> str:
         if several
         else None,
         columns=_extra_columns(names),
-        failures=failures,
+        failures=run.failures,
+        names_failed={
+            cell: name_cells({cell: entry["settings"]})[cell].title or cell
+            for cell, entry in run.failures.items()
+        },
         **_success(sections),
         **_transfer(rows),
     )
@@ -166,7 +240,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         only_stored=only_stored, nan=float("nan"), inf=float("inf"), max_open=MAX_OPEN,
         harm_outcomes=OUTCOMES, read_beside=MEASURES, min_pairs=MIN_PAIRS,
-        num_open=NUM_CELLS_OPEN, num_listed=NUM_CELLS_LISTED, num_drawn=section.MAX_CELLS_DRAWN,
+        num_open=NUM_CELLS_OPEN, num_listed=NUM_CELLS_LISTED, num_drawn=MAX_CELLS_DRAWN,
         length_control=CONTROLS[SAME_LENGTH[0]],
     )  # fmt: skip
     return environment

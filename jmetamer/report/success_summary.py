@@ -11,7 +11,7 @@ import xarray as xr
 
 from jmetamer.report.cells import network_of
 from jmetamer.report.harm_summary import HarmSummary, read_harm, summarize_harm
-from jmetamer.report.reading import finite, median, number_of, quantiles, scalar, table, values
+from jmetamer.report.reading import Spread, finite, median, number_of, scalar, spread, table, values
 from jmetamer.report.share import Share
 from jmetamer.report.stored_cell import Correction
 from jmetamer.report.wording import number, percent
@@ -68,20 +68,16 @@ class Criterion(Share):
 
 
 @dataclasses.dataclass(frozen=True)
-class Statistic:
+class Statistic(Spread):
     """One statistic of the match of metamer and reference.
 
     Attributes:
       name: what it is.
-      median, low, high: median, 10th and 90th percentile over metamers.
       null_max: the best of all random pairs; NaN where the statistic does not count.
       share_above: share of metamers above the best; NaN likewise.
     """
 
     name: str
-    median: float
-    low: float
-    high: float
     null_max: float
     share_above: float
 
@@ -353,10 +349,9 @@ def _statistics(data: xr.Dataset) -> list[Statistic]:
     rows = []
     for column, name in enumerate(data["statistic"].values.tolist()):
         numbers = finite(columns[column])
-        low, middle, high = quantiles(numbers, 0.1, 0.5, 0.9)
         limit = float(best[column]) if column < best.size else float("nan")
         above = float(np.mean(numbers > limit)) if numbers.size else float("nan")
         share = float("nan") if np.isnan(limit) else above
         label = _STATISTICS.get(str(name), str(name))
-        rows.append(Statistic(label, middle, low, high, limit, share))
+        rows.append(Statistic(*spread(numbers), label, limit, share))
     return rows

@@ -17,9 +17,10 @@ from jmetamer.report.judge_table import (
     summarize_controls,
 )
 from jmetamer.report.makers import Maker
+from jmetamer.report.prose import paragraphs, said
 from jmetamer.report.reading import grouped, mean, median
 from jmetamer.report.stored_cell import Judge, StoredCell
-from jmetamer.report.wording import listing, plural
+from jmetamer.report.wording import listing
 from jmetamer.results import NULL_SPACE, SAME_LENGTH
 from jmetamer.results.judges import settings_unlike_own_judges
 from jmetamer.results.seed_interval import KAPPA, SHARE, SeedSummary
@@ -137,24 +138,7 @@ class Reading:
     @property
     def notes(self) -> list[str]:
         """What a reader must know of the numbers of this row."""
-        notes = [self.problem] if self.problem else []
-        if not self.passed:
-            notes.append("no metamer succeeded, so there is no kappa.")
-        if self.undefined:
-            notes.append(
-                f"{plural(self.undefined, 'metamer')} left out, as a judge's logits are not finite."
-            )
-        if self.constant:
-            notes.append(
-                f"{plural(self.constant, 'reading')} with a kappa of 0 by definition, as a judge "
-                "gives all nodes one class."
-            )
-        if self.own_undefined:
-            notes.append(
-                f"{plural(self.own_undefined, 'metamer')} left out of “Itself”, as the maker gives "
-                "all nodes one class, so that its own kappa is undefined."
-            )
-        return notes
+        return paragraphs("transfer_sentences", "notes", self)
 
 
 def readings(by_maker: Sequence[Maker]) -> list[Reading]:
@@ -199,13 +183,7 @@ def mean_accuracies(rows: Sequence[Reading]) -> list[tuple[str, float]]:
 def own_judges_note(rows: Sequence[Reading]) -> str:
     """Say in what makers differ from the judges of their own architecture, empty if in nothing."""
     names = listing(list(dict.fromkeys(name for row in rows for name in row.unlike)))
-    if not names:
-        return ""
-    return (
-        "own*: judges of the same architecture, trained with default settings. The maker has "
-        f"others ({names}), so that what is lost to these judges is no effect of the "
-        "seed alone."
-    )
+    return said("transfer_sentences", "own_judges", names)
 
 
 def row_notes(rows: Sequence[Reading]) -> list[str]:

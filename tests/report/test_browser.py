@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from jmetamer.report import page as page_module
-from jmetamer.report import section, write_report
+from jmetamer.report import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
                None)  # fmt: skip
@@ -127,7 +127,7 @@ def page(tmp_path_factory, run_of, cell, digits, words, judged, crossed):
     cells |= crossed(digits, {0: (0.8, 0.8, 0.7, 0.6), 1: (0.8, 0.9, 0.6, 0.7)})
     run = run_of(folder, cells, {"bad": {"settings": {}, "traceback": "ValueError: boom"}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(section, "MAX_CELLS_DRAWN", 3)
+        patch.setattr("jmetamer.report.page.MAX_CELLS_DRAWN", 3)
         patch.setattr(page_module, "NUM_CELLS_LISTED", 5)
         return write_report(run)
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from jmetamer.report import section, write_report
+from jmetamer.report import write_report
 from jmetamer.report.__main__ import main
 from jmetamer.report.stored_cell import JoinedRuns
 
@@ -14,7 +14,7 @@ from jmetamer.report.stored_cell import JoinedRuns
 def no_figures():
     """Draw no cell: what is tested here are tables."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(section, "MAX_CELLS_DRAWN", 0)
+        patch.setattr("jmetamer.report.page.MAX_CELLS_DRAWN", 0)
         yield
 
 

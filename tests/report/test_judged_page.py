@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from jmetamer.report import section, write_report
+from jmetamer.report import write_report
 from jmetamer.report.cells import flatten, name_cells
 from jmetamer.report.figures.page_figure import CellView
 from jmetamer.report.pictures import draw_all
@@ -223,7 +223,7 @@ def test_a_correction_that_nobody_can_pass_is_told_once_above_the_table(make_run
 
 
 def test_sign_flip_tests_are_shown_from_six_seeds(make_run, cell, digits, judged, monkeypatch):
-    monkeypatch.setattr(section, "MAX_CELLS_DRAWN", 0)
+    monkeypatch.setattr("jmetamer.report.page.MAX_CELLS_DRAWN", 0)
     cells = {}
     for activation, kappa in (("relu", 0.2), ("elu", 0.5)):
         for seed in range(6):

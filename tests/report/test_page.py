@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import StoreError
-from jmetamer.report import section, write_report
+from jmetamer.report import write_report
 from jmetamer.report.__main__ import main
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -152,7 +152,7 @@ def test_a_single_metamer_is_drawn(make_run, cell, digits):
 
 
 def test_many_cells_are_all_in_the_table_but_not_all_drawn(make_run, cell, digits, monkeypatch):
-    monkeypatch.setattr(section, "MAX_CELLS_DRAWN", 2)
+    monkeypatch.setattr("jmetamer.report.page.MAX_CELLS_DRAWN", 2)
     made = cell(digits, with_geometry=False)
     cells = {f"c{i}": made | {"settings": made["settings"] | {"seed": i}} for i in range(120)}
     text, parsed = read(write_report(make_run(cells)))
