@@ -18,7 +18,7 @@ model: {gin: {hidden: 4}}
 training: {epochs: 0}
 metamers:
   vary: binary_edges
-  count: 12
+  count: 24
   layer: conv1
   tolerance: 1e-8
   method: {relax_edges: {steps: 60}}

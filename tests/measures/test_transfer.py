@@ -51,7 +51,7 @@ def test_the_gap_of_architectures_is_paired_by_seed():
     # The effect of the seed is in both terms, so that nothing is left of it.
     mean, low, high, seeds = of(table()).architecture_gap
     assert (mean, seeds) == (pytest.approx(0.9 - 1.6 / 3), 4)
-    assert -2 < low < mean < high < 2  # equal values say nothing about their spread
+    assert (low, high) == (-np.inf, np.inf)  # equal values say nothing about their spread
 
 
 def test_the_range_leaves_out_one_judge_architecture_at_a_time():
