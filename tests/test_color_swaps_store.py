@@ -7,8 +7,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.config import cells, read_config
-from jmetamer.graphs.flips import edge_jaccard, flips_between
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.pairs import edge_jaccard, flips_between, pairs_of_graph
 from jmetamer.measures import relative_squared_error
 from jmetamer.metamers.problem import reference_activations
 from jmetamer.oracles.known_answers import random_regular

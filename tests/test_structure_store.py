@@ -9,8 +9,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.config import cells, read_config
-from jmetamer.graphs.flips import edge_jaccard, flips_between
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.pairs import edge_jaccard, flips_between, pairs_of_graph
 from jmetamer.measures import MEASURES, Facts, edge_set, relative_squared_error
 from jmetamer.metamers.problem import reference_activations, select
 from jmetamer.results import PartialCell, open_run

@@ -34,8 +34,7 @@ import jmetamer as jm
 from jmetamer import geometry, measures, models, results
 from jmetamer._base.errors import JmetamerError, shortened
 from jmetamer.geometry.of_problem import representation
-from jmetamer.graphs.flips import Flips
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Flips, Pairs
 from jmetamer.metamers.methods import Execution, Task
 
 MODULES = (

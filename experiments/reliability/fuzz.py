@@ -33,7 +33,7 @@ from jmetamer.config import cells, read_config
 from jmetamer.config.places import Objects, Section, fields_of
 from jmetamer.config.settings import Settings
 from jmetamer.graphs import load_dataset
-from jmetamer.graphs.restricted_pickle import load_restricted
+from jmetamer.graphs.planetoid import load_restricted
 from jmetamer.results import Record, RunStore, Variable, hash_settings, make_reference, open_run
 
 SHARES = {"yaml": 3, "npz": 2, "pickle": 3, "ogb": 1, "checkpoint": 1, "run folder": 1}

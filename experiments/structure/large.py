@@ -21,9 +21,9 @@ import jax
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.graphs.dcsbm import ARXIV_SIZE
+from jmetamer.graphs.drawn import ARXIV_SIZE
 from jmetamer.graphs.ego import hop_distances
-from jmetamer.graphs.flips import flips_between
+from jmetamer.graphs.pairs import flips_between
 from jmetamer.metamers.methods import Task
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis

@@ -14,8 +14,8 @@ from jmetamer._base.errors import InputError
 from jmetamer._base.keys import Stream, host_generator, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.evaluation.nearest import nearest_rows
-from jmetamer.graphs.flips import flipped, flips_between, random_flips_like
 from jmetamer.graphs.graph import make_graph
+from jmetamer.graphs.pairs import flipped, flips_between, random_flips_like
 from jmetamer.measures import edge_set, random_displacement, random_flips
 from jmetamer.measures.random_edges import random_edges
 from jmetamer.metamers.methods import Method, Replace, default_method

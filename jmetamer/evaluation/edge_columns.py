@@ -7,8 +7,7 @@ import jax
 import jraph
 import numpy as np
 
-from jmetamer.graphs.flips import Flips, edge_jaccard, flips_between
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.pairs import Flips, edge_jaccard, flips_between, pairs_of_graph
 from jmetamer.measures import EdgeSet, Measure, edge_set
 from jmetamer.metamers.problem import Problem
 

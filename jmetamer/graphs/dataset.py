@@ -10,10 +10,9 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.block_model import BlockModel, class_posterior
+from jmetamer.graphs.block_model import BlockModel
 from jmetamer.graphs.graph import num_nodes, validate_graph
-from jmetamer.graphs.labels import Classes
-from jmetamer.graphs.split import Split, per_class_split
+from jmetamer.graphs.labels import Classes, Split
 
 MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
 FeatureKind = Literal["binary", "continuous", "one_hot"]
@@ -33,9 +32,9 @@ class Provenance:
     """
 
     source: str
-    sha256: str
-    licence: str
-    citation: str
+    sha256: str = ""
+    licence: str = "not stated"
+    citation: str = "not stated"
 
 
 @checked
@@ -157,54 +156,20 @@ def sealed(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, provenance=provenance)
 
 
-def dataset_as_read(
-    name: str, graph: jraph.GraphsTuple, classes: Classes, split: Split, provenance: Provenance
-) -> Dataset:
-    """Return a dataset whose features are of the kind that their values show."""
-    kind = infer_feature_kind(graph.nodes)
-    return sealed(
-        Dataset(
-            name=name,
-            graph=graph,
-            **classes._asdict(),
-            **split._asdict(),
-            feature_kind=kind,
-            provenance=provenance,
-            feature_range=None if kind == "continuous" else (0.0, 1.0),
-        )
-    )
-
-
-def drawn_dataset(
+def dataset_of(
     name: str,
     graph: jraph.GraphsTuple,
-    labels: np.ndarray,
-    model: BlockModel,
-    seed: int,
-    feature_kind: FeatureKind,
-    citation: str,
-    feature_range: tuple[float, float] | None = None,
+    classes: Classes,
+    split: Split,
+    provenance: Provenance,
+    **described: AnArray,
 ) -> Dataset:
-    """Return what a block model drew, with a split by `seed` and the labels that are optimal."""
-    return sealed(
-        Dataset(
-            name=name,
-            graph=graph,
-            labels=labels,
-            **per_class_split(labels, seed)._asdict(),
-            num_classes=model.class_prior.size,
-            feature_kind=feature_kind,
-            provenance=Provenance(
-                source=f"jmetamer.graphs.{name}.load_{name}",
-                sha256="",
-                licence="generated, free of rights",
-                citation=citation,
-            ),
-            feature_range=feature_range,
-            oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
-            block_model=model,
-        )
-    )
+    """Return a valid dataset; what is not described of its features is what their values show."""
+    described.setdefault("feature_kind", infer_feature_kind(graph.nodes))
+    unbounded = described["feature_kind"] == "continuous"
+    described.setdefault("feature_range", None if unbounded else (0.0, 1.0))
+    labeled = {**classes._asdict(), **split._asdict(), **described}
+    return sealed(Dataset(name=name, graph=graph, provenance=provenance, **labeled))
 
 
 def infer_feature_kind(nodes: np.ndarray) -> FeatureKind:

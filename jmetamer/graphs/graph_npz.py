@@ -28,17 +28,11 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import read_regular, user_path
-from jmetamer.graphs.dataset import (
-    Dataset,
-    Provenance,
-    infer_feature_kind,
-    sealed,
-    validate_dataset,
-)
+from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of, validate_dataset
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.labels import Classes, class_numbers, numbered_alike
-from jmetamer.graphs.npz_archive import MAX_BYTES, read_npz
-from jmetamer.graphs.split import Split, select_split
+from jmetamer.graphs.labels import Classes, Split, class_numbers, numbered_alike, select_split
+from jmetamer.graphs.number_files import MAX_BYTES, read_npz
 from jmetamer.graphs.symmetry import symmetrize
 
 _REQUIRED = ("node_features", "node_labels", "edges")
@@ -47,6 +41,23 @@ _OPTIONAL = (
     *("edge_weight", "edge_features", "directed", "num_classes", "class_names", "oracle_labels"),
     *("feature_kind", "feature_range", "feature_shape", "source", "licence", "citation"),
 )
+_KINDS = {"U": "a text", "iu": "a whole number", "biu": "a bool"}
+HETEROPHILOUS_URL = (
+    "https://github.com/yandex-research/heterophilous-graphs/raw/"
+    "a431395582e929d88271309716bea4fe24ce6318/data"
+)
+# Chameleon and Squirrel without the duplicated nodes that leak test labels into training.
+HETEROPHILOUS_FILES = {
+    "chameleon": "chameleon_filtered.npz",
+    "squirrel": "squirrel_filtered.npz",
+    **{
+        name: f"{name}.npz"
+        for name in (
+            *("actor", "texas", "texas_4_classes", "cornell", "wisconsin", "roman_empire"),
+            *("amazon_ratings", "minesweeper", "tolokers", "questions"),
+        )
+    },
+}
 
 
 @checked
@@ -187,28 +198,21 @@ def _build(
         classes = classes._replace(labels=numbered_alike("node_labels", labels, total, classes))
     else:
         classes = class_numbers("node_labels", labels, total, stated)
-    oracle = arrays.get("oracle_labels")
-    if oracle is not None:
-        oracle = numbered_alike("oracle_labels", oracle, total, classes)
+    described: dict[str, AnArray] = {}
+    if "oracle_labels" in arrays:
+        oracle = numbered_alike("oracle_labels", arrays["oracle_labels"], total, classes)
+        described["oracle_labels"] = oracle
     if names is not None:
         classes = classes._replace(class_names=names)
-    kind = _scalar(arrays, "feature_kind", infer_feature_kind(graph.nodes), "U")
     masks = {field: arrays.get(f"{field}s", arrays.get(field)) for field in Split._fields}
-    bounds = arrays.get("feature_range", None if kind == "continuous" else np.array([0.0, 1.0]))
-    shape = arrays.get("feature_shape")
-    return sealed(
-        Dataset(
-            name=name,
-            graph=graph,
-            **classes._asdict(),
-            **select_split(masks, split, classes.labels, seed)._asdict(),
-            feature_kind=kind,
-            provenance=provenance,
-            feature_range=None if bounds is None else _pair(bounds),
-            feature_shape=None if shape is None else tuple(shape.ravel().tolist()),
-            oracle_labels=oracle,
-        )
-    )
+    if "feature_kind" in arrays:
+        described["feature_kind"] = _scalar(arrays, "feature_kind", None, "U")
+    if "feature_range" in arrays:
+        described["feature_range"] = _pair(arrays["feature_range"])
+    if "feature_shape" in arrays:
+        described["feature_shape"] = tuple(arrays["feature_shape"].ravel().tolist())
+    chosen = select_split(masks, split, classes.labels, seed)
+    return dataset_of(name, graph, classes, chosen, provenance, **described)
 
 
 def _graph(arrays: dict[str, np.ndarray]) -> jraph.GraphsTuple:
@@ -228,9 +232,6 @@ def _graph(arrays: dict[str, np.ndarray]) -> jraph.GraphsTuple:
     if directed not in (0, 1):
         raise InputError(f"`directed` is {directed!r}; allowed: true or false, 1 or 0.")
     return graph if directed else symmetrize(graph)
-
-
-_KINDS = {"U": "a text", "iu": "a whole number", "biu": "a bool"}
 
 
 def _scalar(arrays: dict[str, np.ndarray], key: str, default: object, kinds: str) -> AnArray:
@@ -266,3 +267,32 @@ def _provenance(arrays: dict[str, np.ndarray], source: str, content: bytes) -> P
         licence=_scalar(arrays, "licence", "not stated", "U"),
         citation=_scalar(arrays, "citation", "not stated", "U"),
     )
+
+
+@checked
+def load_heterophilous(
+    name: str, *, split: Natural = 0, root: str | os.PathLike[str] | None = None
+) -> Dataset:
+    """Read one graph of Platonov et al., each undirected edge stored in both directions.
+
+    "chameleon" and "squirrel" are the filtered versions, from which duplicate nodes are removed.
+    Other files of the collection are read by path: `load_dataset("folder/chameleon.npz")`.
+
+    Args:
+      name: a key of `HETEROPHILOUS_FILES`.
+      split: which of the ten stored splits, 0 to 9.
+      root: folder to look in first; see `jmetamer.graphs.data_files` for the others.
+
+    Raises:
+      DataError: the file is missing, damaged or tampered with.
+    """
+    file = DataFile("heterophilous", name, HETEROPHILOUS_FILES[name], HETEROPHILOUS_URL)
+    contents = read_data_files([file], root)
+    provenance = Provenance(
+        source=f"{HETEROPHILOUS_URL}/{file.name}",
+        sha256=digest_of(contents),
+        licence="MIT (the repository yandex-research/heterophilous-graphs)",
+        citation="O. Platonov, D. Kuznedelev, M. Diskin, A. Babenko and L. Prokhorenkova (2023), A "
+        "Critical Look at the Evaluation of GNNs under Heterophily, arXiv:2302.11640",
+    )
+    return parse_graph_npz(contents[file.name], file.name, name, split=split, provenance=provenance)

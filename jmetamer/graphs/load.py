@@ -14,18 +14,13 @@ from collections.abc import Callable, Mapping
 from jmetamer._base.arguments import Natural, Seed, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer._base.paths import user_path
-from jmetamer.graphs.csbm import load_csbm
+from jmetamer.graphs.built_in import load_digits, load_karate
 from jmetamer.graphs.dataset import Dataset, validate_dataset
-from jmetamer.graphs.dcsbm import load_dcsbm
-from jmetamer.graphs.digits import load_digits
-from jmetamer.graphs.from_networkx import is_networkx, load_networkx
-from jmetamer.graphs.from_pyg import is_pyg, load_pyg
-from jmetamer.graphs.graph_npz import load_graph_npz
-from jmetamer.graphs.heterophilous import HETEROPHILOUS_FILES, load_heterophilous
-from jmetamer.graphs.karate import load_karate
+from jmetamer.graphs.drawn import load_csbm, load_dcsbm, load_sbm
+from jmetamer.graphs.from_objects import is_networkx, is_pyg, load_networkx, load_pyg
+from jmetamer.graphs.graph_npz import HETEROPHILOUS_FILES, load_graph_npz, load_heterophilous
 from jmetamer.graphs.ogb_raw import load_ogb, load_ogbn
 from jmetamer.graphs.planetoid import load_planetoid
-from jmetamer.graphs.sbm import load_sbm
 
 Loader = Callable[..., Dataset]
 
@@ -59,7 +54,7 @@ def load_dataset(
         - a name in `DATASETS` (upper case and "-" are understood: "Roman-Empire"),
         - the path of a `.npz` file (layout: `jmetamer.graphs.graph_npz`),
         - the path of a folder of the Open Graph Benchmark (layout: `jmetamer.graphs.ogb_raw`),
-        - a networkx graph (attributes: `jmetamer.graphs.from_networkx.load_networkx`),
+        - a networkx graph (attributes: `jmetamer.graphs.from_objects.load_networkx`),
         - a PyTorch Geometric `Data` object,
         - a `Dataset`, which is checked and returned.
       split: which split, where several are stored (the heterophilous graphs have ten).

@@ -29,12 +29,16 @@ from jmetamer._base.arguments import Count, Natural, Seed, checked
 from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
-from jmetamer.graphs.dataset import Dataset, Provenance, dataset_as_read
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
 from jmetamer.graphs.graph import as_float32, make_graph
-from jmetamer.graphs.labels import Classes, class_numbers
-from jmetamer.graphs.npz_archive import MAX_BYTES
-from jmetamer.graphs.number_files import Table, file_sha256, read_npz_tables, read_text_table
-from jmetamer.graphs.split import Split, per_class_split
+from jmetamer.graphs.labels import Classes, Split, class_numbers, per_class_split
+from jmetamer.graphs.number_files import (
+    MAX_BYTES,
+    Table,
+    file_sha256,
+    read_npz_tables,
+    read_text_table,
+)
 from jmetamer.graphs.symmetry import simple_undirected
 
 OGB_URL = "https://ogb.stanford.edu/docs/nodeprop/"
@@ -117,7 +121,7 @@ def load_ogb(
         senders, receivers = simple_undirected(senders, receivers, total)
     try:
         graph = make_graph(nodes, senders, receivers)
-        return dataset_as_read(name, graph, classes, masks, _provenance(files, public))
+        return dataset_of(name, graph, classes, masks, _provenance(files, public))
     except DataError:
         raise
     except InputError as error:
@@ -356,9 +360,6 @@ def _check_nodes(table: Table, nodes: np.ndarray, total: int) -> None:
 
 def _provenance(files: _RawFiles, public: _PublicGraph | None) -> Provenance:
     digests = {file.relative_to(files.folder).as_posix(): file_sha256(file) for file in files.read}
-    return Provenance(
-        source=OGB_URL if public else str(files.folder),
-        sha256=joint_digest(digests),
-        licence=public.licence if public else "not stated",
-        citation=_CITATION if public else "not stated",
-    )
+    if public is None:
+        return Provenance(str(files.folder), joint_digest(digests))
+    return Provenance(OGB_URL, joint_digest(digests), public.licence, _CITATION)

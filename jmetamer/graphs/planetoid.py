@@ -1,6 +1,15 @@
-"""Planetoid raw files: Cora, CiteSeer and PubMed with their public split."""
+"""Planetoid raw files: Cora, CiteSeer and PubMed with their public split.
 
+The files are old pickles, which may come from anywhere, and `pickle.load` calls whatever function a
+file names. Here a file may name only the few types that these files need, and a sparse matrix
+becomes a plain record without any behavior.
+"""
+
+import collections
+import io
 import os
+import pickle
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,9 +17,9 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import DataError
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
-from jmetamer.graphs.dataset import Dataset, Provenance, infer_feature_kind, sealed
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.restricted_pickle import load_restricted
+from jmetamer.graphs.labels import Classes, Split
 from jmetamer.graphs.symmetry import simple_undirected
 
 PLANETOID_URL = (
@@ -49,26 +58,18 @@ def load_planetoid(name: str, *, root: str | os.PathLike[str] | None = None) -> 
     end_val = min(num_train + _NUM_VAL, parts["allx"].shape[0])
     test_mask = np.zeros(total, bool)
     test_mask[parts["test.index"]] = True
-    kind = infer_feature_kind(nodes)
-    return sealed(
-        Dataset(
-            name=name,
-            graph=make_graph(nodes, *_edges(name, parts["graph"], total)),
-            labels=labels.astype(np.int32),
-            train_mask=index < num_train,
-            val_mask=(index >= num_train) & (index < end_val),
-            test_mask=test_mask,
-            num_classes=parts["ally"].shape[1],
-            feature_kind=kind,
-            provenance=Provenance(
-                source=PLANETOID_URL,
-                sha256=digest_of(contents),
-                licence="MIT (the repository kimiyoung/planetoid)",
-                citation="Z. Yang, W. W. Cohen and R. Salakhutdinov (2016), Revisiting "
-                "Semi-Supervised Learning with Graph Embeddings, arXiv:1603.08861",
-            ),
-            feature_range=None if kind == "continuous" else (0.0, 1.0),
-        )
+    return dataset_of(
+        name,
+        make_graph(nodes, *_edges(name, parts["graph"], total)),
+        Classes(labels.astype(np.int32), parts["ally"].shape[1]),
+        Split(index < num_train, (index >= num_train) & (index < end_val), test_mask),
+        Provenance(
+            source=PLANETOID_URL,
+            sha256=digest_of(contents),
+            licence="MIT (the repository kimiyoung/planetoid)",
+            citation="Z. Yang, W. W. Cohen and R. Salakhutdinov (2016), Revisiting "
+            "Semi-Supervised Learning with Graph Embeddings, arXiv:1603.08861",
+        ),
     )
 
 
@@ -130,3 +131,100 @@ def _edges(name: str, graph: dict[int, list[int]], total: int) -> tuple[np.ndarr
             "nodes."
         )
     return simple_undirected(senders, receivers, total)
+
+
+class SparseRows:
+    """What a pickled SciPy CSR matrix held, as plain attributes in `__dict__`."""
+
+
+def load_restricted(content: bytes, source: str) -> AnArray:
+    """Unpickle arrays, CSR matrices, dicts and lists; refuse everything else unexecuted.
+
+    Args:
+      content: the bytes of a pickle; strings of Python 2 are read as latin-1, as NumPy's are.
+      source: the file's name, for messages.
+
+    Returns:
+      The object; CSR matrices as dense arrays.
+
+    Raises:
+      DataError: the pickle names another type or function, or is damaged.
+
+    Example:
+      >>> load_restricted(pickle.dumps({"a": [1, 2]}), "example")
+      {'a': [1, 2]}
+      >>> load_restricted(pickle.dumps(print), "example")
+      Traceback (most recent call last):
+      ...
+      jmetamer._base.errors.DataError: 'example' asks to load `builtins.print`, ...
+    """
+    try:
+        with warnings.catch_warnings():
+            # Python 2 stored alignment as an int; NumPy reads it and deprecates it.
+            warnings.simplefilter("ignore")
+            return _plain(_Unpickler(content, source).load(), source)
+    except DataError:
+        raise
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise DataError(
+            f"{source!r} is not a readable pickle ({type(error).__name__}: {error}); it is "
+            "damaged or something else; move it away and fetch it again."
+        ) from None
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, content: bytes, source: str) -> None:
+        super().__init__(io.BytesIO(content), encoding="latin1")
+        self._source = source
+        # A class of its own for each load: a file that sets attributes on it changes nothing.
+        self._sparse = type("SparseRows", (SparseRows,), {})
+
+    def find_class(self, module: str, name: str) -> object:
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and (
+            name == "_reconstruct"
+        ):
+            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+        if module in ("scipy.sparse.csr", "scipy.sparse._csr") and name == "csr_matrix":
+            return self._sparse
+        allowed = {
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+            ("collections", "defaultdict"): collections.defaultdict,
+            ("__builtin__", "list"): list,
+            ("builtins", "list"): list,
+        }
+        if (module, name) not in allowed:
+            raise DataError(
+                f"{self._source!r} asks to load `{module}.{name}`, which no data file needs; "
+                "allowed: NumPy arrays, SciPy CSR matrices, dicts and lists. Nothing was "
+                "executed. The file has been tampered with or is something else; do not use it."
+            )
+        return allowed[module, name]
+
+
+def _plain(value: object, source: str) -> object:
+    if isinstance(value, SparseRows):
+        return _dense(value.__dict__, source)
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "fiub":
+        raise DataError(f"{source!r} holds an array of dtype {value.dtype}; allowed: numbers only.")
+    return value
+
+
+def _dense(state: Mapping[str, AnArray], source: str) -> np.ndarray:
+    """Expand a CSR matrix; entries given twice add up, as in SciPy."""
+    try:
+        rows, columns = (int(size) for size in state["_shape"])
+        data, indices, indptr = state["data"], state["indices"], state["indptr"]
+        counts = np.diff(indptr)
+        fits = indptr.shape == (rows + 1,) and indptr[0] == 0 and (counts >= 0).all()
+        fits &= data.shape == indices.shape == (int(indptr[-1]),)
+        if not fits or (indices.size and not 0 <= indices.min() <= indices.max() < columns):
+            raise ValueError("its index arrays do not fit its shape")
+        dense = np.zeros((rows, columns), np.float32)
+        np.add.at(dense, (np.repeat(np.arange(rows), counts), indices), data)
+        return dense
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, MemoryError) as error:
+        raise DataError(
+            f"{source!r} holds a sparse matrix that cannot be read ({error}); the file is "
+            "damaged; move it away and fetch it again."
+        ) from None

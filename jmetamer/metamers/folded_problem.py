@@ -14,9 +14,8 @@ import numpy as np
 
 from jmetamer._base.arguments import Natural, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.flips import Flips, flipped, flips_between
-from jmetamer.graphs.folded_graph import FOLDS, folded_graph
-from jmetamer.graphs.pairs import Pairs, require_nodes
+from jmetamer.graphs.local_graph import FOLDS, folded_graph
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between, require_nodes
 from jmetamer.metamers.local_problem import edges_within
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary.movable import are_inside

@@ -27,9 +27,8 @@ import numpy as np
 from jmetamer._base.arguments import Natural, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.ego import hop_distances
-from jmetamer.graphs.flips import Flips
 from jmetamer.graphs.local_graph import LocalGraph, graph_with_local, local_graph
-from jmetamer.graphs.pairs import Pairs, require_nodes
+from jmetamer.graphs.pairs import Flips, Pairs, require_nodes
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary import BinaryEdges, Vary
 

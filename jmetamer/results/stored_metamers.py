@@ -68,8 +68,11 @@ class StoredMetamers(Sequence["jraph.GraphsTuple"]):
 
     def _flipped(self, graph: "jraph.GraphsTuple", place: int) -> "jraph.GraphsTuple":
         """Return the graph with the flips of one metamer made."""
-        from jmetamer.graphs.flips import Flips, flipped  # imports jax, as the graph type does
-        from jmetamer.graphs.pairs import Pairs
+        from jmetamer.graphs.pairs import (  # imports jax, as the graph type does
+            Flips,
+            Pairs,
+            flipped,
+        )
 
         first = self._flip_places()
         rows = slice(int(first[place]), int(first[place + 1]))

@@ -6,7 +6,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.graphs import ego_graph
-from jmetamer.graphs.ball_union import ball_unions
+from jmetamer.graphs.ego import ball_unions
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,9 @@ def test_an_edge_brings_its_features(graph):
 @pytest.mark.parametrize(
     ("nodes", "hops", "message"),
     [
-        ([0, 40], 1, "`nodes`[1] is 40, but the graph has 40 nodes: allowed are 0 to 39"),
+        ([0, 40], 1, "`nodes[1]` is 40; allowed: 0 to 39, as the graph has 40 nodes."),
         ([], 1, "`nodes` has shape (0,) and dtype float64"),
-        ([0], -1, "`hops` is -1; allowed: 0 or more."),
+        ([0], -1, "`hops` is -1; allowed: 0 to 2,147,483,646."),
     ],
 )
 def test_wrong_arguments_are_named(graph, nodes, hops, message):

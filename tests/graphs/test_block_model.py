@@ -19,9 +19,8 @@ from jmetamer.graphs.block_model import (
     sample_features,
     sample_labels,
 )
-from jmetamer.graphs.csbm import csbm_model, load_csbm
+from jmetamer.graphs.drawn import csbm_model, load_csbm, load_sbm
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.sbm import load_sbm
 
 
 def joint_log_probability(model, adjacency, features, labels):

@@ -153,7 +153,7 @@ def test_a_real_dataset_is_fetched_checked_and_loaded(
 ):
     address, served, _ = server
     shutil.copy(data_folder / "heterophilous" / "texas.npz", served)
-    monkeypatch.setattr("jmetamer.graphs.heterophilous.HETEROPHILOUS_URL", address)
+    monkeypatch.setattr("jmetamer.graphs.graph_npz.HETEROPHILOUS_URL", address)
     assert load_dataset("texas").graph.nodes.shape == (183, 1703)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.built_in import load_karate
 from jmetamer.graphs.dataset import content_digest, infer_feature_kind, sealed, validate_dataset
 from jmetamer.graphs.graph import Edges, with_nodes
-from jmetamer.graphs.karate import load_karate
 
 KARATE = load_karate()
 

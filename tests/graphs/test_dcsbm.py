@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.block_model import class_posterior
+from jmetamer.graphs.block_model import class_posterior, power_law_weights, sample_weighted_edges
 from jmetamer.graphs.dataset import content_digest
-from jmetamer.graphs.dcsbm import ARXIV_SIZE, load_dcsbm
-from jmetamer.graphs.degree_corrected import power_law_weights, sample_weighted_edges
+from jmetamer.graphs.drawn import ARXIV_SIZE, load_dcsbm
 from jmetamer.graphs.ego import ego_graph
-from jmetamer.graphs.flips import Flips, flipped, flips_between
 from jmetamer.graphs.graph import validate_graph
 from jmetamer.graphs.load import load_dataset
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between
 from jmetamer.graphs.symmetry import is_symmetric, symmetrize
 
 LARGE = 100_000

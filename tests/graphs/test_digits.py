@@ -5,7 +5,7 @@ import pytest
 from sklearn import datasets, neighbors
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.digits import load_digits
+from jmetamer.graphs.built_in import load_digits
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.from_networkx import load_networkx
+from jmetamer.graphs.from_objects import load_networkx
 
 
 def labeled(graph, **attributes):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.from_pyg import load_pyg
+from jmetamer.graphs.from_objects import load_pyg
 from jmetamer.graphs.load import load_dataset
 
 

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import DataError, InputError
-from jmetamer.graphs.csbm import load_csbm
+from jmetamer.graphs.built_in import load_digits, load_karate
 from jmetamer.graphs.dataset import content_digest
-from jmetamer.graphs.digits import load_digits
+from jmetamer.graphs.drawn import load_csbm
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.graph_npz import load_graph_npz, save_graph_npz
-from jmetamer.graphs.karate import load_karate
 
 SMALL = {
     "node_features": np.array([[0.5], [1.0], [2.0], [3.0]]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.heterophilous import HETEROPHILOUS_FILES
+from jmetamer.graphs.graph_npz import HETEROPHILOUS_FILES
 from jmetamer.graphs.load import load_dataset
 
 COUNTS = {  # nodes, features, classes, stored edges, kind of features

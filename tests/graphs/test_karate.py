@@ -3,7 +3,7 @@
 import networkx
 import numpy as np
 
-from jmetamer.graphs.karate import load_karate
+from jmetamer.graphs.built_in import load_karate
 
 
 def test_the_graph_and_the_clubs_are_those_of_networkx():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import DataError, InputError, JmetamerError
+from jmetamer.graphs.built_in import load_karate
 from jmetamer.graphs.dataset import content_digest
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.graph_npz import load_graph_npz, save_graph_npz
-from jmetamer.graphs.karate import load_karate
 from jmetamer.graphs.load import DATASETS, load_dataset
 from jmetamer.graphs.ogb_raw import load_ogb
 from jmetamer.models import load_model

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import DataError
-from jmetamer.graphs.npz_archive import read_npz
+from jmetamer.graphs.number_files import read_npz
 
 
 def archive(compression=zipfile.ZIP_DEFLATED, **members):

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse
 
 from jmetamer._base.errors import DataError
-from jmetamer.graphs.restricted_pickle import SparseRows, load_restricted
+from jmetamer.graphs.planetoid import SparseRows, load_restricted
 
 
 class Malicious:
@@ -46,7 +46,7 @@ def test_a_malicious_pickle_is_refused_and_does_nothing(tmp_path, protocol):
         "numpy.core.multiarray.fromfile",
         "scipy.sparse.csr.__loader__",
         "collections.namedtuple",
-        "jmetamer.graphs.restricted_pickle.pickle.loads",
+        "jmetamer.graphs.planetoid.pickle.loads",
     ],
 )
 def test_every_other_name_is_refused(name):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.split import Split, per_class_split, select_split
+from jmetamer.graphs.labels import Split, per_class_split, select_split
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 9), st.integers(1, 9))

@@ -15,7 +15,7 @@ from jmetamer.graphs.block_model import (
     sample_features,
     sample_labels,
 )
-from jmetamer.graphs.csbm import csbm_model
+from jmetamer.graphs.drawn import csbm_model
 from jmetamer.measures import bayes_labels
 
 compiled = jax.jit(bayes_labels)

@@ -8,7 +8,7 @@ from scipy.stats import hypergeom, wasserstein_distance
 from sklearn.metrics import f1_score
 
 import jmetamer as jm
-from jmetamer.graphs.flips import edge_jaccard, flips_between
+from jmetamer.graphs.pairs import edge_jaccard, flips_between
 from jmetamer.measures import MEASURES, EdgeSet, edge_set
 from jmetamer.measures.random_edges import is_directed, random_edges
 from jmetamer.measures.structure import (

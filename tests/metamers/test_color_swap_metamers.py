@@ -11,8 +11,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.graphs.double_edge_swaps import count_swaps
-from jmetamer.graphs.flips import flips_between
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.pairs import flips_between, pairs_of_graph
 from jmetamer.metamers.methods.exact.color_swaps import hidden_colors
 from jmetamer.oracles.known_answers import random_regular
 

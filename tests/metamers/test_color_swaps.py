@@ -14,8 +14,7 @@ import jmetamer as jm
 from jmetamer._base.errors import InputError
 from jmetamer._base.precision import float64_on_host
 from jmetamer.graphs.double_edge_swaps import count_swaps
-from jmetamer.graphs.flips import edge_jaccard, flips_between
-from jmetamer.graphs.pairs import pairs_of_graph
+from jmetamer.graphs.pairs import edge_jaccard, flips_between, pairs_of_graph
 from jmetamer.metamers.methods.exact.color_swaps import ColorSwaps, hidden_colors
 from jmetamer.oracles.known_answers import cycles, disjoint_copies, random_regular
 

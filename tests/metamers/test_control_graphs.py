@@ -11,8 +11,7 @@ from jmetamer.evaluation.control_graphs import ControlGraphs
 from jmetamer.evaluation.examination import Examination
 from jmetamer.evaluation.other_targets import matched_vector, other_targets
 from jmetamer.evaluation.panel import Panel
-from jmetamer.graphs.flips import Flips, flipped, flips_between
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between
 
 DATA = jm.load_dataset("karate")
 TRAINED = jm.train(jm.GCN(hidden=4), DATA, settings=jm.TrainSettings(epochs=0))

@@ -9,10 +9,9 @@ from same_view import assert_same_view, seen_by_targets
 
 import jmetamer as jm
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.flips import Flips, flipped, flips_between
 from jmetamer.graphs.graph import with_nodes
 from jmetamer.graphs.local_graph import graph_with_local
-from jmetamer.graphs.pairs import Pairs, pair_numbers, pairs_of_graph
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between, pair_numbers, pairs_of_graph
 from jmetamer.metamers.check import Judge
 from jmetamer.metamers.local_problem import local_problem
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import jmetamer as jm
 from jmetamer._base.errors import StoreError
-from jmetamer.graphs.flips import flips_between
+from jmetamer.graphs.pairs import flips_between
 from jmetamer.results import (
     Record,
     RunStore,

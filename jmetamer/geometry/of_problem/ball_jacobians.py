@@ -1,25 +1,16 @@
 """Jacobians of a layer at many nodes by the features around each, in float64."""
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-import jraph
 import numpy as np
 
 from jmetamer._base.errors import InputError
-from jmetamer.geometry.jacobian import Linearize, linearizer
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint
-from jmetamer.geometry.of_problem.row_coordinates import activations_at
-from jmetamer.graphs.ball_union import BallUnion, ball_unions
-from jmetamer.models.protocol import Model, Params
+from jmetamer.graphs.ego import BallUnion, ball_unions
 
 # Relative difference between a layer on the balls and on the whole graph that round-off explains.
 _AGREEMENT = 1e-8
-# Outputs pulled back at a time; more would only move memory.
-_CHUNK = 8
 # Of the Jacobians of one union: small enough to stay in a processor's cache, where the backward
 # pass is about 1.5 times faster than from memory.
 UNION_BYTES = 1 << 22
@@ -60,40 +51,19 @@ def ball_jacobians(
       InputError: a layer depends on more than its ball, or computes in less than float64.
     """
     x, layers = point.x, point.names
-    linearize = _linearizer(point.model, layers, x.turn is not None)
     outputs = point.output(layers, slice(None))
     width = x.width
     most = max(2, memory // max(1, 8 * outputs.shape[1] * width))
     hops = max(point.model.num_hops(name) for name in layers)
     for union in ball_unions(point.graph, nodes, hops, most):
         rows = x.base[union.node_ids]
-        moves = np.zeros((len(rows), width))
         counted = np.zeros(len(union.centers))
         counted[: union.num_balls] = 1
-        local = linearize(moves, rows, x.turn, union.centers, counted, union.graph, point.params)
+        centers = (union.centers,) * len(layers)
+        local = point.linearize(rows, None, centers, union.graph, counted)
         targets = nodes[union.first : union.first + union.num_balls]
         _require_local(local.value, outputs[targets], layers, hops)
         yield BallJacobians(union, local.jacobian.reshape(len(local.value), len(rows), width))
-
-
-@functools.lru_cache(maxsize=32)
-def _linearizer(model: Model, layers: tuple[str, ...], by_entry: bool) -> Linearize:
-    def summed(
-        moves: jax.Array,
-        rows: jax.Array,
-        turn: jax.Array | None,
-        centers: jax.Array,
-        counted: jax.Array,
-        graph: jraph.GraphsTuple,
-        params: Params,
-    ) -> jax.Array:
-        # The derivative is taken at a move of zero, where the entry is the network's own to the
-        # last bit: units exactly on a kink stay there.
-        moved = rows + (moves if turn is None else moves @ turn)
-        activations = activations_at(model, params, graph, moved, by_entry)
-        return jnp.concatenate([counted @ activations[name][centers] for name in layers])
-
-    return linearizer(summed, chunk=_CHUNK)
 
 
 def _require_local(

@@ -6,8 +6,7 @@ import jraph
 import numpy as np
 
 from jmetamer.graphs import ego_graph, num_nodes
-from jmetamer.graphs.ball_union import BallUnion, ball_unions
-from jmetamer.graphs.graph import Edges
+from jmetamer.graphs.ego import ball_unions
 from jmetamer.models.protocol import Model
 
 
@@ -67,49 +66,30 @@ def light_cones(
         bare = graph._replace(nodes=None)
         return [LightCone(None, everything, everything, all_places, all_places, bare)]
     hops = [model.num_hops(name) for name in layers]
-    unions = [next(ball_unions(graph, np.array([node]), hops[-1], 1)) for node in nodes]
+    unions = list(ball_unions(graph, nodes, hops[-1], None))
+    inside = [union.node_ids[: union.starts[-1]] for union in unions]
     visible = [
-        tuple(
-            np.searchsorted(union.node_ids[: union.starts[-1]], _reached(graph, node, steps))
-            for steps in (hops[-1] - reach for reach in hops)
-        )
-        for node, union in zip(nodes, unions, strict=True)
+        tuple(np.searchsorted(ids, _reached(graph, node, hops[-1] - reach)) for reach in hops)
+        for node, ids in zip(nodes, inside, strict=True)
     ]
-    places = max(len(union.node_ids) for union in unions)
-    edges = max(len(union.graph.senders) for union in unions)
     widest = [max(len(one[layer]) for one in visible) for layer in range(len(layers))]
+    last = len(unions[0].node_ids) - 1  # the place of padding
     return [
         LightCone(
             int(node),
-            union.node_ids[: union.starts[-1]],
-            _filled(union.node_ids, places, union.node_ids[0]),
+            ids,
+            union.node_ids,
             own,
-            tuple(_filled(at, size, places - 1) for at, size in zip(own, widest, strict=True)),
-            _widened(union, places, edges),
+            tuple(
+                np.concatenate([at, np.full(size - len(at), last)])
+                for at, size in zip(own, widest, strict=True)
+            ),
+            union.graph,
         )
-        for node, union, own in zip(nodes, unions, visible, strict=True)
+        for node, ids, union, own in zip(nodes, inside, unions, visible, strict=True)
     ]
 
 
 def _reached(graph: jraph.GraphsTuple, node: int, steps: int) -> np.ndarray:
     bare = graph._replace(nodes=np.zeros((num_nodes(graph), 0)))
     return np.asarray(ego_graph(bare, int(node), steps)[1])
-
-
-def _filled(values: np.ndarray, length: int, value: int) -> np.ndarray:
-    return np.concatenate([values, np.full(length - len(values), value, values.dtype)])
-
-
-def _widened(union: BallUnion, places: int, edges: int) -> jraph.GraphsTuple:
-    """Append places and edges of weight 0 between the last place and itself."""
-    graph, more = union.graph, edges - len(union.graph.senders)
-    features = graph.edges.features
-    if features is not None:
-        features = np.concatenate([features, np.zeros((more, *features.shape[1:]), features.dtype)])
-    return graph._replace(
-        edges=Edges(np.concatenate([graph.edges.weight, np.zeros(more)]), features),
-        senders=_filled(graph.senders, edges, places - 1),
-        receivers=_filled(graph.receivers, edges, places - 1),
-        n_node=np.array([places], np.int32),
-        n_edge=np.array([edges], np.int32),
-    )

@@ -21,7 +21,7 @@ from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_
 from jmetamer.geometry.of_problem.row_coordinates import RowCoordinates
 from jmetamer.geometry.row_factor import RowFactor, factor_rows, row_energy
 from jmetamer.graphs import num_nodes
-from jmetamer.graphs.ball_union import BallUnion
+from jmetamer.graphs.ego import BallUnion
 from jmetamer.metamers.problem import Problem
 
 

@@ -159,6 +159,7 @@ class ReferencePoint(Float64View):
         varied: np.ndarray | None,
         places: tuple[np.ndarray, ...],
         graph: jraph.GraphsTuple,
+        counted: np.ndarray | None = None,
     ) -> Linearization:
         """Return layers before their nonlinearities, and their Jacobian [q, k r] by coordinates.
 
@@ -167,11 +168,14 @@ class ReferencePoint(Float64View):
           varied: [k] which of them vary; None for all.
           places: for each name, where in `graph` it is looked at.
           graph: m nodes; its features do not count.
+          counted: for each place a factor by which a name's rows are summed up; None keeps them.
         """
         moves = np.zeros((len(rows if varied is None else varied), self.x.width))
         bare = graph._replace(nodes=None)
-        run = _linearizer(self.model, self.names, self.x.turn is not None)
-        return run(moves, rows, self.x.turn, varied, places, bare, self.params)
+        # Outputs pulled back at a time; of sums over many balls more would only move memory.
+        chunk = 32 if counted is None else 8
+        run = _linearizer(self.model, self.names, self.x.turn is not None, chunk)
+        return run(moves, rows, self.x.turn, varied, places, counted, bare, self.params)
 
 
 def target_nodes(problem: Problem, nodes: Sequence[int]) -> np.ndarray:
@@ -192,13 +196,14 @@ def _forward(model: Model, by_entry: bool) -> CompiledFunction:
 
 
 @functools.lru_cache(maxsize=32)
-def _linearizer(model: Model, names: tuple[str, ...], by_entry: bool) -> Linearize:
+def _linearizer(model: Model, names: tuple[str, ...], by_entry: bool, chunk: int) -> Linearize:
     def layers_at(
         moves: jax.Array,
         rows: jax.Array,
         turn: jax.Array | None,
         varied: jax.Array | None,
         places: tuple[jax.Array, ...],
+        counted: jax.Array | None,
         graph: jraph.GraphsTuple,
         params: Params,
     ) -> jax.Array:
@@ -207,8 +212,8 @@ def _linearizer(model: Model, names: tuple[str, ...], by_entry: bool) -> Lineari
         change = moves if turn is None else moves @ turn
         moved = rows + change if varied is None else rows.at[varied].add(change)
         activations = activations_at(model, params, graph, moved, by_entry)
-        return jnp.concatenate(
-            [activations[name][at].reshape(-1) for name, at in zip(names, places, strict=True)]
-        )
+        parts = [activations[name][at] for name, at in zip(names, places, strict=True)]
+        flat = [part.reshape(-1) if counted is None else counted @ part for part in parts]
+        return jnp.concatenate(flat)
 
-    return linearizer(layers_at)
+    return linearizer(layers_at, chunk=chunk)

@@ -7,8 +7,7 @@ import jraph
 import numpy as np
 import scipy.sparse
 
-from jmetamer.graphs.flips import Flips, flipped
-from jmetamer.graphs.pairs import Pairs, pairs_of_graph
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, pairs_of_graph
 from jmetamer.measures import Diversity, diversity, feature_diversity
 from jmetamer.metamers import Problem, Status
 from jmetamer.metamers.renamed import Renaming, class_of_each

@@ -10,8 +10,7 @@ import pytest
 from same_view import assert_same_view, seen_by_targets
 
 import jmetamer as jm
-from jmetamer.graphs.flips import Flips, flipped, flips_between
-from jmetamer.graphs.pairs import Pairs
+from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between
 from jmetamer.metamers.check import Judge
 
 MODELS = {

@@ -1,21 +1,51 @@
-"""`digits`: scikit-learn's handwritten digits on a nearest-neighbor graph; needs no download."""
+"""Datasets that come with other packages and need no download: karate club and digits."""
 
 import numpy as np
 
 from jmetamer._base.arguments import Count, Seed, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.dataset import Dataset, Provenance, sealed
+from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.split import per_class_split
+from jmetamer.graphs.labels import Classes, per_class_split
 from jmetamer.graphs.symmetry import simple_undirected
 
-_PROVENANCE = Provenance(
+_KARATE = Provenance(
+    source="networkx.karate_club_graph",
+    licence="BSD-3-Clause (networkx)",
+    citation="W. W. Zachary (1977), An Information Flow Model for Conflict and Fission in Small "
+    "Groups, Journal of Anthropological Research 33(4), doi:10.1086/jar.33.4.3629752",
+)
+_DIGITS = Provenance(
     source="sklearn.datasets.load_digits, with a nearest-neighbor graph of its pixels",
-    sha256="",
     licence="CC BY 4.0",
     citation="E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI "
     "Machine Learning Repository, doi:10.24432/C50P49",
 )
+
+
+@checked
+def load_karate(*, seed: Seed = 0, train_per_class: Count = 4) -> Dataset:
+    """34 members, 78 friendships (unweighted), one-hot identity features, 2 clubs as labels.
+
+    Args:
+      seed: draws the split; the graph does not depend on it.
+      train_per_class: training nodes of each club; a third of the others is for validation.
+
+    Example:
+      >>> karate = load_karate()
+      >>> karate.graph.senders.size, karate.num_classes, int(karate.train_mask.sum())
+      (156, 2, 8)
+    """
+    import networkx  # slow to import, and few need it
+
+    club = networkx.karate_club_graph()
+    total = club.number_of_nodes()
+    ends = np.array(club.edges)
+    senders, receivers = simple_undirected(ends[:, 0], ends[:, 1], total)
+    labels = np.array([club.nodes[i]["club"] == "Officer" for i in range(total)], np.int32)
+    split = per_class_split(labels, seed, train_per_class=train_per_class)
+    graph = make_graph(np.eye(total), senders, receivers)
+    return dataset_of("karate", graph, Classes(labels, 2), split, _KARATE)
 
 
 @checked
@@ -50,20 +80,14 @@ def load_digits(*, seed: Seed = 0, neighbors: Count = 10) -> Dataset:
     senders, receivers = simple_undirected(
         nearest.ravel(), np.repeat(np.arange(total), neighbors), total
     )
-    labels = labels.astype(np.int32)
-    split = per_class_split(labels, seed)
-    return sealed(
-        Dataset(
-            name="digits",
-            graph=make_graph(pixels / 16, senders, receivers),
-            labels=labels,
-            **split._asdict(),
-            num_classes=10,
-            feature_kind="continuous",
-            provenance=_PROVENANCE,
-            feature_range=(0.0, 1.0),
-            feature_shape=(8, 8),
-        )
+    return dataset_of(
+        "digits",
+        make_graph(pixels / 16, senders, receivers),
+        Classes(labels.astype(np.int32), 10),
+        per_class_split(labels, seed),
+        _DIGITS,
+        feature_range=(0.0, 1.0),
+        feature_shape=(8, 8),
     )
 
 
