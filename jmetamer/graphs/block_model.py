@@ -30,8 +30,9 @@ from typing import NamedTuple
 import jraph
 import numpy as np
 
+from jmetamer._base.arguments import Rate, Share, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.symmetry import simple_undirected
+from jmetamer.graphs.edge_lists import present_edges, simple_undirected
 
 _BLOCK = 1024
 _NEVER = -1e200  # log of a probability of 0: finite, so that no times it is 0
@@ -58,7 +59,8 @@ class BlockModel(NamedTuple):
     weights: np.ndarray | None = None
 
 
-def planted_partition(num_nodes: int, num_classes: int, p_in: float, p_out: float) -> BlockModel:
+@checked
+def planted_partition(num_nodes: int, num_classes: int, p_in: Share, p_out: Share) -> BlockModel:
     """Return the model with equally likely classes and two edge probabilities.
 
     Args:
@@ -78,9 +80,6 @@ def planted_partition(num_nodes: int, num_classes: int, p_in: float, p_out: floa
     if num_classes < 2:
         raise InputError(f"`num_classes` is {num_classes}; allowed: 2 or more.")
     require_nodes(num_nodes, num_classes)
-    for name, probability in (("p_in", p_in), ("p_out", p_out)):
-        if not 0 <= probability <= 1:
-            raise InputError(f"`{name}` is {probability}; allowed: a probability, 0 to 1.")
     same = np.eye(num_classes, dtype=bool)
     return BlockModel(np.full(num_classes, 1 / num_classes), np.where(same, p_in, p_out))
 
@@ -156,10 +155,7 @@ def class_posterior(model: BlockModel, graph: jraph.GraphsTuple, labels: np.ndar
       >>> class_posterior(model, graph, np.array([0, 0, 1])).argmax(axis=1).tolist()
       [0, 0, 1]
     """
-    present = np.asarray(graph.edges.weight) > 0
-    senders, receivers = simple_undirected(
-        np.asarray(graph.senders)[present], np.asarray(graph.receivers)[present], labels.size
-    )
+    senders, receivers = simple_undirected(*present_edges(graph)[:2], labels.size)
     score = np.log(model.class_prior) + _edge_scores(model, senders, receivers, labels)
     if model.means is not None:
         # Without |x|^2, which all classes share; a block at a time, as they become float64.
@@ -231,12 +227,9 @@ def power_law_weights(num_nodes: int, exponent: float, rng: np.random.Generator)
     return (1 - rng.random(num_nodes)) ** (-1 / (exponent - 1))
 
 
+@checked
 def sample_weighted_edges(
-    labels: np.ndarray,
-    weights: np.ndarray,
-    num_edges: int,
-    within: float,
-    rng: np.random.Generator,
+    labels: np.ndarray, weights: np.ndarray, num_edges: int, within: Rate, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Draw distinct undirected edges without loops; the model is at the top of this file.
 
@@ -267,11 +260,6 @@ def sample_weighted_edges(
         raise InputError(
             f"`num_edges` is {num_edges}; allowed: 1 to {most}, an eighth of all pairs of {total} "
             "nodes; use 'sbm' for denser graphs."
-        )
-    if not 0 <= within < 1:
-        raise InputError(
-            f"`within` is {within}; allowed: a probability from 0 to below 1; at 1 no edge would "
-            "leave a class."
         )
     ends = _WeightedNodes(labels, weights)
     numbers = np.zeros(0, np.int64)  # of pairs; int64, as the square of 65,536 nodes needs

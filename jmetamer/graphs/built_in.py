@@ -5,9 +5,9 @@ import numpy as np
 from jmetamer._base.arguments import Count, Seed, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.labels import Classes, per_class_split
-from jmetamer.graphs.symmetry import simple_undirected
 
 _KARATE = Provenance(
     source="networkx.karate_club_graph",

@@ -12,22 +12,24 @@ share a number by accident.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import jraph
 import numpy as np
 
-from jmetamer._base.errors import InputError, unknown_name
+from jmetamer._base.arguments import Natural, checked
+from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import loops_of_graph, pairs_of_graph
 
-INITIAL_COLORS = ("features", "constant")
+Initial = Literal["features", "constant"]
 
 
 def refined_colors(
     graph: jraph.GraphsTuple,
     rounds: int | None,
     *,
-    initial: str = "features",
+    initial: Initial = "features",
     with_degree: bool = False,
 ) -> np.ndarray:
     """Return the color of every node after some rounds of refinement.
@@ -61,11 +63,12 @@ def refined_colors(
     return joint_colors([graph], rounds, initial=initial, with_degree=with_degree)[0]
 
 
+@checked
 def joint_colors(
     graphs: Sequence[jraph.GraphsTuple],
-    rounds: int | None,
+    rounds: Natural | None,
     *,
-    initial: str = "features",
+    initial: Initial = "features",
     with_degree: bool = False,
 ) -> list[np.ndarray]:
     """Return the colors of several graphs from one palette, so that they can be compared.
@@ -88,12 +91,6 @@ def joint_colors(
       >>> one_ring.tolist(), two_rings.tolist()
       ([0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0])
     """
-    if rounds is not None and rounds < 0:
-        raise InputError(
-            f"`rounds` is {rounds}; allowed: 0 or more, or None for as many as it takes"
-        )
-    if initial not in INITIAL_COLORS:
-        raise unknown_name("`initial`", initial, INITIAL_COLORS)
     sizes = [num_nodes(graph) for graph in graphs]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     edges = [pairs_of_graph(graph, directed=True) for graph in graphs]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from jmetamer._base.errors import InputError
+from jmetamer._base.arguments import Natural, checked
 from jmetamer.graphs.pairs import Pairs
 
 # Multiply-adds of one block of a sparse product, which bound its memory to some 200 MB.
@@ -116,14 +116,15 @@ class Walked(NamedTuple):
     proposed: int
 
 
+@checked
 def swap_walk(
     pairs: Pairs,
     colors: np.ndarray,
     rng: np.random.Generator,
-    num_swaps: int,
+    num_swaps: Natural,
     *,
     directed: bool,
-    max_proposals: int | None = None,
+    max_proposals: Natural | None = None,
 ) -> Walked:
     """Walk at random over the graphs that legal swaps reach.
 
@@ -152,10 +153,6 @@ def swap_walk(
       (1, [(0, 1), (0, 3), (1, 2), (2, 5), (3, 4), (4, 5)])
     """
     limit = _PROPOSALS_PER_SWAP * num_swaps if max_proposals is None else max_proposals
-    if num_swaps < 0 or limit < 0:
-        raise InputError(
-            f"`num_swaps` is {num_swaps} and `max_proposals` is {max_proposals}; allowed: 0 or more"
-        )
     candidates = _Candidates(*_edges(pairs), np.asarray(colors), directed)
     tails, heads = candidates.tails.tolist(), candidates.heads.tolist()
     n = len(colors)

@@ -6,23 +6,21 @@ from types import MappingProxyType
 import jraph
 import numpy as np
 
-from jmetamer._base.arguments import Count, Natural, NonNegative, Positive, Seed, Share, checked
-from jmetamer.graphs.block_model import (
-    BlockModel,
-    class_posterior,
-    edge_probabilities,
-    planted_partition,
-    power_law_weights,
-    require_nodes,
-    sample_edges,
-    sample_features,
-    sample_labels,
-    sample_weighted_edges,
+from jmetamer._base.arguments import (
+    Count,
+    Natural,
+    NonNegative,
+    Positive,
+    Rate,
+    Seed,
+    Share,
+    checked,
 )
+from jmetamer.graphs import block_model
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.labels import Classes, per_class_split
-from jmetamer.graphs.symmetry import simple_undirected
 
 _HOLLAND_1983 = (
     "P. W. Holland, K. B. Laskey and S. Leinhardt (1983), Stochastic Blockmodels: First "
@@ -71,43 +69,11 @@ def load_sbm(
       >>> load_sbm(num_nodes=40).graph.nodes.shape
       (40, 40)
     """
-    model = planted_partition(num_nodes, num_classes, p_in, p_out)
+    model = block_model.planted_partition(num_nodes, num_classes, p_in, p_out)
     rng = np.random.default_rng(seed)
-    labels = sample_labels(model, num_nodes, rng)
-    graph = make_graph(np.eye(num_nodes), *sample_edges(model, labels, rng))
+    labels = block_model.sample_labels(model, num_nodes, rng)
+    graph = make_graph(np.eye(num_nodes), *block_model.sample_edges(model, labels, rng))
     return _drawn("sbm", graph, labels, model, seed, _HOLLAND_1983)
-
-
-@checked
-def csbm_model(
-    *,
-    seed: Seed = 0,
-    num_nodes: Count = 500,
-    num_classes: Count = 2,
-    num_features: Count = 16,
-    p_in: Share = 0.03,
-    p_out: Share = 0.01,
-    signal: NonNegative = 1.0,
-) -> BlockModel:
-    """Return the generating model of `load_csbm` with the same arguments.
-
-    A loaded dataset holds it as `block_model`. Use it with `block_model.class_posterior` to ask for
-    the Bayes-optimal labels of a graph whose features or edges were changed.
-
-    Args: see `load_csbm`.
-
-    Raises:
-      InputError: an option is out of range.
-
-    Example:
-      >>> csbm_model(num_features=3).means.shape
-      (2, 3)
-    """
-    model = planted_partition(num_nodes, num_classes, p_in, p_out)
-    # A stream of its own, so that the means stay the same when the number of nodes changes.
-    directions = np.random.default_rng([seed, 1]).standard_normal((num_classes, num_features))
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    return model._replace(means=signal * directions / lengths)
 
 
 @checked
@@ -125,7 +91,8 @@ def load_csbm(
 
     The features of a node are its class mean, a random direction of length `signal`, plus standard
     normal noise. `oracle_labels` are the arg max of `block_model.class_posterior`: optimal for a
-    node given all features, all edges and the true classes of all other nodes.
+    node given all features, all edges and the true classes of all other nodes. With the dataset's
+    `block_model` it says the same of a graph whose features or edges were changed.
 
     Args:
       seed: draws everything.
@@ -144,19 +111,15 @@ def load_csbm(
       >>> csbm.graph.nodes.shape, csbm.oracle_labels.shape
       ((60, 5), (60,))
     """
-    model = csbm_model(
-        seed=seed,
-        num_nodes=num_nodes,
-        num_classes=num_classes,
-        num_features=num_features,
-        p_in=p_in,
-        p_out=p_out,
-        signal=signal,
-    )
+    model = block_model.planted_partition(num_nodes, num_classes, p_in, p_out)
+    # A stream of its own, so that the means stay the same when the number of nodes changes.
+    directions = np.random.default_rng([seed, 1]).standard_normal((num_classes, num_features))
+    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    model = model._replace(means=signal * directions / lengths)
     rng = np.random.default_rng(seed)
-    labels = sample_labels(model, num_nodes, rng)
-    edges = sample_edges(model, labels, rng)
-    graph = make_graph(sample_features(model, labels, rng), *edges)
+    labels = block_model.sample_labels(model, num_nodes, rng)
+    edges = block_model.sample_edges(model, labels, rng)
+    graph = make_graph(block_model.sample_features(model, labels, rng), *edges)
     return _drawn("csbm", graph, labels, model, seed, _DESHPANDE_2018)
 
 
@@ -168,7 +131,7 @@ def load_dcsbm(
     num_edges: Natural = 7000,
     num_classes: Count = 10,
     num_features: Count = 32,
-    within: Share = 0.6,
+    within: Rate = 0.6,
     exponent: Positive = 2.5,
     signal: NonNegative = 2.0,
 ) -> Dataset:
@@ -204,16 +167,16 @@ def load_dcsbm(
       >>> dcsbm.graph.nodes.shape, dcsbm.graph.senders.shape
       ((300, 32), (1800,))
     """
-    require_nodes(num_nodes, num_classes)
+    block_model.require_nodes(num_nodes, num_classes)
     rng = np.random.default_rng(seed)
     labels = rng.integers(num_classes, size=num_nodes, dtype=np.int32)
-    weights = power_law_weights(num_nodes, exponent, rng)
-    one, other, draws = sample_weighted_edges(labels, weights, num_edges, within, rng)
+    weights = block_model.power_law_weights(num_nodes, exponent, rng)
+    one, other, draws = block_model.sample_weighted_edges(labels, weights, num_edges, within, rng)
     means, nodes = _features(labels, num_classes, num_features, signal, rng)
     graph = make_graph(nodes, *simple_undirected(one, other, num_nodes))
-    chance = edge_probabilities(labels, weights, num_classes, draws, within)
+    chance = block_model.edge_probabilities(labels, weights, num_classes, draws, within)
     prior = np.full(num_classes, 1 / num_classes)
-    model = BlockModel(prior, chance, means.astype(np.float64), weights=weights)
+    model = block_model.BlockModel(prior, chance, means.astype(np.float64), weights=weights)
     return _drawn("dcsbm", graph, labels, model, seed, _KARRER_2011)
 
 
@@ -232,11 +195,12 @@ def _drawn(
     name: str,
     graph: jraph.GraphsTuple,
     labels: np.ndarray,
-    model: BlockModel,
+    model: block_model.BlockModel,
     seed: int,
     citation: str,
 ) -> Dataset:
     """Return what a block model drew, with a split by `seed` and the labels that are optimal."""
+    optimal = block_model.class_posterior(model, graph, labels).argmax(axis=1)
     return dataset_of(
         name,
         graph,
@@ -245,6 +209,6 @@ def _drawn(
         Provenance(
             f"{__name__}.load_{name}", licence="generated, free of rights", citation=citation
         ),
-        oracle_labels=class_posterior(model, graph, labels).argmax(axis=1).astype(np.int32),
+        oracle_labels=optimal.astype(np.int32),
         block_model=model,
     )

@@ -15,6 +15,7 @@ import scipy.sparse
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import present_edges, with_edges
 from jmetamer.graphs.graph import Edges, num_nodes
 
 _MOST_HOPS = 2**31 - 1  # distances are int32
@@ -53,19 +54,10 @@ def ego_graph(
     kept = reached[senders] & reached[receivers]
     number = np.cumsum(reached, dtype=np.int32) - 1
     node_ids = np.flatnonzero(reached).astype(np.int32)
-    features = graph.edges.features
-    ego = graph._replace(
-        nodes=jax.tree.map(lambda values: np.asarray(values)[node_ids], graph.nodes),
-        edges=Edges(
-            np.asarray(graph.edges.weight)[kept],
-            None if features is None else np.asarray(features)[kept],
-        ),
-        senders=number[senders[kept]],
-        receivers=number[receivers[kept]],
-        n_node=np.array([node_ids.size], np.int32),
-        n_edge=np.array([int(kept.sum())], np.int32),
-    )
-    return ego, node_ids
+    rows = jax.tree.map(lambda values: np.asarray(values)[node_ids], graph.nodes)
+    weight, features = (None if x is None else np.asarray(x)[kept] for x in graph.edges)
+    ends = number[senders[kept]], number[receivers[kept]]
+    return with_edges(graph._replace(nodes=rows), *ends, weight, features), node_ids
 
 
 def hop_distances(
@@ -97,8 +89,7 @@ def hop_distances(
     _check_hops(hops)
     distance = np.full(total, hops + 1, np.int32)
     distance[_centers(nodes, total)] = 0
-    present = np.asarray(graph.edges.weight) > 0
-    senders, receivers = (np.asarray(ends)[present] for ends in (graph.senders, graph.receivers))
+    senders, receivers, _ = present_edges(graph)
     for step in range(1, hops + 1):
         reached = senders[distance[receivers] == step - 1]
         reached = reached[distance[reached] > step]

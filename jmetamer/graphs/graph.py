@@ -285,11 +285,7 @@ def is_sparse(values: object) -> bool:
 
 def _as_indices(field: str, values: object) -> np.ndarray:
     array = _as_array(field, values)
-    if array.size == 0:
-        return array.reshape(-1).astype(np.int32)
-    if array.dtype.kind not in "iu":
-        raise InputError(f"`{field}` has dtype {array.dtype}; allowed: integers (node indices).")
-    return array
+    return array if array.size else array.reshape(-1).astype(np.int32)
 
 
 def _as_array(field: str, values: object) -> np.ndarray:
@@ -314,12 +310,12 @@ def _check_features(field: str, values: object) -> None:
         )
     if array.ndim != 2:
         raise InputError(f"`{field}` has shape {array.shape}; allowed: 2 axes, (rows, features).")
+    _check_floats(field, array)
+
+
+def _check_floats(field: str, array: np.ndarray) -> None:
     if not dtypes.issubdtype(array.dtype, np.floating):
         raise InputError(f"`{field}` has dtype {array.dtype}; allowed: floating point (float32).")
-    _check_finite(field, array)
-
-
-def _check_finite(field: str, array: np.ndarray) -> None:
     bad = ~np.isfinite(array)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -330,12 +326,11 @@ def _check_finite(field: str, array: np.ndarray) -> None:
 
 
 def _check_counts(graph: jraph.GraphsTuple) -> None:
-    lengths = {field: array.shape[0] for field, array in _node_arrays(graph.nodes)}
     total = int(np.sum(np.asarray(graph.n_node)))
-    for field, length in lengths.items():
-        if length != total:
+    for field, array in _node_arrays(graph.nodes):
+        if len(array) != total:
             raise InputError(
-                f"`n_node` sums to {total} but `{field}` has {length} rows; they must be equal."
+                f"`n_node` sums to {total} but `{field}` has {len(array)} rows; they must be equal."
             )
     num_edges = int(np.sum(np.asarray(graph.n_edge)))
     for field in ("senders", "receivers"):
@@ -372,9 +367,7 @@ def _check_edges(graph: jraph.GraphsTuple) -> None:
         raise InputError(
             f"`weight` has shape {weight.shape}; allowed: ({num_edges},), one number an edge."
         )
-    if not dtypes.issubdtype(weight.dtype, np.floating):
-        raise InputError(f"`weight` has dtype {weight.dtype}; allowed: floating point (float32).")
-    _check_finite("weight", weight)
+    _check_floats("weight", weight)
     negative = np.flatnonzero(weight < 0)
     if negative.size:
         raise InputError(

@@ -30,10 +30,10 @@ from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import read_regular, user_path
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of, validate_dataset
+from jmetamer.graphs.edge_lists import symmetrize
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.labels import Classes, Split, class_numbers, numbered_alike, select_split
 from jmetamer.graphs.number_files import MAX_BYTES, read_npz
-from jmetamer.graphs.symmetry import symmetrize
 
 _REQUIRED = ("node_features", "node_labels", "edges")
 _OPTIONAL = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jmetamer._base.arguments import AnArray
+from jmetamer._base.arguments import AnArray, Count, checked
 from jmetamer._base.errors import InputError
 
 _SHOWN = 6
@@ -185,13 +185,14 @@ class Split(NamedTuple):
     test_mask: np.ndarray
 
 
+@checked
 def per_class_split(
     labels: np.ndarray,
     seed: int,
     *,
-    train_per_class: int = 20,
-    num_val: int = 500,
-    num_test: int = 1000,
+    train_per_class: Count = 20,
+    num_val: Count = 500,
+    num_test: Count = 1000,
 ) -> Split:
     """Draw the same number of training nodes from each class, then validation and test nodes.
 
@@ -214,10 +215,6 @@ def per_class_split(
       >>> [int(mask.sum()) for mask in split]
       [40, 20, 40]
     """
-    counts = {"train_per_class": train_per_class, "num_val": num_val, "num_test": num_test}
-    for name, count in counts.items():
-        if count < 1:
-            raise InputError(f"`{name}` is {count}; allowed: 1 or more nodes.")
     order = np.random.default_rng(seed).permutation(labels.size)
     train_mask = np.zeros(labels.size, bool)
     for label in np.unique(labels):

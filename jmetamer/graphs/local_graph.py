@@ -28,11 +28,10 @@ import jraph
 import numpy as np
 from scipy.sparse import csr_array
 
-from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import EdgeList, is_symmetric, present_edges, with_edges
 from jmetamer.graphs.ego import ego_graph, hop_distances
-from jmetamer.graphs.graph import Edges, NodeArrays, num_nodes
-from jmetamer.graphs.symmetry import is_symmetric
+from jmetamer.graphs.graph import NodeArrays, num_nodes
 
 FOLDS = ("symmetric", "mean", "sum")
 
@@ -97,12 +96,9 @@ def local_graph(
     features = ego.edges.features
     if features is not None:
         features = np.concatenate([features, np.zeros((cut.size, features.shape[1]), np.float32)])
-    graph = ego._replace(
-        edges=Edges(np.concatenate([ego.edges.weight, weight]).astype(np.float32), features),
-        senders=np.concatenate([ego.senders, cut]),
-        receivers=np.concatenate([ego.receivers, cut]),
-        n_edge=np.array([ego.senders.size + cut.size], np.int32),
-    )
+    weight = np.concatenate([ego.edges.weight, weight]).astype(np.float32)
+    senders, receivers = (np.concatenate([side, cut]) for side in (ego.senders, ego.receivers))
+    graph = with_edges(ego, senders, receivers, weight, features)
     return LocalGraph(graph, node_ids, distance, missing)
 
 
@@ -150,15 +146,15 @@ def graph_with_local(
     weight = np.concatenate([np.asarray(whole.edges.weight)[~replaced], weight])
     order = np.lexsort((senders, receivers))
     if whole.edges.features is not None:
+        if features is None:
+            raise InputError(
+                "`changed` has no edge features, which the edges of the whole graph have; give "
+                "every edge its features."
+            )
         kept = np.asarray(whole.edges.features)[~replaced]
-        features = np.concatenate([kept, _required_features(features)])[order]
-    return graph._replace(
-        senders=senders[order].astype(np.int32),
-        receivers=receivers[order].astype(np.int32),
-        edges=Edges(weight[order].astype(np.float32), features),
-        n_node=np.array([num_nodes(whole)], np.int32),
-        n_edge=np.array([senders.size], np.int32),
-    )
+        features = np.concatenate([kept, features])[order]
+    weight = weight[order].astype(np.float32)
+    return with_edges(graph, senders[order], receivers[order], weight, features)
 
 
 def _missing(whole: jraph.GraphsTuple, node_ids: np.ndarray) -> np.ndarray:
@@ -252,15 +248,6 @@ def _standing_loops(
     return senders[loops][order], weight[loops][order]
 
 
-def _required_features(features: AnArray | None) -> np.ndarray:
-    if features is None:
-        raise InputError(
-            "`changed` has no edge features, which the edges of the whole graph have; give every "
-            "edge its features."
-        )
-    return np.asarray(features)
-
-
 def _with_rows(nodes: NodeArrays, rows: NodeArrays, node_ids: np.ndarray) -> NodeArrays:
     """Return node features, or each of several arrays of them, with some rows replaced."""
     if isinstance(nodes, dict):
@@ -326,7 +313,7 @@ def folded_graph(
     node_ids = np.flatnonzero(distance <= depth).astype(np.int32)
     place = np.full(num_nodes(whole), -1, np.int32)
     place[node_ids] = np.arange(node_ids.size, dtype=np.int32)
-    edges = _present(whole)
+    edges = present_edges(whole)
     # Of an undirected edge between two of these nodes both directions are folded.
     far = distance[edges.senders] >= depth
     folds = (distance[edges.receivers] == depth) & far & (edges.senders != edges.receivers)
@@ -338,33 +325,14 @@ def folded_graph(
         ways.append((rim, stand_in, np.ones(rim.size)))
     kept = place[edges.senders[stays]], place[edges.receivers[stays]], edges.weight[stays]
     senders, receivers, weight = (np.concatenate(part) for part in zip(kept, *ways, strict=True))
-    graph = whole._replace(
-        nodes=np.concatenate([np.asarray(whole.nodes)[node_ids], features]),
-        edges=Edges(weight.astype(np.float32)),
-        senders=senders.astype(np.int32),
-        receivers=receivers.astype(np.int32),
-        n_node=np.array([node_ids.size + rims.size], np.int32),
-        n_edge=np.array([senders.size], np.int32),
-    )
+    nodes = np.concatenate([np.asarray(whole.nodes)[node_ids], features])
+    stripped = whole._replace(nodes=nodes)
+    graph = with_edges(stripped, senders, receivers, weight.astype(np.float32))
     return FoldedGraph(graph, node_ids, distance[node_ids])
 
 
-class _Edges(NamedTuple):
-    """Edges of weight above 0, [e] each."""
-
-    senders: np.ndarray
-    receivers: np.ndarray
-    weight: np.ndarray
-
-
-def _present(graph: jraph.GraphsTuple) -> _Edges:
-    present = np.asarray(graph.edges.weight) > 0
-    listed = graph.senders, graph.receivers, graph.edges.weight
-    return _Edges(*(np.asarray(values)[present] for values in listed))
-
-
 def _folded(
-    whole: jraph.GraphsTuple, edges: _Edges, folds: np.ndarray, aggregation: str
+    whole: jraph.GraphsTuple, edges: EdgeList, folds: np.ndarray, aggregation: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return nodes [r] at which edges were folded, features [r, d] and weights [r] of new loops."""
     n = num_nodes(whole)

@@ -67,10 +67,7 @@ def sum_messages(
 
 
 def propagate(
-    nodes: jax.Array,
-    senders: jax.Array,
-    receivers: jax.Array,
-    weight: jax.Array,
+    nodes: jax.Array, senders: jax.Array, receivers: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """Sum the values of each node's neighbors: `sum_u w_uv x_u`.
 
@@ -95,10 +92,7 @@ def propagate(
 
 
 def mean_propagation(
-    nodes: jax.Array,
-    senders: jax.Array,
-    receivers: jax.Array,
-    weight: jax.Array,
+    nodes: jax.Array, senders: jax.Array, receivers: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """Average the values of each node's neighbors: `sum_u w_uv x_u / sum_u w_uv`.
 
@@ -182,10 +176,7 @@ def attention_coefficients(
 
 
 def symmetric_propagation(
-    nodes: jax.Array,
-    senders: jax.Array,
-    receivers: jax.Array,
-    weight: jax.Array,
+    nodes: jax.Array, senders: jax.Array, receivers: jax.Array, weight: jax.Array
 ) -> jax.Array:
     """Apply `D^-1/2 (A + I) D^-1/2` with `deg_v = loop_v + sum_(u != v) w_uv` (Kipf, Welling 2017).
 

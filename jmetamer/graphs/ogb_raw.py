@@ -30,6 +30,7 @@ from jmetamer._base.errors import DataError, InputError
 from jmetamer._base.paths import user_path
 from jmetamer.graphs.data_files import base_folders, joint_digest
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import as_float32, make_graph
 from jmetamer.graphs.labels import Classes, Split, class_numbers, per_class_split
 from jmetamer.graphs.number_files import (
@@ -39,7 +40,6 @@ from jmetamer.graphs.number_files import (
     read_npz_tables,
     read_text_table,
 )
-from jmetamer.graphs.symmetry import simple_undirected
 
 OGB_URL = "https://ogb.stanford.edu/docs/nodeprop/"
 _CITATION = (

@@ -12,8 +12,8 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import is_symmetric, with_edges
 from jmetamer.graphs.graph import Edges, num_nodes
-from jmetamer.graphs.symmetry import is_symmetric
 
 
 class Pairs(NamedTuple):
@@ -192,19 +192,11 @@ def simple_graph(
     if ((np.diff(one) == 0) & (np.diff(other) == 0)).any():
         raise InputError("`pairs` hold some pair twice; a simple graph has each at most once")
     loops = loops_of_graph(reference)
-    senders = np.concatenate([one, loops.nodes]).astype(np.int32)
-    receivers = np.concatenate([other, loops.nodes]).astype(np.int32)
+    senders, receivers = (np.concatenate([ends, loops.nodes]) for ends in (one, other))
     weight = np.concatenate([np.ones(one.size, np.float32), loops.weight])
     order = np.lexsort((senders, receivers))
-    return jraph.GraphsTuple(
-        nodes=np.asarray(reference.nodes),
-        edges=Edges(weight[order]),
-        senders=senders[order],
-        receivers=receivers[order],
-        n_node=np.asarray(reference.n_node),
-        n_edge=np.array([senders.size], np.int32),
-        globals=None,
-    )
+    bare = reference._replace(nodes=np.asarray(reference.nodes))
+    return with_edges(bare, senders[order], receivers[order], weight[order])
 
 
 def pair_numbers(pairs: Pairs, num_nodes: int) -> np.ndarray:

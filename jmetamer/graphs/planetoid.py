@@ -18,9 +18,9 @@ from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import DataError
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.dataset import Dataset, Provenance, dataset_of
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.labels import Classes, Split
-from jmetamer.graphs.symmetry import simple_undirected
 
 PLANETOID_URL = (
     "https://github.com/kimiyoung/planetoid/raw/af6abf468a772cc055bec88c52e4d6f51b7c37e3/data"

@@ -11,9 +11,9 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph, num_nodes
 from jmetamer.graphs.pairs import pairs_of_graph
-from jmetamer.graphs.symmetry import simple_undirected
 
 
 def cycles(lengths: Sequence[int], labels: AnArray | None = None) -> jraph.GraphsTuple:

@@ -17,7 +17,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import make_graph
-from jmetamer.graphs.symmetry import simple_undirected
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.models.protocol import Model
 
 _ROWS_NEEDED = 5

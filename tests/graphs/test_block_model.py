@@ -19,7 +19,7 @@ from jmetamer.graphs.block_model import (
     sample_features,
     sample_labels,
 )
-from jmetamer.graphs.drawn import csbm_model, load_csbm, load_sbm
+from jmetamer.graphs.drawn import load_csbm, load_sbm
 from jmetamer.graphs.graph import make_graph
 
 
@@ -104,7 +104,7 @@ def test_edges_appear_as_often_as_the_model_says():
 
 def test_features_lie_around_their_class_mean():
     data = load_csbm(num_nodes=2000, num_features=3, signal=2.0, p_in=0.0, p_out=0.0, seed=5)
-    model = csbm_model(num_nodes=2000, num_features=3, signal=2.0, p_in=0.0, p_out=0.0, seed=5)
+    model = data.block_model
     np.testing.assert_allclose(np.linalg.norm(model.means, axis=1), 2.0)
     for label in range(2):
         rows = data.graph.nodes[data.labels == label]
@@ -114,8 +114,8 @@ def test_features_lie_around_their_class_mean():
 
 def test_the_oracle_labels_of_csbm_are_the_arg_max_of_its_posterior():
     options = {"num_nodes": 80, "num_classes": 3, "signal": 0.5, "seed": 2}
-    data, model = load_csbm(**options), csbm_model(**options)
-    posterior = class_posterior(model, data.graph, data.labels)
+    data = load_csbm(**options)
+    posterior = class_posterior(data.block_model, data.graph, data.labels)
     np.testing.assert_array_equal(data.oracle_labels, posterior.argmax(axis=1))
     # It errs as often as it says it does.
     expected, spread = posterior.max(axis=1), posterior.max(axis=1) * (1 - posterior.max(axis=1))

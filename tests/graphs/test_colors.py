@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors, refined_colors
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph
-from jmetamer.graphs.symmetry import simple_undirected
 from jmetamer.oracles.known_answers import circular_skip_links, cycles
 
 
@@ -164,7 +164,7 @@ class TestWhatCannotBeColored:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"rounds": -1}, "`rounds` is -1; allowed: 0 or more"),
+            ({"rounds": -1}, "`rounds` is -1; allowed: a whole number from 0 up"),
             ({"rounds": 1, "initial": "feature"}, "did you mean 'features'"),
         ],
     )

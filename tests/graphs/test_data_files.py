@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from jmetamer._base.errors import DataError, InputError
-from jmetamer.graphs import data_files, digests
+from jmetamer.graphs import data_files
 from jmetamer.graphs.data_files import DataFile, digest_of, read_data_files
 from jmetamer.graphs.load import load_dataset
 
@@ -25,7 +25,7 @@ def toy(monkeypatch):
     def build(name="toy.npz", pinned=True, base_url=NOWHERE):
         if pinned:
             digest = hashlib.sha256(CONTENT).hexdigest()
-            monkeypatch.setitem(digests.SHA256, f"collection/{name}", digest)
+            monkeypatch.setitem(data_files.SHA256, f"collection/{name}", digest)
         return DataFile("collection", "roman_empire", name, base_url)
 
     return build
@@ -165,7 +165,7 @@ def test_the_cache_is_in_the_platform_folder_unless_named(monkeypatch, tmp_path)
 
 
 def test_every_pinned_digest_is_one_and_is_of_a_known_collection():
-    for name, digest in digests.SHA256.items():
+    for name, digest in data_files.SHA256.items():
         assert re.fullmatch("[0-9a-f]{64}", digest)
         assert name.split("/")[0] in ("planetoid", "heterophilous")
 

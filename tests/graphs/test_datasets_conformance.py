@@ -7,8 +7,8 @@ import pytest
 
 from jmetamer._base.errors import DataError
 from jmetamer.graphs.dataset import content_digest, validate_dataset
+from jmetamer.graphs.edge_lists import is_symmetric
 from jmetamer.graphs.load import DATASETS, load_dataset
-from jmetamer.graphs.symmetry import is_symmetric
 
 
 @pytest.fixture(scope="module", params=DATASETS)

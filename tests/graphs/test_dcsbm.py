@@ -10,11 +10,11 @@ from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import class_posterior, power_law_weights, sample_weighted_edges
 from jmetamer.graphs.dataset import content_digest
 from jmetamer.graphs.drawn import ARXIV_SIZE, load_dcsbm
+from jmetamer.graphs.edge_lists import is_symmetric, symmetrize
 from jmetamer.graphs.ego import ego_graph
 from jmetamer.graphs.graph import validate_graph
 from jmetamer.graphs.load import load_dataset
 from jmetamer.graphs.pairs import Flips, Pairs, flipped, flips_between
-from jmetamer.graphs.symmetry import is_symmetric, symmetrize
 
 LARGE = 100_000
 
@@ -132,7 +132,7 @@ def test_the_size_of_arxiv_is_a_set_of_options():
     [
         ({"num_edges": 0}, "`num_edges` is 0; allowed: 1 to 62437, an eighth of all pairs of 1000"),
         ({"num_edges": 62_438}, "`num_edges` is 62438; allowed: 1 to 62437"),
-        ({"within": 1.0}, "`within` is 1.0; allowed: a probability from 0 to below 1"),
+        ({"within": 1.0}, "`within` is 1.0; allowed: a number from 0 up and below 1"),
         ({"within": -0.1}, "`within` is -0.1"),
         ({"exponent": 2.0}, "`exponent` is 2.0; allowed: a finite number above 2"),
         ({"num_classes": 0}, "`num_classes` is 0; allowed: a whole number from 1 up"),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jmetamer.graphs.edge_lists import simple_undirected
 from jmetamer.graphs.graph import make_graph
 from jmetamer.graphs.isomorphism import isomorphic
-from jmetamer.graphs.symmetry import simple_undirected
 from jmetamer.oracles.known_answers import circular_skip_links, cycles, random_regular
 
 

@@ -7,9 +7,9 @@ import pytest
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.colors import joint_colors, refined_colors
 from jmetamer.graphs.double_edge_swaps import count_swaps
+from jmetamer.graphs.edge_lists import is_symmetric
 from jmetamer.graphs.graph import make_graph, validate_graph
 from jmetamer.graphs.pairs import pairs_of_graph
-from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.oracles.known_answers import (
     cai_fuerer_immerman,
     circular_skip_links,

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import is_symmetric, pad_graph
 from jmetamer.graphs.ego import hop_distances
 from jmetamer.graphs.graph import Edges, make_graph, validate_graph, with_nodes
 from jmetamer.graphs.local_graph import graph_with_local, local_graph
-from jmetamer.graphs.padding import pad_graph
 from jmetamer.graphs.pairs import flips_between, pairs_of_graph
-from jmetamer.graphs.symmetry import is_symmetric
 
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import pad_graph
 from jmetamer.graphs.graph import make_graph, validate_graph
-from jmetamer.graphs.padding import pad_graph
 
 GRAPH = make_graph(np.eye(3), [0, 1], [1, 2], [0.5, 2.0], [[1.0], [2.0]])
 

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from jmetamer._base.errors import DataError
-from jmetamer.graphs.digests import SHA256
+from jmetamer.graphs.data_files import SHA256
 from jmetamer.graphs.load import load_dataset
 from jmetamer.graphs.planetoid import PLANETOID_PARTS
 

@@ -32,7 +32,9 @@ def test_the_seed_decides_the_split():
 
 
 def test_a_count_below_one_is_refused():
-    with pytest.raises(InputError, match=re.escape("`num_val` is 0; allowed: 1 or more nodes")):
+    with pytest.raises(
+        InputError, match=re.escape("`num_val` is 0; allowed: a whole number from 1 up")
+    ):
         per_class_split(np.zeros(5, int), 0, num_val=0)
 
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.graph import make_graph, validate_graph
-from jmetamer.graphs.symmetry import (
+from jmetamer.graphs.edge_lists import (
     is_symmetric,
     remove_duplicate_edges,
     simple_undirected,
     symmetrize,
 )
+from jmetamer.graphs.graph import make_graph, validate_graph
 
 
 @st.composite

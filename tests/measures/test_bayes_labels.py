@@ -15,7 +15,7 @@ from jmetamer.graphs.block_model import (
     sample_features,
     sample_labels,
 )
-from jmetamer.graphs.drawn import csbm_model
+from jmetamer.graphs.drawn import load_csbm
 from jmetamer.measures import bayes_labels
 
 compiled = jax.jit(bayes_labels)
@@ -115,7 +115,7 @@ def test_a_loaded_dataset_knows_its_model_and_gets_its_oracle_labels(name):
 
 def test_the_stored_model_is_that_of_the_options():
     data = load_dataset("csbm", num_nodes=60, num_features=3, seed=4, signal=2.0)
-    again = csbm_model(num_nodes=60, num_features=3, seed=4, signal=2.0)
+    again = load_csbm(num_nodes=60, num_features=3, seed=4, signal=2.0).block_model
     for stored, made in zip(data.block_model, again, strict=True):
         np.testing.assert_array_equal(stored, made)
 
@@ -131,7 +131,7 @@ def test_labels_follow_changed_features_even_far_away():
 
 
 def test_absent_edges_and_self_loops_do_not_count():
-    model = csbm_model(num_nodes=4, p_in=0.7, p_out=0.2)._replace(means=None)
+    model = load_csbm(num_nodes=4, p_in=0.7, p_out=0.2).block_model._replace(means=None)
     labels = np.array([0, 0, 1, 1])
     plain = make_graph(np.zeros((4, 1)), [0, 1], [1, 0])
     noisy = make_graph(np.zeros((4, 1)), [0, 1, 2, 2, 3], [1, 0, 2, 3, 2], [1, 1, 1, 0, 0])
@@ -141,7 +141,7 @@ def test_absent_edges_and_self_loops_do_not_count():
 
 
 def test_what_no_class_explains_is_marked():
-    model = csbm_model(num_nodes=4, p_in=0.0, p_out=0.0)
+    model = load_csbm(num_nodes=4, p_in=0.0, p_out=0.0).block_model
     graph = make_graph(np.zeros((3, 16)), [0, 1], [1, 0])
     np.testing.assert_array_equal(bayes_labels(model, graph, [0, 1, 0])[:2], [-1, -1])
     broken = with_nodes(graph, np.full((3, 16), np.nan, np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jmetamer as jm
-from jmetamer.graphs.padding import pad_graph
+from jmetamer.graphs.edge_lists import pad_graph
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import numpy as np
 
 from jmetamer._base.arguments import Key, Vector, checked
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import is_symmetric
 from jmetamer.graphs.graph import num_nodes
-from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.vary.continuous_features import Domain, Free, NonNegative
 from jmetamer.metamers.vary.initialization import GlobalNoise, Initialization
 from jmetamer.metamers.vary.protocol import Vary, require_shape

@@ -7,8 +7,8 @@ import jax
 import jraph
 
 from jmetamer._base.errors import InputError
+from jmetamer.graphs.edge_lists import is_symmetric
 from jmetamer.graphs.graph import num_nodes
-from jmetamer.graphs.symmetry import is_symmetric
 from jmetamer.metamers.vary.movable import movable_edges
 from jmetamer.metamers.vary.protocol import Vary
 

@@ -1,15 +1,54 @@
-"""Undirected graphs as edge lists: is every edge stored in both directions, and how to make it so.
+"""Graphs with other edges: undirected, without duplicates, or padded to one shape.
 
-The order that every loader gives its edges: sorted by receiver, then by sender.
+The order that every loader gives its edges: sorted by receiver, then by sender. Padding has weight
+0, which every layer takes as "absent"; graphs of different sizes share one compilation by it.
 """
 
+from typing import NamedTuple
+
+import jax
 import jraph
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jmetamer._base.arguments import AnArray, checked
+from jmetamer._base.arguments import AnArray, Count, Natural, checked
 from jmetamer._base.errors import InputError
-from jmetamer.graphs.graph import Edges, num_nodes
+from jmetamer.graphs.graph import Edges
+from jmetamer.graphs.graph import num_nodes as count_nodes
+
+
+class EdgeList(NamedTuple):
+    """Senders, receivers and weights of some edges, [e] each."""
+
+    senders: np.ndarray
+    receivers: np.ndarray
+    weight: np.ndarray
+
+
+def present_edges(graph: jraph.GraphsTuple, *, loops: bool = True) -> EdgeList:
+    """Return the edges of weight above 0, with self loops or without; on the host."""
+    every = EdgeList(*map(np.asarray, (graph.senders, graph.receivers, graph.edges.weight)))
+    kept = every.weight > 0
+    if not loops:
+        kept &= every.senders != every.receivers
+    return EdgeList(*(values[kept] for values in every))
+
+
+def with_edges(
+    graph: jraph.GraphsTuple,
+    senders: np.ndarray,
+    receivers: np.ndarray,
+    weight: AnArray,
+    features: AnArray | None = None,
+) -> jraph.GraphsTuple:
+    """Return one graph of the same nodes and other edges; on the host."""
+    return graph._replace(
+        edges=Edges(weight, features),
+        senders=senders.astype(np.int32),
+        receivers=receivers.astype(np.int32),
+        n_node=np.array([count_nodes(graph)], np.int32),
+        n_edge=np.array([senders.size], np.int32),
+    )
 
 
 @checked
@@ -22,7 +61,7 @@ def is_symmetric(graph: jraph.GraphsTuple) -> bool:
       False
     """
     senders, receivers = (np.asarray(a, np.int64) for a in (graph.senders, graph.receivers))
-    total, weight = num_nodes(graph), np.asarray(graph.edges.weight)
+    total, weight = count_nodes(graph), np.asarray(graph.edges.weight)
     forward, backward = senders * total + receivers, receivers * total + senders
     if weight.size == 0 or (weight == weight[0]).all():
         return np.array_equal(np.sort(forward), np.sort(backward))
@@ -61,7 +100,9 @@ def symmetrize(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     pairs = undirected_pairs(senders, receivers)
     order = np.lexsort((-np.concatenate([weight, weight]), pairs[0], pairs[1]))
     pairs, both = pairs[:, order], np.concatenate([weight, weight])[order]
-    return _keep(graph, pairs, both, _first_of_each(pairs))
+    kept = _first_of_each(pairs)
+    senders, receivers = pairs[:, kept]
+    return with_edges(graph, senders, receivers, both[kept])
 
 
 def remove_duplicate_edges(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
@@ -76,8 +117,10 @@ def remove_duplicate_edges(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     order = np.lexsort((senders, receivers))  # stable: the first copy stays first
     pairs = np.stack([senders[order], receivers[order]])
     weight, features = np.asarray(graph.edges.weight)[order], graph.edges.features
-    features = None if features is None else np.asarray(features)[order]
-    return _keep(graph, pairs, weight, _first_of_each(pairs), features)
+    kept = _first_of_each(pairs)
+    features = None if features is None else np.asarray(features)[order][kept]
+    senders, receivers = pairs[:, kept]
+    return with_edges(graph, senders, receivers, weight[kept], features)
 
 
 def undirected_pairs(senders: np.ndarray, receivers: np.ndarray) -> np.ndarray:
@@ -120,17 +163,45 @@ def _first_of_each(pairs: np.ndarray) -> np.ndarray:
     return changed
 
 
-def _keep(
-    graph: jraph.GraphsTuple,
-    pairs: np.ndarray,
-    weight: np.ndarray,
-    mask: np.ndarray,
-    features: AnArray | None = None,
-) -> jraph.GraphsTuple:
-    return graph._replace(
-        senders=pairs[0, mask].astype(np.int32),
-        receivers=pairs[1, mask].astype(np.int32),
-        edges=Edges(weight[mask], None if features is None else np.asarray(features)[mask]),
-        n_node=np.array([num_nodes(graph)], np.int32),
-        n_edge=np.array([int(mask.sum())], np.int32),
-    )
+@checked
+def pad_graph(graph: jraph.GraphsTuple, num_nodes: Count, num_edges: Natural) -> jraph.GraphsTuple:
+    """Append all-zero nodes and weight-0 edges up to the given numbers.
+
+    The real nodes and edges come first and keep their numbers. The added edges are self loops of
+    the last node. The result is one graph: `n_node` and `n_edge` count the padding too.
+
+    Args:
+      graph: a graph without padding, host arrays.
+      num_nodes: nodes of the result; above the graph's if edges are to be added.
+      num_edges: edges of the result.
+
+    Raises:
+      InputError: the graph does not fit.
+
+    Example:
+      >>> from jmetamer.graphs.graph import make_graph
+      >>> padded = pad_graph(make_graph(np.eye(2), [0], [1]), num_nodes=3, num_edges=2)
+      >>> padded.senders.tolist(), padded.edges.weight.tolist()
+      ([0, 2], [1.0, 0.0])
+    """
+    old_nodes, old_edges = count_nodes(graph), np.shape(graph.senders)[0]
+    if num_nodes < old_nodes:
+        raise InputError(f"`num_nodes` is {num_nodes}; allowed: {old_nodes} or more, its size now.")
+    if num_edges < old_edges:
+        raise InputError(f"`num_edges` is {num_edges}; allowed: {old_edges} or more, its size now.")
+    if num_edges > old_edges and num_nodes == old_nodes:
+        raise InputError(
+            f"`num_nodes` is {num_nodes}; allowed: {old_nodes + 1} or more, as "
+            f"{num_edges - old_edges} padding edges need a padding node to sit at."
+        )
+    new_nodes, new_edges = num_nodes - old_nodes, num_edges - old_edges
+    nodes = jax.tree.map(lambda values: _append_zeros(values, new_nodes), graph.nodes)
+    edges = (None if x is None else _append_zeros(x, new_edges) for x in graph.edges)
+    loops = np.full(new_edges, num_nodes - 1, np.int32)
+    ends = (np.concatenate([side, loops]) for side in (graph.senders, graph.receivers))
+    return with_edges(graph._replace(nodes=nodes), *ends, *edges)
+
+
+def _append_zeros(values: AnArray, count: int) -> np.ndarray:
+    array = np.asarray(values)
+    return np.concatenate([array, np.zeros((count, *array.shape[1:]), array.dtype)])
