@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 import jmetamer as jm
-from jmetamer.geometry.of_problem.ball_jacobians import ball_jacobians
+from jmetamer.geometry.of_problem.local_geometry import ball_jacobians
 from jmetamer.geometry.of_problem.map_correlations import map_correlations
 from jmetamer.geometry.of_problem.node_maps import NodeMap, NodeMaps, node_maps
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint

@@ -2,7 +2,7 @@
 
 `jacobian` differentiates, `operator` without a matrix, `spectrum` decides ranks, `nonlinearity` and
 `volume` say what one activation does to the volume, `ledger` what every layer does; `channel`,
-`leading_values` and the stochastic files serve Jacobians too large for a matrix. All numbers here
+`lanczos` and the stochastic files serve Jacobians too large for a matrix. All numbers here
 are float64 on the host.
 """
 
@@ -13,7 +13,7 @@ from jmetamer.geometry.channel import (
     stochastic_channel,
 )
 from jmetamer.geometry.jacobian import Linearization, dense_jacobian, linearizer
-from jmetamer.geometry.leading_values import LeadingValues, leading_singular_values
+from jmetamer.geometry.lanczos import LeadingValues, leading_singular_values
 from jmetamer.geometry.ledger import (
     RankLedger,
     VolumeLedger,
@@ -21,7 +21,6 @@ from jmetamer.geometry.ledger import (
     rank_ledger,
     volume_ledger,
 )
-from jmetamer.geometry.log_determinant import log_determinant
 from jmetamer.geometry.nonlinearity import LOG_DERIVATIVES, LogDerivative, log_derivative
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.geometry.spectrum import (
@@ -33,7 +32,12 @@ from jmetamer.geometry.spectrum import (
     spectrum_of,
     stack_spectra,
 )
-from jmetamer.geometry.stochastic_trace import Estimate, EstimateStatus, QuadratureSettings
+from jmetamer.geometry.stochastic_trace import (
+    Estimate,
+    EstimateStatus,
+    QuadratureSettings,
+    log_determinant,
+)
 from jmetamer.geometry.stochastic_volume import (
     stochastic_log_volume,
     stochastic_volume_change,

@@ -6,13 +6,8 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, Key, Natural, NonNegative, Numbers, Positive, checked
 from jmetamer._base.errors import InputError
+from jmetamer.geometry import stochastic_trace as traces
 from jmetamer.geometry.lanczos import Operator
-from jmetamer.geometry.stochastic_trace import (
-    DEFAULT,
-    Estimate,
-    QuadratureSettings,
-    stochastic_trace,
-)
 
 
 class Channel(NamedTuple):
@@ -23,8 +18,8 @@ class Channel(NamedTuple):
       effective_dimension: a number of directions, between 0 and the rank.
     """
 
-    information: Estimate
-    effective_dimension: Estimate
+    information: traces.Estimate
+    effective_dimension: traces.Estimate
 
 
 @checked
@@ -99,7 +94,7 @@ def stochastic_channel(
     input_std: NonNegative,
     noise_std: Positive,
     key: Key,
-    settings: QuadratureSettings = DEFAULT,
+    settings: traces.QuadratureSettings = traces.DEFAULT,
 ) -> Channel:
     """Estimate information and effective dimension from products with K = J J^T.
 
@@ -139,7 +134,7 @@ def stochastic_channel(
         return gain * eigenvalues / (1 + gain * eigenvalues)
 
     functions = (information, dimension)
-    return Channel(*stochastic_trace(operator, size, functions, key=key, settings=settings))
+    return Channel(*traces.stochastic_trace(operator, size, functions, key=key, settings=settings))
 
 
 def _signal_to_noise(values: AnArray, input_std: float, noise_std: float) -> np.ndarray:

@@ -132,17 +132,8 @@ def gelu(z: AnArray) -> np.ndarray:
     return np.where(z < 0, below, above)
 
 
-LOG_DERIVATIVES: dict[str, LogDerivative] = {
-    "identity": identity,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
-    "gelu_tanh": gelu_tanh,
-    "gelu": gelu,
-}
+_ACTIVATIONS = (identity, relu, leaky_relu, elu, tanh, sigmoid, softplus, gelu_tanh, gelu)
+LOG_DERIVATIVES: dict[str, LogDerivative] = {each.__name__: each for each in _ACTIVATIONS}
 
 
 @checked

@@ -287,7 +287,9 @@ def spectrum_of(
     alive = norms[norms > 0]
     if entry_error <= ROUND_OFF and alive.size and alive.min() * CLEAR_GAP < alive.max():
         rows = matrix / np.where(norms > 0, norms, 1.0)[:, None]
-        decision = _either(decision, decided(rows, 0.0)[1])
+        scaled = decided(rows, 0.0)[1]  # what holds whichever of both decisions is right
+        low, high = min(decision.low, scaled.low), max(decision.high, scaled.high)
+        decision = decision._replace(low=low, high=high, certified=low == high)
     volume = np.sum(np.log(values[: decision.rank]), keepdims=True)
     return assemble(values[None], [decision], volume, np.array([total_inputs]), num_outputs)
 
@@ -392,9 +394,3 @@ def _gap(values: np.ndarray, rank: int, cutoff: float, error: float) -> float:
         return float(np.inf)
     with np.errstate(over="ignore"):
         return float(above / max(below, error, tiny))
-
-
-def _either(plain: RankDecision, scaled: RankDecision) -> RankDecision:
-    """Return what holds whichever of two decisions is right."""
-    low, high = min(plain.low, scaled.low), max(plain.high, scaled.high)
-    return plain._replace(low=low, high=high, certified=low == high)

@@ -1,4 +1,4 @@
-"""Traces of functions of a large symmetric operator, by stochastic Lanczos quadrature."""
+"""Traces of functions and log-determinants of large operators, by stochastic Lanczos quadrature."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import jax
 import numpy as np
 
-from jmetamer._base.arguments import Count, Range, checked
+from jmetamer._base.arguments import Count, Key, Natural, Range, checked
 from jmetamer._base.errors import ConfigError, InputError
 from jmetamer._base.outcome import Outcome
 from jmetamer.geometry.lanczos import Operator, Tridiagonalization, gauss_rule, tridiagonalize
@@ -115,6 +115,13 @@ class QuadratureSettings:
 DEFAULT = QuadratureSettings()
 
 
+def exact_estimate(value: float) -> Estimate:
+    """Return a number that needs no probes."""
+    if np.isfinite(value):
+        return Estimate(value, 0.0, 0.0, 0, 0, EstimateStatus.CONVERGED)
+    return Estimate(value, np.inf, np.inf, 0, 0, EstimateStatus.SINGULAR)
+
+
 def stochastic_trace(
     operator: Operator,
     size: int,
@@ -160,29 +167,21 @@ def stochastic_trace(
       (3.0, 0.0, True)
     """
     if size == 0:
-        return [Estimate(0.0, 0.0, 0.0, 0, 0, EstimateStatus.CONVERGED) for _ in functions]
+        return [exact_estimate(0.0) for _ in functions]
     probes, exhaustive = _probes(size, key, settings)
     if project is not None:
         probes = np.asarray(project(probes), np.float64)
     steps = min(settings.steps, size)
     while True:
         samples = _samples(operator, probes, functions, steps, settings.batch)
-        estimates = [_estimate(part, exhaustive, steps) for part in samples]
+        estimates = [
+            _estimate(full, half, doubtful, exhaustive, steps) for full, half, doubtful in samples
+        ]
         limit = min(settings.max_steps, size)
-        if steps >= limit or all(e.status is not _AGAIN for e in estimates):
+        again = EstimateStatus.STEPS_EXHAUSTED
+        if steps >= limit or all(e.status is not again for e in estimates):
             return estimates
         steps = min(2 * steps, limit)
-
-
-_AGAIN = EstimateStatus.STEPS_EXHAUSTED
-
-
-class _Samples(NamedTuple):
-    """Contributions of the probes to one trace, [N] each."""
-
-    full: np.ndarray
-    half: np.ndarray
-    doubtful: np.ndarray  # how far they depend on eigenvalues that round-off hides
 
 
 def _probes(size: int, key: jax.Array, settings: QuadratureSettings) -> tuple[np.ndarray, bool]:
@@ -199,14 +198,18 @@ def _samples(
     functions: Sequence[SpectralFunction],
     steps: int,
     batch: int,
-) -> list[_Samples]:
+) -> np.ndarray:
+    """Return what each of N probes contributes to each trace, [functions, 3, N].
+
+    By all steps, by half of them, and how far it depends on eigenvalues that round-off hides.
+    """
     count = probes.shape[1]
     table = np.zeros((len(functions), 3, count))
     for first in range(0, count, batch):
         done = tridiagonalize(operator, probes[:, first : first + batch], steps)
         for column in np.flatnonzero(done.start_norm > 0):
             table[:, :, first + column] = _of_one_probe(done, int(column), functions)
-    return [_Samples(*rows) for rows in table]
+    return table
 
 
 def _of_one_probe(
@@ -250,17 +253,57 @@ def _doubt(function: SpectralFunction, cutoff: float, hidden: float) -> float:
     return hidden * abs(high - low) if np.isfinite(low) else np.inf
 
 
-def _estimate(samples: _Samples, exhaustive: bool, steps: int) -> Estimate:
-    count = len(samples.full)
+def _estimate(
+    full: np.ndarray, half: np.ndarray, doubtful: np.ndarray, exhaustive: bool, steps: int
+) -> Estimate:
+    count = len(full)
     share = 1.0 if exhaustive else 1.0 / count
-    value = float(np.sum(samples.full) * share)
+    value = float(np.sum(full) * share)
     if not np.isfinite(value):
         return Estimate(value, np.inf, np.inf, steps, count, EstimateStatus.SINGULAR)
-    error = 0.0 if exhaustive else float(np.std(samples.full, ddof=1) / np.sqrt(count))
-    half = float(np.sum(samples.half) * share)
-    change = abs(value - half)
+    error = 0.0 if exhaustive else float(np.std(full, ddof=1) / np.sqrt(count))
+    change = abs(value - float(np.sum(half) * share))
     slack = max(error, EXACT * abs(value))
     status = EstimateStatus.CONVERGED if change <= slack else EstimateStatus.STEPS_EXHAUSTED
-    if np.sum(samples.doubtful) * share > slack:
+    if np.sum(doubtful) * share > slack:
         status = EstimateStatus.SINGULAR
     return Estimate(value, error, change, steps, count, status)
+
+
+@checked
+def log_determinant(
+    operator: Operator, size: Natural, *, key: Key, settings: QuadratureSettings = DEFAULT
+) -> Estimate:
+    """Estimate log det K = tr log K of a symmetric positive definite operator.
+
+    See `stochastic_trace`. With m steps the quadrature is too large by an amount that falls like
+    rho^(-2m), rho = (sqrt kappa + 1) / (sqrt kappa - 1), kappa the condition number: an
+    ill-conditioned K needs many steps, and `quadrature_error` shows whether it had them. A
+    singular K has log-determinant -inf and the status SINGULAR; the pseudo-determinant is not
+    within reach of this method, because no threshold on Ritz values separates the zero
+    eigenvalues from the others. Drop the inactive rows (`activated_operator`), or take
+    `stochastic_channel`.
+
+    Args:
+      operator: K, [q, b] -> [q, b], float64 on the host: `JacobianOperator.gram`, or what
+        `on_host` makes.
+      size: q; 0 gives 0.
+      key: random key of the probes.
+      settings: how many probes and steps.
+
+    Returns:
+      The `Estimate`, in nats.
+
+    Raises:
+      InputError: if the operator has a clearly negative eigenvalue, or returns what it may not.
+
+    Example:
+      >>> import jax
+      >>> eigenvalues = np.array([[1.0], [np.e], [np.e]])
+      >>> result = log_determinant(lambda v: eigenvalues * v, 3, key=jax.random.key(0))
+      >>> round(result.value, 12), result.converged
+      (2.0, True)
+      >>> log_determinant(lambda v: 0 * v, 3, key=jax.random.key(0)).value
+      -inf
+    """
+    return stochastic_trace(operator, size, [np.log], key=key, settings=settings)[0]

@@ -7,15 +7,8 @@ import numpy as np
 
 from jmetamer._base.arguments import AnArray, Key, Natural, checked
 from jmetamer._base.errors import InputError
+from jmetamer.geometry import stochastic_trace as traces
 from jmetamer.geometry.lanczos import Operator
-from jmetamer.geometry.log_determinant import log_determinant
-from jmetamer.geometry.stochastic_trace import (
-    DEFAULT,
-    Estimate,
-    EstimateStatus,
-    QuadratureSettings,
-    stochastic_trace,
-)
 
 
 class ActivatedOperator(NamedTuple):
@@ -45,8 +38,8 @@ class VolumeSplit(NamedTuple):
       num_dead: int, units (last axis of z) inactive at every node of the target.
     """
 
-    kept: Estimate
-    lost: Estimate
+    kept: traces.Estimate
+    lost: traces.Estimate
     rank_loss: int
     num_active: int
     num_dead: int
@@ -54,8 +47,12 @@ class VolumeSplit(NamedTuple):
 
 @checked
 def stochastic_log_volume(
-    operator: Operator, size: Natural, *, key: Key, settings: QuadratureSettings = DEFAULT
-) -> Estimate:
+    operator: Operator,
+    size: Natural,
+    *,
+    key: Key,
+    settings: traces.QuadratureSettings = traces.DEFAULT,
+) -> traces.Estimate:
     """Estimate logvol(J) = 1/2 logdet(J J^T) of a Jacobian of full row rank.
 
     Args:
@@ -76,7 +73,7 @@ def stochastic_log_volume(
       >>> round(result.value, 12)
       1.0
     """
-    return log_determinant(operator, size, key=key, settings=settings).scaled(0.5)
+    return traces.log_determinant(operator, size, key=key, settings=settings).scaled(0.5)
 
 
 def activated_operator(operator: Operator, log_derivatives: AnArray) -> ActivatedOperator:
@@ -116,7 +113,7 @@ def stochastic_volume_split(
     log_derivatives: AnArray,
     *,
     key: Key,
-    settings: QuadratureSettings = DEFAULT,
+    settings: traces.QuadratureSettings = traces.DEFAULT,
 ) -> VolumeSplit:
     """Estimate what a ReLU keeps of the log-volume and what it loses.
 
@@ -158,11 +155,11 @@ def stochastic_volume_split(
     key_kept, key_whole = jax.random.split(key)
     kept = stochastic_log_volume(reduced.operator, reduced.size, key=key_kept, settings=settings)
     if reduced.num_inactive == 0:
-        lost = Estimate(0.0, 0.0, 0.0, 0, 0, EstimateStatus.CONVERGED)
+        lost = traces.exact_estimate(0.0)
     else:
         whole = stochastic_log_volume(operator, logs.size, key=key_whole, settings=settings)
         lost = _difference(whole, kept)
-    sure = EstimateStatus.SINGULAR not in (lost.status, kept.status)
+    sure = traces.EstimateStatus.SINGULAR not in (lost.status, kept.status)
     num_dead = int(np.sum(~active.any(axis=tuple(range(active.ndim - 1)))))
     return VolumeSplit(kept, lost, reduced.num_inactive if sure else -1, reduced.size, num_dead)
 
@@ -174,8 +171,8 @@ def stochastic_volume_change(
     log_derivatives: AnArray,
     *,
     key: Key,
-    settings: QuadratureSettings = DEFAULT,
-) -> Estimate:
+    settings: traces.QuadratureSettings = traces.DEFAULT,
+) -> traces.Estimate:
     """Estimate the change of log-volume by an activation, given the range of J_z.
 
     With P the orthogonal projector on the range of J_z and D = diag(sigma'(z)), delta =
@@ -214,17 +211,17 @@ def stochastic_volume_change(
             f"`rank` is {rank} but there are {logs.size} outputs; give the trace of the projector."
         )
     if rank == 0:
-        return _exact(0.0)
+        return traces.exact_estimate(0.0)
     active = logs > -np.inf
     if rank == logs.size or not active.any():
-        return _exact(float(np.sum(logs)) if rank == logs.size else -np.inf)
+        return traces.exact_estimate(float(np.sum(logs)) if rank == logs.size else -np.inf)
     center = float(np.mean(logs[active]))
     square = np.exp(2 * (logs - center))[:, None]
 
     def apply(columns: np.ndarray) -> np.ndarray:
         return np.asarray(project(square * np.asarray(project(columns))))
 
-    (change,) = stochastic_trace(
+    (change,) = traces.stochastic_trace(
         apply, logs.size, [np.log], key=key, settings=settings, project=project
     )
     return change.scaled(0.5, rank * center)
@@ -239,18 +236,12 @@ def _logs(log_derivatives: AnArray) -> np.ndarray:
     return logs
 
 
-def _exact(value: float) -> Estimate:
-    if np.isfinite(value):
-        return Estimate(value, 0.0, 0.0, 0, 0, EstimateStatus.CONVERGED)
-    return Estimate(value, np.inf, np.inf, 0, 0, EstimateStatus.SINGULAR)
-
-
-def _difference(whole: Estimate, part: Estimate) -> Estimate:
+def _difference(whole: traces.Estimate, part: traces.Estimate) -> traces.Estimate:
     """Whole - part, from independent probes."""
     status = max(whole.status, part.status)
-    if status is EstimateStatus.SINGULAR:
-        return Estimate(-np.inf, np.inf, np.inf, whole.steps, whole.num_probes, status)
-    return Estimate(
+    if status is traces.EstimateStatus.SINGULAR:
+        return traces.Estimate(-np.inf, np.inf, np.inf, whole.steps, whole.num_probes, status)
+    return traces.Estimate(
         whole.value - part.value,
         float(np.hypot(whole.standard_error, part.standard_error)),
         whole.quadrature_error + part.quadrature_error,

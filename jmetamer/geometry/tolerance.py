@@ -13,11 +13,7 @@ TOLERANCES = (1e-2, 1e-3, 1e-6)
 
 @checked
 def tolerance_dimension(
-    values: Vector,
-    num_inputs: int,
-    theta_norm: FromZero,
-    output_norm: FromZero,
-    eps: FromZero,
+    values: Vector, num_inputs: int, theta_norm: FromZero, output_norm: FromZero, eps: FromZero
 ) -> int:
     """Count the input directions that move the output by less than a relative tolerance.
 

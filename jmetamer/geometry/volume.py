@@ -166,10 +166,13 @@ def volume_change(
     active = logs > -np.inf
     rank = int(spectrum_pre.rank[0])
     kept = matrix[active.reshape(-1)]
-    values_kept = _values(kept)
+    values_kept = scipy.linalg.svdvals(kept) if kept.size else np.zeros(0)
     # Each inactive row takes at most one from the rank.
     least = int(spectrum_pre.rank_low[0]) - int(np.sum(~active))
     rank_kept = min(max(int(np.sum(values_kept > spectrum_pre.cutoff[0])), least), rank)
+    lost = np.nan
+    if rank == len(matrix):
+        lost = spectrum_pre.log_volume[0] - np.sum(np.log(values_kept[:rank_kept]))
     ordered = np.sort(logs.reshape(-1))
     units_active = active.any(axis=tuple(range(active.ndim - 1)))
     return VolumeChange(
@@ -179,7 +182,7 @@ def volume_change(
         lower=np.array([np.sum(ordered[:rank])]),
         upper=np.array([np.sum(ordered[len(ordered) - rank :])]),
         rank_loss=np.array([rank - rank_kept], np.int32),
-        log_volume_lost=np.array([_lost(spectrum_pre, matrix, values_kept, rank_kept)]),
+        log_volume_lost=np.array([lost]),
         num_active=np.array([np.sum(active)], np.int32),
         num_dead=np.array([np.sum(~units_active)], np.int32),
         num_ties=np.array([count_ties(z)], np.int32),
@@ -217,16 +220,6 @@ def _matching(numbers: AnArray, matrix: np.ndarray, name: str) -> np.ndarray:
             "one per output, in row-major order."
         )
     return array
-
-
-def _values(matrix: np.ndarray) -> np.ndarray:
-    return scipy.linalg.svdvals(matrix) if matrix.size else np.zeros(0)
-
-
-def _lost(spectrum: Spectrum, matrix: np.ndarray, values_kept: np.ndarray, rank: int) -> float:
-    if spectrum.rank[0] < len(matrix):
-        return float(np.nan)
-    return float(spectrum.log_volume[0] - np.sum(np.log(values_kept[:rank])))
 
 
 def restricted_change(matrix: np.ndarray, logs: np.ndarray, rank: int) -> float:

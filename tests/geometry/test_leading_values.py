@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jmetamer._base.errors import InputError
-from jmetamer.geometry.leading_values import leading_singular_values
+from jmetamer.geometry.lanczos import leading_singular_values
 
 KEY = jax.random.key(0)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jmetamer._base.errors import InputError
 from jmetamer.geometry import spectrum_of
 from jmetamer.geometry.batched_spectra import batched_singular_values, spectra_of_values
-from jmetamer.geometry.row_factor import RowFactor, factor_rows, row_energy
+from jmetamer.geometry.row_space import RowFactor, factor_rows, row_energy
 
 
 def drawn(q, p, rank, seed):

@@ -4,10 +4,10 @@ import pytest
 
 from jmetamer._base.errors import ConfigError, InputError
 from jmetamer.geometry.lanczos import gauss_rule, tridiagonalize
-from jmetamer.geometry.log_determinant import log_determinant
 from jmetamer.geometry.stochastic_trace import (
     EstimateStatus,
     QuadratureSettings,
+    log_determinant,
     stochastic_trace,
 )
 

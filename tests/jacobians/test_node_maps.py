@@ -9,7 +9,7 @@ import pytest
 
 import jmetamer as jm
 from jmetamer.geometry.of_problem import local_geometry
-from jmetamer.geometry.of_problem.ball_jacobians import ball_jacobians
+from jmetamer.geometry.of_problem.local_geometry import ball_jacobians
 from jmetamer.geometry.of_problem.node_maps import BlindFraction, node_maps
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint
 

@@ -23,9 +23,9 @@ from dense_networks import (
 import jmetamer as jm
 from jmetamer.geometry.gradient_check import GradientStatus, GradientWarning
 from jmetamer.geometry.of_problem.edge_chart import edge_chart
-from jmetamer.geometry.of_problem.joint_spectrum import joint_spectrum
 from jmetamer.geometry.of_problem.representation import jacobian_operator, representation
 from jmetamer.geometry.of_problem.structural_bound import structural_bound
+from jmetamer.geometry.of_problem.whole_graph import joint_spectrum
 
 rng = np.random.default_rng(3)
 
@@ -708,7 +708,7 @@ class TestErrors:
         with pytest.raises(jm.InputError, match=r"28 x 28 needs .* `memory_limit`.*matrix-free"):
             joint_spectrum(problem, "all", check=False, memory_limit=100)
         # By the module's full name: the package exports a function of the same name.
-        module = sys.modules["jmetamer.geometry.of_problem.joint_spectrum"]
+        module = sys.modules["jmetamer.geometry.of_problem.whole_graph"]
         monkeypatch.setattr(module, "LARGEST_DENSE", 27)
         with pytest.raises(jm.InputError, match=r"shorter side of 27\. Look at fewer nodes"):
             joint_spectrum(problem, "all", check=False)

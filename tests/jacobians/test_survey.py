@@ -13,9 +13,7 @@ from jmetamer.geometry.of_problem import (
     structural_bound,
 )
 from jmetamer.geometry.of_problem import survey as module
-from jmetamer.geometry.of_problem.layer_geometry import layer_geometry
-from jmetamer.geometry.of_problem.map_survey import map_entries, map_survey
-from jmetamer.geometry.of_problem.survey import survey
+from jmetamer.geometry.of_problem.survey import layer_geometry, map_entries, map_survey, survey
 
 NODES = [2, 9, 4]
 LABELS = np.arange(16) % 3

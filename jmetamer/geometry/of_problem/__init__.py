@@ -6,7 +6,6 @@ for a dense matrix, `ledger` at what every layer loses; `survey` is what a sweep
 themselves are made in `jmetamer.geometry`.
 """
 
-from jmetamer.geometry.of_problem.joint_spectrum import joint_spectrum
 from jmetamer.geometry.of_problem.ledger import LayerLedger, rank_ledger_of
 from jmetamer.geometry.of_problem.local_geometry import (
     LocalGeometry,
@@ -28,6 +27,7 @@ from jmetamer.geometry.of_problem.representation import (
 from jmetamer.geometry.of_problem.structural_bound import structural_bound
 from jmetamer.geometry.of_problem.whole_graph import (
     WholeGraphVolume,
+    joint_spectrum,
     leading_spectrum,
     whole_graph_volume,
 )

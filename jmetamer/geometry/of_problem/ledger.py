@@ -3,31 +3,115 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jraph
 import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.geometry import Spectrum, compress_rows, log_derivative, spectrum_of, stack_spectra
-from jmetamer.geometry.batched_spectra import spectra_after
-from jmetamer.geometry.ledger import (
-    EntrySplit,
-    RankLedger,
-    VolumeLedger,
-    rank_ledger,
-    volume_ledger,
+from jmetamer.geometry import (
+    Spectrum,
+    compress_rows,
+    ledger,
+    log_derivative,
+    spectrum_of,
+    stack_spectra,
 )
-from jmetamer.geometry.of_problem.light_cone import LightCone, light_cones
+from jmetamer.geometry.batched_spectra import spectra_after
 from jmetamer.geometry.of_problem.local_geometry import Inputs
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_nodes
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.geometry.tolerance import tolerance_dimensions
+from jmetamer.graphs import num_nodes
+from jmetamer.graphs.ego import ball_unions, hop_distances
 from jmetamer.metamers.problem import Problem
+from jmetamer.models.protocol import Model
 from jmetamer.models.structure import operator_matrix, passes_through
 
 LARGEST_LEDGER = 2048  # outputs of a layer that are looked at together; the time grows cubically
 _MEMORY = 2 * 2**30  # bytes that the Jacobians of one target may take
 _AGREEMENT = 1e-8  # relative difference to the whole graph that round-off explains
 _ADVICE = "Take nodes with fewer neighbors, an earlier layer, or a narrower network."
+
+
+class LightCone(NamedTuple):
+    """A target, the nodes that it can see, and those of each layer on the way.
+
+    Attributes:
+      center: the target node, or None for all nodes together.
+      node_ids: [m] int64, the number in the whole graph of every node in sight, ascending.
+      node_ids_padded: [M] the same with padding, M places in the graph.
+      visible: for each layer, [c] places of the nodes whose activation the target depends on.
+      places: for each layer, the same filled up with the last place.
+      graph: edges between the places.
+    """
+
+    center: int | None
+    node_ids: np.ndarray
+    node_ids_padded: np.ndarray
+    visible: tuple[np.ndarray, ...]
+    places: tuple[np.ndarray, ...]
+    graph: jraph.GraphsTuple
+
+    def varied(self, inputs: str) -> np.ndarray:
+        """Return the places whose features vary: of the target itself ("node"), else all."""
+        if inputs == "node" and self.center is not None:
+            return np.searchsorted(self.node_ids, [self.center])
+        return np.arange(len(self.node_ids))
+
+
+def light_cones(
+    model: Model, graph: jraph.GraphsTuple, layers: tuple[str, ...], nodes: np.ndarray | None
+) -> list[LightCone]:
+    """Return the cone of each node, all of one shape.
+
+    With r(k) the hops of layer k and K the last layer, the target depends on layer k at the nodes
+    from which it is reached in at most r(K) - r(k) steps.
+
+    Args:
+      model: the network.
+      graph: host arrays.
+      layers: names, from the first to the target's.
+      nodes: [b] target nodes, or None for all together.
+
+    Raises:
+      InputError: a node that does not exist.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> graph = jm.make_graph(np.eye(4), [0, 1, 2], [1, 2, 3])
+      >>> (cone,) = light_cones(jm.GCN(), graph, ("conv1", "logits"), np.array([3]))
+      >>> cone.node_ids, cone.node_ids[cone.visible[0]], cone.node_ids[cone.visible[1]]
+      (array([1, 2, 3]), array([2, 3]), array([3]))
+    """
+    if nodes is None:
+        everything = np.arange(num_nodes(graph))
+        all_places = (everything,) * len(layers)
+        bare = graph._replace(nodes=None)
+        return [LightCone(None, everything, everything, all_places, all_places, bare)]
+    hops = [model.num_hops(name) for name in layers]
+    unions = list(ball_unions(graph, nodes, hops[-1], None))
+    inside = [union.node_ids[: union.starts[-1]] for union in unions]
+    distances = (hop_distances(graph, int(node), hops[-1]) for node in nodes)
+    visible = [
+        tuple(np.flatnonzero(distance[ids] <= hops[-1] - reach) for reach in hops)
+        for ids, distance in zip(inside, distances, strict=True)
+    ]
+    widest = [max(len(one[layer]) for one in visible) for layer in range(len(layers))]
+    last = len(unions[0].node_ids) - 1  # the place of padding
+    return [
+        LightCone(
+            int(node),
+            ids,
+            union.node_ids,
+            own,
+            tuple(
+                np.concatenate([at, np.full(size - len(at), last)])
+                for at, size in zip(own, widest, strict=True)
+            ),
+            union.graph,
+        )
+        for node, ids, union, own in zip(nodes, inside, unions, visible, strict=True)
+    ]
 
 
 class LayerLedger(NamedTuple):
@@ -50,9 +134,9 @@ class LayerLedger(NamedTuple):
     layers: tuple[str, ...]
     nonlinearities: tuple[str | None, ...]
     spectra: tuple[Spectrum, ...]
-    ranks: RankLedger
-    entry: EntrySplit
-    volumes: VolumeLedger
+    ranks: ledger.RankLedger
+    entry: ledger.EntrySplit
+    volumes: ledger.VolumeLedger
     ceiling: np.ndarray
     tolerance_dimension: np.ndarray
 
@@ -272,7 +356,7 @@ def _joined(
 ) -> LayerLedger:
     columns = zip(*(one.spectra for one in targets), strict=True)
     spectra = tuple(stack_spectra(column) for column in columns)
-    ranks = rank_ledger(spectra)
+    ranks = ledger.rank_ledger(spectra)
     entry = np.array([one.hidden_by_entry for one in targets], np.int64)
     dimensions = np.array([one.tolerance_dimension for one in targets])  # [b, 2 L, 1, t]
     return LayerLedger(
@@ -281,8 +365,8 @@ def _joined(
         point.sigmas,
         spectra,
         ranks,
-        EntrySplit(entry, ranks.linear[0] - entry),
-        volume_ledger(spectra),
+        ledger.EntrySplit(entry, ranks.linear[0] - entry),
+        ledger.volume_ledger(spectra),
         np.array([one.ceiling for one in targets], np.int64).T,
         dimensions[:, :, 0].transpose(1, 0, 2),
     )

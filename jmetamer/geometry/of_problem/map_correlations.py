@@ -11,6 +11,7 @@ from jmetamer._base.arguments import AnArray, Level, Numbers, Seed, Vector, chec
 from jmetamer._base.errors import InputError
 from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph, normal_scores
 from jmetamer.graphs import num_nodes
+from jmetamer.graphs.edge_lists import present_edges
 
 _DRAWS = 199
 _ROUND_OFF = 1e-12
@@ -279,9 +280,7 @@ def neighborhood_statistics(
         raise InputError(
             f"`labels` has shape {classes.shape}, but the graph has {total} nodes; give one a node."
         )
-    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    present = (np.asarray(graph.edges.weight) > 0) & (senders != receivers)
-    senders, receivers = senders[present], receivers[present]
+    senders, receivers, _ = present_edges(graph, loops=False)
     degree = np.bincount(receivers, minlength=total)
     same = np.bincount(receivers[classes[senders] == classes[receivers]], minlength=total)
     share = np.full(total, np.nan)

@@ -1,6 +1,5 @@
 """Maps over all nodes of a graph: local dimension, spectrum and blind fraction of each."""
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,9 @@ from jmetamer.geometry.batched_spectra import (
     spectra_after,
     spectra_of_values,
 )
-from jmetamer.geometry.of_problem.ball_jacobians import UNION_BYTES, BallJacobians, ball_jacobians
+from jmetamer.geometry.of_problem.local_geometry import UNION_BYTES, BallJacobians, ball_jacobians
 from jmetamer.geometry.of_problem.reference_point import ReferencePoint, target_nodes
-from jmetamer.geometry.of_problem.row_coordinates import RowCoordinates
-from jmetamer.geometry.row_factor import RowFactor, factor_rows, row_energy
+from jmetamer.geometry.row_space import RowFactor, factor_rows, row_energy
 from jmetamer.graphs import num_nodes
 from jmetamer.graphs.ego import BallUnion
 from jmetamer.metamers.problem import Problem
@@ -132,7 +130,9 @@ def node_maps(
       >>> maps.before.spectrum.rank.min(), maps.before.dimension[0] == 34 * maps.ball_size[0] - 4
       (np.int32(4), np.True_)
     """
-    with _one_thread_each() as pool:
+    # Threads of which each calls a linear algebra of one thread: matrices here are small.
+    workers = min(8, os.cpu_count() or 1)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         parts = list(_parts(problem, nodes, memory, pool))
     before = [part.before for part in parts if part.before is not None]
     return NodeMaps(
@@ -153,10 +153,10 @@ def _parts(
     attenuation = point.attenuation()
     for part in ball_jacobians(point, targets, memory=memory):
         inside = targets[part.union.first :][: part.union.num_balls]
-        balls = _Balls(part.union, point.x, point.num_features, pool)
+        balls = _Balls(part.union, point, pool)
         factors = balls.factors(part)
         saturation = balls.most(attenuation)
-        before = balls.map_of(factors, balls.spectrum(factors, point, inside, saturation))
+        before = balls.map_of(factors, balls.spectrum(factors, inside, saturation))
         if point.names == point.layers:
             yield NodeMaps(inside, balls.sizes, None, before)
             continue
@@ -173,17 +173,15 @@ def _parts(
 class _Balls:
     """The balls of one union and the energies of the input in them."""
 
-    def __init__(
-        self, union: BallUnion, x: RowCoordinates, num_features: int, pool: ThreadPoolExecutor
-    ) -> None:
-        self.x, self.pool = x, pool
+    def __init__(self, union: BallUnion, point: ReferencePoint, pool: ThreadPoolExecutor) -> None:
+        self.point, self.x, self.pool = point, point.x, pool
         self.starts = union.starts
         self.ids = union.node_ids[: self.starts[-1]]
         self.sizes = np.diff(self.starts).astype(np.int32)
-        self.num_inputs = self.sizes.astype(np.int64) * num_features
+        self.num_inputs = self.sizes.astype(np.int64) * point.num_features
         self.energies = [
             np.add.reduceat(energy[self.ids], self.starts[:-1])
-            for energy in (x.energy, x.centered_energy)
+            for energy in (self.x.energy, self.x.centered_energy)
         ]
 
     def factors(self, part: BallJacobians) -> list[RowFactor]:
@@ -202,18 +200,14 @@ class _Balls:
         return np.asarray(inside.sum(axis=0))
 
     def spectrum(
-        self,
-        factors: list[RowFactor],
-        point: ReferencePoint,
-        nodes: np.ndarray,
-        saturation: np.ndarray,
+        self, factors: list[RowFactor], nodes: np.ndarray, saturation: np.ndarray
     ) -> Spectrum:
         """Return the spectra of factored Jacobians before the nonlinearity."""
         smalls = [factor.small for factor in factors]
         half = len(smalls) // 2
         halves = self.pool.map(batched_singular_values, (smalls[:half], smalls[half:]))
         values = [row for part in halves for row in part]
-        output = point.output(point.names, nodes)
+        output = self.point.output(self.point.names, nodes)
         input_norm = np.sqrt(self.energies[0])
         scale = np.linalg.norm(output, axis=1) / np.where(input_norm > 0, input_norm, np.inf)
         bound = np.array([min(small.shape) for small in smalls])
@@ -252,11 +246,3 @@ def _joined(maps: Sequence[NodeMap]) -> NodeMap:
         for parts in ([one.plain for one in maps], [one.centered for one in maps])
     )
     return NodeMap(stack_spectra([one.spectrum for one in maps]), plain, centered)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """Threads of which each calls a linear algebra of one thread: matrices here are small."""
-    workers = min(8, os.cpu_count() or 1)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        yield pool

@@ -6,6 +6,8 @@ import scipy.sparse as sp
 import scipy.special
 import scipy.stats
 
+from jmetamer.graphs.edge_lists import present_edges
+
 _HOPS = 3
 _PROBES = 48  # draws of every kind of noise, for its moments
 _LEAST = 1e-9  # variance of plain noise, so that no map is without any
@@ -108,10 +110,9 @@ def normal_scores(maps: np.ndarray) -> np.ndarray:
 
 def _averages(graph: jraph.GraphsTuple, total: int) -> tuple[list[sp.csr_array], sp.csr_array]:
     """Return averages over one hop by three weights, and the mean over balls of two hops."""
-    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    present = (np.asarray(graph.edges.weight) > 0) & (senders != receivers)
-    places = (receivers[present], senders[present])
-    neighbors = sp.csr_matrix((np.ones(len(places[0])), places), shape=(total, total))
+    senders, receivers, _ = present_edges(graph, loops=False)
+    ones = np.ones(len(senders))
+    neighbors = sp.csr_matrix((ones, (receivers, senders)), shape=(total, total))
     neighbors.data[:] = 1.0
     with_self = neighbors + sp.eye_array(total, format="csr")
     root = sp.diags_array(np.asarray(with_self.sum(1)).ravel() ** -0.5)

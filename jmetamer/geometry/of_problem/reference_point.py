@@ -1,8 +1,11 @@
-"""`ReferencePoint`: the reference of a problem in float64, where Jacobians are taken."""
+"""`ReferencePoint`: the reference of a problem in float64, where Jacobians are taken.
+
+Its features are in the coordinates that the network's first linear map can see.
+"""
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +16,6 @@ from jmetamer._base.compiled_programs import CompiledFunction, compile_function
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry import LOG_DERIVATIVES, Linearization, linearizer, log_derivative
 from jmetamer.geometry.jacobian import Linearize
-from jmetamer.geometry.of_problem.row_coordinates import (
-    RowCoordinates,
-    activations_at,
-    row_coordinates,
-)
 from jmetamer.geometry.spectrum import largest_rank
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.float64_view import Float64View
@@ -25,6 +23,73 @@ from jmetamer.metamers.problem import Problem
 from jmetamer.models.protocol import Model, Params
 
 _Nodes = slice | Sequence[int] | np.ndarray
+
+
+class RowCoordinates(NamedTuple):
+    """Node features X and what the network sees of them.
+
+    With `W = Q R` of rank r, columns of Q [d, r] orthonormal, a change `C Q^T` of the features
+    changes the entry `X W` by `C R`, and the Jacobian by C has the nonzero singular values of the
+    Jacobian by X. Without a linear entry Q is the identity, and the features are their own
+    coordinates.
+
+    Attributes:
+      base: [n, m] `X W`, or X itself.
+      turn: [r, m] R, or None without a linear entry.
+      coordinates: [n, r] `X Q`.
+      centered: [n, r] `(X - mean of each feature) Q`.
+      energy: [n] `|x|^2` of each node's features.
+      centered_energy: [n] the same of the features less the mean of each.
+      basis: [d, r] Q, or None without a linear entry.
+    """
+
+    base: np.ndarray
+    turn: np.ndarray | None
+    coordinates: np.ndarray
+    centered: np.ndarray
+    energy: np.ndarray
+    centered_energy: np.ndarray
+    basis: np.ndarray | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of coordinates r of a node."""
+        return self.coordinates.shape[1]
+
+
+def row_coordinates(view: Float64View) -> RowCoordinates:
+    """Return the coordinates of the reference's features before a network.
+
+    Args:
+      view: of a problem.
+
+    Raises:
+      InputError: parameters of the first layer that are not finite.
+
+    Example:
+      >>> import jmetamer as jm
+      >>> data = jm.load_dataset("karate")
+      >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
+      >>> row_coordinates(Float64View(jm.Problem(trained, data.graph, layer="conv1"))).width
+      4
+    """
+    x, weights = view.features, view.weights
+    centered = x - x.mean(axis=0) if len(x) else x
+    energies = np.sum(x**2, axis=1), np.sum(centered**2, axis=1)
+    if weights is None or view.seen is None or weights.shape[1] >= x.shape[1]:
+        return RowCoordinates(x, None, x, centered, *energies)
+    basis = view.seen.basis
+    turn = basis.T @ weights
+    return RowCoordinates(x @ weights, turn, x @ basis, centered @ basis, *energies, basis)
+
+
+def activations_at(
+    model: Model, params: Params, graph: jraph.GraphsTuple, rows: jax.Array, by_entry: bool
+) -> Mapping[str, jax.Array]:
+    """Return the activations with `rows` as the entry, or as the features."""
+    if by_entry:
+        return model.activations(params, graph, entry=rows)
+    return model.activations(params, graph._replace(nodes=rows))
 
 
 class ReferencePoint(Float64View):

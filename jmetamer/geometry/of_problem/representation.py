@@ -14,7 +14,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError, unknown_name
 from jmetamer.geometry.of_problem.edge_chart import EdgeChart, edge_chart
-from jmetamer.geometry.of_problem.row_coordinates import row_coordinates
+from jmetamer.geometry.of_problem.reference_point import row_coordinates
 from jmetamer.geometry.operator import JacobianOperator, JacobianPrograms
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.float64_view import Float64View
@@ -263,9 +263,8 @@ def _activations(
         return model.activations(params, graph, entry=rows.at[places].set(moved @ turn))
     if plan.coordinates == "features":
         (places,) = data
-        return model.activations(
-            params, graph._replace(nodes=jnp.asarray(graph.nodes).at[places].set(moved))
-        )
+        rows = jnp.asarray(graph.nodes).at[places].set(moved)
+        return model.activations(params, graph._replace(nodes=rows))
     if plan.coordinates == "positions":
         return model.activations(params, graph._replace(nodes={**graph.nodes, "positions": moved}))
     entries, owner = data

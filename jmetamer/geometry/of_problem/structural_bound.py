@@ -10,7 +10,8 @@ from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.of_problem.representation import Inputs, Of, Representation, representation
 from jmetamer.geometry.spectrum import largest_rank
-from jmetamer.graphs import ego_graph, num_nodes
+from jmetamer.graphs import num_nodes
+from jmetamer.graphs.ego import hop_distances
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
 from jmetamer.models.protocol import Model
@@ -85,15 +86,14 @@ class _Sight:
 
     def __init__(self, problem: Problem, nodes: np.ndarray | None) -> None:
         self.model: Model = problem.trained.model
-        self.graph = problem.graph._replace(nodes=np.zeros((num_nodes(problem.graph), 0)))
-        self.total = num_nodes(problem.graph)
+        self.graph, self.total = problem.graph, num_nodes(problem.graph)
         self.nodes = np.arange(self.total) if nodes is None else nodes
 
     @functools.lru_cache(maxsize=32)  # noqa: B019 - lives as long as one bound is computed
     def __call__(self, hops: int) -> np.ndarray:
         if hops <= 0 or len(self.nodes) == self.total:
             return self.nodes
-        return np.asarray(ego_graph(self.graph, self.nodes, hops)[1])
+        return np.flatnonzero(hop_distances(self.graph, self.nodes, hops) <= hops)
 
 
 def _layer_bound(sight: _Sight, name: str, values: _Values, target: Representation) -> int:

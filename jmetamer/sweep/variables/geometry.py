@@ -4,11 +4,9 @@ import numpy as np
 
 from jmetamer.geometry import Spectrum
 from jmetamer.geometry.channel import channel_information, effective_dimension
-from jmetamer.geometry.of_problem.layer_geometry import LayerGeometry
 from jmetamer.geometry.of_problem.ledger import LayerLedger
 from jmetamer.geometry.of_problem.local_geometry import LocalGeometry
-from jmetamer.geometry.of_problem.map_survey import CORRELATED, MapSurvey
-from jmetamer.geometry.of_problem.survey import GeometrySurvey
+from jmetamer.geometry.of_problem.survey import CORRELATED, GeometrySurvey, LayerGeometry, MapSurvey
 from jmetamer.geometry.tolerance import TOLERANCES
 from jmetamer.results import Variable
 
