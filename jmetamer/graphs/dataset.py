@@ -11,7 +11,7 @@ import numpy as np
 from jmetamer._base.arguments import AnArray, checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.block_model import BlockModel
-from jmetamer.graphs.graph import num_nodes, validate_graph
+from jmetamer.graphs.graph import num_nodes, require_numbers, validate_graph
 from jmetamer.graphs.labels import Classes, Split
 
 MAX_CLASSES = 10_000  # of a graph with fewer nodes, which lacks most of them
@@ -193,14 +193,7 @@ def _check_labels(field: str, values: np.ndarray, total: int, num_classes: int) 
             f"`{field}` has shape {labels.shape}; allowed: ({total},), one label for each of the "
             f"graph's {total} nodes."
         )
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"`{field}` has dtype {labels.dtype}; allowed: integers (class numbers).")
-    bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if bad.size:
-        raise InputError(
-            f"`{field}[{bad[0]}]` is {labels[bad[0]]}; allowed: 0 to {num_classes - 1}, as there "
-            f"are {num_classes} classes ({bad.size} such nodes)."
-        )
+    require_numbers(field, labels, num_classes, "class")
 
 
 def _check_masks(dataset: Dataset, total: int) -> None:

@@ -16,7 +16,7 @@ import scipy.sparse
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.edge_lists import present_edges, with_edges
-from jmetamer.graphs.graph import Edges, num_nodes
+from jmetamer.graphs.graph import Edges, num_nodes, require_numbers
 
 _MOST_HOPS = 2**31 - 1  # distances are int32
 
@@ -111,12 +111,7 @@ def _centers(nodes: int | Sequence[int] | np.ndarray, total: int) -> np.ndarray:
             f"`nodes` has shape {centers.shape} and dtype {centers.dtype}; allowed: one node "
             "number or a list of them."
         )
-    bad = np.flatnonzero((centers < 0) | (centers >= total))
-    if bad.size:
-        raise InputError(
-            f"`nodes[{bad[0]}]` is {centers[bad[0]]}; allowed: 0 to {total - 1}, as the graph has "
-            f"{total} nodes."
-        )
+    require_numbers("nodes", centers, total)
     return centers
 
 

@@ -108,7 +108,7 @@ def validate_graph(graph: object) -> None:
       >>> validate_graph(graph._replace(senders=np.array([0, 7])))
       Traceback (most recent call last):
       ...
-      jmetamer._base.errors.InputError: `senders[1]` is 7, ... allowed: 0 to 1...
+      jmetamer._base.errors.InputError: `senders[1]` is 7, which is no node; allowed: 0 to 1...
     """
     if not isinstance(graph, jraph.GraphsTuple):
         raise InputError(
@@ -121,7 +121,7 @@ def validate_graph(graph: object) -> None:
     _check_counts(graph)
     total = num_nodes(graph)
     for field, indices in (("senders", graph.senders), ("receivers", graph.receivers)):
-        _check_indices(field, np.asarray(indices), total)
+        require_numbers(field, np.asarray(indices), total)
     _check_edges(graph)
 
 
@@ -344,14 +344,15 @@ def _check_counts(graph: jraph.GraphsTuple) -> None:
             )
 
 
-def _check_indices(field: str, indices: np.ndarray, total: int) -> None:
-    if indices.dtype.kind not in "iu":
-        raise InputError(f"`{field}` has dtype {indices.dtype}; allowed: integers (node indices).")
-    bad = np.flatnonzero((indices < 0) | (indices >= total))
+def require_numbers(field: str, numbers: np.ndarray, count: int, what: str = "node") -> None:
+    """Refuse what are no numbers of nodes, or of classes, of which there are `count`."""
+    if numbers.dtype.kind not in "iu":
+        raise InputError(f"`{field}` has dtype {numbers.dtype}; allowed: integers ({what} numbers)")
+    bad = np.flatnonzero((numbers < 0) | (numbers >= count))
     if bad.size:
         raise InputError(
-            f"`{field}[{bad[0]}]` is {indices[bad[0]]}, which is no node; allowed: 0 to "
-            f"{total - 1}, as the graph has {total} nodes ({bad.size} such entries)."
+            f"`{field}[{bad[0]}]` is {numbers[bad[0]]}, which is no {what}; allowed: 0 to "
+            f"{count - 1}, of {count} in all ({bad.size} such entries)."
         )
 
 

@@ -123,7 +123,7 @@ def graph_with_local(
         node that is not complete, where they stand for edges that were cut off.
 
     Example:
-      >>> from jmetamer.graphs.graph import make_graph
+      >>> from jmetamer.graphs.graph import Edges, make_graph
       >>> path = make_graph(np.eye(4), [0, 1, 2, 1, 2, 3], [1, 2, 3, 0, 1, 2])
       >>> local = local_graph(path, 0, hops=1)
       >>> weight = np.array([0, 0, 2], np.float32)  # without the edge between 0 and 1

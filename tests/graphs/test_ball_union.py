@@ -85,7 +85,7 @@ def test_an_edge_brings_its_features(graph):
 @pytest.mark.parametrize(
     ("nodes", "hops", "message"),
     [
-        ([0, 40], 1, "`nodes[1]` is 40; allowed: 0 to 39, as the graph has 40 nodes."),
+        ([0, 40], 1, "`nodes[1]` is 40, which is no node; allowed: 0 to 39, of 40 in all"),
         ([], 1, "`nodes` has shape (0,) and dtype float64"),
         ([0], -1, "`hops` is -1; allowed: 0 to 2,147,483,646."),
     ],

@@ -29,9 +29,18 @@ VAL = int(np.flatnonzero(KARATE.val_mask)[0])
     [
         ({"labels": KARATE.labels[:30]}, "`labels` has shape (30,); allowed: (34,)"),
         ({"labels": KARATE.labels.astype(float)}, "`labels` has dtype float64; allowed: integers"),
-        ({"labels": changed(KARATE.labels, 5, 2)}, "`labels[5]` is 2; allowed: 0 to 1"),
-        ({"labels": changed(KARATE.labels, 7, -1)}, "`labels[7]` is -1; allowed: 0 to 1"),
-        ({"oracle_labels": np.full(34, 9)}, "`oracle_labels[0]` is 9; allowed: 0 to 1"),
+        (
+            {"labels": changed(KARATE.labels, 5, 2)},
+            "`labels[5]` is 2, which is no class; allowed: 0 to 1",
+        ),
+        (
+            {"labels": changed(KARATE.labels, 7, -1)},
+            "`labels[7]` is -1, which is no class; allowed: 0 to 1",
+        ),
+        (
+            {"oracle_labels": np.full(34, 9)},
+            "`oracle_labels[0]` is 9, which is no class; allowed: 0 to 1",
+        ),
         ({"train_mask": KARATE.train_mask[:3]}, "`train_mask` has shape (3,) and dtype bool"),
         (
             {"test_mask": KARATE.test_mask.astype(int)},

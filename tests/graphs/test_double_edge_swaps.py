@@ -230,5 +230,5 @@ class TestAWalk:
     @pytest.mark.parametrize("options", [{"num_swaps": -1}, {"num_swaps": 1, "max_proposals": -1}])
     def test_refuses_to_go_backwards(self, options):
         ring = pairs_of_graph(cycles([4]), directed=False)
-        with pytest.raises(InputError, match="allowed: 0 or more"):
+        with pytest.raises(InputError, match="is -1; allowed: a whole number from 0 up"):
             swap_walk(ring, np.zeros(4), np.random.default_rng(0), directed=False, **options)

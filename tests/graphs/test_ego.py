@@ -53,8 +53,8 @@ def test_edges_of_weight_zero_lead_nowhere():
 @pytest.mark.parametrize(
     ("nodes", "hops", "message"),
     [
-        (3, 1, "`nodes[0]` is 3; allowed: 0 to 2"),
-        ([0, -1], 1, "`nodes[1]` is -1; allowed: 0 to 2"),
+        (3, 1, "`nodes[0]` is 3, which is no node; allowed: 0 to 2"),
+        ([0, -1], 1, "`nodes[1]` is -1, which is no node; allowed: 0 to 2"),
         ([], 1, "`nodes` has shape (0,)"),
         (0.5, 1, "dtype float64; allowed: one node number"),
         (0, -1, "`hops` is -1; allowed: 0 to"),
