@@ -18,11 +18,11 @@ from scipy.stats import norm, rankdata
 
 import jmetamer as jm
 from jmetamer.geometry.of_problem.map_correlations import (
+    NoiseOnGraph,
     correlation,
     neighborhood_statistics,
     smooth_maps,
 )
-from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph
 from jmetamer.results.zarr_group import json_safe
 
 LEVEL = 0.95

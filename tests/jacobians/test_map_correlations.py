@@ -7,13 +7,13 @@ import scipy.stats
 
 import jmetamer as jm
 from jmetamer.geometry.of_problem.map_correlations import (
+    NoiseOnGraph,
     correlation,
     map_correlation,
     map_correlations,
     neighborhood_statistics,
     smooth_maps,
 )
-from jmetamer.geometry.of_problem.noise_on_graph import NoiseOnGraph
 
 
 @pytest.fixture(scope="module")
