@@ -293,7 +293,9 @@ def leading_singular_values(
         if (error[:count] <= tolerance * values[:1].sum()).all():
             return _result(values, error, count, step, True)
         if basis.left.shape[1] + block > room:
-            basis = _restarted(basis, inner, values, outer, max(room - block, block))
+            kept = min(max(room - block, block), len(values))
+            left, right = basis.left @ outer[:kept].T, basis.right @ inner[:, :kept]
+            basis = _Basis(left, right, np.diag(values[:kept]))
         new = _split(basis.left, residual, values[0])[0]
         if new.shape[1] == 0:
             break
@@ -343,14 +345,6 @@ def _orthonormal(columns: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndar
     unordered = np.zeros((kept, columns.shape[1]))
     unordered[:, order] = triangle[:kept]
     return tall @ turn[:, :kept], unordered
-
-
-def _restarted(
-    basis: _Basis, inner: np.ndarray, values: np.ndarray, outer: np.ndarray, keep: int
-) -> _Basis:
-    keep = min(keep, len(values))
-    left, right = basis.left @ outer[:keep].T, basis.right @ inner[:, :keep]
-    return _Basis(left, right, np.diag(values[:keep]))
 
 
 def _result(

@@ -56,7 +56,10 @@ def class_numbers(field: str, values: object, total: int, num_classes: object = 
     array = _one_a_node(field, values, total)
     if array.dtype.kind == "U":
         return _named(*np.unique(array, return_inverse=True), field, stated)
-    _check_numbers(field, array, stated)
+    most = 2**31 - 1 if stated is None else stated - 1
+    wrong = np.flatnonzero((array < 0) | (array > most))
+    if wrong.size:
+        raise _outside(field, int(wrong[0]), array[wrong[0]], most, wrong.size)
     present = np.unique(array)
     if stated is not None or array.size == 0 or int(present[-1]) == present.size - 1:
         largest = int(present[-1]) if present.size else 0
@@ -152,13 +155,6 @@ def _kind(value: object) -> str:
     if kind == "O" and isinstance(value, int):
         kind = "i"
     return _KINDS.get(kind, f"a {type(value).__name__}")
-
-
-def _check_numbers(field: str, array: np.ndarray, stated: int | None) -> None:
-    most = 2**31 - 1 if stated is None else stated - 1
-    wrong = np.flatnonzero((array < 0) | (array > most))
-    if wrong.size:
-        raise _outside(field, int(wrong[0]), array[wrong[0]], most, wrong.size)
 
 
 def _outside(

@@ -184,13 +184,8 @@ def loop_weights(graph: jraph.GraphsTuple) -> np.ndarray:
 
 
 def _same_edges(one: jraph.GraphsTuple, other: jraph.GraphsTuple) -> bool:
-    pairs = (
-        (one.senders, other.senders),
-        (one.receivers, other.receivers),
-        (one.edges.weight, other.edges.weight),
-        (one.edges.features, other.edges.features),
-    )
-    return all(a is b or np.array_equal(a, b) for a, b in pairs)
+    parts = ((graph.senders, graph.receivers, *graph.edges) for graph in (one, other))
+    return all(a is b or np.array_equal(a, b) for a, b in zip(*parts, strict=True))
 
 
 def _edges_back(
