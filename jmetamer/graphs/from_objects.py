@@ -36,7 +36,7 @@ def load_networkx(
 
     Args:
       source: any kind of networkx graph.
-      seed: draws a split (`split.per_class_split`) if the nodes have no masks.
+      seed: draws a split (`labels.per_class_split`) if the nodes have no masks.
       split: 0; a networkx graph holds one split.
       features: node attribute with a number or a list of numbers, the same length everywhere. If
         no node has it, the features are the rows of the identity matrix (one-hot).
@@ -153,7 +153,7 @@ def load_pyg(source: object, *, split: Natural = 0, seed: Seed = 0, name: str = 
       source: an object with `x` [n, d], `edge_index` [2, e] (source, then target) and `y` [n] or
         [n, 1]; `train_mask`, `val_mask` and `test_mask` [n] or [n, k].
       split: which column of the masks.
-      seed: draws a split (`split.per_class_split`) if there are no masks.
+      seed: draws a split (`labels.per_class_split`) if there are no masks.
       name: the dataset's name.
 
     Raises:

@@ -73,7 +73,7 @@ def load_graph_npz(
     Args:
       path: the `.npz` file; its stem becomes the dataset's name.
       split: which of the stored splits.
-      seed: draws a split where the file has none (`split.per_class_split`).
+      seed: draws a split where the file has none (`labels.per_class_split`).
       max_bytes: limit of what the arrays take unpacked.
 
     Raises:

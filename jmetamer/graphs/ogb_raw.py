@@ -89,7 +89,7 @@ def load_ogb(
     Args:
       path: the folder that holds `raw` and `split`.
       split: which of the schemes under `split`, in the order of their names.
-      seed: draws a split where the folder has none (`split.per_class_split`).
+      seed: draws a split where the folder has none (`labels.per_class_split`).
       directed: take edges as they are listed.
       num_classes: labels must be smaller; of folders that are not known as `class_numbers` counts.
       max_bytes: limit of what one file unpacks to.

@@ -4,7 +4,7 @@ Let K be the number of layers, B_r the nodes at most r steps from a target, and 
 go between nodes of B_s (s is `radius`). The targets see the first layer at B_D with
 D = K - 2 + max(s, 1), later layers nearer, and the features at B_(D+1) (see `local_problem`). In a
 graph with hubs B_(D+1) soon is the whole graph, but most of its edges arrive at nodes of distance D
-from nodes that do not change. `graphs.folded_graph` adds these up once.
+from nodes that do not change. `graphs.local_graph.folded_graph` adds these up once.
 """
 
 import dataclasses
