@@ -46,16 +46,17 @@ def build_judges(cell: CellSettings) -> list[JudgePlan]:
       >>> [judge.seed for judge in build_judges(cell)]
       [1000, 1001]
     """
-    given, plans = cell.recognition, list[JudgePlan]()
-    if given is None:
+    recognition, plans = cell.recognition, list[JudgePlan]()
+    if recognition is None:
         return plans
-    for name in given.judges:
+    for name in recognition.judges:
         settings = default_settings(name)
-        if given.epochs is not None:
-            settings = dataclasses.replace(settings, epochs=given.epochs)
-        model = MODELS[name](hidden=given.hidden, layers=cell.model.layers)
+        if recognition.epochs is not None:
+            settings = dataclasses.replace(settings, epochs=recognition.epochs)
+        model = MODELS[name](hidden=recognition.hidden, layers=cell.model.layers)
         plans += [
-            JudgePlan(model, settings, given.first_seed + seed) for seed in range(given.seeds)
+            JudgePlan(model, settings, recognition.first_seed + seed)
+            for seed in range(recognition.seeds)
         ]
     return plans
 
@@ -79,10 +80,10 @@ def build_layers(cell: CellSettings, model: Model) -> tuple[str, ...]:
       >>> build_layers(cell, cell.model)
       ('conv1', 'logits')
     """
-    given = cell.metamers.layer
-    if given == ALL_LAYERS:
+    layer_setting = cell.metamers.layer
+    if layer_setting == ALL_LAYERS:
         return tuple(name for name in model.layer_names if not name.endswith(".pre"))
-    layers = (given,) if isinstance(given, str) else given
+    layers = (layer_setting,) if isinstance(layer_setting, str) else layer_setting
     for layer in layers:
         if layer not in model.layer_names:
             if "+" in layer:
@@ -105,16 +106,16 @@ def build_problem(cell: CellSettings, trained: TrainedModel, data: Dataset) -> P
     Raises:
       InputError: settings that do not fit the dataset, as a node that it does not have.
     """
-    given = cell.metamers
-    assert given.loss is not None
+    settings = cell.metamers
+    assert settings.loss is not None
     return Problem(
         trained,
         data.graph,
         layer=build_layers(cell, trained.model),
-        vary=given.vary,
-        nodes=given.nodes,
-        loss=given.loss,
-        identity_backward=given.identity_backward,
+        vary=settings.vary,
+        nodes=settings.nodes,
+        loss=settings.loss,
+        identity_backward=settings.identity_backward,
         share=cell.success.share,
     )
 
@@ -148,10 +149,10 @@ def build_known_measures(
     """
     first = trained.model.first_layer(trained.params)
     facts = Facts(data.labels, data.train_mask, None if first is None else first.weights)
-    asked = build_measures(cell)
-    applying = ready(asked, data.graph, facts)
+    measures = build_measures(cell)
+    applying = ready(measures, data.graph, facts)
     # A costly one is there because somebody named it.
-    for name in {m.name for m in asked if not m.default} - {m.name for m in applying}:
+    for name in {m.name for m in measures if not m.default} - {m.name for m in applying}:
         size = len(data.graph.nodes)
         log.warning("measures: %s does not apply to %s (%d nodes): left out", name, data.name, size)
     return applying

@@ -5,7 +5,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, ClassVar, get_type_hints
 
 from jmetamer._base.arguments import OneOf, Positive, Seed
 from jmetamer._base.paths import user_path
@@ -40,15 +40,15 @@ class Source:
     def load(self) -> Dataset:
         """Load it."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        given = {field.name: getattr(self, field.name) for field in fields}
-        return load_dataset(self.name, **{k: v for k, v in given.items() if v is not None})
+        options = {field.name: getattr(self, field.name) for field in fields}
+        return load_dataset(self.name, **{k: v for k, v in options.items() if v is not None})
 
 
 @functools.cache
 def _source(name: str, loader: Callable[..., Dataset]) -> type[Source]:
     whole = loader.func if isinstance(loader, functools.partial) else loader
     hints = get_type_hints(inspect.unwrap(whole), include_extras=True)
-    fields: list[Any] = []
+    fields: list[tuple[str, object, object]] = []
     for one in inspect.signature(loader).parameters.values():
         if one.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue

@@ -121,8 +121,8 @@ def cells(run: RunSettings) -> tuple[CellSettings, ...]:
     """
     _check_size(run)
     points = itertools.chain.from_iterable(map(_SETTINGS.points, run.blocks))
-    found = [resolve(_SETTINGS.value(point, "")) for point in points]
-    return tuple({cell.hash: cell for cell in found}.values())
+    resolved = [resolve(_SETTINGS.value(point, "")) for point in points]
+    return tuple({cell.hash: cell for cell in resolved}.values())
 
 
 def _check_size(run: RunSettings) -> None:
@@ -205,7 +205,7 @@ def _check_block(tree: object, path: str, extra: Sequence[str]) -> None:
     _SETTINGS.check(tree, path)
 
 
-def _check_head(tree: Mapping[str, Any], path: str) -> None:
+def _check_head(tree: Mapping[str, object], path: str) -> None:
     name, report = tree.get("name", "x"), tree.get("report", True)
     most = tree.get("max_cells", MAX_CELLS)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}", name):
@@ -220,7 +220,7 @@ def _check_head(tree: Mapping[str, Any], path: str) -> None:
         raise ConfigError(f"`{path}report` is {report!r}; allowed: true or false{hint}")
 
 
-def _check_runs(tree: Mapping[str, Any], path: str) -> None:
+def _check_runs(tree: Mapping[str, object], path: str) -> None:
     if "runs" not in tree:
         return
     blocks = tree["runs"]
@@ -244,5 +244,5 @@ def _overrides(texts: Sequence[str]) -> Iterator[Tree]:
         yield tree
 
 
-def _head(tree: Mapping[str, Any]) -> Tree:
+def _head(tree: Mapping[str, object]) -> Tree:
     return {key: tree[key] for key in _HEAD if key in tree}

@@ -11,7 +11,7 @@ from jmetamer._base.errors import ConfigError, shortened
 from jmetamer._base.kinds import MISFIT, Kind
 from jmetamer.graphs.number_files import is_number
 
-TOGETHER = "together"
+TOGETHER = "together"  # a key, and the note of annotations for which a plain list is a grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Leaf:
       together: whether `{together: [...]}` gives several.
     """
 
-    hint: Any
+    hint: object
     kind: Kind
     depth: int = 0
     together: bool = False
@@ -54,27 +54,28 @@ class Leaf:
 
     def value(self, point: object, path: str) -> Any:
         """Return the value in the type of its setting: 1 -> 1.0, lists -> tuples."""
-        given = point
+        raw = point
         if self.together and isinstance(point, Mapping):
             if list(point) != [TOGETHER] or not isinstance(point[TOGETHER], list):
                 raise ConfigError(self._wrong(path, point))
-            given = point[TOGETHER]
-        found = self.kind.take(_as_tuples(given))
-        if found is MISFIT or given == [] or (self.together and isinstance(point, list)):
+            raw = point[TOGETHER]
+        value = self.kind.take(_as_tuples(raw))
+        if value is MISFIT or raw == [] or (self.together and isinstance(point, list)):
             raise ConfigError(self._wrong(path, point))
-        if isinstance(given, list):
-            _refuse_twice(given, path)
-        return _typed(found, self.hint)
+        if isinstance(raw, list):
+            _refuse_twice(raw, path)
+        return _typed(value, self.hint)
 
-    def plain(self, value: Any) -> object:
+    def plain(self, value: object) -> object:
         """Return the value with lists for tuples."""
-        several = self.together and isinstance(value, tuple)
-        return {TOGETHER: list(value)} if several else _as_lists(value)
+        if self.together and isinstance(value, tuple):
+            return {TOGETHER: list(value)}
+        return _as_lists(value)
 
     @property
     def _allowed(self) -> str:
-        told = self.kind.told.replace("None", "null").replace("True or False", "true or false")
-        return told + f", or {{{TOGETHER}: [...]}}" * self.together
+        allowed = self.kind.told.replace("None", "null").replace("True or False", "true or false")
+        return allowed + f", or {{{TOGETHER}: [...]}}" * self.together
 
     def _wrong(self, path: str, value: object) -> str:
         text = f"`{path}` is {shortened(value)}; allowed: {self._allowed}"
@@ -92,14 +93,14 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
-def _refuse_twice(values: list[Any], path: str) -> None:
+def _refuse_twice(values: list[object], path: str) -> None:
     counts = Counter(tuple(one) if isinstance(one, list) else one for one in values)
     one, count = counts.most_common(1)[0] if counts else (None, 0)
     if count > 1 and not all(isinstance(value, float) for value in values):
         raise ConfigError(f"`{path}` names {one!r} twice; allowed: each once")
 
 
-def _typed(value: Any, hint: Any) -> Any:
+def _typed(value: object, hint: object) -> object:
     """Return an allowed value in the type of its setting: 1 -> 1.0 where that is a float."""
     if get_origin(hint) is Annotated:
         return _typed(value, get_args(hint)[0])
@@ -124,7 +125,7 @@ def _as_lists(value: object) -> object:
     return [_as_lists(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def options_of(hint: Any) -> Iterator[Any]:
+def options_of(hint: object) -> Iterator[object]:
     """Yield the members of a union, or the annotation itself."""
     if get_origin(hint) in (Union, types.UnionType):
         for option in get_args(hint):
@@ -133,7 +134,7 @@ def options_of(hint: Any) -> Iterator[Any]:
         yield hint
 
 
-def list_depth(hint: Any) -> int:
+def list_depth(hint: object) -> int:
     """Return how deep the lists are nested that a setting of this type holds as one value."""
     if get_origin(hint) not in (tuple, list, Sequence):
         return 0

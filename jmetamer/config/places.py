@@ -30,10 +30,6 @@ Tree = dict[str, object]
 _REQUIRED = inspect.Parameter.empty
 
 
-class Together(NamedTuple):
-    """Note of an annotation: `{together: [...]}` gives several at once; a plain list is a grid."""
-
-
 class Place(Protocol):
     """What may stand at a key: a raw value, as YAML holds it; a point has one value at each."""
 
@@ -57,7 +53,7 @@ class Place(Protocol):
         """Return the setting that a point stands for."""
         ...
 
-    def plain(self, value: Any) -> object:
+    def plain(self, value: object) -> object:
         """Return the point that stands for a setting, with all defaults, as JSON holds it."""
         ...
 
@@ -66,7 +62,7 @@ class Field(NamedTuple):
     """One field of an object or a section; `default` is `_REQUIRED` where it must be given."""
 
     place: Place
-    default: Any
+    default: object
     decides: bool = True  # whether a number depends on it
 
 
@@ -80,7 +76,7 @@ class Objects:
       together: whether `{together: [...]}` gives several.
     """
 
-    table: Mapping[str, Callable[..., Any]]
+    table: Mapping[str, Callable[..., object]]
     nullable: bool = False
     together: bool = False
 
@@ -101,12 +97,12 @@ class Objects:
             for one in parts:
                 self.check(one, path)
         elif raw is not None or not self.nullable:
-            name, given = self._named(raw, path)
-            known = fields_of(self.table[name])
-            for key, value in given.items():
-                if key not in known:
-                    raise unknown_setting(f"{path}.{name}.{key}", known)
-                known[key].place.check(value, f"{path}.{name}.{key}")
+            name, settings = self._named(raw, path)
+            fields = fields_of(self.table[name])
+            for key, value in settings.items():
+                if key not in fields:
+                    raise unknown_setting(f"{path}.{name}.{key}", fields)
+                fields[key].place.check(value, f"{path}.{name}.{key}")
 
     def count(self, raw: object) -> int:
         """Return how many points lists of names and of values span."""
@@ -114,11 +110,11 @@ class Objects:
             return sum(map(self.count, raw))
         if raw is None:
             return 1
-        name, given = self._split(raw)
+        name, settings = self._split(raw)
         if name == TOGETHER:
-            return math.prod(map(self.count, given))
-        known = fields_of(self.table[name])
-        return math.prod(known[key].place.count(value) for key, value in given.items())
+            return math.prod(map(self.count, settings))
+        fields = fields_of(self.table[name])
+        return math.prod(fields[key].place.count(value) for key, value in settings.items())
 
     def points(self, raw: object) -> Iterator[object]:
         """Yield every object, one value at each field."""
@@ -127,12 +123,12 @@ class Objects:
         elif raw is None:
             yield None
         else:
-            name, given = self._split(raw)
+            name, settings = self._split(raw)
             if name == TOGETHER:
-                for parts in itertools.product(*map(self.points, given)):
+                for parts in itertools.product(*map(self.points, settings)):
                     yield {TOGETHER: list(parts)}
             else:
-                for fields in _points(given, fields_of(self.table[name])):
+                for fields in _points(settings, fields_of(self.table[name])):
                     yield {name: fields}
 
     def laid_over(self, below: object, raw: object) -> object:
@@ -145,48 +141,50 @@ class Objects:
             return raw
         if not isinstance(raw, Mapping) or not isinstance(below, str | Mapping):
             return raw
-        (before, fields), (name, given) = self._split(below), self._split(raw)
+        (before, fields), (name, changes) = self._split(below), self._split(raw)
         if before != name or name == TOGETHER:
             return raw
-        return {name: _laid_over(fields, given, fields_of(self.table[name]))}
+        return {name: _laid_over(fields, changes, fields_of(self.table[name]))}
 
     def value(self, point: object, path: str) -> Any:
         """Return the object; what its constructor refuses is refused under its path."""
         if point is None:
             return None
-        name, given = self._split(point)
+        name, settings = self._split(point)
         if name == TOGETHER:
-            return tuple(self.value(one, path) for one in given)
-        make, known = self.table[name], fields_of(self.table[name])
-        missing = [key for key in known if key not in given and known[key].default is _REQUIRED]
+            return tuple(self.value(one, path) for one in settings)
+        make, fields = self.table[name], fields_of(self.table[name])
+        missing = [
+            key for key in fields if key not in settings and fields[key].default is _REQUIRED
+        ]
         if missing:
             raise ConfigError(
                 f"`{path}.{name}.{missing[0]}` is not given, and has no default; write "
                 f"{path.rpartition('.')[2]}: {{{name}: {{{missing[0]}: ...}}}}"
             )
-        fields = {
-            key: known[key].place.value(value, f"{path}.{name}.{key}")
-            for key, value in given.items()
+        arguments = {
+            key: fields[key].place.value(value, f"{path}.{name}.{key}")
+            for key, value in settings.items()
         }
         try:
-            return make(**fields)
+            return make(**arguments)
         except ConfigError:
             raise
         except InputError as error:
             raise ConfigError(f"in `{path}`: {error}") from error
 
-    def plain(self, value: Any) -> object:
+    def plain(self, value: object) -> object:
         """Return `{name: {field: value}}`; None and several as they are written."""
         if value is None:
             return None
         if isinstance(value, tuple):
             return {TOGETHER: [self.plain(one) for one in value]}
         name = name_of(value, self.table)
-        known = fields_of(self.table[name])
+        fields = fields_of(self.table[name])
         return {
             name: {
                 key: field.place.plain(getattr(value, key))
-                for key, field in known.items()
+                for key, field in fields.items()
                 if field.decides
             }
         }
@@ -194,14 +192,14 @@ class Objects:
     def _split(self, raw: Any) -> tuple[str, Any]:
         if isinstance(raw, str):
             return raw, {}
-        name, given = next(iter(raw.items()))
-        return name, {} if given is None else given
+        name, settings = next(iter(raw.items()))
+        return name, {} if settings is None else settings
 
     def _named(self, raw: object, path: str) -> tuple[str, Mapping[str, object]]:
         """Return name and fields of one raw object."""
         key = path.rpartition(".")[2]
         first = next(iter(self.table))
-        name, given = "", cast(object, {})
+        name, settings = "", cast(object, {})
         if isinstance(raw, str):
             name = raw
         elif isinstance(raw, Mapping):
@@ -212,22 +210,22 @@ class Objects:
                     f"`{path}` is {shortened(dict(raw))}, with {len(raw)} keys; allowed: one name "
                     f"with its fields, as `{key}: {{{first}: {{...}}}}`, or a list of such"
                 )
-            name, given = next(iter(raw.items()))
-            given = {} if given is None else given
+            name, settings = next(iter(raw.items()))
+            settings = {} if settings is None else settings
         try:
-            known = name in self.table
+            in_table = name in self.table
         except InputError as error:  # a path that cannot be one
             raise ConfigError(f"in `{path}`: {error}") from error
-        if not known:
+        if not in_table:
             refuse_former(path, name)
             raise self._unknown(path, raw, name)
-        if not isinstance(given, Mapping):
+        if not isinstance(settings, Mapping):
             raise ConfigError(
-                f"`{path}.{name}` is {shortened(given)}; allowed: its fields, as "
+                f"`{path}.{name}` is {shortened(settings)}; allowed: its fields, as "
                 f"`{key}: {{{name}: {{field: value}}}}`; they are: "
                 f"{', '.join(fields_of(self.table[name])) or 'none'}"
             )
-        return name, given
+        return name, settings
 
     def _unknown(self, path: str, raw: object, name: str) -> ConfigError:
         if not name:
@@ -258,28 +256,30 @@ class Section:
         """Raise `ConfigError` for unknown keys and values of the wrong type anywhere."""
         if raw is None and self.nullable:
             return
-        known = fields_of(self.owner)
+        fields = fields_of(self.owner)
         if not isinstance(raw, Mapping):
             refuse_former(path, raw)
             raise ConfigError(
                 f"`{path.rstrip('.')}` is {shortened(raw)}, but it is a section: it takes a "
-                f"mapping of {', '.join(known)}" + ", or null" * self.nullable
+                f"mapping of {', '.join(fields)}" + ", or null" * self.nullable
             )
         for key, value in raw.items():
             below = f"{path}.{key}" if path and not path.endswith(".") else f"{path}{key}"
             refuse_former(below, value)
-            if key not in known:
-                raise unknown_setting(below, known)
-            known[key].place.check(value, below)
+            if key not in fields:
+                raise unknown_setting(below, fields)
+            fields[key].place.check(value, below)
 
-    def count(self, raw: Any) -> int:
+    def count(self, raw: object) -> int:
         """Return the product over the keys."""
-        known = fields_of(self.owner)
-        return math.prod(known[k].place.count(v) for k, v in (raw or {}).items())
+        if not isinstance(raw, Mapping):  # None
+            return 1
+        fields = fields_of(self.owner)
+        return math.prod(fields[k].place.count(v) for k, v in raw.items())
 
-    def points(self, raw: Any) -> Iterator[object]:
+    def points(self, raw: object) -> Iterator[object]:
         """Yield every combination."""
-        yield from [None] if raw is None else _points(raw, fields_of(self.owner))
+        yield from _points(raw, fields_of(self.owner)) if isinstance(raw, Mapping) else [None]
 
     def laid_over(self, below: object, raw: object) -> object:
         """Return the section with the keys of the later one changed."""
@@ -287,24 +287,24 @@ class Section:
             return raw
         return _laid_over(below, raw, fields_of(self.owner))
 
-    def value(self, point: Any, path: str) -> Any:
+    def value(self, point: object, path: str) -> Any:
         """Return the dataclass with its defaults."""
-        if point is None:
+        if not isinstance(point, Mapping):  # None
             return None
-        known = fields_of(self.owner)
+        fields = fields_of(self.owner)
         at = f"{path}." if path else ""
-        values = {key: known[key].place.value(value, f"{at}{key}") for key, value in point.items()}
+        values = {key: fields[key].place.value(value, f"{at}{key}") for key, value in point.items()}
         return self.owner(**values)
 
-    def plain(self, value: Any) -> object:
+    def plain(self, value: object) -> object:
         """Return all keys that decide a number."""
         if value is None:
             return None
-        known = fields_of(self.owner).items()
-        return {k: f.place.plain(getattr(value, k)) for k, f in known if f.decides}
+        fields = fields_of(self.owner).items()
+        return {k: f.place.plain(getattr(value, k)) for k, f in fields if f.decides}
 
 
-def name_of(value: Any, table: Mapping[str, Callable[..., Any]]) -> str:
+def name_of(value: object, table: Mapping[str, Callable[..., object]]) -> str:
     """Return the name under which a table makes such an object.
 
     Raises:
@@ -328,7 +328,7 @@ def name_of(value: Any, table: Mapping[str, Callable[..., Any]]) -> str:
 
 
 @functools.cache
-def fields_of(make: Callable[..., Any]) -> dict[str, Field]:
+def fields_of(make: Callable[..., object]) -> dict[str, Field]:
     """Return name -> field of a class of settings, or of a function's keyword arguments."""
     whole = make
     while isinstance(whole, functools.partial):
@@ -356,18 +356,17 @@ def _default(field: "dataclasses.Field[Any]") -> Any:
     return _REQUIRED if factory is dataclasses.MISSING else factory()
 
 
-FAMILIES: dict[
-    Any, Mapping[str, Callable[..., Any]]
-] = {}  # an annotation -> the table of its names
+# An annotation -> the table of its names.
+FAMILIES: dict[object, Mapping[str, Callable[..., Any]]] = {}
 
 
 @functools.cache
-def place_of(hint: Any) -> Place:
+def place_of(hint: object) -> Place:
     """Return what may stand where a value of this annotation is wanted."""
     whole, notes = hint, list[Any]()
     if get_origin(hint) is Annotated:
         whole, *notes = get_args(hint)
-    together = any(isinstance(note, Together) for note in notes)
+    together = TOGETHER in notes
     options = list(options_of(whole))
     nullable = type(None) in options
     named = [one for one in (*options, *notes) if isinstance(one, type) and one in FAMILIES]
@@ -380,16 +379,16 @@ def place_of(hint: Any) -> Place:
     return Leaf(hint, kind_of_hint(hint), depth, together)
 
 
-def _points(raw: Mapping[str, object], known: Mapping[str, Field]) -> Iterator[Tree]:
-    axes = [list(known[key].place.points(value)) for key, value in raw.items()]
+def _points(raw: Mapping[str, object], fields: Mapping[str, Field]) -> Iterator[Tree]:
+    axes = [list(fields[key].place.points(value)) for key, value in raw.items()]
     for values in itertools.product(*axes):
         yield dict(zip(raw, values, strict=True))
 
 
 def _laid_over(
-    below: Mapping[str, object], raw: Mapping[str, object], known: Mapping[str, Field]
+    below: Mapping[str, object], raw: Mapping[str, object], fields: Mapping[str, Field]
 ) -> Tree:
     changed = dict(below)
     for key, value in raw.items():
-        changed[key] = known[key].place.laid_over(below[key], value) if key in below else value
+        changed[key] = fields[key].place.laid_over(below[key], value) if key in below else value
     return changed

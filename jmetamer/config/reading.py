@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -30,12 +30,12 @@ class _StrictLoader(yaml.SafeLoader):
     be nested deeper than Python can follow; both are refused while the file is read.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: str | TextIO) -> None:
         super().__init__(stream)
         self._depth = self._count = 0
         self._sizes: dict[int, int] = {}  # of finished nodes, aliases written out
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose one node and count it."""
         line = self.peek_event().start_mark.line + 1
         before, self._depth = self._count, self._depth + 1
@@ -57,7 +57,7 @@ class _StrictLoader(yaml.SafeLoader):
         self._sizes[id(node)] = self._count - before
         return node
 
-    def construct_object(self, node: Any, deep: bool = False) -> Any:
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
         """Return the value of a node; where it has none, say on which line."""
         if node.tag in _NUMBERS and _UNCLEAR.match(node.value):
             raise ConfigError(
@@ -70,9 +70,9 @@ class _StrictLoader(yaml.SafeLoader):
         except (ValueError, LookupError, TypeError, OverflowError, AttributeError) as error:
             if isinstance(error, ConfigError):
                 raise
-            given = node.value if isinstance(node.value, str) else node.tag
+            text = node.value if isinstance(node.value, str) else node.tag
             raise ConfigError(
-                f"line {node.start_mark.line + 1}: {shortened(given)} cannot be read ({error})"
+                f"line {node.start_mark.line + 1}: {shortened(text)} cannot be read ({error})"
             ) from None
         if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
             raise ConfigError(
@@ -86,19 +86,19 @@ class _Dumper(yaml.SafeDumper):
     pass
 
 
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, yaml.Node] = {}
-    merged: dict[Any, Any] = {}
-    own: dict[Any, Any] = {}
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> Tree:
+    places: dict[str, yaml.Node] = {}
+    merged: Tree = {}
+    own: Tree = {}
     for key_node, value_node in node.value:
         if key_node.tag == _MERGE:
-            if "<<" in seen:
+            if "<<" in places:
                 raise ConfigError(
                     f"line {key_node.start_mark.line + 1}: `<<` is given twice, first on line "
-                    f"{seen['<<'].start_mark.line + 1}; write one list of aliases, as "
+                    f"{places['<<'].start_mark.line + 1}; write one list of aliases, as "
                     "`<<: [*first, *second]`, in which the first that has a key wins"
                 )
-            seen["<<"] = key_node
+            places["<<"] = key_node
             below = loader.construct_object(value_node, deep=True)
             for one in below if isinstance(below, list) else [below]:
                 if not isinstance(one, dict):
@@ -114,12 +114,12 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
                 f"line {key_node.start_mark.line + 1}: the key {key!r} is not text; "
                 "put it in quotes if it is meant as a name"
             )
-        if key in seen:
+        if key in places:
             raise ConfigError(
                 f"line {key_node.start_mark.line + 1}: the key {key!r} is given twice, first on "
-                f"line {seen[key].start_mark.line + 1}; remove one, or write a list for a grid"
+                f"line {places[key].start_mark.line + 1}; remove one, or write a list for a grid"
             )
-        seen[key] = key_node
+        places[key] = key_node
         own[key] = loader.construct_object(value_node, deep=True)
     return merged | own
 
@@ -192,15 +192,14 @@ def parse_yaml(text: str) -> Any:
         raise ConfigError(" ".join(f"not valid YAML: {error}".split())) from error
 
 
-def dump_yaml(tree: Mapping[str, Any]) -> str:
+def dump_yaml(tree: Mapping[str, object]) -> str:
     """Return the tree as YAML that `parse_yaml` reads back.
 
     Example:
       >>> print(dump_yaml({"seed": [0, 1]}), end="")
       seed: [0, 1]
     """
-    layout: dict[str, Any] = {"sort_keys": False, "default_flow_style": None, "width": 100}
-    return yaml.dump(tree, Dumper=_Dumper, **layout)
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
 
 
 def parse_override(text: str) -> Tree:
@@ -235,11 +234,11 @@ def parse_override(text: str) -> Tree:
     return tree
 
 
-def find_config(given: str | None, packaged: Sequence[Path]) -> Path:
+def find_config(argument: str | None, packaged: Sequence[Path]) -> Path:
     """Return the file that a CONFIG argument means.
 
     Args:
-      given: a path, or the name of a packaged config with or without `configs/` and `.yaml`;
+      argument: a path, or the name of a packaged config with or without `configs/` and `.yaml`;
         None means quickstart.
       packaged: the configs that come with jmetamer.
 
@@ -253,16 +252,16 @@ def find_config(given: str | None, packaged: Sequence[Path]) -> Path:
       >>> find_config("cora", [Path("/lib/configs/cora.yaml")]).name
       'cora.yaml'
     """
-    if given is not None and os.path.isfile(user_path(given)):
-        return user_path(given)
-    wanted = Path("configs/quickstart.yaml" if given is None else given)
-    if wanted.parent in (Path("."), Path("configs")):
-        for path in packaged:
-            if path.stem == wanted.name.removesuffix(".yaml"):
-                return path
-    names = ", ".join(sorted(path.stem for path in packaged)) or "none were found"
+    if argument is not None and os.path.isfile(user_path(argument)):
+        return user_path(argument)
+    path = Path("configs/quickstart.yaml" if argument is None else argument)
+    if path.parent in (Path("."), Path("configs")):
+        for packaged_path in packaged:
+            if packaged_path.stem == path.name.removesuffix(".yaml"):
+                return packaged_path
+    names = ", ".join(sorted(packaged_path.stem for packaged_path in packaged)) or "none were found"
     raise ConfigError(
-        f"there is no config `{wanted}` here; give the path of a YAML file, or one that comes "
+        f"there is no config `{path}` here; give the path of a YAML file, or one that comes "
         f"with jmetamer: {names}"
     )
 

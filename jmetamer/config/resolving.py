@@ -48,9 +48,9 @@ def resolve(settings: Settings) -> CellSettings:
     worst = settings.success.worst_node
     if worst is None:
         worst = _WORST * math.sqrt(metamers.tolerance or 0.0)
-    given = {f.name: getattr(settings, f.name) for f in dataclasses.fields(CellSettings)}
+    values = {f.name: getattr(settings, f.name) for f in dataclasses.fields(CellSettings)}
     cell = CellSettings(
-        **given
+        **values
         | {
             "dataset": _seeded(settings.dataset, settings.seed),
             "training": _seeded(settings.training, settings.seed),
@@ -65,41 +65,41 @@ def resolve(settings: Settings) -> CellSettings:
     return cell
 
 
-def _seeded(given: T, seed: int) -> T:
+def _seeded(section: T, seed: int) -> T:
     """Return settings with the top-level seed in place of a seed that is null."""
-    if getattr(given, "seed", seed) is not None:
-        return given
-    return dataclasses.replace(given, seed=seed)  # type: ignore[type-var]
+    if getattr(section, "seed", seed) is not None:
+        return section
+    return dataclasses.replace(section, seed=seed)  # type: ignore[type-var]
 
 
 def _metamers(settings: Settings) -> MetamerSettings:
-    given = settings.metamers
-    plain = RelativeSquared() if given.identity_backward else Complementarity()
+    metamers = settings.metamers
+    plain = RelativeSquared() if metamers.identity_backward else Complementarity()
     with _as_config_error("metamers.vary"):
-        varying = Varying(given.vary)
+        varying = Varying(metamers.vary)
         parts = varying.parts
     return dataclasses.replace(
-        _seeded(given, settings.seed),
+        _seeded(metamers, settings.seed),
         vary=parts if len(parts) > 1 else parts[0],
-        loss=given.loss or plain,
-        method=given.method or METHODS[varying.default_method](),
-        tolerance=given.tolerance or varying.tolerance,
+        loss=metamers.loss or plain,
+        method=metamers.method or METHODS[varying.default_method](),
+        tolerance=metamers.tolerance or varying.tolerance,
     )
 
 
 def _recognition(cell: CellSettings) -> RecognitionSettings | None:
-    given, maker = cell.recognition, cell.training.seed
-    if given is None:
+    recognition, maker = cell.recognition, cell.training.seed
+    if recognition is None:
         return None
-    first, seeds = given.first_seed, given.seeds
+    first, seeds = recognition.first_seed, recognition.seeds
     if maker is not None and first <= maker < first + seeds:
         raise ConfigError(
             f"`training.seed` is {maker}, and judges are trained with seeds {first} to "
             f"{first + seeds - 1}: a judge of the same seed may share its first parameters with "
             "the model whose metamers it reads; write another `recognition.first_seed`"
         )
-    judges = tuple(MODELS) if given.judges == "all" else given.judges
-    return dataclasses.replace(given, judges=judges)
+    judges = tuple(MODELS) if recognition.judges == "all" else recognition.judges
+    return dataclasses.replace(recognition, judges=judges)
 
 
 def _measures(settings: Settings) -> tuple[str, ...]:
@@ -135,29 +135,29 @@ def _check_layers(cell: CellSettings) -> None:
 
 def _check_method(cell: CellSettings) -> None:
     """Refuse what the method cannot do, whatever the data."""
-    given = cell.metamers
-    if cell.planted.problems and "simple_edges" not in Varying(given.vary).kinds:
+    metamers = cell.metamers
+    if cell.planted.problems and "simple_edges" not in Varying(metamers.vary).kinds:
         raise ConfigError(
             f"`planted.problems` is {cell.planted.problems}, but `metamers.vary` is "
-            f"{given.vary!r}: planted metamers are graphs with other edges, which only a search in "
-            f"which edges come and go (binary_edges, random_edges) can find; {_APART}"
+            f"{metamers.vary!r}: planted metamers are graphs with other edges, which only a search "
+            f"in which edges come and go (binary_edges, random_edges) can find; {_APART}"
         )
-    assert given.method is not None
-    assert given.loss is not None
+    assert metamers.method is not None
+    assert metamers.loss is not None
     layers = build_layers(cell, cell.model)
     with _as_config_error("metamers.method"):
-        given.method.check(Question(cell.model, layers, given.vary, given.loss))
-    if given.method.repeats and given.count > 1:
+        metamers.method.check(Question(cell.model, layers, metamers.vary, metamers.loss))
+    if metamers.method.repeats and metamers.count > 1:
         raise ConfigError(
-            f"`metamers.method` is {given.method!r}, which gives every seed the same metamer, but "
-            f"`metamers.count` is {given.count}; set it to 1"
+            f"`metamers.method` is {metamers.method!r}, which gives every seed the same metamer, "
+            f"but `metamers.count` is {metamers.count}; set it to 1"
         )
 
 
-def _check_geometry_layers(given: GeometrySettings, known: tuple[str, ...]) -> None:
-    for name in () if isinstance(given.layers, str) else given.layers:
-        if name not in known:
-            error = unknown_name("layer in `geometry.layers`", name, known)
+def _check_geometry_layers(geometry: GeometrySettings, layer_names: tuple[str, ...]) -> None:
+    for name in () if isinstance(geometry.layers, str) else geometry.layers:
+        if name not in layer_names:
+            error = unknown_name("layer in `geometry.layers`", name, layer_names)
             raise ConfigError(f"{error} Write `layers: all` or `layers: matched` without a list.")
 
 

@@ -15,7 +15,8 @@ from typing import Annotated, Literal, cast
 from jmetamer._base.arguments import Count, Natural, Positive, Seed
 from jmetamer.config.families import Source
 from jmetamer.config.judging import PlantedSettings, RecognitionSettings, SuccessSettings
-from jmetamer.config.places import FAMILIES, Section, Together, Tree, name_of
+from jmetamer.config.leaf import TOGETHER
+from jmetamer.config.places import FAMILIES, Section, Tree, name_of
 from jmetamer.metamers.losses import Loss
 from jmetamer.metamers.methods import Method
 from jmetamer.metamers.vary import VARY, ContinuousFeatures, Vary
@@ -63,8 +64,8 @@ class MetamerSettings:
         memory. Changes no number.
     """
 
-    vary: Annotated[Vary | tuple[Vary, ...], Together()] = ContinuousFeatures()
-    layer: Annotated[str | tuple[str, ...], Together()] = "conv1"
+    vary: Annotated[Vary | tuple[Vary, ...], TOGETHER] = ContinuousFeatures()
+    layer: Annotated[str | tuple[str, ...], TOGETHER] = "conv1"
     nodes: tuple[Natural, ...] | None = None
     loss: Loss | None = None
     method: Method | None = None
@@ -165,13 +166,13 @@ class CellSettings:
           True
         """
         layers = self.metamers.layer
-        words = [Path(self.dataset.name).stem, name_of(self.model, MODELS), self.model.activation]
-        words.append(layers if isinstance(layers, str) else "+".join(layers))
+        pieces = [Path(self.dataset.name).stem, name_of(self.model, MODELS), self.model.activation]
+        pieces.append(layers if isinstance(layers, str) else "+".join(layers))
         vary = self.metamers.vary
         parts = [name_of(p, VARY) for p in (vary if isinstance(vary, tuple) else (vary,))]
         if parts != ["continuous_features"]:
-            words.append("+".join(part.removesuffix("_features") for part in parts))
-        readable = re.sub(r"[^A-Za-z0-9._+-]+", "_", "-".join(words))
+            pieces.append("+".join(part.removesuffix("_features") for part in parts))
+        readable = re.sub(r"[^A-Za-z0-9._+-]+", "_", "-".join(pieces))
         return f"{readable[:80]}-{self.hash[:8]}"
 
 
