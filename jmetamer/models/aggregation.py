@@ -80,8 +80,8 @@ def aggregations(
     variables = dict(params)
     if probes is not None:
         variables[_PROBES] = {name: {"probe": probe} for name, probe in probes.items()}
-    activations, found = model.apply(
+    activations, sown = model.apply(
         variables, graph, entry=entry, identity_backward=identity_backward, mutable=[_VALUES]
     )
-    values = {name: taps["values"] for name, taps in found.get(_VALUES, {}).items()}
+    values = {name: taps["values"] for name, taps in sown.get(_VALUES, {}).items()}
     return Aggregations(activations, values)

@@ -1,7 +1,5 @@
 """Content digests: whether two sets of arrays are the same, byte for byte."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -9,7 +7,7 @@ from jmetamer.graphs.dataset import Dataset
 from jmetamer.results.record import arrays_digest
 
 
-def tree_digest(tree: Any) -> str:
+def tree_digest(tree: object) -> str:
     """Return the digest of a pytree of arrays, its leaves named by their path.
 
     Args:

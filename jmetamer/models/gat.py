@@ -66,8 +66,8 @@ class GATConvolution(Convolution):
         self.sow("intermediates", "least", jax.ops.segment_min(present, receivers, num_nodes))
         alpha = nn.Dropout(self.dropout, deterministic=not training)(alpha)
         # The weight is inside alpha already; the last entries belong to the loops.
-        given, loops = alpha[:-num_nodes], alpha[-num_nodes:]
-        z = propagate(per_head, graph.senders, graph.receivers, given)
+        between, loops = alpha[:-num_nodes], alpha[-num_nodes:]
+        z = propagate(per_head, graph.senders, graph.receivers, between)
         z = z + per_head * loops[:, :, None]
         z = z.reshape(num_nodes, self.width) if self.concatenate else z.mean(axis=1)
         return z + self.param("bias", nn.initializers.zeros, (self.width,))

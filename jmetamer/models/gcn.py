@@ -1,7 +1,5 @@
 """GCN: graph convolution with symmetric normalization (Kipf and Welling 2017)."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jraph
@@ -44,7 +42,7 @@ class GCNConvolution(Convolution):
         return z + self.param("bias", nn.initializers.zeros, (self.width,))
 
 
-def _propagated(params: Params, graph: jraph.GraphsTuple, values: Any) -> jax.Array:
+def _propagated(params: Params, graph: jraph.GraphsTuple, values: jax.Array) -> jax.Array:
     return symmetric_propagation(values, graph.senders, graph.receivers, graph.edges.weight)
 
 

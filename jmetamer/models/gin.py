@@ -1,6 +1,6 @@
 """GIN: sum of the neighbors followed by a small network (Xu et al. 2019)."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -30,7 +30,7 @@ class GINConvolution(Convolution):
         return LayerStructure(None, "sum", False, self._summed, lambda params: params["kernel"])
 
     @nn.nowrap
-    def _summed(self, params: Params, graph: jraph.GraphsTuple, values: Any) -> jax.Array:
+    def _summed(self, params: Params, graph: jraph.GraphsTuple, values: jax.Array) -> jax.Array:
         edges = graph.senders, graph.receivers, graph.edges.weight
         return (1 + params.get("eps_value", self.eps)) * values + propagate(values, *edges)
 

@@ -126,8 +126,8 @@ class Network(nn.Module):
         """
         if layer not in self.layer_names:
             raise unknown_name("layer", layer, self.layer_names)
-        found = re.match(r"conv(\d+)", layer)
-        return int(found.group(1)) if found else self.layers
+        numbered = re.match(r"conv(\d+)", layer)
+        return int(numbered.group(1)) if numbered else self.layers
 
     @nn.nowrap
     @checked
@@ -157,12 +157,12 @@ class Network(nn.Module):
             sources = (f"{name}.{self.inner_layers[-1]}", *([before] if self.residual else []))
             return LayerStructure(sources, "none", sees_degrees=False)
         last = index == self.layers
-        made = self.convolution(self.hidden, last=last, name=name).structure()
-        operator, weights = made.operator, made.weights
+        structure = self.convolution(self.hidden, last=last, name=name).structure()
+        operator, weights = structure.operator, structure.weights
         beside = self.residual and not self.inner_layers
         exact = not beside and (last or self.normalization == "none" or ".mlp" in layer)
         return dataclasses.replace(
-            made,
+            structure,
             sources=(before,),
             operator=None
             if operator is None or beside
@@ -223,8 +223,8 @@ class Network(nn.Module):
             self._check_features(params, graph)
         else:
             self._check_entry(params, entry)
-        found = self.apply(params, graph, entry=entry, identity_backward=identity_backward)
-        return cast(dict[str, jax.Array], found)
+        named = self.apply(params, graph, entry=entry, identity_backward=identity_backward)
+        return cast(dict[str, jax.Array], named)
 
     @nn.nowrap
     @checked
@@ -290,14 +290,14 @@ class Network(nn.Module):
                 "`num_outputs` is None, so the width of the last layer is unknown. "
                 "Set it to the number of classes, or call `train`, which does."
             )
-        found: dict[str, jax.Array] = {}
+        named: dict[str, jax.Array] = {}
 
         def activate(layer: str, z: jax.Array) -> jax.Array:
-            found[f"{layer}.pre"] = z
+            named[f"{layer}.pre"] = z
             through = layer in identity_backward
             name = self.activation
-            found[layer] = with_identity_backward(name, z) if through else ACTIVATIONS[name](z)
-            return found[layer]
+            named[layer] = with_identity_backward(name, z) if through else ACTIVATIONS[name](z)
+            return named[layer]
 
         h = graph.nodes if entry is None else None
         for index in range(1, self.layers + 1):
@@ -307,7 +307,7 @@ class Network(nn.Module):
                 index, width, h, graph, entry if index == 1 else None, training, activate
             )
             h = z if last else activate(f"conv{index}", z)
-        return {**found, "logits": cast(jax.Array, h)}
+        return {**named, "logits": cast(jax.Array, h)}
 
     @nn.nowrap
     def _layer(

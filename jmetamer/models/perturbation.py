@@ -89,8 +89,8 @@ class FeatureChange:
 
         def ascend(step: jax.Array, share: jax.Array) -> jax.Array:
             gain = direction * jax.grad(loss)(nodes + direction * share)
-            seen = (gain != 0).any(1, keepdims=True)
-            best = jnp.where(seen, jax.lax.top_k(gain, budget)[1], drawn)
+            has_gain = (gain != 0).any(1, keepdims=True)
+            best = jnp.where(has_gain, jax.lax.top_k(gain, budget)[1], drawn)
             weight = 2 / (step + 2)
             return (1 - weight) * share + weight * _mark(best, nodes)
 
@@ -163,7 +163,7 @@ class RandomPerturbation:
 
 
 # A new perturbation is added here; it can then be named in a configuration and in a record.
-PERTURBATIONS: dict[str, type[Any]] = {
+PERTURBATIONS: dict[str, type[Perturbation]] = {
     "adversarial": AdversarialPerturbation,
     "random": RandomPerturbation,
 }
@@ -184,7 +184,7 @@ def perturbation_record(perturbation: Perturbation | None) -> dict[str, Any] | N
     return {name: {key: getattr(perturbation, key) for key in own}}
 
 
-def read_perturbation(record: Mapping[str, Mapping[str, Any]] | None) -> Perturbation | None:
+def read_perturbation(record: Mapping[str, Mapping[str, object]] | None) -> Perturbation | None:
     """Return what `perturbation_record` wrote.
 
     Raises:
@@ -195,8 +195,7 @@ def read_perturbation(record: Mapping[str, Mapping[str, Any]] | None) -> Perturb
     ((name, fields),) = record.items()
     if name not in PERTURBATIONS:
         raise unknown_name("`perturbation`", name, PERTURBATIONS)
-    perturbation: Perturbation = PERTURBATIONS[name](**fields)
-    return perturbation
+    return PERTURBATIONS[name](**fields)
 
 
 def _sized(data: Dataset, size: float, steps: int) -> FeatureChange:
@@ -235,9 +234,9 @@ def random_columns(key: jax.Array, num_rows: int, num_columns: int, count: int) 
 
     def draw(place: jax.Array, chosen: jax.Array) -> jax.Array:
         last = num_columns - count + place
-        found = jax.random.randint(jax.random.fold_in(key, place), (num_rows,), 0, last + 1)
-        taken = (chosen == found[:, None]).any(1)
-        return chosen.at[:, place].set(jnp.where(taken, last, found))
+        column = jax.random.randint(jax.random.fold_in(key, place), (num_rows,), 0, last + 1)
+        taken = (chosen == column[:, None]).any(1)
+        return chosen.at[:, place].set(jnp.where(taken, last, column))
 
     nothing = jnp.full((num_rows, count), -1, jnp.int32)
     return jax.lax.fori_loop(0, count, draw, nothing)

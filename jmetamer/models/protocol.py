@@ -57,7 +57,7 @@ class LayerStructure:
     sources: tuple[str, ...] | None = None
     neighborhood: str | None = None
     sees_degrees: bool | None = None
-    operator: Callable[[Params, jraph.GraphsTuple, Any], jax.Array] | None = None
+    operator: Callable[[Params, jraph.GraphsTuple, jax.Array], jax.Array] | None = None
     weights: Callable[[Params], jax.Array] | None = None
 
 

@@ -28,8 +28,8 @@ from jmetamer._base.errors import InputError, StoreError
 from jmetamer._base.paths import user_path, write_text
 from jmetamer.models.architectures import MODELS, architecture_name
 from jmetamer.models.digest import tree_digest
-from jmetamer.models.network import Network
 from jmetamer.models.perturbation import perturbation_record, read_perturbation
+from jmetamer.models.protocol import Model, Params
 from jmetamer.models.settings import TrainSettings
 from jmetamer.models.trained_model import TrainedModel
 from jmetamer.results.manifest import Manifest, write_manifest
@@ -109,7 +109,7 @@ def save_model(trained: TrainedModel, folder: str | pathlib.Path) -> pathlib.Pat
     return target
 
 
-def _save_params(folder: pathlib.Path, params: Any) -> None:
+def _save_params(folder: pathlib.Path, params: Params) -> None:
     """Write parameters with orbax, which tells a full disk by tracebacks of its threads."""
     needed = _ROOM + 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
     if shutil.disk_usage(folder).free < needed:
@@ -127,7 +127,7 @@ def _save_params(folder: pathlib.Path, params: Any) -> None:
 
 
 @checked
-def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
+def load_model(folder: str | pathlib.Path, model: Model | None = None) -> TrainedModel:
     """Read a trained model and verify every byte that matters.
 
     Args:
@@ -191,7 +191,7 @@ def load_model(folder: str | pathlib.Path, model: Any = None) -> TrainedModel:
 
 def cache_folder(
     cache: str | pathlib.Path,
-    model: Network,
+    model: Model,
     settings: TrainSettings,
     seed: int,
     dataset: str,
@@ -226,12 +226,12 @@ def model_folder(trained: TrainedModel) -> str:
       >>> model_folder(trained)[:13]
       'karate-gcn-0-'
     """
-    made = trained.settings, trained.seed, trained.dataset, trained.dataset_digest
-    return _folder_name(trained.model, *made)
+    identity = trained.settings, trained.seed, trained.dataset, trained.dataset_digest
+    return _folder_name(trained.model, *identity)
 
 
 def _folder_name(
-    model: Network, settings: TrainSettings, seed: int, dataset: str, dataset_digest: str
+    model: Model, settings: TrainSettings, seed: int, dataset: str, dataset_digest: str
 ) -> str:
     identity = json.dumps(_identity(model, settings, seed, dataset_digest), sort_keys=True)
     digest = hashlib.sha256(f"{NETWORK_FORMAT}|{identity}".encode()).hexdigest()[:16]
@@ -240,7 +240,7 @@ def _folder_name(
 
 
 def _identity(
-    model: Any, settings: TrainSettings, seed: int, dataset_digest: str
+    model: Model, settings: TrainSettings, seed: int, dataset_digest: str
 ) -> dict[str, Any]:
     """Return what decides the parameters."""
     return {
@@ -280,11 +280,11 @@ def _read_settings(values: Mapping[str, Any], path: pathlib.Path) -> TrainSettin
         ) from error
 
 
-def _options(model: Any) -> dict[str, Any]:
+def _options(model: Model) -> dict[str, Any]:
     return model.options() if hasattr(model, "options") else {"repr": repr(model)}
 
 
-def _named(params: Any) -> dict[str, np.ndarray]:
+def _named(params: Params) -> dict[str, np.ndarray]:
     """Return the path of each array in the tree -> the array."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(params)
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

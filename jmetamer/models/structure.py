@@ -40,7 +40,7 @@ def neighborhoods(model: Model) -> set[str | None]:
       {'symmetric'}
     """
     structures = map(model.layer_structure, model.layer_names)
-    return {known.neighborhood if known else None for known in structures} - {"none"}
+    return {structure.neighborhood if structure else None for structure in structures} - {"none"}
 
 
 def linear_aggregation(model: Model) -> str | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jraph
@@ -29,7 +28,7 @@ class TrainedModel:
       dataset_digest: SHA-256 of the dataset's arrays.
     """
 
-    model: Any
+    model: Model
     params: Params
     scores: Mapping[str, NumberOrNaN]
     seed: int

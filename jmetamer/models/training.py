@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jraph
 import numpy as np
 import optax
 
@@ -48,23 +49,23 @@ class _Split(NamedTuple):
     dense, and do not use them.
     """
 
-    graph: Any
+    graph: jraph.GraphsTuple
     features: SparseFeatures | None
-    labels: Any
-    train_mask: Any
-    val_mask: Any
+    labels: jax.Array
+    train_mask: jax.Array
+    val_mask: jax.Array
 
 
 class _State(NamedTuple):
     """What one epoch hands to the next."""
 
-    params: Any
-    optimizer: Any
-    best: Any
-    best_accuracy: Any
-    best_loss: Any
-    since_best: Any
-    bad_epoch: Any
+    params: Params
+    optimizer: optax.OptState
+    best: Params
+    best_accuracy: jax.Array
+    best_loss: jax.Array
+    since_best: jax.Array
+    bad_epoch: jax.Array
 
 
 @checked
@@ -116,13 +117,13 @@ def train(
     folder = cache_folder(cache, model, settings, seed, data.name, digest) if cache else None
     if folder is not None and folder.exists():
         try:
-            found = load_model(folder, model)
-            if model_folder(found) == folder.name:
-                return found
-            raise StoreError(f"{folder} holds the model {model_folder(found)}")
+            stored = load_model(folder, model)
+            if model_folder(stored) == folder.name:
+                return stored
+            raise StoreError(f"{folder} holds the model {model_folder(stored)}")
         except StoreError as error:
-            told = f"training again, because the stored model is unusable: {error}"
-            warnings.warn(told, StoreWarning, stacklevel=2)
+            reason = f"training again, because the stored model is unusable: {error}"
+            warnings.warn(reason, StoreWarning, stacklevel=2)
     params = jax.device_get(_fit(model, data, seed, settings, progress))
     trained = TrainedModel(model, params, {}, seed, settings, data.name, digest)
     logits = trained.activations(_on_device(data.graph))["logits"]
@@ -200,7 +201,7 @@ def _labels_to_fit(data: Dataset, seed: int, settings: TrainSettings) -> np.ndar
 
 
 @compile_function(static=1)
-def _init(model: Network, key: jax.Array, graph: Any) -> Params:
+def _init(model: Network, key: jax.Array, graph: jraph.GraphsTuple) -> Params:
     """Return fresh parameters."""
     return model.init(key, graph)
 
@@ -253,7 +254,7 @@ def _epoch(
     def training_loss(weights: Params) -> tuple[jax.Array, Params]:
         params = {**state.params, "params": weights}
         entry = None if change else _entry(model, params, split, key_entry)
-        found, changed = model.apply(
+        activations, changed = model.apply(
             params,
             graph,
             entry=entry,
@@ -261,7 +262,7 @@ def _epoch(
             rngs={"dropout": key_layers},
             mutable=["batch_stats"],
         )
-        return _cross_entropy(found["logits"], split.labels, split.train_mask), changed
+        return _cross_entropy(activations["logits"], split.labels, split.train_mask), changed
 
     weights = state.params["params"]
     (loss, changed), gradient = jax.value_and_grad(training_loss, has_aux=True)(weights)
@@ -336,5 +337,5 @@ def _scores(predicted: np.ndarray, data: Dataset) -> dict[str, float]:
     }
 
 
-def _on_device(graph: Any) -> Any:
+def _on_device(graph: jraph.GraphsTuple) -> jraph.GraphsTuple:
     return jax.tree.map(jnp.asarray, graph)
