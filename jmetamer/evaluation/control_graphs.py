@@ -86,19 +86,19 @@ class ControlGraphs:
             if "neighbor" in only and 1 < len(self.reference.nodes) <= _MOST_COMPARED:
                 self.always["neighbor"] = self._neighbors()
             self._replace = _replacement(problem) if "null_space" in only else None
-        made = {*self.always}
+        applicable = {*self.always}
         if self._start is not None:
-            made.add("start")
+            applicable.add("start")
         self._edges = problem.edge_kind
         if features is not None:
-            made.add("flips" if features.kind == "binary" else "displacement")
+            applicable.add("flips" if features.kind == "binary" else "displacement")
         elif self._edges is not None:
-            made.add("edge_flips" if self._edges == "simple_edges" else "displacement")
+            applicable.add("edge_flips" if self._edges == "simple_edges" else "displacement")
         if self._replace is not None:
-            made.add("null_space")
+            applicable.add("null_space")
         if self._edges == "simple_edges":
-            made.add("random_edges")
-        self.names = tuple(name for name in CONTROLS if name in made and name in only)
+            applicable.add("random_edges")
+        self.names = tuple(name for name in CONTROLS if name in applicable and name in only)
 
     def of(self, seed_id: int, metamer: jraph.GraphsTuple) -> dict[str, jraph.GraphsTuple]:
         """Return the controls of one metamer, by name, on the device.
@@ -107,17 +107,17 @@ class ControlGraphs:
           seed_id: of the metamer.
           metamer: its hard graph.
         """
-        made = dict(self.always)
+        controls = dict(self.always)
         if "start" in self.names and self._start is not None:
-            made["start"] = self._start(seed_id)
+            controls["start"] = self._start(seed_id)
         for name in {"displacement", "flips", "edge_flips"} & {*self.names}:
-            made[name] = self._moved(name, seed_id, metamer)
+            controls[name] = self._moved(name, seed_id, metamer)
         if self._replace is not None:
             drawn = noise(self.problem.matching, self.seed, seed_id, self.reference)
-            made["null_space"] = self.reference._replace(nodes=self._replace(drawn.nodes))
+            controls["null_space"] = self.reference._replace(nodes=self._replace(drawn.nodes))
         if "random_edges" in self.names:
-            made["random_edges"] = self._random_edges(seed_id)
-        return {name: made[name] for name in self.names}
+            controls["random_edges"] = self._random_edges(seed_id)
+        return {name: controls[name] for name in self.names}
 
     def _moved(self, name: str, seed_id: int, metamer: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the reference with all that varies moved as far as in the metamer."""
@@ -146,9 +146,11 @@ class ControlGraphs:
     def _neighbors(self) -> jraph.GraphsTuple:
         """Return the reference, every node's features exchanged for its nearest neighbor's."""
         arrays, layers = self.problem.arrays, self.problem.layers
-        found = reference_activations(self.problem.matching.model, arrays.params, self.reference)
-        seen = jnp.concatenate([found[name] for name in layers], axis=-1)
-        return self.reference._replace(nodes=self.reference.nodes[nearest_rows(seen)])
+        activations = reference_activations(
+            self.problem.matching.model, arrays.params, self.reference
+        )
+        matched = jnp.concatenate([activations[name] for name in layers], axis=-1)
+        return self.reference._replace(nodes=self.reference.nodes[nearest_rows(matched)])
 
     def _random_edges(self, seed_id: int) -> jraph.GraphsTuple:
         rng = host_generator(stream_key(self.seed, seed_id, Stream.CONTROL_EDGES))

@@ -1,7 +1,6 @@
 """`EdgeColumns`: what a block keeps of the edges of its metamers, in columns that concatenate."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jraph
@@ -117,7 +116,7 @@ class EdgeColumns:
 def _flip_columns(seeds: Sequence[int], flips: Sequence[Flips]) -> dict[str, np.ndarray]:
     """Return one row a flip."""
 
-    def column(arrays: list[Any], dtype: type) -> np.ndarray:
+    def column(arrays: list[np.ndarray], dtype: type) -> np.ndarray:
         return np.concatenate([np.zeros(0, dtype), *arrays]).astype(dtype, copy=False)
 
     sizes = np.array([one.added.size for one in flips], np.int64)

@@ -27,7 +27,7 @@ _NOTHING: Any = np.zeros(0, np.float32)
 READINGS = ("accuracy", "agreement", "chance", "kappa", "undefined")
 
 
-class _Asked(NamedTuple):
+class _Answer(NamedTuple):
     """Numbers of one graph, asked of the device and not waited for.
 
     Attributes:
@@ -74,7 +74,7 @@ class Examination:
         self,
         problem: Problem,
         panel: Panel | None = None,
-        labels: Any = None,
+        labels: np.ndarray | None = None,
         controls: ControlGraphs | None = None,
         num_controls: int = 0,
         harm: HarmReading | None = None,
@@ -82,7 +82,7 @@ class Examination:
         self.problem, self.panel, self.harm = problem, panel, harm
         self.controls = controls if panel is not None and num_controls > 0 else None
         self.num_controls = num_controls
-        self.always: dict[str, _Asked] = {}  # controls that are asked once for all metamers
+        self.always: dict[str, _Answer] = {}  # controls that are asked once for all metamers
         self.forms = jax.tree.map(lambda form: form[0], match_forms(matched_vector(problem)[None]))
         self.edges = None
         if problem.edge_kind == "edge_weights":
@@ -94,7 +94,7 @@ class Examination:
             self.labels = np.asarray(labels)
             self.read = self.classes(self.before)
 
-    def ask(self, graph: jraph.GraphsTuple) -> _Asked:
+    def ask(self, graph: jraph.GraphsTuple) -> _Answer:
         """Start what is to be known of one graph.
 
         Args:
@@ -104,11 +104,11 @@ class Examination:
         if self.simple_edges:  # their number differs from metamer to metamer
             graph = few_shapes(graph)
         with highest_precision():
-            found = _asked(problem.matching, problem.arrays, self.forms, graph)
+            answer = _answer(problem.matching, problem.arrays, self.forms, graph)
         classes = self.panel.classes(graph) if self.panel is not None else None
-        return found._replace(classes=classes)
+        return answer._replace(classes=classes)
 
-    def ask_controls(self, seed_id: int, graph: jraph.GraphsTuple) -> list[_Asked]:
+    def ask_controls(self, seed_id: int, graph: jraph.GraphsTuple) -> list[_Answer]:
         """Start what is to be known of the controls of one metamer.
 
         Args:
@@ -116,21 +116,21 @@ class Examination:
           graph: its hard graph, on the device.
         """
         assert self.controls is not None
-        made = self.controls.of(seed_id, graph)
-        asked = {name: self.always.get(name) or self.ask(one) for name, one in made.items()}
-        found = {name: one._replace(matched=_NOTHING) for name, one in asked.items()}
-        self.always |= {name: found[name] for name in self.controls.always}
-        return list(found.values())
+        graphs = self.controls.of(seed_id, graph)
+        answers = {name: self.always.get(name) or self.ask(one) for name, one in graphs.items()}
+        kept = {name: one._replace(matched=_NOTHING) for name, one in answers.items()}
+        self.always |= {name: kept[name] for name in self.controls.always}
+        return list(kept.values())
 
-    def classes(self, asked: _Asked) -> np.ndarray:
+    def classes(self, answer: _Answer) -> np.ndarray:
         """Return the classes [1 + judges, t] at the nodes of the panel, the maker's first.
 
         Args:
           asked: on the host, of an examination with a panel.
         """
         assert self.panel is not None
-        own = np.asarray(select(asked.own, self.panel.nodes))
-        return np.concatenate([own[None], asked.classes])
+        own = np.asarray(select(answer.own, self.panel.nodes))
+        return np.concatenate([own[None], answer.classes])
 
     def started(self) -> "Examined":
         """Return an empty collection for the metamers of one block."""
@@ -162,8 +162,8 @@ class Examined:
 
     def __init__(self, examination: Examination) -> None:
         self.by = examination
-        self.asked: dict[int, _Asked] = {}
-        self.controls: dict[int, list[_Asked]] = {}
+        self.answers: dict[int, _Answer] = {}
+        self.controls: dict[int, list[_Answer]] = {}
         self.harm: dict[int, jax.Array] = {}
         self.kept: list[int] = []
         self.weight_distance: dict[int, float] = {}
@@ -177,11 +177,11 @@ class Examined:
           graph: its hard graph, on the device.
           kept: whether its matched activations and its classes are.
         """
-        asked = self.by.ask(graph)
+        answer = self.by.ask(graph)
         if kept:
             self.kept.append(seed_id)
-            self.matched.add(seed_id, asked.matched)
-        self.asked[seed_id] = asked._replace(matched=_NOTHING)
+            self.matched.add(seed_id, answer.matched)
+        self.answers[seed_id] = answer._replace(matched=_NOTHING)
         if self.by.edges is not None:
             self.weight_distance[seed_id] = edge_jaccard_distance(self.by.edges, edge_set(graph))
         if self.by.harm is not None:
@@ -195,11 +195,11 @@ class Examined:
         Args:
           seeds: all of its seed ids, in order.
         """
-        asked = jax.device_get([self.asked[seed] for seed in seeds])
-        columns = {"match_statistic": _rows([one.statistics for one in asked], (3,))}
+        answers = jax.device_get([self.answers[seed] for seed in seeds])
+        columns = {"match_statistic": _rows([one.statistics for one in answers], (3,))}
         columns |= self._of_kept([seed for seed in seeds if seed in self.kept])
         if self.by.moves_features:
-            distances = [one.feature_distance for one in asked]
+            distances = [one.feature_distance for one in answers]
             columns["feature_distance"] = _rows(distances, ())
         if self.by.edges is not None:
             distances = [self.weight_distance[seed] for seed in seeds]
@@ -208,14 +208,14 @@ class Examined:
             columns |= self.by.harm.columns([self.harm[seed] for seed in seeds])
         if self.by.panel is None:
             return columns
-        read = self.by.readings([self.by.classes(one) for one in asked])
+        read = self.by.readings([self.by.classes(one) for one in answers])
         columns |= {f"reading_{name}": value for name, value in read.items()}
         return columns | self._of_controls([seed for seed in seeds if seed in self.controls])
 
     def _of_kept(self, seeds: Sequence[int]) -> Columns:
         """Return [k, q] matched activations and [k, n] classes of k seeds."""
         before = self.by.before
-        own = jax.device_get([self.asked[seed].own for seed in seeds])
+        own = jax.device_get([self.answers[seed].own for seed in seeds])
         return {
             "stored_activation": self.matched.of(seeds, before.matched.shape),
             "stored_class": np.array(own, before.own.dtype).reshape(-1, *before.own.shape),
@@ -226,8 +226,8 @@ class Examined:
         if self.by.controls is None:
             return {}
         count = len(self.by.controls.names)
-        asked = jax.device_get([self.controls[seed] for seed in seeds])
-        flat = [one for row in asked for one in row]
+        answers = jax.device_get([self.controls[seed] for seed in seeds])
+        flat = [one for row in answers for one in row]
         read = self.by.readings([self.by.classes(one) for one in flat])
         apart = (len(seeds), count)
         columns = {
@@ -239,18 +239,18 @@ class Examined:
 
 
 @compile_function(static=1)
-def _asked(
+def _answer(
     matching: Matching, arrays: Arrays, target: MatchForms, graph: jraph.GraphsTuple
-) -> _Asked:
-    found = matching.model.activations(arrays.params, graph)
-    rows = [select(found[name], arrays.nodes).ravel() for name in matching.layers]
+) -> _Answer:
+    activations = matching.model.activations(arrays.params, graph)
+    rows = [select(activations[name], arrays.nodes).ravel() for name in matching.layers]
     vector = jnp.concatenate(rows)
     own = jax.tree.map(lambda form: form[0], match_forms(vector[None]))
     distance = normalized_euclidean(arrays.graph.nodes, graph.nodes)
     loss = relative_squared_error(target.plain, vector)
-    classes = classes_of(found["logits"])
-    return _Asked(match_statistics(target, own), distance, loss, classes, vector)
+    classes = classes_of(activations["logits"])
+    return _Answer(match_statistics(target, own), distance, loss, classes, vector)
 
 
-def _rows(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
+def _rows(values: Sequence[jax.Array], shape: tuple[int, ...]) -> np.ndarray:
     return np.array(values, np.float32).reshape(-1, *shape)

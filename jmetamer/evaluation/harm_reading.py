@@ -72,10 +72,10 @@ class HarmReading:
         shape = (len(read), 1 + len(self.controls), 2, self.nodes.size)
         classes = np.array(jax.device_get(list(read)), np.int16).reshape(shape)
         rows = classes.reshape(-1, 2, self.nodes.size)
-        found = harm_outcomes(self.before[0], rows[:, 0], self.before[1], rows[:, 1])
+        outcomes = harm_outcomes(self.before[0], rows[:, 0], self.before[1], rows[:, 1])
         columns: dict[str, np.ndarray] = {}
         for name in ("outcome", "same_class"):
-            values = getattr(found, name).reshape(shape[0], shape[1], shape[3])
+            values = getattr(outcomes, name).reshape(shape[0], shape[1], shape[3])
             columns |= {f"harm_{name}": values[:, 0], f"control_harm_{name}": values[:, 1:]}
         return columns
 

@@ -44,7 +44,7 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
       ((5, 8), (8,))
     """
     arrays = problem.arrays
-    found = reference_activations(problem.matching.model, arrays.params, arrays.graph)
+    activations = reference_activations(problem.matching.model, arrays.params, arrays.graph)
     num_nodes = len(arrays.graph.nodes)
     size = num_nodes if arrays.nodes is None else len(arrays.nodes)
     own = np.arange(num_nodes) if arrays.nodes is None else np.asarray(arrays.nodes)
@@ -56,7 +56,7 @@ def other_targets(problem: Problem, count: int, seed: int) -> jax.Array:
             break
     # Where there are no two others, a pair of equal ones tells the test that it cannot tell.
     others = np.stack(list(drawn.values())[1:] if len(drawn) > 2 else [own, own])
-    return _gathered(tuple(found[name] for name in problem.layers), jnp.asarray(others))
+    return _gathered(tuple(activations[name] for name in problem.layers), jnp.asarray(others))
 
 
 @compile_function()

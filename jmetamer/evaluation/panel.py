@@ -1,7 +1,7 @@
 """`Panel`: the judges of a model's metamers, and the classes that they predict."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,13 +57,16 @@ class Panel:
     """
 
     def __init__(
-        self, maker: TrainedModel, judges: Sequence[TrainedModel], nodes: Any = None
+        self,
+        maker: TrainedModel,
+        judges: Sequence[TrainedModel],
+        nodes: Sequence[int] | np.ndarray | None = None,
     ) -> None:
         self.judges = list(judges)
         self.names = [f"{architecture_name(one.model)}/{one.seed}" for one in judges]
         _check(maker, self.judges, self.names)
         self.nodes = None if nodes is None else jnp.asarray(nodes, jnp.int32)
-        alike: dict[Any, list[int]] = {}
+        alike: dict[Model, list[int]] = {}
         for place, one in enumerate(self.judges):
             alike.setdefault(one.model, []).append(place)
         self._groups = [
