@@ -10,14 +10,13 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.graphs import num_nodes
 from jmetamer.metamers.generate import generate
-from jmetamer.metamers.methods import METHODS, ColorSwaps
+from jmetamer.metamers.methods import METHODS, method_named
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import ENDED_SHORT, Status
 from jmetamer.metamers.vary import BinaryEdges, ContinuousFeatures
 from jmetamer.metamers.vary.initialization import GlobalNoise
 from jmetamer.models.structure import passes_through
 
-_QUICK = {"color_swaps": ColorSwaps(swaps=1)}  # one step shows as much as many
 _DENSE = 1_000  # nodes up to which a method that decomposes a dense matrix is tried, too
 
 
@@ -53,10 +52,10 @@ def remedy(
     if status is not None and not ends & set(ENDED_SHORT):
         return ""
     limit = problem.tolerance if tolerance is None else tolerance
-    found = [text for text in (_exact(problem, limit), _inner(problem)) if text]
+    remedies = [text for text in (_exact(problem, limit), _inner(problem)) if text]
     if Status.STEPS_EXHAUSTED in ends:
-        found.append("more steps in `metamers.method`, as the loss had not stalled")
-    return "; or ".join(found)
+        remedies.append("more steps in `metamers.method`, as the loss had not stalled")
+    return "; or ".join(remedies)
 
 
 def _exact(problem: Problem, tolerance: float) -> str:
@@ -69,7 +68,9 @@ def _exact(problem: Problem, tolerance: float) -> str:
     losses = {name: loss for name, loss in _losses(problem) if loss <= tolerance}
     if not losses:
         return ""
-    names = [f"`metamers.method: {name}`" + " (one metamer)" * _repeats(name) for name in losses]
+    names = [
+        f"`metamers.method: {name}`" + " (one metamer)" * METHODS[name].repeats for name in losses
+    ]
     # The power of ten above it, so that most cells of other seeds say the same.
     power = math.ceil(math.log10(max(*losses.values(), 1e-30)))
     return f"{key}{' or '.join(names)}, exact by construction: loss at most 1e{power} in one try"
@@ -81,29 +82,23 @@ def _losses(problem: Problem) -> Iterator[tuple[str, float]]:
         # An exact method asks neither where a search starts nor how far it goes.
         edges = BinaryEdges(directed=problem.simple_edges.directed)
         problem = dataclasses.replace(problem, vary=edges)
-    closed = [name for name, method in METHODS.items() if method.exact]
-    dense = [name for name in closed if name == "null_space"]
+    exact = [name for name, method in METHODS.items() if method.exact]
     applied = False
-    for name in sorted(set(closed) - set(dense), key=_repeats):
+    for name in sorted(exact, key=lambda name: (METHODS[name].dense, METHODS[name].repeats)):
+        if METHODS[name].dense and (applied or num_nodes(problem.graph) > _DENSE):
+            return
         for one in _loss(problem, name):
             applied = True
             yield one
-    if not applied and num_nodes(problem.graph) <= _DENSE:
-        for name in dense:
-            yield from _loss(problem, name)
 
 
 def _loss(problem: Problem, name: str) -> Iterator[tuple[str, float]]:
     try:
-        made = generate(problem, seeds=[0], method=_QUICK.get(name, name))
+        metamers = generate(problem, seeds=[0], method=method_named(name).at_least())
     except InputError:  # it does not apply, and says so itself
         return
-    if made.status[0] != Status.UNCHANGED:
-        yield name, float(np.nan_to_num(made.loss_hardened[0], nan=np.inf))
-
-
-def _repeats(name: str) -> bool:
-    return name in METHODS and METHODS[name].repeats
+    if metamers.status[0] != Status.UNCHANGED:
+        yield name, float(np.nan_to_num(metamers.loss_hardened[0], nan=np.inf))
 
 
 def _inner(problem: Problem) -> str:

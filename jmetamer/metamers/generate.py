@@ -112,7 +112,6 @@ def generate(
       >>> [metamers.status.tolist() for metamers in found]
       [[1, 1], [1, 1]]
     """
-    alone = isinstance(problem, Problem)
     problems = [problem] if isinstance(problem, Problem) else list(problem)
     if not problems:
         raise InputError("`problem` is empty; give at least one problem")
@@ -136,11 +135,11 @@ def generate(
             "by one method, with settings of their own; call `generate` for each"
         )
     execution = Execution(lanes=lanes, together=together, keep_theta=keep_theta, progress=progress)
-    made = [Collected(task, trace_points, keep_theta) for task in tasks]
+    collected = [Collected(task, trace_points, keep_theta) for task in tasks]
 
     def on_finished(number: int, seed_id: int, graph: jraph.GraphsTuple) -> None:
         if on_metamer is not None:
-            on_metamer(*(() if alone else (number,)), seed_id, graph)
+            on_metamer(*(() if problem is problems[0] else (number,)), seed_id, graph)
 
     shared = tasks[0].method.shares_lanes
     for first in range(1 if shared else len(tasks)):
@@ -148,11 +147,11 @@ def generate(
         for samples in group[0].method.run(group, seed_ids, execution):
             for number in np.unique(samples.task):
                 own = samples.of(np.flatnonzero(samples.task == number))
-                made[first + number].add(own)
+                collected[first + number].add(own)
                 for seed_id, graph in zip(own.seed_id.tolist(), own.graphs, strict=True):
                     on_finished(int(first + number), seed_id, graph)
-    results = [one.metamers(seed_ids) for one in made]
-    return results[0] if alone else results
+    results = [one.metamers(seed_ids) for one in collected]
+    return results[0] if problem is problems[0] else results
 
 
 def _chosen(problem: Problem, method: Any, shortcuts: dict[str, Any]) -> Method:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jmetamer.metamers.generate import generate
-from jmetamer.metamers.methods import Method, RelaxEdges, Task
-from jmetamer.metamers.methods.relax_edges.plan import plan_of
+from jmetamer.metamers.methods import Task
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.status import Status
 from jmetamer.oracles.planted import joined_copies, ring_or_triangles
@@ -65,7 +64,7 @@ def search_planted(task: Task, *, problems: int, count: int) -> PlantedSearches:
       (('ring_6', 'copies_6'), 2)
     """
     problem, seed, _, tolerance = task
-    method = _with_kicks_of(task)
+    method = task.method.sized_by(problem)
     searched = itertools.islice(_planted(problem, seed), problems)
     names, converged = [], []
     # Another base seed each: the same draws on graphs alike would be one trial, counted often.
@@ -104,12 +103,3 @@ def _different(rows: np.ndarray, count: int) -> np.ndarray:
         if len(unlike) == count:
             break
     return np.stack(list(unlike.values()))
-
-
-def _with_kicks_of(task: Task) -> Method:
-    """Return the method, with the kicks that the problem's own size gives it."""
-    method = task.method
-    if not isinstance(method, RelaxEdges) or method.kicks is not None:
-        return method
-    holds_all = plan_of(task, together=False)[0].holds_all
-    return method if holds_all else dataclasses.replace(method, kicks=0)

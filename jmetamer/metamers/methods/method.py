@@ -171,6 +171,7 @@ class Method(Protocol):
     Attributes:
       name: its name in `METHODS`.
       exact: whether its metamers are exact by construction, without a search.
+      dense: whether it decomposes a dense matrix over all nodes.
       repeats: whether every seed gives the same metamer.
       coupled: whether a metamer depends on the other seeds of its call.
       shares_lanes: whether seeds of several problems may be under way together.
@@ -178,6 +179,7 @@ class Method(Protocol):
 
     name: ClassVar[str]
     exact: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
     repeats: ClassVar[bool] = False
     coupled: ClassVar[bool] = False
     shares_lanes: ClassVar[bool] = False
@@ -197,6 +199,14 @@ class Method(Protocol):
           InputError: it does not apply to the problem; the message says which do.
         """
         self.check(problem.question)
+        return self
+
+    def sized_by(self, problem: Problem) -> Self:
+        """Return the method with what it takes from a problem's size fixed to that of this one."""
+        return self
+
+    def at_least(self) -> Self:
+        """Return the method with the least work that still shows whether it applies."""
         return self
 
     def longest(self, problem: Problem) -> int:

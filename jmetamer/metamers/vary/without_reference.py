@@ -48,13 +48,13 @@ def stand_in(
             "none; give features, or use `ContinuousFeatures`"
         )
     start = getattr(vary, "initialization", None)
-    if isinstance(start, GlobalNoise) and start.mean is None:
-        vary = dataclasses.replace(vary, initialization=GlobalNoise(mean=0.0, std=1.0))
-    elif not isinstance(start, GlobalNoise):
+    if not isinstance(start, GlobalNoise):
         raise InputError(
             f"`initialization` is {start!r}, which needs a reference's features, but the graph "
             "has none; use `GlobalNoise(mean=..., std=...)`"
         )
+    if start.mean is None:
+        vary = dataclasses.replace(vary, initialization=GlobalNoise(mean=0.0, std=1.0))
     first = model.first_layer(params)
     if first is None:
         raise InputError(

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jraph
@@ -128,6 +128,10 @@ class ColorSwaps(Method):
                 "`BinaryEdges()`, or leave `method` out"
             )
         _refuse_all_but_directions(question.vary)
+
+    def at_least(self) -> Self:
+        """Return walks of one swap, which there is where there are many."""
+        return dataclasses.replace(self, swaps=1)
 
     def longest(self, problem: Problem) -> int:
         """Return 1: a curve has two points, the reference and the end of the walk."""

@@ -35,6 +35,7 @@ class NullSpace(Construction):
 
     name: ClassVar[str] = "null_space"
     exact: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
 
     def prepare(self, point: Point) -> Any:
         """Return the projector on what S sees."""

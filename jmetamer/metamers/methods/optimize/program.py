@@ -36,8 +36,7 @@ def program_of(task: Task, execution: Execution = USUAL) -> tuple[Program, Array
     Raises:
       InputError: coordinates that are not exact for the problem.
     """
-    method = task.method
-    assert isinstance(method, LoopSettings)
+    method = LoopSettings.of(task.method)
     devices, together = execution.devices or local_devices(), execution.together
     vary, arrays = choose_coordinates(task.problem, method.coordinates)
     program = Program(
@@ -64,8 +63,7 @@ def aim_of(tolerance: float) -> float:
 
 def limits_of(task: Task) -> Limits:
     """Return the numbers that steer the loop: learning rate, steps and stop rules."""
-    method = task.method
-    assert isinstance(method, LoopSettings)
+    method = LoopSettings.of(task.method)
     return Limits(
         jnp.int32(task.seed),
         jnp.float32(as_optimizer(method.optimizer).rate),

@@ -32,6 +32,12 @@ class LoopSettings:
     coordinates: Annotated[str, OneOf(COORDINATES)] = "auto"
     precision: Annotated[str, OneOf(PRECISIONS)] = "default"
 
+    @classmethod
+    def of(cls, method: object) -> Self:
+        """Return a method as these settings, which it is made of."""
+        assert isinstance(method, cls)
+        return method
+
     def __post_init__(self) -> None:
         if self.optimizer is not None:
             as_optimizer(self.optimizer)

@@ -126,8 +126,7 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
     Raises:
       InputError: an optimizer that cannot go on when pairs are exchanged.
     """
-    problem, method = task.problem, task.method
-    assert isinstance(method, RelaxSettings)
+    problem, method = task.problem, RelaxSettings.of(task.method)
     edges, reference, directed = problem.simple_edges, problem.graph, problem.directed
     nodes, pairs, fixed = movable_edges(reference, edges.nodes, directed=directed)
     num_edges = pairs.senders.size
@@ -185,8 +184,7 @@ def numbers_of(task: Task, plan: Plan) -> Numbers:
       task: edges come and go; steps and stop rules are those of its method.
       plan: holds the optimizers, whose rates are numbers.
     """
-    problem, method = task.problem, task.method
-    assert isinstance(method, RelaxSettings)
+    problem, method = task.problem, RelaxSettings.of(task.method)
     edges = problem.simple_edges
     # With features the relaxation is a schedule of its own; the method's patience is theirs.
     alone = problem.features is None

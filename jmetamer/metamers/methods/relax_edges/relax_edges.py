@@ -106,6 +106,13 @@ class RelaxEdges(RelaxSettings, Method):
         self.check(problem.question)
         return self.filled_for(problem)
 
+    def sized_by(self, problem: Problem) -> Self:
+        """Return the settings with the kicks that a problem's size gives them."""
+        if self.kicks is not None:
+            return self
+        plan, _ = plan_of(Task(problem, 0, self, problem.tolerance), together=False)
+        return self if plan.holds_all else dataclasses.replace(self, kicks=0)
+
     def filled_for(self, problem: Problem) -> Self:
         """Return the settings with what they leave open chosen, whatever the network."""
         if problem.features is not None:

@@ -91,8 +91,7 @@ class EdgeSynthesis:
     def __init__(
         self, task: Task, execution: Execution = USUAL, search: SearchOfSeeds | None = None
     ) -> None:
-        problem, method = task.problem, task.method
-        assert isinstance(method, RelaxSettings)
+        problem, method = task.problem, RelaxSettings.of(task.method)
         self.task, self.execution, self.search = task, execution, search
         self.problem, self.method = problem, method
         together = execution.together
