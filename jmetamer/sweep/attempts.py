@@ -5,16 +5,15 @@ import dataclasses
 import enum
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from jmetamer._base.compiled_programs import release_when_crowded
 from jmetamer._base.errors import InputError, StoreError
 from jmetamer.config import CellSettings
-from jmetamer.results import RunStore, open_run
+from jmetamer.results import Record, Reference, RunStore, open_run
 from jmetamer.sweep import grouping, pipeline
 from jmetamer.sweep.progress import Terminal
 
-RunCell = Callable[..., Any]
+RunCell = Callable[..., tuple[Record, Reference]]
 
 
 class Outcome(enum.Enum):
@@ -49,8 +48,8 @@ class Attempts:
     def alone(self, cell: CellSettings) -> Outcome:
         """Try one cell."""
         release_when_crowded()
-        with self.store.lock(cell.id) as mine:
-            return self._known(cell, mine) or self._alone(cell)
+        with self.store.lock(cell.id) as acquired:
+            return self._settled(cell, acquired) or self._alone(cell)
 
     def together(self, cells: Sequence[CellSettings]) -> dict[str, Outcome]:
         """Try cells that may share lanes, group by group; return outcomes by cell id.
@@ -70,9 +69,9 @@ class Attempts:
                     outcomes |= self._group(group)
         return outcomes
 
-    def _known(self, cell: CellSettings, mine: bool) -> Outcome | None:
+    def _settled(self, cell: CellSettings, acquired: bool) -> Outcome | None:
         """Return the outcome of a cell that is not to be tried."""
-        if not mine:
+        if not acquired:
             return Outcome.LOCKED
         if self.store.is_finished(cell.id):  # by another process, a moment ago
             return Outcome.FINISHED
@@ -81,7 +80,7 @@ class Attempts:
         return None
 
     def _alone(self, cell: CellSettings) -> Outcome:
-        def compute() -> Any:
+        def compute() -> tuple[Record, Reference]:
             with self.terminal.cell(cell.id) as watcher:
                 return self.run_cell(
                     cell,
@@ -92,7 +91,9 @@ class Attempts:
 
         return self._write(cell, compute)
 
-    def _write(self, cell: CellSettings, compute: Callable[[], Any]) -> Outcome:
+    def _write(
+        self, cell: CellSettings, compute: Callable[[], tuple[Record, Reference]]
+    ) -> Outcome:
         """Compute and store the record of a cell whose lock is held, or its failure."""
         try:
             record, reference = compute()
@@ -126,9 +127,9 @@ class Attempts:
             cell = waiting[0]
             lock = contextlib.ExitStack()
             with lock:
-                known = self._known(cell, lock.enter_context(self.store.lock(cell.id)))
-                if known is not None:
-                    outcomes[cell.id] = known
+                outcome = self._settled(cell, lock.enter_context(self.store.lock(cell.id)))
+                if outcome is not None:
+                    outcomes[cell.id] = outcome
                     waiting.pop(0)
                     continue
                 try:

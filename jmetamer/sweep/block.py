@@ -55,8 +55,8 @@ class Blocks:
         lanes: int | None = None,
     ) -> None:
         self.task, self.problem, self.wanted_lanes = task, task.problem, lanes
-        asked = Execution(lanes=lanes, keep_theta=False)
-        self.lanes = task.method.memory([task], count, asked).at_once
+        execution = Execution(lanes=lanes, keep_theta=False)
+        self.lanes = task.method.memory([task], count, execution).at_once
         self.size = count if task.method.coupled else block_size(self.lanes, count)
         self.measures, self.keep, self.examination = measures, keep, examination
         problem = task.problem
@@ -125,10 +125,12 @@ class _Measured:
         of_features = _deviations(self.functions, self.blocks.reference, graph.nodes)
         self.of_start[seed_id] = of_features, of_edges
 
-    def block(self, made: Metamers) -> Block:
-        block = {name: np.asarray(value) for name, value in made._asdict().items() if _kept(name)}
-        block |= {f"{DETAIL}{name}": np.asarray(rows) for name, rows in made.details.items()}
-        seeds = [int(seed) for seed in made.seed_id]
+    def block(self, metamers: Metamers) -> Block:
+        block = {
+            name: np.asarray(value) for name, value in metamers._asdict().items() if _kept(name)
+        }
+        block |= {f"{DETAIL}{name}": np.asarray(rows) for name, rows in metamers.details.items()}
+        seeds = [int(seed) for seed in metamers.seed_id]
         deviation = np.stack(jax.device_get([self.deviation[seed] for seed in seeds]))
         if self.edges is not None:
             of_edges = [self.edges.deviation[seed] for seed in seeds]
@@ -168,7 +170,7 @@ def make_blocks(
     measured = [_Measured(blocks) for blocks in cells]
     alone = len(cells) == 1
     tasks = [blocks.task for blocks in cells]
-    made = generate(
+    metamers = generate(
         [task.problem for task in tasks],
         seeds=seeds,
         seed=[task.seed for task in tasks],
@@ -181,7 +183,7 @@ def make_blocks(
         progress=progress,
         together=together,
     )
-    return [one.block(found) for one, found in zip(measured, made, strict=True)]
+    return [one.block(one_cell) for one, one_cell in zip(measured, metamers, strict=True)]
 
 
 def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None = None) -> bool:
@@ -204,9 +206,9 @@ def can_join(group: Sequence[Blocks], newcomer: Blocks, *, together: bool | None
     tasks = [blocks.task for blocks in (*group, newcomer)]
     if not all(task.method.shares_lanes for task in tasks):
         return False
-    asked = Execution(lanes=first.wanted_lanes, together=together, keep_theta=False)
+    execution = Execution(lanes=first.wanted_lanes, together=together, keep_theta=False)
     try:
-        fit(tasks, num_seeds + newcomer.size, asked)
+        fit(tasks, num_seeds + newcomer.size, execution)
     except InputError:
         return False
     return True

@@ -1,5 +1,6 @@
 """`python -m jmetamer.sweep`: compute every cell of a configuration, once."""
 
+import argparse
 import contextlib
 import functools
 import importlib
@@ -9,7 +10,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from jmetamer._base.compilation_cache import keep_compiled_programs
 from jmetamer._base.errors import ConfigError, InputError, JmetamerError, StoreError
@@ -57,53 +58,13 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     if options.verify is not None:
         return _verify(options.verify)
     try:
-        _import_all(options.imports)
-        path = find_config(options.config, packaged_configs())
-        run = read_config(path, options.set, smoke=options.smoke)
-        everything = cells(run)
-        grid = take_shard(everything, options.shard)
-        meeting = meeting_of(
-            options.distributed,
-            options.coordinator,
-            options.num_processes,
-            options.process_id,
-            options.distributed_timeout,
-        )
-        store = RunStore(options.out or Path("runs") / run.name)
+        plan = _plan(options)
     except InputError as error:
         complain_of(error)
         return 2
-    terminal = Terminal(smoke=options.smoke)
     command = _command(*argv)
     try:
-        if options.dry_run:
-            terminal.greet(store.folder)
-            return _dry_run(grid, terminal)
-        attempts = Attempts(
-            store,
-            terminal,
-            run_cell or pipeline.run_cell,
-            _origins(str(path), options, everything),
-            tried_by_others=meeting is not None,
-        )
-        ids = [cell.id for cell in everything]
-        forget = grid if meeting else ()
-        prepare = functools.partial(_prepare, store, run, ids, command, forget=forget)
-        with interrupts_remembered(), join(meeting, store, prepare) as company:
-            terminal.greet(store.folder)
-            if company.count > 1:
-                terminal.line(f"process {company.index} of {company.count}; cells are shared")
-            if warning := keep_compiled_programs().warning:
-                terminal.line(warning)
-            share = -(-len(grid) // company.count)  # a group takes no more: others work too
-            most = share if run_cell is None and grouping.lanes_are_shared() else 1
-            if run_cell is None:
-                _train_again(grid, store, terminal)
-            failed = _sweep(company.in_turn(grid), store, terminal, attempts, most)
-            if company.index > 0:
-                company.await_first(options.distributed_timeout or Meeting.timeout)
-                return int(failed > 0)
-            return max(int(failed > 0), _conclude(store, run, terminal, failed, company))
+        return _run(plan, options, command, run_cell)
     except InputError as error:
         complain_of(error)
         return 2
@@ -116,6 +77,69 @@ def main(argv: Sequence[str] | None = None, *, run_cell: RunCell | None = None) 
     except KeyboardInterrupt:
         complain(f"\ninterrupted; finished cells are kept, continue with: {command}")
         return INTERRUPTED
+
+
+class _Plan(NamedTuple):
+    """What a command asks for: all cells of a run, those of its shard, and with whom and where."""
+
+    config: Path
+    run: RunSettings
+    cells: Sequence[CellSettings]
+    grid: Sequence[CellSettings]
+    meeting: Meeting | None
+    store: RunStore
+
+
+def _plan(options: argparse.Namespace) -> _Plan:
+    """Read the configuration, before anything is written."""
+    _import_all(options.imports)
+    path = find_config(options.config, packaged_configs())
+    run = read_config(path, options.set, smoke=options.smoke)
+    everything = cells(run)
+    grid = take_shard(everything, options.shard)
+    meeting = meeting_of(
+        options.distributed,
+        options.coordinator,
+        options.num_processes,
+        options.process_id,
+        options.distributed_timeout,
+    )
+    store = RunStore(options.out or Path("runs") / run.name)
+    return _Plan(path, run, everything, grid, meeting, store)
+
+
+def _run(plan: _Plan, options: argparse.Namespace, command: str, run_cell: RunCell | None) -> int:
+    """Compute what is not finished, and write the report; return the exit code."""
+    _, run, everything, grid, meeting, store = plan
+    terminal = Terminal(smoke=options.smoke)
+    if options.dry_run:
+        terminal.greet(store.folder)
+        return _dry_run(grid, terminal)
+    attempts = Attempts(
+        store,
+        terminal,
+        run_cell or pipeline.run_cell,
+        _origins(plan, options),
+        tried_by_others=meeting is not None,
+    )
+    ids = [cell.id for cell in everything]
+    forget = grid if meeting else ()
+    prepare = functools.partial(_prepare, store, run, ids, command, forget=forget)
+    with interrupts_remembered(), join(meeting, store, prepare) as company:
+        terminal.greet(store.folder)
+        if company.count > 1:
+            terminal.line(f"process {company.index} of {company.count}; cells are shared")
+        if warning := keep_compiled_programs().warning:
+            terminal.line(warning)
+        share = -(-len(grid) // company.count)  # a group takes no more: others work too
+        most = share if run_cell is None and grouping.lanes_are_shared() else 1
+        if run_cell is None:
+            _train_again(grid, store, terminal)
+        failed = _sweep(company.in_turn(grid), store, terminal, attempts, most)
+        if company.index > 0:
+            company.await_first(options.distributed_timeout or Meeting.timeout)
+            return int(failed > 0)
+        return max(int(failed > 0), _conclude(store, run, terminal, failed, company))
 
 
 def _import_all(names: Sequence[str]) -> None:
@@ -139,29 +163,30 @@ def _verify(folder: str) -> int:
         return 1
 
 
-def _command(*words: str) -> str:
-    return shlex.join(["python", "-m", "jmetamer.sweep", *words])
+def _command(*arguments: str) -> str:
+    return shlex.join(["python", "-m", "jmetamer.sweep", *arguments])
 
 
-def _origins(path: str, options: Any, everything: Sequence[CellSettings]) -> dict[str, str]:
+def _origins(plan: _Plan, options: argparse.Namespace) -> dict[str, str]:
     """Return the command that computes each cell alone."""
     changes = [word for text in options.set for word in ("--set", text)]
     imports = [word for name in options.imports for word in ("--import", name)]
-    words = (path, *imports, *["--smoke"] * options.smoke, *changes, "--shard")
+    smoke = ["--smoke"] * options.smoke
+    arguments = (str(plan.config), *imports, *smoke, *changes, "--shard")
     return {
-        cell.id: _command(*words, f"{place}/{len(everything)}")
-        for place, cell in enumerate(everything)
+        cell.id: _command(*arguments, f"{place}/{len(plan.cells)}")
+        for place, cell in enumerate(plan.cells)
     }
 
 
 def _dry_run(grid: Sequence[CellSettings], terminal: Terminal) -> int:
     rows, code = [], 0
-    known: dict[str, pipeline.Estimate] = {}  # cells that differ in seeds alone need the same
+    estimates: dict[str, pipeline.Estimate] = {}  # cells that differ in seeds alone need the same
     for cell in grid:
         program = grouping.program_settings(cell)
         try:
-            known[program] = known.get(program) or pipeline.estimate(cell)
-            rows.append((cell.id, known[program]))
+            estimates[program] = estimates.get(program) or pipeline.estimate(cell)
+            rows.append((cell.id, estimates[program]))
         except InputError as error:
             terminal.failure(cell.id, str(error))
             code = 1
@@ -252,9 +277,9 @@ def _conclude(
     """Print the table and write the report; 1 if that fails."""
     for lost in company.ended_early():
         terminal.line(f"process {lost} ended early; the others have computed its cells")
-    found = open_run(store.folder)
-    readable, damaged = found.readable()
-    terminal.summary([found.row(cell) for cell in readable])
+    results = open_run(store.folder)
+    readable, damaged = results.readable()
+    terminal.summary([results.row(cell) for cell in readable])
     for cell, reason in damaged.items():
         terminal.line(f"{cell} cannot be read: {reason}")
     if failed:
@@ -267,7 +292,7 @@ def _conclude(
     try:
         from jmetamer.report import write_report  # the plotting library, only where it is wanted
 
-        terminal.line(f"report: {write_report(found)}")
+        terminal.line(f"report: {write_report(results)}")
         (store.folder / "report-error.txt").unlink(missing_ok=True)
     except StoreError:
         raise

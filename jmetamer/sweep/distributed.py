@@ -59,12 +59,12 @@ class Meeting:
     timeout: int = 300
 
     def __post_init__(self) -> None:
-        given = self.num_processes, self.process_id
-        if (given[0] is None) != (given[1] is None) or (
-            given != (None, None) and self.coordinator is None
+        place = self.num_processes, self.process_id
+        if (place[0] is None) != (place[1] is None) or (
+            place != (None, None) and self.coordinator is None
         ):
             raise InputError(
-                f"--distributed got {self._given()}; give all of {_ALL_THREE}, or none of them "
+                f"--distributed got {self._stated()}; give all of {_ALL_THREE}, or none of them "
                 "where a cluster says who takes part (SLURM, TPU pods, Open MPI, Kubernetes)"
             )
         if self.coordinator is not None:
@@ -85,15 +85,15 @@ class Meeting:
         if self.timeout < 1:
             raise InputError(f"--distributed-timeout is {self.timeout}; it must be at least 1 s")
 
-    def _given(self) -> str:
+    def _stated(self) -> str:
         names = ("coordinator", "num_processes", "process_id")
         values = {name: getattr(self, name) for name in names}
-        found = [
+        stated = [
             f"--{name.replace('_', '-')} {value}"
             for name, value in values.items()
             if value is not None
         ]
-        return " and ".join(found)
+        return " and ".join(stated)
 
 
 def meeting_of(
@@ -116,10 +116,10 @@ def meeting_of(
       >>> meeting_of(False, None, None, None, None) is None
       True
     """
-    given = (coordinator, num_processes, process_id, timeout)
+    settings = (coordinator, num_processes, process_id, timeout)
     if distributed:
-        return Meeting(*given[:3], *(() if timeout is None else (timeout,)))
-    if any(value is not None for value in given):
+        return Meeting(*settings[:3], *(() if timeout is None else (timeout,)))
+    if any(value is not None for value in settings):
         raise InputError(
             "--coordinator, --num-processes, --process-id and --distributed-timeout say how "
             "processes meet; add --distributed, or leave them out"
@@ -248,14 +248,14 @@ def join(
         return
     with contextlib.ExitStack() as stack:
         with _Messenger(meeting) as messenger:
-            found = messenger.introduction()
-            company = Company(store, found["index"], found["count"])
+            introduction = messenger.introduction()
+            company = Company(store, introduction["index"], introduction["count"])
             if company.index == 0:
                 prepare()
             stack.enter_context(company.present(messenger.part))
-        if found["visible"] != "all":  # the cluster's share, where processes share a host
+        if introduction["visible"] != "all":  # the cluster's share, where processes share a host
             for kind in ("cuda", "rocm"):
-                jax.config.update(f"jax_{kind}_visible_devices", found["visible"])
+                jax.config.update(f"jax_{kind}_visible_devices", introduction["visible"])
         yield company
 
 
@@ -301,23 +301,23 @@ class _Messenger:
         # Libraries may print lines of their own before.
         for line in self._child.stdout:
             if line.startswith("{"):
-                found: dict[str, Any] = json.loads(line)
+                message: dict[str, Any] = json.loads(line)
                 break
         else:
             raise self._lost()
-        if "alone" in found:
+        if "alone" in message:
             raise InputError(
-                f"--distributed found no cluster around this process (JAX: {found['alone']}); "
+                f"--distributed found no cluster around this process (JAX: {message['alone']}); "
                 "start it as a SLURM job step, on a TPU pod, with Open MPI or on Kubernetes, or "
                 f"give all of {_ALL_THREE} in every process"
             )
-        if "failed" in found:
+        if "failed" in message:
             raise MeetingError(
-                f"the processes could not meet at {self._where()}: {found['failed']}; choose "
+                f"the processes could not meet at {self._where()}: {message['failed']}; choose "
                 "another port with --coordinator, and check that process 0 runs there and that no "
                 "firewall is between"
             )
-        return found
+        return message
 
     def part(self) -> None:
         """Wait until all the others have come so far, then leave the meeting."""

@@ -114,47 +114,49 @@ def read_nodes(data: Dataset, problem: Problem) -> np.ndarray:
 
 
 def judged_variables(
-    cell: CellSettings, block: Block, asked: Examination
+    cell: CellSettings, block: Block, examination: Examination
 ) -> tuple[dict[str, Variable], dict[str, Any]]:
     """Return the variables and scalars of success, of recognition and of stored activations.
 
     Args:
       cell: resolved settings.
       block: arrays of all metamers.
-      asked: made some of these arrays.
+      examination: made some of these arrays.
     """
-    given, null = cell.success, _null_test(cell, block, asked)
-    share = asked.problem.judged_share
-    least = share if given.agreement is None else given.agreement
+    success, null = cell.success, _null_test(cell, block, examination)
+    share = examination.problem.judged_share
+    least = share if success.agreement is None else success.agreement
     bits = success_bits(
         block["loss_hardened"],
         block["node_error"],
         block["agreement"],
         tolerance=float(np.sqrt(cell.metamers.tolerance or 0.0)),
-        worst_node_tolerance=float(given.worst_node or 0.0),
+        worst_node_tolerance=float(success.worst_node or 0.0),
         feature_distance=block.get("feature_distance"),
         edge_distance=block.get("edge_jaccard", block.get("weight_distance")),
         renamed=block.get("renamed"),
         p_value=None if null is None or null.not_applicable else null.p_value,
-        alpha=given.null_test.alpha if given.null_test else 0.0,
-        num_nodes=asked.problem.num_targets,
+        alpha=success.null_test.alpha if success.null_test else 0.0,
+        num_nodes=examination.problem.num_targets,
         min_agreement=least,
-        min_distance=given.distance,
+        min_distance=success.distance,
     )
     variables, scalars = success_variables(block, bits, null)
     scalars |= {"success_share": share, "success_agreement": least}
-    variables |= stored_activation_variables(block, asked) | harm_variables(block, asked)
-    if asked.panel is None:
+    variables |= stored_activation_variables(block, examination) | harm_variables(
+        block, examination
+    )
+    if examination.panel is None:
         return variables, scalars
-    of_judges, more = recognition_variables(block, asked)
+    of_judges, more = recognition_variables(block, examination)
     return variables | of_judges, scalars | more
 
 
-def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest | None:
-    given, seed = cell.success.null_test, cell.metamers.seed or 0
-    if given is None:
+def _null_test(cell: CellSettings, block: Block, examination: Examination) -> NullTest | None:
+    settings, seed = cell.success.null_test, cell.metamers.seed or 0
+    if settings is None:
         return None
-    others = other_targets(asked.problem, given.others, seed)
+    others = other_targets(examination.problem, settings.others, seed)
     if not bool(np.isfinite(others).all()):
         raise InputError(
             "activations of the reference are not finite, so that there is no null distribution; "
@@ -163,7 +165,7 @@ def _null_test(cell: CellSettings, block: Block, asked: Examination) -> NullTest
     return null_test_of(
         block["match_statistic"],
         others,
-        reference=matched_vector(asked.problem),
-        num_pairs=given.pairs,
+        reference=matched_vector(examination.problem),
+        num_pairs=settings.pairs,
         key=jax.random.key(seed),
     )

@@ -48,11 +48,13 @@ def alike(cells: Sequence[CellSettings], most: int) -> list[list[CellSettings]]:
       >>> [[one.metamers.layer for one in found] for found in alike(grid, most=8)]
       [['conv1', 'conv1'], ['logits', 'logits']]
     """
-    found: dict[str, list[CellSettings]] = {}
+    by_program: dict[str, list[CellSettings]] = {}
     for cell in cells:
-        found.setdefault(program_settings(cell), []).append(cell)
+        by_program.setdefault(program_settings(cell), []).append(cell)
     return [
-        same[first : first + most] for same in found.values() for first in range(0, len(same), most)
+        same[first : first + most]
+        for same in by_program.values()
+        for first in range(0, len(same), most)
     ]
 
 
@@ -89,8 +91,8 @@ def run_together(
             yield one, _completion(one, block, geometry, seconds)
 
 
-def _completion(*given: Any) -> Callable[[], tuple[Record, Reference]]:
-    return lambda: complete(*given)
+def _completion(*parts: Any) -> Callable[[], tuple[Record, Reference]]:
+    return lambda: complete(*parts)
 
 
 def program_settings(cell: CellSettings) -> str:

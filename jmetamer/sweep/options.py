@@ -39,15 +39,15 @@ JMETAMER_COMPILATION_CACHE names another folder, or "off".
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
-    found = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="python -m jmetamer.sweep",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    audible(found)
-    add = found.add_argument
+    audible(command)
+    add = command.add_argument
     add("config", nargs="?", help="YAML file, or the name of a packaged config [quickstart]")
     add("--out", type=str, metavar="DIR", help="run folder [runs/<name>]")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="override; repeatable")
@@ -70,4 +70,4 @@ def parser() -> argparse.ArgumentParser:
     add("--num-processes", type=int, metavar="N", help="how many processes share the cells")
     add("--process-id", type=int, metavar="I", help="which of them this is; counts from 0")
     add("--distributed-timeout", type=int, metavar="SECONDS", help="to wait for others [300]")
-    return found
+    return command

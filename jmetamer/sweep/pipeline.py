@@ -15,17 +15,14 @@ import jax
 import numpy as np
 
 from jmetamer._base.provenance import provenance
-from jmetamer.config import (
-    CellSettings,
-    build_known_measures,
-    build_problem,
-)
+from jmetamer.config import CellSettings, build_known_measures, build_problem
 from jmetamer.evaluation.remedies import remedy
 from jmetamer.geometry.of_problem.survey import GeometrySurvey
 from jmetamer.graphs import Dataset, content_digest
 from jmetamer.measures import Measure
 from jmetamer.metamers import Problem
 from jmetamer.metamers.methods import Execution, Task
+from jmetamer.metamers.methods import Progress as SearchProgress
 from jmetamer.metamers.vary.together import parts_of
 from jmetamer.models import TrainedModel, model_folder, train
 from jmetamer.models.digest import tree_digest
@@ -119,10 +116,10 @@ def run_cell(
     prepared = prepare(cell, models=models, progress=progress)
     with geometry_beside([prepared]) as (waiting,):
 
-        def watched(seen: Progress) -> None:
+        def watched(state: Progress) -> None:
             if waiting.done():
                 waiting.result()  # a failure there ends the cell now, not hours later
-            progress(seen)
+            progress(state)
 
         (block,), seconds = make_metamers([prepared], [partial], watched)
         progress(Progress("geometry", 0, 1))
@@ -155,19 +152,23 @@ def prepare(
     measures = build_known_measures(cell, trained, data)
     nodes = geometry_nodes(cell, problem)
     task = _task(cell, problem)
-    asked = examination(cell, data, trained, problem, models, progress)
-    given = cell.metamers
-    kept, lanes = _kept(cell), given.lanes
-    blocks = Blocks(task, measures, count=given.count, keep=kept, examination=asked, lanes=lanes)
+    examined = examination(cell, data, trained, problem, models, progress)
+    settings = cell.metamers
+    kept, lanes = _kept(cell), settings.lanes
+    blocks = Blocks(
+        task, measures, count=settings.count, keep=kept, examination=examined, lanes=lanes
+    )
     seconds = time.perf_counter() - started
     return PreparedCell(cell, data, trained, problem, measures, nodes, blocks, seconds)
 
 
 def _task(cell: CellSettings, problem: Problem) -> Task:
-    given = cell.metamers
-    assert given.method is not None
-    assert given.tolerance is not None
-    return Task(problem, given.seed or 0, given.method.for_problem(problem), given.tolerance)
+    settings = cell.metamers
+    assert settings.method is not None
+    assert settings.tolerance is not None
+    return Task(
+        problem, settings.seed or 0, settings.method.for_problem(problem), settings.tolerance
+    )
 
 
 _Geometry = concurrent.futures.Future[tuple[GeometrySurvey | None, float]]
@@ -253,10 +254,10 @@ def _planted(prepared: PreparedCell) -> dict[str, Any]:
     cell = prepared.cell
     if not cell.planted.problems:
         return {}
-    found = search_planted(
+    searches = search_planted(
         prepared.blocks.task, problems=cell.planted.problems, count=cell.metamers.count
     )
-    return planted_scalars(found.solved, len(found.names)) if found.names else {}
+    return planted_scalars(searches.solved, len(searches.names)) if searches.names else {}
 
 
 def estimate(cell: CellSettings) -> Estimate:
@@ -271,8 +272,8 @@ def estimate(cell: CellSettings) -> Estimate:
     data = cell.dataset.load()
     untrained = dataclasses.replace(cell.training.of_network(), epochs=0)
     problem = build_problem(cell, train(cell.model, data, 0, untrained), data)
-    task, asked = _task(cell, problem), Execution(lanes=cell.metamers.lanes, keep_theta=False)
-    lanes, needed = task.method.memory([task], cell.metamers.count, asked)
+    task, execution = _task(cell, problem), Execution(lanes=cell.metamers.lanes, keep_theta=False)
+    lanes, needed = task.method.memory([task], cell.metamers.count, execution)
     num_nodes, num_features = data.graph.nodes.shape
     return Estimate(
         num_nodes,
@@ -323,12 +324,7 @@ def make_metamers(
     """
     started = time.perf_counter()
     count, size = cells[0].cell.metamers.count, cells[0].blocks.size
-    # A block of another version lacks columns; one of an edited file is of another reference.
-    contents = [
-        f"{SCHEMA_VERSION}-{one.cell.hash}-{content_digest(one.data)}-"
-        f"{tree_digest(one.trained.params)}"
-        for one in cells
-    ]
+    contents = [_content(one) for one in cells]
     done: list[list[Block]] = [[] for _ in cells]
     with contextlib.ExitStack() as stack:
         saving = [
@@ -336,36 +332,38 @@ def make_metamers(
             for shelf, content in zip(shelves, contents, strict=True)
         ]
 
-        def watched(seen: Progress) -> None:
+        def watched(state: Progress) -> None:
             for each in saving:
                 each.check()
-            progress(seen)
+            progress(state)
 
         for first in range(0, count, size):
             last = min(first + size, count)
             name = f"seeds-{first}-{last - 1}"
-            found = [_stored(*each, name) for each in zip(shelves, contents, strict=True)]
-            missing = [place for place, block in enumerate(found) if block is None]
+            parts = [_stored(*each, name) for each in zip(shelves, contents, strict=True)]
+            missing = [place for place, block in enumerate(parts) if block is None]
             before = len(cells) * first + (len(cells) - len(missing)) * (last - first)
             if missing:
-                made = make_blocks(
+                computed = make_blocks(
                     [cells[place].blocks for place in missing],
                     range(first, last),
-                    _told(watched, before, len(cells) * count),
+                    _of_all(watched, before, len(cells) * count),
                     together=together,
                 )
-                for place, block in zip(missing, made, strict=True):
+                for place, block in zip(missing, computed, strict=True):
                     saving[place].save(name, block)
-                    found[place] = block
-            for blocks, one in zip(done, found, strict=True):
-                assert one is not None
-                blocks.append(one)
+                    parts[place] = block
+            for blocks, part in zip(done, parts, strict=True):
+                assert part is not None
+                blocks.append(part)
             progress(Progress("metamers", len(cells) * last, len(cells) * count))
-    whole = [
-        {key: _joined(key, [block[key] for block in blocks]) for key in blocks[0]}
-        for blocks in done
-    ]
-    return whole, (time.perf_counter() - started) / len(cells)
+    return [_joined(blocks) for blocks in done], (time.perf_counter() - started) / len(cells)
+
+
+def _content(cell: PreparedCell) -> str:
+    """Name what a block is of: one of another version lacks columns, an edited file changes all."""
+    digests = content_digest(cell.data), tree_digest(cell.trained.params)
+    return "-".join((str(SCHEMA_VERSION), cell.cell.hash, *digests))
 
 
 def _stored(shelf: PartialCell | None, content: str, name: str) -> Block | None:
@@ -381,12 +379,16 @@ def _kept(cell: CellSettings) -> int:
     return cell.metamers.count if wanted == "all" else min(int(wanted), cell.metamers.count)
 
 
-def _joined(key: str, arrays: list[np.ndarray]) -> np.ndarray:
-    return arrays[0] if key == "trace_step" else np.concatenate(arrays)
+def _joined(blocks: list[Block]) -> Block:
+    whole = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+    return whole | {"trace_step": blocks[0]["trace_step"]}
 
 
-def _told(progress: Callable[[Progress], None], first: int, total: int) -> Callable[[Any], None]:
-    return lambda seen: progress(Progress("metamers", first + seen.done, total, seen.loss))
+def _of_all(
+    progress: Callable[[Progress], None], first: int, total: int
+) -> Callable[[SearchProgress], None]:
+    """Return what passes progress on as that of all blocks, `first` metamers into `total`."""
+    return lambda one: progress(Progress("metamers", first + one.done, total, one.loss))
 
 
 def _reference(data: Dataset) -> Reference:

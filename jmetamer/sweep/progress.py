@@ -170,10 +170,10 @@ class Terminal:
         table = Table()
         for title in ("cell", "nodes", "features", "edges", "lanes", "memory", "kept"):
             table.add_column(title, overflow="fold")
-        for cell, found in rows:
-            shapes = (found.num_nodes, found.num_features, found.num_edges, found.lanes)
+        for cell, needs in rows:
+            shapes = (needs.num_nodes, needs.num_features, needs.num_edges, needs.lanes)
             texts = [f"{number:,}" for number in shapes]
-            texts += [memory_text(found.bytes), memory_text(found.host_bytes)]
+            texts += [memory_text(needs.bytes), memory_text(needs.host_bytes)]
             table.add_row(cell, *texts)
         self._console.print(table, markup=False)
 

@@ -23,15 +23,15 @@ def geometry_nodes(cell: CellSettings, problem: Problem) -> list[int] | None:
     Raises:
       InputError: a node that the graph does not have.
     """
-    given = cell.geometry
-    if given is None:
+    geometry = cell.geometry
+    if geometry is None:
         return None
-    if not isinstance(given.nodes, int):
-        checked = Problem(problem.trained, problem.graph, problem.layer, nodes=given.nodes)
+    if not isinstance(geometry.nodes, int):
+        checked = Problem(problem.trained, problem.graph, problem.layer, nodes=geometry.nodes)
         return list(checked.nodes or ())
     n = len(problem.graph.nodes)
     candidates = np.arange(n) if problem.nodes is None else np.asarray(problem.nodes)
-    size = min(given.nodes, len(candidates))
+    size = min(geometry.nodes, len(candidates))
     drawn = np.random.default_rng(cell.metamers.seed).choice(candidates, size, replace=False)
     return sorted(int(node) for node in drawn)
 
@@ -47,18 +47,18 @@ def cell_geometry(
       problem: what its metamers match.
       nodes: from `geometry_nodes`; None takes no geometry.
     """
-    given = cell.geometry
-    if nodes is None or given is None:
+    geometry = cell.geometry
+    if nodes is None or geometry is None:
         return None, 0.0
     started = time.perf_counter()
-    found = survey(
+    result = survey(
         problem,
         nodes,
-        given.inputs,
-        layers=given.layers,
-        maps=given.maps,
-        ledger=given.ledger,
+        geometry.inputs,
+        layers=geometry.layers,
+        maps=geometry.maps,
+        ledger=geometry.ledger,
         labels=data.labels,
-        channel=given.channel,
+        channel=geometry.channel,
     )
-    return found, time.perf_counter() - started
+    return result, time.perf_counter() - started

@@ -74,8 +74,8 @@ def differing_losses(run: Run, cell: str) -> Iterator[str]:
     stored = dict(zip(data["seed_id"].values.tolist(), data["loss_hardened"].values, strict=True))
     seeds = data["stored_seed_id"].values.tolist()[:SAMPLE]
     for seed, graph in zip(seeds, run.metamers(cell), strict=False):
-        found = _activations(trained, graph, layers, nodes)
-        errors = [relative_squared_error(t, h) for t, h in zip(reference, found, strict=True)]
+        rebuilt = _activations(trained, graph, layers, nodes)
+        errors = [relative_squared_error(t, h) for t, h in zip(reference, rebuilt, strict=True)]
         loss, expected = float(jnp.max(jnp.stack(errors))), float(stored[seed])
         allowed = _RELATIVE * abs(expected) + _ROUND_OFF
         near = abs(loss - expected) <= allowed < np.inf
@@ -92,5 +92,8 @@ def differing_losses(run: Run, cell: str) -> Iterator[str]:
 
 def _activations(trained: Any, graph: Any, layers: list[str], nodes: Any) -> list[jax.Array]:
     with highest_precision():
-        found = trained.activations(jax.tree.map(jnp.asarray, graph))
-    return [found[name] if nodes is None else found[name][jnp.asarray(nodes)] for name in layers]
+        activations = trained.activations(jax.tree.map(jnp.asarray, graph))
+    return [
+        activations[name] if nodes is None else activations[name][jnp.asarray(nodes)]
+        for name in layers
+    ]

@@ -48,8 +48,8 @@ def diversity_variables(
     if problem.edge_kind == "edge_weights":
         tables["edges"] = _weight_distances(block["edge_weight"][places])
     first = class_of_each(kept, Renaming(problem, tolerance))
-    found = {name: diversity(table[np.ix_(first, first)]) for name, table in tables.items()}
-    variables, scalars = _named(found, stored[places])
+    by_table = {name: diversity(table[np.ix_(first, first)]) for name, table in tables.items()}
+    variables, scalars = _named(by_table, stored[places])
     meaning = {"meaning": "equal for metamers that are one graph with its nodes renamed"}
     classes = np.unique(first, return_inverse=True)[1].astype(np.int32)
     variables["diversity_class"] = Variable(("compared",), classes, meaning)
@@ -83,9 +83,9 @@ class StoredGraphs(Sequence[jraph.GraphsTuple]):
     def __getitem__(self, index: Any) -> Any:
         graph, block, place = self.listed, self.block, self.places[index]
         if self.simple:
-            mine = block["flip_seed_id"] == block["stored_seed_id"][place]
-            pairs = Pairs(block["flip_sender"][mine], block["flip_receiver"][mine])
-            flips = Flips(pairs, block["flip_added"][mine])
+            of_seed = block["flip_seed_id"] == block["stored_seed_id"][place]
+            pairs = Pairs(block["flip_sender"][of_seed], block["flip_receiver"][of_seed])
+            flips = Flips(pairs, block["flip_added"][of_seed])
             graph = flipped(graph, flips, directed=self.problem.directed)
         if "edge_weight" in block:
             graph = graph._replace(edges=graph.edges._replace(weight=block["edge_weight"][place]))
@@ -93,11 +93,11 @@ class StoredGraphs(Sequence[jraph.GraphsTuple]):
 
 
 def _named(
-    found: Mapping[str, Diversity], seeds: np.ndarray
+    diversities: Mapping[str, Diversity], seeds: np.ndarray
 ) -> tuple[dict[str, Variable], dict[str, float]]:
     variables = {"diversity_seed_id": Variable(("compared",), seeds)}
     scalars: dict[str, float] = {}
-    for name, one in found.items():
+    for name, one in diversities.items():
         table = one.distances.astype(np.float32)
         variables[f"diversity_{name}"] = Variable(("compared", "compared_with"), table, _BOTH)
         scalars[f"diversity_{name}_mean"] = one.mean

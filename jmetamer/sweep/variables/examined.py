@@ -76,14 +76,14 @@ def success_variables(block: Block, bits: Success, null: NullTest | None) -> _St
     return variables, scalars | {"null_not_applicable": null.not_applicable}
 
 
-def harm_variables(block: Block, asked: Examination) -> dict[str, Variable]:
+def harm_variables(block: Block, examination: Examination) -> dict[str, Variable]:
     """Return where the network is right, node by node; nothing where nobody knows what is.
 
     Args:
       block: arrays of all metamers.
-      asked: made them.
+      examination: made them.
     """
-    harm = asked.harm
+    harm = examination.harm
     if harm is None:
         return {}
     coded = {
@@ -112,17 +112,17 @@ def harm_variables(block: Block, asked: Examination) -> dict[str, Variable]:
     }
 
 
-def recognition_variables(block: Block, asked: Examination) -> _Stored:
+def recognition_variables(block: Block, examination: Examination) -> _Stored:
     """Return how judges read metamers and controls.
 
     Args:
       block: arrays of all metamers.
-      asked: who read them.
+      examination: who read them.
     """
-    panel = asked.panel
+    panel = examination.panel
     assert panel is not None
     judge, each = ("judge",), ("metamer", "judge")
-    reference = asked.readings([asked.read])
+    reference = examination.readings([examination.read])
     variables = {
         "judge": Variable(judge, np.array(panel.names)),
         "judge_architecture": Variable(
@@ -149,8 +149,8 @@ def recognition_variables(block: Block, asked: Examination) -> _Stored:
         block["reading_undefined"][:, 0],
         {"meaning": _READINGS["undefined"]},
     )
-    scalars = {"num_nodes_read": int(asked.labels.size)}
-    return variables | _control_variables(block, asked), scalars
+    scalars = {"num_nodes_read": int(examination.labels.size)}
+    return variables | _control_variables(block, examination), scalars
 
 
 def _settings_of(judge: TrainedModel) -> str:
@@ -160,11 +160,11 @@ def _settings_of(judge: TrainedModel) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _control_variables(block: Block, asked: Examination) -> dict[str, Variable]:
-    if asked.controls is None:
+def _control_variables(block: Block, examination: Examination) -> dict[str, Variable]:
+    if examination.controls is None:
         return {}
     axes = ("control", "sample")
-    names = asked.controls.names
+    names = examination.controls.names
     variables = {
         "control": Variable(
             ("control",), np.array(names), {"meanings": {name: CONTROLS[name] for name in names}}

@@ -34,22 +34,22 @@ _MAPS = {
 }
 
 
-def survey_variables(found: GeometrySurvey) -> dict[str, Variable]:
+def survey_variables(survey: GeometrySurvey) -> dict[str, Variable]:
     """Return everything of a cell's local geometry with labelled axes.
 
     Args:
-      found: from `survey`.
+      survey: from `survey`.
     """
-    variables = geometry_variables(found.local)
-    variables |= layer_variables(found.layers, found.channel)
-    if found.own is not None:
-        variables |= _own_variables(found.own)
-    if found.channel is not None:
-        variables |= _matched_channel(found.local, *found.channel)
-    if found.maps is not None:
-        variables |= map_variables(found.maps)
-    if found.ledger is not None:
-        variables |= ledger_variables(found.ledger)
+    variables = geometry_variables(survey.local)
+    variables |= layer_variables(survey.layers, survey.channel)
+    if survey.own is not None:
+        variables |= _own_variables(survey.own)
+    if survey.channel is not None:
+        variables |= _matched_channel(survey.local, *survey.channel)
+    if survey.maps is not None:
+        variables |= map_variables(survey.maps)
+    if survey.ledger is not None:
+        variables |= ledger_variables(survey.ledger)
     return variables
 
 
@@ -149,28 +149,28 @@ def layer_variables(
     return variables
 
 
-def map_variables(found: MapSurvey) -> dict[str, Variable]:
+def map_variables(maps: MapSurvey) -> dict[str, Variable]:
     """Return the maps over all nodes, their correlations and their means over classes.
 
     Args:
-      found: the maps of a survey.
+      maps: the maps of a survey.
     """
     axes = ("map_layer", "node")
     variables = {
         f"map_{name}": Variable(
-            axes, np.stack([side[name] for side in found.values]), {"meaning": text}
+            axes, np.stack([side[name] for side in maps.values]), {"meaning": text}
         )
         for name, text in _MAPS.items()
     }
-    variables["map_layer"] = Variable(axes[:1], np.array(found.layers))
+    variables["map_layer"] = Variable(axes[:1], np.array(maps.layers))
     variables["map_ball_size"] = Variable(
-        axes[1:], found.ball_size, {"meaning": "number of nodes that the layer can see"}
+        axes[1:], maps.ball_size, {"meaning": "number of nodes that the layer can see"}
     )
-    variables["map_degree"] = Variable(axes[1:], found.degree, {"meaning": "number of neighbors"})
-    if found.homophily is not None:
+    variables["map_degree"] = Variable(axes[1:], maps.degree, {"meaning": "number of neighbors"})
+    if maps.homophily is not None:
         meaning = {"meaning": "share of neighbors of the same class; NaN without neighbors"}
-        variables["map_homophily"] = Variable(axes[1:], found.homophily, meaning)
-        variables |= _correlation_variables(found)
+        variables["map_homophily"] = Variable(axes[1:], maps.homophily, meaning)
+        variables |= _correlation_variables(maps)
     return variables
 
 
@@ -184,19 +184,14 @@ def ledger_variables(ledger: LayerLedger) -> dict[str, Variable]:
       ledger: from `rank_ledger_of`.
     """
     target, step = "ledger_target", "ledger_step"
-    ranks, volumes, first = ledger.ranks, ledger.volumes, ledger.layers[0]
-    steps = [(f"{first} weights", ledger.entry.entry), (f"{first} propagation", ledger.entry[1])]
-    points, changes, losses = [], [], []
+    ranks, volumes, steps = ledger.ranks, ledger.volumes, _ledger_steps(ledger)
+    points = []
     for k, (layer, sigma) in enumerate(zip(ledger.layers, ledger.nonlinearities, strict=True)):
-        steps += [(f"{layer} linear map", ranks.linear[k])] if k else []
-        kinds = [(f"{layer}.pre" if sigma else layer, 2 * k, volumes.linear[k], ranks.linear[k])]
+        linear = f"{layer}.pre" if sigma else layer
+        points.append((linear, 2 * k, volumes.linear[k], ranks.linear[k]))
         if sigma is not None:
-            steps.append((f"{layer} activation", ranks.activation[k]))
-            kinds.append((layer, 2 * k + 1, volumes.activation[k], ranks.activation[k]))
-        points += [(name, place) for name, place, _, _ in kinds]
-        changes += [change for _, _, change, _ in kinds]
-        losses += [loss for *_, loss in kinds]
-    names, places = zip(*points, strict=True)
+            points.append((layer, 2 * k + 1, volumes.activation[k], ranks.activation[k]))
+    names, places, changes, losses = zip(*points, strict=True)
     spectra = [ledger.spectra[place] for place in places]
     both, along = (target, step), (target, "ledger_layer")
     nodes = np.array([-1], np.int32) if ledger.nodes is None else ledger.nodes
@@ -232,6 +227,16 @@ def ledger_variables(ledger: LayerLedger) -> dict[str, Variable]:
     }
 
 
+def _ledger_steps(ledger: LayerLedger) -> list[tuple[str, np.ndarray]]:
+    """Return the steps of a network in order, and how many dimensions each hides, [target]."""
+    ranks, first = ledger.ranks, ledger.layers[0]
+    steps = [(f"{first} weights", ledger.entry.entry), (f"{first} propagation", ledger.entry[1])]
+    for k, (layer, sigma) in enumerate(zip(ledger.layers, ledger.nonlinearities, strict=True)):
+        steps += [(f"{layer} linear map", ranks.linear[k])] if k else []
+        steps += [(f"{layer} activation", ranks.activation[k])] if sigma is not None else []
+    return steps
+
+
 def _tolerance_axis(tolerances: tuple[float, ...]) -> dict[str, Variable]:
     return {"relative_tolerance": Variable(("relative_tolerance",), np.array(tolerances))}
 
@@ -254,14 +259,14 @@ def _channel_variables(
     }
 
 
-def _correlation_variables(found: MapSurvey) -> dict[str, Variable]:
+def _correlation_variables(maps: MapSurvey) -> dict[str, Variable]:
     """Return rank correlations with degree and homophily, and means over classes."""
-    known = [one for side in found.correlations for one in side.values() if one is not None]
-    classes, counts = known[0].classes, known[0].class_count
-    shape = len(found.layers), len(CORRELATED)
+    defined = [one for side in maps.correlations for one in side.values() if one is not None]
+    classes, counts = defined[0].classes, defined[0].class_count
+    shape = len(maps.layers), len(CORRELATED)
     limits = np.full((3, *shape, 2), np.nan)
     mean, error = (np.full((*shape, len(classes)), np.nan) for _ in range(2))
-    for place, side in enumerate(found.correlations):
+    for place, side in enumerate(maps.correlations):
         for row, name in enumerate(CORRELATED):
             one = side[name]
             if one is not None:

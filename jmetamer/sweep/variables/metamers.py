@@ -43,6 +43,31 @@ def metamer_variables(
       tolerance: largest L_act that counts as matched.
       no_start: why the search had no random start; empty where it had one.
     """
+    variables = _outcome_variables(block, problem)
+    variables["class_agreement"] = Variable(("metamer",), block["agreement"])
+    variables["trace_step"] = Variable(("trace",), block["trace_step"])
+    variables["loss_trace"] = Variable(("metamer", "trace"), block["loss_trace"])
+    variables["layer"] = Variable(("layer",), np.array(problem.trained.model.layer_names))
+    variables["layer_match"] = Variable(
+        ("metamer", "layer"), block["layer_match"], {"meaning": f"{_L_ACT} at every layer"}
+    )
+    variables |= _deviation_variables(block, measures, chance, no_start)
+    variables["stored_seed_id"] = Variable(("stored",), block["stored_seed_id"])
+    if problem.features is not None:
+        binary = problem.features.kind == "binary"
+        packed = {"packed_bits": int(problem.graph.nodes.shape[1])} if binary else {}
+        axis = "packed_feature" if binary else "feature"
+        variables["features"] = Variable(("stored", "node", axis), block["features"], packed)
+    of_edges, scalars = edge_variables(block, problem)
+    spread, numbers = diversity_variables(block, problem, tolerance)
+    names_of = {int(status): status.name for status in Status}
+    counts = collections.Counter(names_of[int(code)] for code in block["status"])
+    scalars["class_agreement_chance"] = _agreement_chance(problem)
+    return variables | of_edges | spread, dict(counts), scalars | numbers
+
+
+def _outcome_variables(block: Block, problem: Problem) -> dict[str, Variable]:
+    """Return how each search ended: losses, status, errors of nodes, whether only names changed."""
     metamer = ("metamer",)
     variables = {
         name: Variable(metamer, block[name], {"meaning": text}) for name, text in _COLUMNS.items()
@@ -68,41 +93,26 @@ def metamer_variables(
             "table": {"0": "no", "1": "yes", "2": "undecided"},
         },
     )
-    variables["class_agreement"] = Variable(metamer, block["agreement"])
-    variables["trace_step"] = Variable(("trace",), block["trace_step"])
-    variables["loss_trace"] = Variable(("metamer", "trace"), block["loss_trace"])
-    names = np.array(problem.trained.model.layer_names)
-    variables["layer"] = Variable(("layer",), names)
-    variables["layer_match"] = Variable(
-        ("metamer", "layer"), block["layer_match"], {"meaning": f"{_L_ACT} at every layer"}
-    )
-    variables["measure"] = Variable(("measure",), np.array([m.name for m in measures]))
+    return variables
+
+
+def _deviation_variables(
+    block: Block, measures: tuple[Measure, ...], chance: np.ndarray, no_start: str
+) -> dict[str, Variable]:
+    """Return deviations from the reference: of metamers, an unrelated graph and the starts."""
     ranges = {m.name: [m.low, m.high if np.isfinite(m.high) else None] for m in measures}
-    variables["deviation"] = Variable(
-        ("metamer", "measure"), block["deviation"], {"ranges": ranges}
-    )
-    variables["deviation_chance"] = Variable(("measure",), chance)
-    variables["deviation_start"] = Variable(
-        ("metamer", "measure"),
-        block.get("deviation_start", np.full_like(block["deviation"], np.nan)),
-        {"meaning": "of the start of the metamer's own search", "reason": no_start},
-    )
-    variables["stored_seed_id"] = Variable(("stored",), block["stored_seed_id"])
-    if problem.features is not None:
-        binary = problem.features.kind == "binary"
-        packed = {"packed_bits": int(problem.graph.nodes.shape[1])} if binary else {}
-        axis = "packed_feature" if binary else "feature"
-        variables["features"] = Variable(("stored", "node", axis), block["features"], packed)
-    of_edges, scalars = edge_variables(block, problem)
-    spread, numbers = diversity_variables(block, problem, tolerance)
-    names_of = {int(status): status.name for status in Status}
-    counts = collections.Counter(names_of[int(code)] for code in block["status"])
-    scalars["class_agreement_chance"] = _agreement_chance(problem)
-    return variables | of_edges | spread, dict(counts), scalars | numbers
+    start = block.get("deviation_start", np.full_like(block["deviation"], np.nan))
+    meaning = {"meaning": "of the start of the metamer's own search", "reason": no_start}
+    return {
+        "measure": Variable(("measure",), np.array([m.name for m in measures])),
+        "deviation": Variable(("metamer", "measure"), block["deviation"], {"ranges": ranges}),
+        "deviation_chance": Variable(("measure",), chance),
+        "deviation_start": Variable(("metamer", "measure"), start, meaning),
+    }
 
 
 def _agreement_chance(problem: Problem) -> float:
     arrays = problem.arrays
-    found = reference_activations(problem.matching.model, arrays.params, arrays.graph)
-    classes = np.asarray(select(found["logits"], arrays.nodes).argmax(-1))
+    activations = reference_activations(problem.matching.model, arrays.params, arrays.graph)
+    classes = np.asarray(select(activations["logits"], arrays.nodes).argmax(-1))
     return float(agreement_chance(classes, classes))

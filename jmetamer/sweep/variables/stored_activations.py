@@ -5,14 +5,14 @@ from jmetamer.results import Variable
 from jmetamer.sweep.block import Block
 
 
-def stored_activation_variables(block: Block, asked: Examination) -> dict[str, Variable]:
+def stored_activation_variables(block: Block, examination: Examination) -> dict[str, Variable]:
     """Return matched activations and predicted classes of the stored metamers and the reference.
 
     Args:
       block: arrays of all metamers.
-      asked: examined them.
+      examination: examined them.
     """
-    problem, before = asked.problem, asked.before
+    problem, before = examination.problem, examination.before
     shapes = [[name, *map(int, problem.arrays.targets[name].shape)] for name in problem.layers]
     layout = {
         "meaning": "of the matched layers at the target nodes, layer by layer, highest precision",
