@@ -94,13 +94,13 @@ def rebuild(
 @compile_function(static=1)
 def _judge(
     matching: Matching,
-    known: jax.Array,
+    has_reference: jax.Array,
     graph: jraph.GraphsTuple,
     arrays: Arrays,
     reference: dict[str, jax.Array],
 ) -> Verdict:
-    found = dict(matching.model.activations(arrays.params, graph))
-    layers = {name: select(found[name], arrays.nodes) for name in matching.model.layer_names}
+    activations = dict(matching.model.activations(arrays.params, graph))
+    layers = {name: select(activations[name], arrays.nodes) for name in matching.model.layer_names}
     truth = {name: select(reference[name], arrays.nodes) for name in layers}
     truth |= arrays.targets
     matched = [(arrays.targets[name], layers[name]) for name in matching.layers]
@@ -110,9 +110,9 @@ def _judge(
     same = jnp.mean(truth["logits"].argmax(-1) == layers["logits"].argmax(-1))
     same = jnp.where(jnp.isnan(truth["logits"]).any(), jnp.nan, same)
 
-    def defined(found: jax.Array, name: str) -> jax.Array:
+    def defined(value: jax.Array, name: str) -> jax.Array:
         # A target that was given says nothing of the other layers.
-        return found if name in arrays.targets else jnp.where(known, found, UNDEFINED)
+        return value if name in arrays.targets else jnp.where(has_reference, value, UNDEFINED)
 
     match = [defined(relative_squared_error(truth[name], layers[name]), name) for name in layers]
     agreement = defined(same, "logits")
@@ -141,14 +141,14 @@ class Judge:
 
     def __init__(self, problem: Problem) -> None:
         self.matching, self.arrays = problem.matching, problem.arrays
-        self.known = np.bool_(problem.target is None)
+        self.has_reference = np.bool_(problem.target is None)
         model, arrays = self.matching.model, self.arrays
         self.reference = reference_activations(model, arrays.params, arrays.graph)
 
     def __call__(self, graph: jraph.GraphsTuple) -> Verdict:
         """Return the verdict on one hard graph."""
         with highest_precision():
-            return _judge(self.matching, self.known, graph, self.arrays, self.reference)
+            return _judge(self.matching, self.has_reference, graph, self.arrays, self.reference)
 
 
 def judged_at_once(graph: jraph.GraphsTuple) -> int:
@@ -188,10 +188,10 @@ def _judge_each(
     def group(ended: Ended, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
         def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
             theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
-            arrays, limits, known, reference = of_task(whole, task)
+            arrays, limits, has_reference, reference = of_task(whole, task)
             # Not compiled by itself: what it hands through would look like news.
             graph = _rebuild.function(matching, vary, theta, limits.base_seed, seed_id, arrays)
-            verdict = _judge(matching, known, graph, arrays, reference)
+            verdict = _judge(matching, has_reference, graph, arrays, reference)
             return _news(graph, arrays.graph), verdict
 
         size = ended.seed_id.shape[0]
@@ -199,12 +199,12 @@ def _judge_each(
             lambda array: jnp.zeros((size, *array.shape), array.dtype), jax.eval_shape(one, 0)
         )
 
-        def judge(place: jax.Array, found: Any) -> Any:
-            return jax.tree.map(lambda all_, new: all_.at[place].set(new), found, one(place))
+        def judge(place: jax.Array, results: Any) -> Any:
+            return jax.tree.map(lambda all_, new: all_.at[place].set(new), results, one(place))
 
-        found: tuple[jraph.GraphsTuple, Verdict]
-        found = jax.lax.fori_loop(0, ended.count[0], judge, empty)
-        return found
+        judged: tuple[jraph.GraphsTuple, Verdict]
+        judged = jax.lax.fori_loop(0, ended.count[0], judge, empty)
+        return judged
 
     return devices.each(group)(ended, whole)
 
@@ -216,8 +216,9 @@ def _news(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jraph.Graph
         leaves = jax.tree.leaves(one), jax.tree.leaves(other)
         return len(leaves[0]) == len(leaves[1]) and all(map(lambda a, b: a is b, *leaves))
 
-    known = [name for name in graph._fields if same(getattr(graph, name), getattr(reference, name))]
-    return graph._replace(**dict.fromkeys(known))
+    pairs = zip(graph._fields, graph, reference, strict=True)
+    unchanged = [name for name, own, others in pairs if same(own, others)]
+    return graph._replace(**dict.fromkeys(unchanged))
 
 
 @compile_function(static=1)
@@ -248,9 +249,9 @@ class JudgeOfEach:
         self.judges, self.devices = judges, devices
         self.program = devices, judges[0].matching, vary
         # As an array: a float of NumPy would be compiled into a program of its own.
-        known = joined([jnp.asarray(judge.known) for judge in judges])
+        has_reference = joined([jnp.asarray(judge.has_reference) for judge in judges])
         reference = joined([judge.reference for judge in judges])
-        self.whole = (*data, *devices.replicated((known, reference)))
+        self.whole = (*data, *devices.replicated((has_reference, reference)))
         self.size = judged_at_once(judges[0].arrays.graph)
 
     def __call__(self, ended: Ended) -> tuple[jraph.GraphsTuple, Verdict]:
@@ -262,20 +263,20 @@ class JudgeOfEach:
             return _judge_each(*self.program, ended, self.whole)
 
     def graphs(
-        self, found: jraph.GraphsTuple, tasks: Sequence[Sequence[int]]
+        self, news: jraph.GraphsTuple, tasks: Sequence[Sequence[int]]
     ) -> list[jraph.GraphsTuple]:
         """Return whole graphs, one by one, on the first device.
 
         Args:
-          found: what is new in them, as returned by a call.
+          news: what is new in them, as returned by a call.
           tasks: to which task each graph of each device belongs.
         """
         whole = []
-        for device, mine in enumerate(tasks):
-            if not mine:
+        for device, of_device in enumerate(tasks):
+            if not of_device:
                 continue
-            part = found if self.devices.count == 1 else self.devices.part(found, device)
-            for task, graph in zip(mine, _apart(self.size, part), strict=False):
+            part = news if self.devices.count == 1 else self.devices.part(news, device)
+            for task, graph in zip(of_device, _apart(self.size, part), strict=False):
                 reference = self.judges[task].arrays.graph
                 new = {name: v for name, v in graph._asdict().items() if v is not None}
                 whole.append(reference._replace(**new))

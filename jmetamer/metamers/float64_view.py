@@ -26,7 +26,7 @@ class Float64View:
       >>> import jmetamer as jm
       >>> data = jm.load_dataset("karate")
       >>> trained = jm.train(jm.GCN(hidden=4), data, settings=jm.TrainSettings(epochs=0))
-      >>> Float64View(jm.Problem(trained, data.graph, layer="conv1")).seen.basis.shape
+      >>> Float64View(jm.Problem(trained, data.graph, layer="conv1")).visible.basis.shape
       (34, 4)
     """
 
@@ -52,7 +52,7 @@ class Float64View:
         return None if self.first is None else np.asarray(self.first.weights, np.float64)
 
     @functools.cached_property
-    def seen(self) -> RowSpace | None:
+    def visible(self) -> RowSpace | None:
         """What the first matrices see of features, or None."""
         return None if self.weights is None else row_space(self.weights)
 

@@ -156,17 +156,17 @@ def generate(
 
 def _chosen(problem: Problem, method: Any, shortcuts: dict[str, Any]) -> Method:
     """Return the method of a problem, with nothing left open."""
-    given = {name: value for name, value in shortcuts.items() if value is not None}
-    found = default_method(problem) if method is None else method_named(method)
-    fields = {field.name for field in dataclasses.fields(found)}  # type: ignore[arg-type]
-    for name, value in given.items():
+    changes = {name: value for name, value in shortcuts.items() if value is not None}
+    chosen = default_method(problem) if method is None else method_named(method)
+    fields = {field.name for field in dataclasses.fields(chosen)}  # type: ignore[arg-type]
+    for name, value in changes.items():
         if name not in fields:
             raise InputError(
-                f"`{name}` is {value!r}, but method {found.name!r} has no {name}; leave it out"
+                f"`{name}` is {value!r}, but method {chosen.name!r} has no {name}; leave it out"
             )
-    if given:
-        found = dataclasses.replace(found, **given)  # type: ignore[type-var]
-    return found.for_problem(problem)
+    if changes:
+        chosen = dataclasses.replace(chosen, **changes)  # type: ignore[type-var]
+    return chosen.for_problem(problem)
 
 
 @checked
@@ -224,13 +224,13 @@ def _seed_ids(count: int | None, seeds: Iterable[int] | None) -> list[int]:
     return ids
 
 
-def _one_each(name: str, given: _T | Sequence[_T], problems: Sequence[Problem]) -> list[Any]:
+def _one_each(name: str, value: _T | Sequence[_T], problems: Sequence[Problem]) -> list[Any]:
     """Return a setting of each problem, where one for all or one a problem was given."""
-    if not isinstance(given, list | tuple | range | np.ndarray):
-        return [given] * len(problems)
-    if len(given) != len(problems):
+    if not isinstance(value, list | tuple | range | np.ndarray):
+        return [value] * len(problems)
+    if len(value) != len(problems):
         raise InputError(
-            f"`{name}` holds {len(given)} values for {len(problems)} problems; give one for all, "
+            f"`{name}` holds {len(value)} values for {len(problems)} problems; give one for all, "
             "or one a problem"
         )
-    return list(given)
+    return list(value)

@@ -10,7 +10,7 @@ from jmetamer.metamers.problem import Arrays, Matching, select
 
 
 def matching_loss(
-    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+    activations: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
 ) -> tuple[jax.Array, jax.Array]:
     """Return the objective and L_act; differentiable.
 
@@ -18,7 +18,7 @@ def matching_loss(
     layer where it is largest.
 
     Args:
-      found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
+      activations: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
       matching: layers and loss.
       arrays: target nodes, targets and their squared norms.
 
@@ -34,7 +34,7 @@ def matching_loss(
       >>> [round(float(x), 5) for x in matching_loss(found, problem.matching, problem.arrays)]
       [1.0, 1.0]
     """
-    layers, match = _layers(found, matching, arrays), jnp.zeros(())
+    layers, match = _layers(activations, matching, arrays), jnp.zeros(())
     for layer in layers:
         difference = layer.post - layer.target
         match = jnp.maximum(match, jnp.sum(jnp.square(difference)) / layer.scale)
@@ -42,14 +42,14 @@ def matching_loss(
 
 
 def matching_residual(
-    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+    activations: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
 ) -> jax.Array:
     """Return the residuals of all matched layers side by side, [t, c], in units of their targets.
 
     The sum of their squares is the objective of `matching_loss`, where the loss has a residual.
 
     Args:
-      found: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
+      activations: layer -> [n, c] activation, with the input of its nonlinearity as `<layer>.pre`.
       matching: layers and loss.
       arrays: target nodes, targets and their squared norms.
 
@@ -63,7 +63,7 @@ def matching_residual(
       >>> residual.shape, round(float(jnp.sum(residual**2)), 5)
       ((34, 2), 1.0)
     """
-    layers = _layers(found, matching, arrays)
+    layers = _layers(activations, matching, arrays)
     residuals = [
         matching.loss.residual(layer) / jnp.sqrt(layer.scale * len(layers)) for layer in layers
     ]
@@ -71,13 +71,13 @@ def matching_residual(
 
 
 def _layers(
-    found: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
+    activations: Mapping[str, jax.Array], matching: Matching, arrays: Arrays
 ) -> list[MatchedLayer]:
     layers = []
     for name in matching.layers:
         sigma = matching.model.nonlinearity(name)
-        post = select(found[name], arrays.nodes)
-        pre = select(found[f"{name}.pre"], arrays.nodes) if sigma else None
+        post = select(activations[name], arrays.nodes)
+        pre = select(activations[f"{name}.pre"], arrays.nodes) if sigma else None
         layers.append(
             MatchedLayer(name, pre, post, arrays.targets[name], sigma, arrays.scales[name])
         )

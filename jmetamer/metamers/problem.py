@@ -166,13 +166,13 @@ class Problem(WithParts):
         names = self.trained.model.layer_names
         if self.layer == "all":
             return tuple(name for name in names if not name.endswith(".pre"))
-        asked = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
-        if not asked:
+        layers = (self.layer,) if isinstance(self.layer, str) else tuple(self.layer)
+        if not layers:
             raise InputError(f"`layer` is empty; name at least one of {', '.join(names)}")
-        for name in asked:
+        for name in layers:
             if name not in names:
                 raise unknown_name("layer", name, names)
-        return tuple(dict.fromkeys(asked))
+        return tuple(dict.fromkeys(layers))
 
     @property
     def num_targets(self) -> int:
@@ -217,10 +217,10 @@ class Problem(WithParts):
         graph, params = jax.tree.map(jnp.asarray, whole)
         nodes = None if self.nodes is None else jnp.asarray(self.nodes, jnp.int32)
         if self.target is None:
-            found = reference_activations(self.trained.model, params, graph)
-            targets = {name: select(found[name], nodes) for name in self.layers}
+            activations = reference_activations(self.trained.model, params, graph)
+            targets = {name: select(activations[name], nodes) for name in self.layers}
         else:
-            targets = self._given_targets(params, graph)
+            targets = self._own_targets(params, graph)
         scales = {name: _scale(value) for name, value in targets.items()}
         return Arrays(params, graph, nodes, targets, scales)
 
@@ -228,15 +228,15 @@ class Problem(WithParts):
     def digest(self) -> str:
         """What tells this problem from others: graph, parameters, targets, layers, what varies."""
         arrays = tree_digest((self.trained.params, self.graph, self.nodes, self.target))
-        words = re.sub(r" at 0x\w+", "", f"{self.layers} {self.vary!r}")
-        return hashlib.sha256(f"{arrays} {words}".encode()).hexdigest()
+        text = re.sub(r" at 0x\w+", "", f"{self.layers} {self.vary!r}")
+        return hashlib.sha256(f"{arrays} {text}".encode()).hexdigest()
 
     def require_own(self, graph: jraph.GraphsTuple) -> None:
         """Raise `InputError` where a graph has other nodes or features than the reference."""
-        given, own = np.shape(graph.nodes), np.shape(self.graph.nodes)
-        if given != own:
+        shape, own = np.shape(graph.nodes), np.shape(self.graph.nodes)
+        if shape != own:
             raise InputError(
-                f"`graph` has nodes of shape {given}, but the reference of this problem has {own}; "
+                f"`graph` has nodes of shape {shape}, but the reference of this problem has {own}; "
                 "give a graph that was made for this problem"
             )
 
@@ -277,21 +277,21 @@ class Problem(WithParts):
         if len(set(nodes.tolist())) != nodes.size:
             raise InputError("`nodes` names a node twice; it would count twice; remove one")
 
-    def _given_targets(self, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
-        given = self.target
-        if not isinstance(given, Mapping):
+    def _own_targets(self, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+        targets_by_layer = self.target
+        if not isinstance(targets_by_layer, Mapping):
             if len(self.layers) != 1:
                 raise InputError(
                     f"`target` is one array, but {len(self.layers)} layers are matched; "
                     "pass a mapping from layer to array"
                 )
-            given = {self.layers[0]: given}
+            targets_by_layer = {self.layers[0]: targets_by_layer}
         shapes = jax.eval_shape(self.trained.model.activations, params, graph)
         targets = {}
         for name in self.layers:
-            if name not in given:
-                raise unknown_name("layer of `target`", name, given)
-            value = jnp.asarray(given[name], jnp.float32)
+            if name not in targets_by_layer:
+                raise unknown_name("layer of `target`", name, targets_by_layer)
+            value = jnp.asarray(targets_by_layer[name], jnp.float32)
             expected = (self.num_targets, *shapes[name].shape[1:])
             if value.shape != expected:
                 raise InputError(

@@ -180,7 +180,7 @@ class Renaming:
             sides = self._colors(self.near_kinds, first, second, MIN_DISTANCE)
             if same_place and np.array_equal(*sides):
                 return NO  # no node has another name: the distance says how near the graphs are
-        elif self.all_told_apart:
+        elif self.all_differ:
             return NO
         return _CODES[isomorphic(*graphs, colors=sides, max_nodes=MAX_NODES)]
 
@@ -226,7 +226,7 @@ class Renaming:
         return joined(kinds, exchangeable_rows(rows, MIN_DISTANCE, 0.0))
 
     @property
-    def all_told_apart(self) -> bool:
+    def all_differ(self) -> bool:
         """Whether every node differs from every other, so that only the names say what is where."""
         return bool(np.unique(self.kinds).size == self.kinds.size)
 

@@ -132,16 +132,16 @@ class Collected:
         lost = ~converged & (samples.status == Status.CONVERGED)
         zero = np.full(len(loss), self.task.problem.zero_target)
         for row in np.flatnonzero(lost & (renamed != YES) & ~zero):
-            seen = (samples.seed_id[row], samples.loss_final[row], loss[row])
-            log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *seen)
+            losses = (samples.seed_id[row], samples.loss_final[row], loss[row])
+            log.warning("seed %d: loss %.3g in the loop, but %.3g when rebuilt", *losses)
         conditions = [renamed == YES, zero, converged, lost]
         ends = [Status.UNCHANGED, Status.ZERO_TARGET, Status.CONVERGED, Status.STALLED]
         return np.select(conditions, list(map(int, ends)), samples.status)
 
     def metamers(self, seed_ids: Sequence[int]) -> Metamers:
         """Return all seeds as one batch, in the order given."""
-        found = [seed for rows in self._columns for seed in rows["seed_id"].tolist()]
-        place = {seed: row for row, seed in enumerate(found)}
+        finished = [seed for rows in self._columns for seed in rows["seed_id"].tolist()]
+        place = {seed: row for row, seed in enumerate(finished)}
         order = np.array([place[seed] for seed in seed_ids])
         columns = jax.tree.map(lambda *parts: np.concatenate(parts)[order], *self._columns)
         if undecided := int(np.sum(columns["renamed"] == UNDECIDED)):

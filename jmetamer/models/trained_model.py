@@ -44,9 +44,9 @@ class TrainedModel:
           graph: nodes [n, d].
         """
         with highest_precision():
-            found = compiled_activations(self.model, self.params, graph)
+            activations = compiled_activations(self.model, self.params, graph)
         # JAX hands dictionaries back sorted by name.
-        return {layer: found[layer] for layer in self.model.layer_names}
+        return {layer: activations[layer] for layer in self.model.layer_names}
 
     @usual_types()
     def predict(self, graph: jraph.GraphsTuple) -> jax.Array:

@@ -76,9 +76,9 @@ def row_coordinates(view: Float64View) -> RowCoordinates:
     x, weights = view.features, view.weights
     centered = x - x.mean(axis=0) if len(x) else x
     energies = np.sum(x**2, axis=1), np.sum(centered**2, axis=1)
-    if weights is None or view.seen is None or weights.shape[1] >= x.shape[1]:
+    if weights is None or view.visible is None or weights.shape[1] >= x.shape[1]:
         return RowCoordinates(x, None, x, centered, *energies)
-    basis = view.seen.basis
+    basis = view.visible.basis
     turn = basis.T @ weights
     return RowCoordinates(x @ weights, turn, x @ basis, centered @ basis, *energies, basis)
 

@@ -63,8 +63,8 @@ def method_named(method: Any) -> Method:
             f"`method` is {method!r}; allowed are the names {', '.join(map(repr, METHODS))} and "
             "methods such as `GaussNewton(aim=1e-20)`"
         )
-    found: Method = method
-    return found
+    instance: Method = method
+    return instance
 
 
 @checked

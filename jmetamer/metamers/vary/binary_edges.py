@@ -67,13 +67,13 @@ class BinaryEdges(SimpleEdges):
 
 def _ascending(nodes: Any) -> tuple[int, ...]:
     """Return node numbers as an ascending tuple, which is hashable and equal for equal sets."""
-    given = np.asarray(nodes)
-    if given.ndim != 1 or given.size < 2 or given.dtype.kind not in "iu":
+    numbers = np.asarray(nodes)
+    if numbers.ndim != 1 or numbers.size < 2 or numbers.dtype.kind not in "iu":
         raise InputError(
             "`nodes` must be a list of at least two node numbers, because an edge has two ends, or "
             f"None for all nodes; got {nodes!r}"
         )
-    ordered = np.sort(given)
+    ordered = np.sort(numbers)
     if ordered[0] < 0:
         raise InputError(f"`nodes` names node {ordered[0]}; allowed are node numbers from 0")
     twice = np.flatnonzero(np.diff(ordered) == 0)

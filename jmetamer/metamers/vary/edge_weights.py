@@ -189,9 +189,9 @@ class EdgeWeights(Vary):
             raise InputError(
                 "`graph` has edge features, which a new edge would not have; leave `candidates` out"
             )
-        known = np.isin(pairs[:, 0] * total + pairs[:, 1], numbers)
-        if known.any():
+        is_edge = np.isin(pairs[:, 0] * total + pairs[:, 1], numbers)
+        if is_edge.any():
             raise InputError(
-                f"`candidates` holds {tuple(pairs[np.argmax(known)].tolist())}, which is an edge "
+                f"`candidates` holds {tuple(pairs[np.argmax(is_edge)].tolist())}, which is an edge "
                 "of the graph and varies already; leave it out"
             )

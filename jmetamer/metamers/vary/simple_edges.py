@@ -83,7 +83,7 @@ class SimpleEdges(Vary, Protocol):
         return reference
 
 
-def is_directed(reference: jraph.GraphsTuple, asked: bool | None = None) -> bool:
+def is_directed(reference: jraph.GraphsTuple, directed: bool | None = None) -> bool:
     """Return whether (i, j) and (j, i) are two edges: as asked, or as the reference has it.
 
     Example:
@@ -91,7 +91,7 @@ def is_directed(reference: jraph.GraphsTuple, asked: bool | None = None) -> bool
       >>> is_directed(make_graph([[1.0], [2.0]], [0], [1]))
       True
     """
-    return not is_symmetric(reference) if asked is None else asked
+    return not is_symmetric(reference) if directed is None else directed
 
 
 def most_pairs(num_nodes: int, directed: bool) -> int:
@@ -123,12 +123,12 @@ def check_simple(
       >>> check_simple(make_graph([[1.0], [2.0]], [0, 1], [1, 0]), None)
       1
     """
-    found = movable_edges(reference, nodes, directed=is_directed(reference, directed))
-    num_pairs = int(found.pairs.senders.size)
+    movable = movable_edges(reference, nodes, directed=is_directed(reference, directed))
+    num_pairs = int(movable.pairs.senders.size)
     if num_pairs == 0 and nodes is not None:
         raise InputError(
             f"`graph` has no edges between the {len(nodes)} different nodes in `nodes`, so there "
-            f"is nothing to move, though it has {found.fixed.senders.size} edges elsewhere; name "
+            f"is nothing to move, though it has {movable.fixed.senders.size} edges elsewhere; name "
             "nodes that are joined, such as the targets and their neighbors"
         )
     if num_pairs == 0:

@@ -42,11 +42,11 @@ class _Bracket(NamedTuple):
     number_low: jax.Array
     high: jax.Array
     number_high: jax.Array
-    low_known: jax.Array
-    high_known: jax.Array
+    has_low: jax.Array
+    has_high: jax.Array
     stride: jax.Array
     passes: jax.Array
-    found: jax.Array
+    is_final: jax.Array
 
 
 def _next_try(bracket: _Bracket, start: jax.Array, count: jax.Array) -> jax.Array:
@@ -61,8 +61,8 @@ def _next_try(bracket: _Bracket, start: jax.Array, count: jax.Array) -> jax.Arra
     limit = _ordered(jnp.float32(jnp.inf))
     up = bracket.low + jnp.minimum(bracket.stride, limit - bracket.low)
     down = bracket.high - jnp.minimum(bracket.stride, bracket.high + limit)
-    outside = jnp.where(bracket.low_known, up, jnp.where(bracket.high_known, down, start))
-    return jnp.where(bracket.low_known & bracket.high_known, inside, outside)
+    outside = jnp.where(bracket.has_low, up, jnp.where(bracket.has_high, down, start))
+    return jnp.where(bracket.has_low & bracket.has_high, inside, outside)
 
 
 def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array) -> jax.Array:
@@ -89,7 +89,7 @@ def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array)
     no, zero = jnp.zeros(guess.shape, bool), jnp.zeros(guess.shape, jnp.int32)
 
     def unfinished(bracket: _Bracket) -> jax.Array:
-        return ~jnp.all(bracket.found)
+        return ~jnp.all(bracket.is_final)
 
     def narrow(bracket: _Bracket) -> _Bracket:
         middle = _next_try(bracket, start, count)
@@ -97,25 +97,25 @@ def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array)
         enough = number >= count
         low = jnp.where(enough, middle, bracket.low)
         high = jnp.where(enough, bracket.high, middle)
-        low_known, high_known = bracket.low_known | enough, bracket.high_known | ~enough
-        adjacent = low_known & high_known & (_unsigned(high) - _unsigned(low) <= 1)
+        has_low, has_high = bracket.has_low | enough, bracket.has_high | ~enough
+        adjacent = has_low & has_high & (_unsigned(high) - _unsigned(low) <= 1)
         # Nothing lies beyond infinity; NaN entries count nowhere and would be searched for ever.
-        exhausted = (low_known & ~high_known & (low >= limit)) | (
-            high_known & ~low_known & (high <= -limit)
+        exhausted = (has_low & ~has_high & (low >= limit)) | (
+            has_high & ~has_low & (high <= -limit)
         )
         moved = _Bracket(
             low,
             jnp.where(enough, number, bracket.number_low),
             high,
             jnp.where(enough, bracket.number_high, number),
-            low_known,
-            high_known,
+            has_low,
+            has_high,
             jnp.minimum(bracket.stride, _LARGEST_STRIDE) * 8,
-            bracket.passes + (low_known & high_known),
+            bracket.passes + (has_low & has_high),
             # A threshold that fits exactly has become `low`, which is what is returned.
             (number == count) | adjacent | exhausted,
         )
-        return jax.tree.map(lambda new, old: jnp.where(bracket.found, old, new), moved, bracket)
+        return jax.tree.map(lambda new, old: jnp.where(bracket.is_final, old, new), moved, bracket)
 
     first = _Bracket(start, zero, start, zero, no, no, zero + _FIRST_STRIDE, zero, no)
     return _unordered(jax.lax.while_loop(unfinished, narrow, first).low)

@@ -155,12 +155,12 @@ class ColorSwaps(Method):
             )  # fmt: skip
         begin = _judged(task.problem, judge, space.pairs)[2].loss
         for done, seed_id in enumerate(seed_ids, 1):
-            made = self.make(space, stream_key(task.seed, seed_id, Stream.COLOR_SWAPS))
-            theta, graph, verdict = _judged(task.problem, judge, made.pairs)
+            swapped = self.make(space, stream_key(task.seed, seed_id, Stream.COLOR_SWAPS))
+            theta, graph, verdict = _judged(task.problem, judge, swapped.pairs)
             details = {
-                "num_available": np.int64(made.available),
-                "num_moves": np.int64(made.accepted),
-                "num_proposed": np.int64(made.proposed),
+                "num_available": np.int64(swapped.available),
+                "num_moves": np.int64(swapped.accepted),
+                "num_proposed": np.int64(swapped.proposed),
             }
             curve = np.array([begin, verdict.loss])
             # The loss and the graph decide the status.
@@ -240,8 +240,8 @@ class ColorSwaps(Method):
         """
         if self.degree is not None:
             return self.degree
-        structures = [model.layer_structure(name) for name in model.layer_names]
-        return any(known is None or known.sees_degrees is not False for known in structures)
+        layers = map(model.layer_structure, model.layer_names)
+        return any(layer is None or layer.sees_degrees is not False for layer in layers)
 
 
 def _judged(problem: Problem, judge: Judge, pairs: Any) -> tuple[Any, Any, Any]:
@@ -254,16 +254,16 @@ def _judged(problem: Problem, judge: Judge, pairs: Any) -> tuple[Any, Any, Any]:
 def _refuse_all_but_directions(vary: Any) -> None:
     """Refuse what exact swaps would ignore: they begin at the reference and relax nothing."""
     fields = [field for field in dataclasses.fields(vary) if field.name != "directed"]
-    given = [
+    ignored = [
         f"`{field.name}`={getattr(vary, field.name)!r}"
         for field in fields
         if getattr(vary, field.name) != field.default
     ]
-    if given:
+    if ignored:
         raise InputError(
             f"method 'color_swaps' makes swaps of the reference's own edges and keeps only "
-            f"`directed` of `BinaryEdges`; it would ignore {', '.join(given)}; leave that out, or "
-            "leave `method` out"
+            f"`directed` of `BinaryEdges`; it would ignore {', '.join(ignored)}; leave that out, "
+            "or leave `method` out"
         )
 
 

@@ -113,11 +113,11 @@ class Construction(Method):
         for done, seed_id in enumerate(seed_ids, 1):
             problem = task.problem
             start = _draw(problem.matching, task.seed, seed_id, problem.arrays.graph)
-            made = method.make(np.asarray(start, np.float64), point, prepared)
-            yield _sample(task, seed_id, made)
-            executed += len(made.curve) - 1
+            metamer = method.make(np.asarray(start, np.float64), point, prepared)
+            yield _sample(task, seed_id, metamer)
+            executed += len(metamer.curve) - 1
             if execution.progress is not None:
-                last = float(made.curve[-1])
+                last = float(metamer.curve[-1])
                 execution.progress(Progress(done, len(seed_ids), last, executed))
 
     def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
@@ -135,16 +135,16 @@ def aimed(method: Any, tolerance: float) -> Any:
     return dataclasses.replace(method, aim=tolerance) if stricter else method
 
 
-def _sample(task: Task, seed_id: int, made: Made) -> Samples:
+def _sample(task: Task, seed_id: int, metamer: Made) -> Samples:
     # Theta stays on the host: many metamers would fill a device.
-    theta = np.asarray(made.features, np.float32)
+    theta = np.asarray(metamer.features, np.float32)
     graph = task.problem.arrays.graph._replace(nodes=jnp.asarray(theta))
-    last, status = float(made.curve[-1]), made.status
+    last, status = float(metamer.curve[-1]), metamer.status
     if not np.isfinite(theta).all() or not np.isfinite(last):
         status = Status.NON_FINITE
     elif status == Status.RUNNING:
         status = Status.CONVERGED if last <= task.tolerance else Status.STALLED
-    return one_sample(seed_id, theta, graph, made.curve, status)
+    return one_sample(seed_id, theta, graph, metamer.curve, status)
 
 
 @compile_function(static=1)

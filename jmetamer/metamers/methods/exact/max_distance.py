@@ -55,8 +55,8 @@ class Sphere:
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the residual with the norm's [q + 1], and L_act."""
-        found, match = self._equations(x[:-1])
-        return np.append(found, (x @ x / self.square - 1) / 2), match
+        residual, match = self._equations(x[:-1])
+        return np.append(residual, (x @ x / self.square - 1) / 2), match
 
     def steps(self, x: np.ndarray) -> Steps:
         """Return what solves with the Jacobian of both."""
@@ -156,11 +156,11 @@ class MaxDistance(Construction):
             slope = sphere.steps(x).remove_rows(sphere.reference)
             if np.linalg.norm(slope) <= self.flatness * np.sqrt(sphere.square):
                 break
-            found = self._descend(sphere, x, slope, length)
-            if found is None:
+            descent = self._descend(sphere, x, slope, length)
+            if descent is None:
                 break  # no shorter step lowers the similarity: as flat as rounding allows
-            x, length = found.x, 2 * found.length
-            trace.append(found.match)
+            x, length = descent.x, 2 * descent.length
+            trace.append(descent.match)
         return Made(sphere.features(x), np.array(trace))
 
     def _begin(self, sphere: Sphere, start: np.ndarray) -> Retraction:

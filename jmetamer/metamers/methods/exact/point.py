@@ -53,7 +53,7 @@ class Point(Float64View):
     def __init__(self, problem: Problem, coordinates: str = "auto") -> None:
         require_free(problem)
         super().__init__(problem)
-        self.basis = None if self.seen is None else self.seen.basis
+        self.basis = None if self.visible is None else self.visible.basis
         if coordinates in ("row_space", "entry") and self.basis is None:
             raise InputError(
                 f"coordinates {coordinates!r} need a network that begins with a linear map; "
@@ -73,8 +73,8 @@ class Point(Float64View):
     def targets(self) -> dict[str, np.ndarray]:
         """Layer -> [t, c] activation to match; the reference's own is recomputed in float64."""
         if self.problem.target is not None:
-            given = self.problem.arrays.targets
-            return {name: np.asarray(value, np.float64) for name, value in given.items()}
+            targets = self.problem.arrays.targets
+            return {name: np.asarray(value, np.float64) for name, value in targets.items()}
         return {name: self.select(self.reference[name]) for name in self.problem.layers}
 
     @functools.cached_property
@@ -90,29 +90,29 @@ class Point(Float64View):
         """Return every named activation [n, c] of features [n, d]."""
         with float64_on_host():
             moved = self.graph._replace(nodes=np.asarray(features, np.float64))
-            found = jax.device_get(_activations(self.model, self.params, moved))
-        for name, value in found.items():
+            activations = jax.device_get(_activations(self.model, self.params, moved))
+        for name, value in activations.items():
             if value.dtype != np.float64:
                 raise InputError(
                     f"the model returns {value.dtype} at layer {name!r} for float64 features; "
                     "exact metamers need float64 throughout. Remove the cast, or use 'optimize'"
                 )
-        return dict(found)
+        return dict(activations)
 
     def matches(self, features: np.ndarray) -> dict[str, float]:
         """Return L_act of the target nodes at every layer, against the reference."""
-        found = self.activations(features)
+        activations = self.activations(features)
         truth = {name: self.select(value) for name, value in self.reference.items()}
         return {
-            name: float(np.sum((self.select(found[name]) - h) ** 2) / (np.sum(h**2) or 1.0))
+            name: float(np.sum((self.select(activations[name]) - h) ** 2) / (np.sum(h**2) or 1.0))
             for name, h in truth.items()
         }
 
     def loss(self, features: np.ndarray) -> float:
         """Return the largest L_act of the matched layers; |h'|^2 where a target is all zero."""
-        found = self.activations(features)
+        activations = self.activations(features)
         return max(
-            float(np.sum((self.select(found[name]) - h) ** 2) / self.scales[name])
+            float(np.sum((self.select(activations[name]) - h) ** 2) / self.scales[name])
             for name, h in self.targets.items()
         )
 
@@ -149,5 +149,5 @@ class Point(Float64View):
 
 @compile_function(static=1)
 def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
-    found = model.activations(params, graph)
-    return {name: jnp.asarray(value) for name, value in found.items()}
+    activations = model.activations(params, graph)
+    return {name: jnp.asarray(value) for name, value in activations.items()}

@@ -113,17 +113,17 @@ class Preconditioner:
 
     def at(self, x: np.ndarray, base: np.ndarray) -> UndampedBlocks:
         """Return the blocks at coordinates x."""
-        found = self._map.activations(x, base)
+        activations = self._map.activations(x, base)
         squared = self._values**2
         spread = float(np.mean(squared))  # trace(S^2) / n
-        slope = self._slope(found)
+        slope = self._slope(activations)
         path = self._path
         if path.second is None:
             mean, covariance = self._split(slope)
             matrices = squared[:, None, None] * mean + spread * covariance
         else:
             sigma = LOG_DERIVATIVES[str(path.nonlinearity)]
-            mean, covariance = self._split(np.exp(sigma(found[f"{path.inner}.pre"])))
+            mean, covariance = self._split(np.exp(sigma(activations[f"{path.inner}.pre"])))
             w2 = path.second
             mean, covariance = w2.T @ mean @ w2, w2.T @ covariance @ w2
             inner = squared[:, None, None] * mean + spread * covariance
@@ -136,13 +136,13 @@ class Preconditioner:
         deviation = slope - mean
         return np.outer(mean, mean) * self._gram, deviation.T @ deviation / len(slope) * self._gram
 
-    def _slope(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
+    def _slope(self, activations: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the derivative [n, c] of the residual by what enters the layer's nonlinearity."""
         kind, layer = self._map.kind, self._layer
         name = kind.model.nonlinearity(layer)
         if name is None or layer in kind.before:
-            return np.ones_like(found[layer])
-        slope = np.exp(LOG_DERIVATIVES[name](found[f"{layer}.pre"]))
+            return np.ones_like(activations[layer])
+        slope = np.exp(LOG_DERIVATIVES[name](activations[f"{layer}.pre"]))
         if name == "relu" and kind.loss.skips_nonlinearity:
             slope = np.where(self._map.data.targets[layer] > 0, 1.0, slope)
         return slope
@@ -155,15 +155,15 @@ def choose_preconditioner(residual_map: ResidualMap) -> Preconditioner | None:
       residual_map: of the problem.
     """
     point, kind = residual_map.point, residual_map.kind
-    known = point.nodes is None and len(kind.layers) == 1 and residual_map.turn is not None
-    if not known or len(point.features) > LARGEST:
+    applies = point.nodes is None and len(kind.layers) == 1 and residual_map.turn is not None
+    if not applies or len(point.features) > LARGEST:
         return None
     path = _path(point, kind.layers[0])
     matrix = propagation_matrix(point) if path else None
     if path is None or matrix is None or not np.allclose(matrix, matrix.T, rtol=1e-13, atol=0):
         return None
-    found = decompose(matrix)
-    return Preconditioner(residual_map, path, found.values, found.right)
+    decomposition = decompose(matrix)
+    return Preconditioner(residual_map, path, decomposition.values, decomposition.right)
 
 
 def _path(point: Point, layer: str) -> Path | None:

@@ -71,22 +71,22 @@ def residual(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> tuple
       data: arrays.
       kind: static half.
     """
-    found = _found(moved, base, data, kind)
+    activations = _activations(moved, base, data, kind)
     parts, match = [], jnp.zeros((), moved.dtype)
     for layer in kind.layers:
-        post, scale = found[layer][data.nodes], data.scales[layer]
+        post, scale = activations[layer][data.nodes], data.scales[layer]
         nonlinearity = kind.model.nonlinearity(layer)
-        pre = found[f"{layer}.pre"][data.nodes] if nonlinearity else None
+        pre = activations[f"{layer}.pre"][data.nodes] if nonlinearity else None
         target = jnp.asarray(data.targets[layer])
-        seen = MatchedLayer(layer, pre, post, target, nonlinearity)
+        matched = MatchedLayer(layer, pre, post, target, nonlinearity)
         if layer in kind.before and pre is not None:
-            seen = MatchedLayer(layer, None, pre, target)
-        parts.append(kind.loss.residual(seen).reshape(-1) / jnp.sqrt(scale))
+            matched = MatchedLayer(layer, None, pre, target)
+        parts.append(kind.loss.residual(matched).reshape(-1) / jnp.sqrt(scale))
         match = jnp.maximum(match, jnp.sum(jnp.square(post - data.posts[layer])) / scale)
     return jnp.concatenate(parts), match
 
 
-def _found(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> Any:
+def _activations(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> Any:
     change = moved if data.turn is None else moved @ data.turn
     x = jnp.asarray(base).at[data.places].add(change)
     if data.turn is None:
@@ -127,9 +127,9 @@ class ResidualMap:
             )
         before: tuple[str, ...] = ()
         if point.problem.target is None and loss.skips_nonlinearity:
-            made_by = {name: model.nonlinearity(name) for name in layers}
+            nonlinearities = {name: model.nonlinearity(name) for name in layers}
             before = tuple(
-                n for n, sigma in made_by.items() if sigma in INJECTIVE or (strict and sigma)
+                n for n, sigma in nonlinearities.items() if sigma in INJECTIVE or (strict and sigma)
             )
         self.kind = Kind(model, layers, before, loss)
         self.cut, self.ids, self.places = self._surroundings()
@@ -154,8 +154,8 @@ class ResidualMap:
 
     def base(self, features: np.ndarray) -> np.ndarray:
         """Return what the residual needs of features [n, d] where nothing has moved."""
-        seen = features[self.ids]
-        return seen if self.turn is None else seen @ self.point.weights
+        features_near = features[self.ids]
+        return features_near if self.turn is None else features_near @ self.point.weights
 
     def coordinates(self, features: np.ndarray) -> np.ndarray:
         """Return the coordinates [s, r] of features [n, d]: `X Q`, or X itself."""
@@ -173,14 +173,14 @@ class ResidualMap:
     def __call__(self, moved: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the residual [q] and L_act."""
         with float64_on_host():
-            found, match = _evaluate(self.kind, moved.reshape(self.shape), base, self.data)
-            return np.asarray(found), float(match)
+            values, match = _evaluate(self.kind, moved.reshape(self.shape), base, self.data)
+            return np.asarray(values), float(match)
 
     def activations(self, moved: np.ndarray, base: np.ndarray) -> dict[str, np.ndarray]:
         """Return every activation [k, c] of the part of the graph that is computed on."""
         with float64_on_host():
-            found = _moved_activations(self.kind, moved.reshape(self.shape), base, self.data)
-            return {name: np.asarray(value) for name, value in found.items()}
+            activations = _moved_activations(self.kind, moved.reshape(self.shape), base, self.data)
+            return {name: np.asarray(value) for name, value in activations.items()}
 
     def jacobian(self, moved: np.ndarray, base: np.ndarray) -> np.ndarray:
         """Return the dense Jacobian [q, p] of the residual."""
@@ -199,11 +199,11 @@ class ResidualMap:
         hops = max(point.model.num_hops(layer) for layer in point.problem.layers)
         cut, ids = ego_graph(graph, point.nodes, hops + 1)
         with float64_on_host():
-            found = compiled_activations(point.model, point.params, cut)
+            activations = compiled_activations(point.model, point.params, cut)
         targets = np.searchsorted(ids, point.nodes)
         for layer in point.problem.layers:
             truth = point.select(point.reference[layer])
-            here = np.asarray(found[layer])[targets]
+            here = np.asarray(activations[layer])[targets]
             if not np.allclose(here, truth, rtol=1e-9, atol=1e-9 * np.abs(truth).max(initial=0)):
                 return whole  # the model looks farther than its number of hops says
         near = ego_graph(graph, point.nodes, hops)[1]
@@ -235,7 +235,7 @@ def _evaluate(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[jax.Array,
 
 @compile_function(static=1)
 def _moved_activations(kind: Kind, moved: Any, base: Any, data: Data) -> dict[str, jax.Array]:
-    return dict(_found(moved, base, data, kind))
+    return dict(_activations(moved, base, data, kind))
 
 
 @functools.lru_cache(maxsize=32)

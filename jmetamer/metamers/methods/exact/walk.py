@@ -79,11 +79,11 @@ class Walk(Construction):
                 status = Status.STALLED  # nothing may move: the set of metamers is a point here
                 break
             direction = heading / size
-            found = self._stride(equations, x, direction, stride)
-            if found is None:
+            stop = self._stride(equations, x, direction, stride)
+            if stop is None:
                 status = Status.STALLED
                 break
-            x, match = found
+            x, match = stop
             curve.append(match)
         return Made(point.features + search.map.lift(x), np.array(curve), status)
 

@@ -40,11 +40,11 @@ class ByTask:
     @classmethod
     def tree_unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> "ByTask":
         """Return the object that was flattened."""
-        made = object.__new__(cls)
+        instance = object.__new__(cls)
         # As they are: JAX also passes children that are no arrays.
-        made.common, made.own = children
-        made.where, made.structure = static
-        return made
+        instance.common, instance.own = children
+        instance.where, instance.structure = static
+        return instance
 
     def shape_of_two(self) -> "ByTask":
         """Return the shapes of the object for two tasks, which a program is traced with."""
@@ -53,8 +53,8 @@ class ByTask:
 
     def with_own(self, own: Sequence[Any]) -> Any:
         """Return the tree of one task, given its own leaves."""
-        common, mine = iter(self.common), iter(own)
-        leaves = [next(mine) if is_own else next(common) for is_own in self.where]
+        common, of_task = iter(self.common), iter(own)
+        leaves = [next(of_task) if is_own else next(common) for is_own in self.where]
         return jax.tree.unflatten(self.structure, leaves)
 
 

@@ -105,7 +105,7 @@ class LaneDevices:
         share = lanes // self.count
         held = [[place for place in places if place // share == d] for d in range(self.count)]
         starts = range(0, max(map(len, held)), size)
-        return [[mine[start : start + size] for mine in held] for start in starts]
+        return [[of_device[start : start + size] for of_device in held] for start in starts]
 
     def local(self, group: Sequence[Sequence[int]], lanes: int, size: int) -> np.ndarray:
         """Return [devices * size] int32 places among the lanes of each device.
@@ -124,8 +124,8 @@ class LaneDevices:
         """
         share = lanes // self.count
         padded = [
-            [place - device * share for place in mine] + [share] * (size - len(mine))
-            for device, mine in enumerate(group)
+            [place - device * share for place in of_device] + [share] * (size - len(of_device))
+            for device, of_device in enumerate(group)
         ]
         return np.array(padded, np.int32).ravel()
 

@@ -167,7 +167,7 @@ def _look(
     length = jnp.where(accepted, fresh, _shorter(before, value, expected))
     direction = jnp.where(accepted, direction, state.direction)
     back = jnp.where(accepted, 0.0, change if bounded else before.length * direction)
-    found = {
+    taken = {
         "value": value,
         "gradient": gradient,
         "square": square,
@@ -177,7 +177,7 @@ def _look(
         "slope": jnp.where(descends, slope, -square),
         "anchor": point if bounded else state.anchor,
     }
-    kept = {name: jnp.where(accepted, new, getattr(state, name)) for name, new in found.items()}
+    kept = {name: jnp.where(accepted, new, getattr(state, name)) for name, new in taken.items()}
     moved = state._replace(**kept, direction=direction, length=length, started=jnp.ones((), bool))
     return moved, length * direction - back
 

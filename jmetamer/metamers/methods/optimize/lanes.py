@@ -21,6 +21,7 @@ from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.matching_loss import matching_loss
 from jmetamer.metamers.methods.optimize.by_task import of_task, own_leaves, with_own
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.optimizers import AnyOptimizer
 from jmetamer.metamers.problem import Arrays, Matching
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.vary import Vary
@@ -41,7 +42,7 @@ class Program(NamedTuple):
 
     matching: Matching
     vary: Vary
-    optimizer: Any
+    optimizer: AnyOptimizer
     chunk: int
     together: bool
     devices: LaneDevices = LaneDevices()
@@ -128,11 +129,11 @@ def _objective(
     """Return the number to minimize, and (largest L_act of the matched layers, penalty)."""
     matching, vary, graph = program.matching, program.vary, arrays.graph
     options: dict[str, Any] = {"identity_backward": matching.identity_backward}
-    seen = vary.decode(theta, graph._replace(**constants))
+    decoded = vary.decode(theta, graph._replace(**constants))
     if vary.by_entry:
-        seen, options["entry"] = graph, seen.nodes
-    found = matching.model.activations(arrays.params, seen, **options)
-    objective, match = matching_loss(found, matching, arrays)
+        decoded, options["entry"] = graph, decoded.nodes
+    activations = matching.model.activations(arrays.params, decoded, **options)
+    objective, match = matching_loss(activations, matching, arrays)
     penalty = vary.penalty(theta, graph)
     return objective + penalty, (match, penalty)
 
@@ -226,8 +227,8 @@ def _start(seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, l
 def _begin(
     drawn: Any, program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits
 ) -> Lane:
-    theta, _, seen = program.vary.begin(drawn, arrays.graph)
-    constants = {} if seen is arrays.graph else {"nodes": seen.nodes}
+    theta, _, decoded_from = program.vary.begin(drawn, arrays.graph)
+    constants = {} if decoded_from is arrays.graph else {"nodes": decoded_from.nodes}
     optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=_bounded(program))
     infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
     status = jnp.where(seed_id < 0, Status.STEPS_EXHAUSTED, Status.RUNNING).astype(jnp.int32)

@@ -192,12 +192,12 @@ def choose_lanes(
       >>> choose_lanes([task], 64, Execution(together=False), cores=4)
       4
     """
-    together, asked = execution.together, execution.lanes
+    together, wish = execution.together, execution.lanes
     if together is None:
         together = steps_together(local_devices())
     wanted = _wanted(count) if together else (cores or os.cpu_count() or 1)
-    if asked is not None:
-        wanted = asked if together else min(asked, wanted)
+    if wish is not None:
+        wanted = wish if together else min(wish, wanted)
     lanes = max(1, min(wanted, count))
     lanes = -(-lanes // num_devices) * num_devices
     each = lanes // num_devices
@@ -208,8 +208,8 @@ def choose_lanes(
     fits = _most_that_fit(memory, usable)
     if fits * num_devices >= lanes:
         return lanes
-    if fits == 0 or asked is not None:
-        raise InputError(_refusal(memory, lanes, num_devices, available, fits, asked is not None))
+    if fits == 0 or wish is not None:
+        raise InputError(_refusal(memory, lanes, num_devices, available, fits, wish is not None))
     return (_power_of_two(fits) if together else fits) * num_devices
 
 
@@ -303,12 +303,12 @@ def _most_that_fit(memory: Memory, usable: int) -> int:
 
 
 def _refusal(
-    memory: Memory, lanes: int, num_devices: int, available: int, fits: int, asked: bool
+    memory: Memory, lanes: int, num_devices: int, available: int, fits: int, wished: bool
 ) -> str:
     each = lanes // num_devices
     where = f" on each of {num_devices} devices" if num_devices > 1 else ""
-    what = f"`lanes` is {lanes:,}" if asked else "not even one lane fits"
-    each = each if asked else 1
+    what = f"`lanes` is {lanes:,}" if wished else "not even one lane fits"
+    each = each if wished else 1
     need = (
         f"{each:,} lane{'s' * (each != 1)}{where} need{'s' * (each == 1)} about "
         f"{_text(memory.on_device(each))} ({_text(memory.shared)} for the graph and "

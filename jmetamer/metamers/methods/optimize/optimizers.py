@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +45,7 @@ def _feather(rate: Schedule) -> optax.GradientTransformation:
     return optax.chain(optax.normalize_by_update_norm(), optax.scale_by_learning_rate(rate))
 
 
-OPTIMIZERS: dict[str, Callable[..., Any]] = {
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": optax.adam,
     "adamax": optax.adamax,
     "adabelief": optax.adabelief,
@@ -187,21 +186,24 @@ class OptaxOptimizer:
         return optax.with_extra_args_support(self.transformation)
 
 
-def as_optimizer(given: Any) -> Optimizer | OptaxOptimizer:
-    """Return `given` as an optimizer of the engine.
+AnyOptimizer = Optimizer | OptaxOptimizer
+
+
+def as_optimizer(optimizer: object) -> AnyOptimizer:
+    """Return `optimizer` as an optimizer of the engine.
 
     Args:
-      given: an `Optimizer`, or an optax transformation.
+      optimizer: an `Optimizer`, or an optax transformation.
 
     Raises:
       InputError: something else.
     """
-    if isinstance(given, Optimizer | OptaxOptimizer):
-        return given
-    if isinstance(given, optax.GradientTransformation):
-        return OptaxOptimizer(given)
+    if isinstance(optimizer, Optimizer | OptaxOptimizer):
+        return optimizer
+    if isinstance(optimizer, optax.GradientTransformation):
+        return OptaxOptimizer(optimizer)
     raise InputError(
-        f"`optimizer` is {given!r}; allowed are an optax transformation such as "
+        f"`optimizer` is {optimizer!r}; allowed are an optax transformation such as "
         f"`optax.adam(1e-2)` or `Optimizer(name, learning_rate, schedule)` with a name of "
         f"{', '.join(OPTIMIZERS)}"
     )

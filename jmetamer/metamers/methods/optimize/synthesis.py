@@ -108,17 +108,17 @@ class Synthesis:
         talking = threading.Lock()  # lanes of several threads report
         progress = self.execution.progress
 
-        def told(seen: Progress) -> None:
+        def report(state: Progress) -> None:
             with talking:
                 if progress is not None:
-                    progress(seen._replace(done=queue.finished))
+                    progress(state._replace(done=queue.finished))
 
         # Tasks take turns: the seeds that are under way at the end are of all of them.
         queue = SeedQueue([(task, seed) for seed in seed_ids for task in range(len(self.tasks))])
         if self.program.together:
             width = self.devices.padded(min(self.execution.lanes or queue.total, queue.total))
-            return self._crew(queue, width, told)
-        return self._on_cores(queue, told)
+            return self._crew(queue, width, report)
+        return self._on_cores(queue, report)
 
     def _whole(self) -> tuple[Any, Any]:
         """Return the data that lanes which step together read; of one task, as it is."""
@@ -128,7 +128,7 @@ class Synthesis:
             tuple(joined(trees) for trees in zip(*self.data, strict=True))
         )
 
-    def _on_cores(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Samples]:
+    def _on_cores(self, queue: SeedQueue, report: Callable[[Progress], None]) -> Iterator[Samples]:
         """Run one lane a processor core, each in a thread of its own.
 
         A thread keeps the start of its seed: drawing it again would cost as much as many steps.
@@ -138,7 +138,7 @@ class Synthesis:
 
         def work() -> None:
             try:
-                for finished in self._alone(queue, told):
+                for finished in self._alone(queue, report):
                     ended.put(finished)
                 ended.put(None)
             except BaseException as error:  # handed to the caller's thread
@@ -151,13 +151,13 @@ class Synthesis:
             thread.start()
         try:
             while workers:
-                found = ended.get()
-                if isinstance(found, BaseException):
-                    raise found
-                if found is None:
+                result = ended.get()
+                if isinstance(result, BaseException):
+                    raise result
+                if result is None:
                     workers -= 1
                 else:
-                    yield found
+                    yield result
         finally:
             queue.close()
             for thread in threads:
@@ -187,7 +187,7 @@ class Synthesis:
     def _finish(self, task: int, theta: Any, drawn: Any) -> jraph.GraphsTuple:
         return finish(self.program.vary, self.data[task][0], theta, drawn)
 
-    def _alone(self, queue: SeedQueue, told: Callable[[Progress], None]) -> Iterator[Samples]:
+    def _alone(self, queue: SeedQueue, report: Callable[[Progress], None]) -> Iterator[Samples]:
         """Run one lane from seed to seed."""
         while (item := queue.take()) is not None:
             task, _ = item
@@ -198,7 +198,7 @@ class Synthesis:
                 running = np.asarray(state.status)[0] == Status.RUNNING
                 curves.append(undefined.to_host(losses)[0])
                 queue.stepped(int(np.isfinite(curves[-1]).sum()))
-                told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
+                report(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
             if queue.closed:
                 return
             taken = engine.take(self.program, state, np.zeros(1, np.int32))
@@ -208,13 +208,13 @@ class Synthesis:
             batched = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (lane, verdict))
             yield _samples(batched[0], [graph], [np.concatenate(curves)], batched[1])
             queue.done()
-            told(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
+            report(Progress(queue.finished, queue.total, _median(curves[-1]), queue.executed))
 
     def _advance(self, state: engine.Lane, *data: Any) -> tuple[engine.Lane, jax.Array]:
         return engine.advance(self.program, state, *data)
 
     def _crew(
-        self, queue: SeedQueue, width: int, told: Callable[[Progress], None]
+        self, queue: SeedQueue, width: int, report: Callable[[Progress], None]
     ) -> Iterator[Samples]:
         """Run `width` lanes; one that ends is judged and takes the next item of the queue.
 
@@ -247,19 +247,19 @@ class Synthesis:
             if any(occupant is not None for occupant in occupants):
                 going = self._advance(state, *data)
             yield from self._handed_out(under, queue)
-            told(Progress(queue.finished, queue.total, _median(curve[working]), queue.executed))
+            report(Progress(queue.finished, queue.total, _median(curve[working]), queue.executed))
 
     def _refill(
         self, state: engine.Lane, group: list[list[int]], occupants: Sequence[Item | None]
     ) -> engine.Lane:
         """Start the next items in lanes of a group."""
-        filled = [[place for place in mine if occupants[place] is not None] for mine in group]
+        filled = [[place for place in part if occupants[place] is not None] for part in group]
         if not any(filled):
             return state
         size = self.judge_each.size
         items: list[Item | None] = []
-        for mine in filled:
-            items += [*(occupants[place] for place in mine), *[None] * (size - len(mine))]
+        for part in filled:
+            items += [*(occupants[place] for place in part), *[None] * (size - len(part))]
         seeds, tasks = _columns(items)
         places = self.devices.local(filled, len(occupants), size)
         data = self.arrays, self.limits
@@ -275,12 +275,12 @@ class Synthesis:
         """Ask the devices to judge a group, without waiting for them."""
         size = self.judge_each.size
         taken = engine.take(self.program, state, self.devices.local(group, len(history), size))
-        count = np.array([len(mine) for mine in group], np.int32)
+        count = np.array([len(part) for part in group], np.int32)
         ended = Ended(taken.best_theta, taken.seed_id, taken.task, count)
-        found, verdicts = self.judge_each(ended)
-        items = [[item for place in mine if (item := occupants[place])] for mine in group]
-        graphs = self.judge_each.graphs(found, [[task for task, _ in mine] for mine in items])
-        rows = [d * size + row for d, mine in enumerate(group) for row in range(len(mine))]
+        news, verdicts = self.judge_each(ended)
+        items = [[item for place in part if (item := occupants[place])] for part in group]
+        graphs = self.judge_each.graphs(news, [[task for task, _ in part] for part in items])
+        rows = [d * size + row for d, part in enumerate(group) for row in range(len(part))]
         curves = [np.concatenate(history[place]) for place in itertools.chain(*group)]
         return _Under(taken, verdicts, graphs, rows, curves)
 
@@ -289,8 +289,8 @@ class Synthesis:
         if under is None:
             return
         meant = np.array(under.rows)
-        found = _picked(jax.device_get((under.taken, under.verdicts)), meant)
-        yield _samples(found[0], under.graphs, under.curves, found[1])
+        picked = _picked(jax.device_get((under.taken, under.verdicts)), meant)
+        yield _samples(picked[0], under.graphs, under.curves, picked[1])
         for _ in under.rows:
             queue.done()
 
@@ -326,8 +326,8 @@ def _columns(items: Sequence[Item | None]) -> tuple[np.ndarray, np.ndarray]:
 def _median(losses: np.ndarray) -> float:
     """Return the median over lanes of the last loss that each reported, NaN where none did."""
     last = [lane[np.isfinite(lane)][-1:] for lane in np.atleast_2d(losses)]
-    seen = np.concatenate([*last, np.zeros(0)])
-    return float(np.median(seen)) if seen.size else float("nan")
+    reported = np.concatenate([*last, np.zeros(0)])
+    return float(np.median(reported)) if reported.size else float("nan")
 
 
 def _picked(tree: Any, index: Any) -> Any:

@@ -57,27 +57,27 @@ def shared_program(
     data = []
     for number, task in enumerate(tasks):
         own, arrays = program_of(task, execution)
-        mine = arrays, limits_of(task)
+        of_task = arrays, limits_of(task)
         if program is None:
-            program, first = own, mine
-        difference = next(_differences(program, own, first, mine), None)
+            program, first = own, of_task
+        difference = next(_differences(program, own, first, of_task), None)
         if difference is not None:
             raise InputError(
                 f"`problem` 0 and {number} cannot share lanes: {difference}; {_REMEDY}"
             )
-        data.append(mine)
+        data.append(of_task)
     assert program is not None
     return program, data
 
 
 def _differences(one: Program, other: Program, first: Any, second: Any) -> Iterator[str]:
-    for name, words in _SHARED.items():
+    for name, title in _SHARED.items():
         homes = (one.matching, other.matching) if hasattr(one.matching, name) else (one, other)
         values = [getattr(home, name) for home in homes]
         if values[0] != values[1]:
-            yield f"{words} {_verb(name)} {values[0]!r} and {values[1]!r}"
-    found = [jax.tree_util.tree_flatten_with_path(_named(data))[0] for data in (first, second)]
-    for (path, array), (path_of_other, other_array) in zip(*found, strict=False):
+            yield f"{title} {_verb(name)} {values[0]!r} and {values[1]!r}"
+    leaves = [jax.tree_util.tree_flatten_with_path(_named(data))[0] for data in (first, second)]
+    for (path, array), (path_of_other, other_array) in zip(*leaves, strict=False):
         if path != path_of_other:
             break
         shapes = [(leaf.shape, leaf.dtype.name) for leaf in (array, other_array)]
@@ -92,7 +92,8 @@ def _differences(one: Program, other: Program, first: Any, second: Any) -> Itera
     structures: list[Any] = [jax.tree.structure(data) for data in (first, second)]
     if structures[0] != structures[1]:
         names = [
-            {jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in f} for f in found
+            {jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in each}
+            for each in leaves
         ]
         apart = ", ".join(sorted(names[0] ^ names[1])) or "in its structure"
         yield f"one of them has data that the other lacks or has otherwise: {apart}"

@@ -40,8 +40,8 @@ def best_candidates(
     """
     matching = plan.matching
 
-    def of_activations(found: Mapping[str, jax.Array]) -> jax.Array:
-        return matching_loss(found, matching, data.arrays)[0]
+    def of_activations(activations: Mapping[str, jax.Array]) -> jax.Array:
+        return matching_loss(activations, matching, data.arrays)[0]
 
     factors = pair_factors(
         matching.model,
@@ -54,8 +54,8 @@ def best_candidates(
     if factors is not None:
         if data.nodes is not None:
             factors = PairFactors(*(factor[data.nodes] for factor in factors))
-        found = best_pairs(factors, plan.num_block, directed=plan.directed).pairs
-        best = named(found, data.nodes)
+        top = best_pairs(factors, plan.num_block, directed=plan.directed).pairs
+        best = named(top, data.nodes)
         return Pairs(*(jnp.concatenate(sides) for sides in zip(best, drawn, strict=True)))
 
     def of_pairs(pairs: Pairs, weight: jax.Array) -> jax.Array:

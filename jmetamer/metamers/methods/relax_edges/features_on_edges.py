@@ -56,7 +56,7 @@ class FeaturesOnEdges:
         graphs: Sequence[jraph.GraphsTuple],
         seed_ids: np.ndarray,
         start: Any = None,
-        told: Callable[[np.ndarray], None] | None = None,
+        report: Callable[[np.ndarray], None] | None = None,
     ) -> list[Optimized]:
         """Return what becomes of each graph's features.
 
@@ -64,7 +64,7 @@ class FeaturesOnEdges:
           graphs: of equal shapes.
           seed_ids: [s] int32.
           start: theta of the features, [s, ...]; None for the noise of each seed.
-          told: called with losses [s, chunk] after every chunk of steps.
+          report: called with losses [s, chunk] after every chunk of steps.
         """
         arrays = self._of_graphs(graphs)
         data = arrays, self.limits
@@ -75,8 +75,8 @@ class FeaturesOnEdges:
             state, losses = engine.advance(self.program, state, *data)
             running = bool((np.asarray(state.status) == Status.RUNNING).any())
             curves.append(undefined.to_host(losses))
-            if told is not None:
-                told(curves[-1])
+            if report is not None:
+                report(curves[-1])
         with highest_precision():
             nodes = _finish(self.program, state, drawn, *data)
         unread = state._replace(theta=(), constants=(), optimizer_state=(), best_theta=())
@@ -124,8 +124,8 @@ def _begin(
 ) -> tuple[Any, engine.Lane]:
     """Return the starts of the features, and lanes [s] at their first step."""
 
-    def one(given: Any) -> tuple[Any, engine.Lane]:
-        seed_id, task, drawn = given
+    def one(seed: Any) -> tuple[Any, engine.Lane]:
+        seed_id, task, drawn = seed
         own: Arrays = of_task((arrays,), task)[0]
         if start is None:
             drawn = engine.draw(program, seed_id, own, limits)
@@ -142,8 +142,8 @@ def _finish(
 ) -> jax.Array:
     """Return the hard features [s, n, d] of lanes at their ends."""
 
-    def one(given: tuple[engine.Lane, Any]) -> jax.Array:
-        lane, drawn = given
+    def one(ended: tuple[engine.Lane, Any]) -> jax.Array:
+        lane, drawn = ended
         own = of_task((arrays,), lane.task)[0]
         return hard_graph(program.vary, lane.best_theta, drawn, own).nodes
 

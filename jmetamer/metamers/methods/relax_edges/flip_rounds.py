@@ -95,9 +95,9 @@ def flipped(
         key_block, key_list, key_flips = jax.random.split(jax.random.fold_in(key, now.number), 3)
         near = near_nodes(now.pairs, now.hard > 0, plan, data)
         pairs = _fresh(key_block, now, near, plan, data)
-        place = _listed(key_list, now.hard, _seen(pairs, near, plan, data), length)
+        place = _listed(key_list, now.hard, _visible(pairs, near, plan, data), length)
         few = Pairs(*(side[place] for side in pairs))
-        found = joint_flips(
+        flips = joint_flips(
             key_flips,
             now.hard[place],
             few.is_pair,
@@ -110,8 +110,8 @@ def flipped(
             patience=_PATIENCE,
             tolerance=numbers.tolerance,
         )
-        hard = now.hard.at[place].set(found.hard)
-        return _Round(pairs, hard, found.loss, now.num_flips + found.num_flips, now.number + 1)
+        hard = now.hard.at[place].set(flips.hard)
+        return _Round(pairs, hard, flips.loss, now.num_flips + flips.num_flips, now.number + 1)
 
     def going(now: _Round) -> jax.Array:
         fits = jnp.sum(now.hard > 0) <= length
@@ -161,20 +161,20 @@ def _fresh(key: jax.Array, now: _Round, near: jax.Array, plan: Plan, data: Data)
     return filled_slots(staying, fresh, unseen(fresh, [staying]))
 
 
-def _seen(pairs: Pairs, near: jax.Array, plan: Plan, data: Data) -> jax.Array:
+def _visible(pairs: Pairs, near: jax.Array, plan: Plan, data: Data) -> jax.Array:
     """Return which pairs a target sees, [E + B] bool."""
     if data.nodes is not None:
         return pairs.is_pair  # they are near the targets by choice
-    seen = near[pairs.receivers]
+    visible = near[pairs.receivers]
     if not plan.directed:
-        seen |= near[pairs.senders]
-    return pairs.is_pair & seen
+        visible |= near[pairs.senders]
+    return pairs.is_pair & visible
 
 
-def _listed(key: jax.Array, hard: jax.Array, seen: jax.Array, length: int) -> jax.Array:
+def _listed(key: jax.Array, hard: jax.Array, visible: jax.Array, length: int) -> jax.Array:
     """Return the places [length] of all present pairs, then of drawn ones that a target sees."""
     if length == hard.size:
         return jnp.arange(length)
     lots = jax.random.uniform(key, hard.shape)
-    rank = jnp.where(hard > 0, 3, jnp.where(seen, 2, 0)) + lots
+    rank = jnp.where(hard > 0, 3, jnp.where(visible, 2, 0)) + lots
     return jax.lax.top_k(rank, length)[1]

@@ -57,14 +57,14 @@ def sketched(
       ([0.0, 0.0], False)
     """
     along = 1 - 2 * hard
-    found, backward = jax.vjp(residual, hard)
-    num_targets, width = found.shape
+    value, backward = jax.vjp(residual, hard)
+    num_targets, width = value.shape
     key_sign, key_place, key_columns, key_mixture = jax.random.split(key, 4)
     columns = jnp.eye(width)
     if width > _COLUMNS:
         columns = jax.random.normal(key_columns, (_COLUMNS, width)) / jnp.sqrt(_COLUMNS)
-    sign = jax.random.rademacher(key_sign, (num_targets,), found.dtype)
-    place = jax.random.uniform(key_place, (num_targets,), found.dtype, -1, 1)
+    sign = jax.random.rademacher(key_sign, (num_targets,), value.dtype)
+    place = jax.random.uniform(key_place, (num_targets,), value.dtype, -1, 1)
 
     def effect_of(rows: jax.Array, column: jax.Array) -> jax.Array:
         return along * backward(rows[:, None] * column)[0]

@@ -59,8 +59,8 @@ def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardene
     key = stream_key(numbers.base_seed, state.seed_id, Stream.ROUNDING)
     best = best_rounding(key, weight, pairs.is_pair, loss, plan.draws)
     hard = allowed(best.hard)
-    found = loss_of_pairs(pairs, hard, features, plan, data)[1]
-    kept = pairs, hard, state.start, features, match, found, found
+    rounded_loss = loss_of_pairs(pairs, hard, features, plan, data)[1]
+    kept = pairs, hard, state.start, features, match, rounded_loss, rounded_loss
     return Hardened(*kept, best.rule, jnp.int32(0))
 
 
@@ -88,14 +88,14 @@ def criterion(
       plan, data: what is matched.
       numbers: budget and distance.
     """
-    objective, found = loss_of_pairs(pairs, hard, features, plan, data)
+    objective, loss = loss_of_pairs(pairs, hard, features, plan, data)
     if plan.start == "reference":
         lacking = PULL * shortfall(all_hard, start, numbers.distance)
-        objective, found = objective + lacking, found + lacking
+        objective, loss = objective + lacking, loss + lacking
     if plan.has_budget:
         changed = jnp.sum(jnp.abs(all_hard - start))
-        found = jnp.where(changed <= numbers.budget, found, jnp.inf)
-    return jax.lax.stop_gradient(found) + objective - jax.lax.stop_gradient(objective)
+        loss = jnp.where(changed <= numbers.budget, loss, jnp.inf)
+    return jax.lax.stop_gradient(loss) + objective - jax.lax.stop_gradient(objective)
 
 
 def _unchanged(hard: jax.Array) -> jax.Array:

@@ -114,12 +114,12 @@ def joint_flips(
         def tried(now: _Now, move: tuple[jax.Array, jax.Array]) -> tuple[_Now, None]:
             hard, value, num_flips = now
             moved = _flipped(hard, *move)
-            found = loss(moved)
-            better = (found < value) & acts[move[0]]
+            after = loss(moved)
+            better = (after < value) & acts[move[0]]
             num_flips += jnp.where(better, 1 + (move[0] != move[1]), 0)
             return (
                 jnp.where(better, moved, hard),
-                jnp.where(better, found, value),
+                jnp.where(better, after, value),
                 num_flips,
             ), None
 

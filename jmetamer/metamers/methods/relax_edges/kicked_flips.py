@@ -93,6 +93,6 @@ def kicked_flips(
             state.num_descents + 1,
         )
 
-    found = jax.lax.while_loop(going, step, _State(hard, jnp.float32(jnp.inf), jnp.int32(0)))
-    num_flips = jnp.sum(found.hard != hard, dtype=jnp.int32)
-    return KickedFlips(found.hard, found.loss, num_flips, found.num_descents - 1)
+    last = jax.lax.while_loop(going, step, _State(hard, jnp.float32(jnp.inf), jnp.int32(0)))
+    num_flips = jnp.sum(last.hard != hard, dtype=jnp.int32)
+    return KickedFlips(last.hard, last.loss, num_flips, last.num_descents - 1)

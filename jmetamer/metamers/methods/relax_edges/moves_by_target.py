@@ -144,12 +144,12 @@ def moved_together(
         after = of_targets(_flipped(hard, moves, hopeful))
         helped = hopeful & (after < losses)
         moved = _flipped(hard, moves, helped)
-        found, after = loss(moved), of_targets(moved)
-        better = found < value
+        total, after = loss(moved), of_targets(moved)
+        better = total < value
         flips = jnp.sum(jnp.where(helped, 1 + (moves.one != moves.other), 0))
         return (
             jnp.where(better, moved, hard),
-            jnp.where(better, found, value),
+            jnp.where(better, total, value),
             jnp.where(better, after, losses),
             num_flips + jnp.where(better, flips, 0),
         ), None
@@ -159,9 +159,9 @@ def moved_together(
     return hard, value, num_flips
 
 
-def _flipped(hard: jax.Array, moves: Moves, made: jax.Array) -> jax.Array:
+def _flipped(hard: jax.Array, moves: Moves, taken: jax.Array) -> jax.Array:
     """Return the graph after those moves that are made; of two targets they share no pair."""
-    two = made & (moves.one != moves.other)
+    two = taken & (moves.one != moves.other)
     places = jnp.concatenate([moves.one, moves.other])
-    places = jnp.where(jnp.concatenate([made, two]), places, hard.size)
+    places = jnp.where(jnp.concatenate([taken, two]), places, hard.size)
     return hard.at[places].set(1 - hard[jnp.minimum(places, hard.size - 1)], mode="drop")

@@ -125,10 +125,10 @@ def pair_factors(
     def forward(
         probes: Mapping[str, jax.Array] | None,
     ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
-        found = aggregations(
+        opened = aggregations(
             network, params, graph, probes, entry=entry, identity_backward=identity_backward
         )
-        return loss(found.activations), found.values
+        return loss(opened.activations), opened.values
 
     shapes = jax.eval_shape(lambda: forward(None)[1])
     if len(shapes) != network.layers:
@@ -204,9 +204,9 @@ def best_pairs(
         flat = gradient.reshape(-1)
         lowest, place = jax.lax.top_k(-flat, min(num, flat.size))
         row, column = block[place // num_nodes], (place % num_nodes).astype(jnp.int32)
-        found = Pairs(column, row) if directed else Pairs(*_ordered(row, column))
+        pairs = Pairs(column, row) if directed else Pairs(*_ordered(row, column))
         joined = BestPairs(
-            Pairs(*(jnp.concatenate(side) for side in zip(best.pairs, found, strict=True))),
+            Pairs(*(jnp.concatenate(side) for side in zip(best.pairs, pairs, strict=True))),
             jnp.concatenate([best.gradient, -lowest]),
         )
         order = jax.lax.top_k(-joined.gradient, num)[1]
@@ -215,9 +215,9 @@ def best_pairs(
     nothing = jnp.zeros(num, jnp.int32)
     start = BestPairs(Pairs(nothing, nothing), jnp.full(num, jnp.inf, factors.offset.dtype))
     (pairs, gradient), _ = jax.lax.scan(look, start, rows.reshape(-1, block_rows))
-    found = jnp.isfinite(gradient)
-    pairs = Pairs(*(jnp.where(found, side, 0) for side in pairs))
-    return BestPairs(pairs, jnp.where(found, gradient, 0))
+    is_pair = jnp.isfinite(gradient)
+    pairs = Pairs(*(jnp.where(is_pair, side, 0) for side in pairs))
+    return BestPairs(pairs, jnp.where(is_pair, gradient, 0))
 
 
 def _ordered(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array]:

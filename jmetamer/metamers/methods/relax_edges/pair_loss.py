@@ -24,8 +24,8 @@ def loss_of_pairs(
       plan: what is matched.
       data: of the reference.
     """
-    found = _found(pairs, weight, features, plan, data)
-    return matching_loss(found, plan.matching, data.arrays)
+    activations = _activations(pairs, weight, features, plan, data)
+    return matching_loss(activations, plan.matching, data.arrays)
 
 
 def residual_of_pairs(
@@ -37,21 +37,21 @@ def residual_of_pairs(
     Args:
       pairs, weight, features, plan, data: as for `loss_of_pairs`.
     """
-    found = _found(pairs, weight, features, plan, data)
-    return matching_residual(found, plan.matching, data.arrays)
+    activations = _activations(pairs, weight, features, plan, data)
+    return matching_residual(activations, plan.matching, data.arrays)
 
 
-def _found(
+def _activations(
     pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
 ) -> Mapping[str, jax.Array]:
     matching = plan.matching
     # A network that reads its features otherwise has no entry to give.
-    given = {} if data.entry is None else {"entry": data.entry}
+    entry = {} if data.entry is None else {"entry": data.entry}
     return matching.model.activations(
         data.arrays.params,
         weighted_graph(pairs, weight, features, plan, data),
         identity_backward=matching.identity_backward,
-        **given,
+        **entry,
     )
 
 
@@ -63,8 +63,8 @@ def weighted_graph(
     if num_fixed:
         pairs = Pairs(*(jnp.concatenate(sides) for sides in zip(pairs, data.fixed, strict=True)))
         weight = jnp.concatenate([weight, jnp.ones(num_fixed, weight.dtype)])
-    seen = plan.matching.vary.decode(features, data.arrays.graph)
-    return graph_of_pairs_and_loops(seen, pairs, weight, data.loops, directed=plan.directed)
+    decoded = plan.matching.vary.decode(features, data.arrays.graph)
+    return graph_of_pairs_and_loops(decoded, pairs, weight, data.loops, directed=plan.directed)
 
 
 def shortfall(weight: jax.Array, from_start: jax.Array, distance: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
 """From a task to what the relaxation of edges is compiled for, and its numbers."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,12 @@ from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.graph import num_nodes
 from jmetamer.graphs.pairs import Loops, Pairs, loops_of_graph
 from jmetamer.metamers.methods.method import Task
-from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer, as_optimizer
+from jmetamer.metamers.methods.optimize.optimizers import (
+    WITHOUT_RATE,
+    AnyOptimizer,
+    Optimizer,
+    as_optimizer,
+)
 from jmetamer.metamers.methods.optimize.program import aim_of
 from jmetamer.metamers.methods.relax_edges.refill import all_other_pairs
 from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
@@ -50,8 +55,8 @@ class Plan(NamedTuple):
     holds_all: bool
     refill: str
     has_budget: bool
-    optimizer: Any
-    feature_optimizer: Any
+    optimizer: AnyOptimizer
+    feature_optimizer: AnyOptimizer
     draws: int
     together: bool
     precision: str
@@ -132,16 +137,16 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
     num_edges = pairs.senders.size
     num_joinable = num_nodes(reference) if nodes is None else nodes.size
     others = most_pairs(num_joinable, directed) - num_edges
-    asked = method.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
-    if method.kicks and asked < others:
+    size = method.block or max(_BLOCK_SHARE * num_edges, _LEAST_BLOCK)
+    if method.kicks and size < others:
         raise InputError(
             f"`kicks` is {method.kicks}, but kicks are for graphs whose pairs are all candidates: "
-            f"`block` holds {asked} of {others}; leave `kicks` out, or give `block={others}`"
+            f"`block` holds {size} of {others}; leave `kicks` out, or give `block={others}`"
         )
-    if edges.start == "any_density" and asked < others:
+    if edges.start == "any_density" and size < others:
         raise InputError(
             f"`start='any_density'` needs all {num_edges + others} pairs of {num_joinable} nodes, "
-            f"but `block` holds {asked} beside the {num_edges} edges; give `block={others}` if the "
+            f"but `block` holds {size} beside the {num_edges} edges; give `block={others}` if the "
             "memory allows, or start from 'noise'"
         )
     nothing = Pairs(np.zeros(0, np.int32), np.zeros(0, np.int32))
@@ -150,8 +155,8 @@ def plan_of(task: Task, *, together: bool) -> tuple[Plan, Data]:
         problem.matching,
         edges.start,
         directed,
-        min(asked, others),
-        asked >= others,
+        min(size, others),
+        size >= others,
         method.refill,
         edges.budget is not None,
         weight_optimizer(method.optimizer) if alone else Optimizer("adam", method.learning_rate),
@@ -205,13 +210,13 @@ def numbers_of(task: Task, plan: Plan) -> Numbers:
     )
 
 
-def weight_optimizer(given: Any) -> Any:
+def weight_optimizer(optimizer: object) -> AnyOptimizer:
     """Return an optimizer where it can move the weights of pairs that are exchanged.
 
     Its state must be numbers of each weight, which are forgotten with their pair.
 
     Args:
-      given: an `Optimizer`, or an optax transformation.
+      optimizer: an `Optimizer`, or an optax transformation.
 
     Raises:
       InputError: it keeps something else, as the history of L-BFGS.
@@ -222,16 +227,16 @@ def weight_optimizer(given: Any) -> Any:
       ...
       jmetamer._base.errors.InputError: ...
     """
-    optimizer = as_optimizer(given)
+    weights = as_optimizer(optimizer)
     keeps = False
-    if getattr(optimizer, "name", None) not in WITHOUT_RATE:
-        built = optimizer.build(jnp.float32(1), jnp.int32(1))
+    if getattr(weights, "name", None) not in WITHOUT_RATE:
+        built = weights.build(jnp.float32(1), jnp.int32(1))
         state = jax.eval_shape(built.init, jax.ShapeDtypeStruct((7,), jnp.float32))
         keeps = all(leaf.shape in ((), (7,)) for leaf in jax.tree.leaves(state))
     if not keeps:
         raise InputError(
-            f"`optimizer` is {given!r}, which keeps a history of past steps, but pairs "
+            f"`optimizer` is {optimizer!r}, which keeps a history of past steps, but pairs "
             "are exchanged on the way; take one that keeps numbers of each weight alone, such as "
             "`Optimizer('adam', 0.05)`"
         )
-    return optimizer
+    return weights

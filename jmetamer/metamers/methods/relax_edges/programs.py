@@ -25,7 +25,7 @@ from jmetamer.metamers.methods.relax_edges.relaxation import (
 CHUNK = 32
 
 
-def each(plan: Plan, function: Callable[[Any], Any], given: Any) -> Any:
+def each(plan: Plan, function: Callable[[Any], Any], rows: Any) -> Any:
     """Run a function of one seed for every entry of the leading axis.
 
     On accelerators all at once; a processor gains nothing from a batch, and XLA's batched scatter
@@ -34,9 +34,9 @@ def each(plan: Plan, function: Callable[[Any], Any], given: Any) -> Any:
     Args:
       plan: says which.
       function: of one seed.
-      given: tree of arrays with a leading axis over seeds.
+      rows: tree of arrays with a leading axis over seeds.
     """
-    return jax.vmap(function)(given) if plan.together else jax.lax.map(function, given)
+    return jax.vmap(function)(rows) if plan.together else jax.lax.map(function, rows)
 
 
 @compile_function(static=1)
@@ -109,7 +109,7 @@ def flip_pairs(
     with highest_precision():
         return each(
             plan,
-            lambda given: flipped(given[0], given[1], length, plan, data, numbers),
+            lambda row: flipped(row[0], row[1], length, plan, data, numbers),
             (seed_ids, hard),
         )
 

@@ -153,14 +153,14 @@ def refilled(
     return Refilled(filled, weight, ~kept)
 
 
-def unseen(fresh: Pairs, seen: Sequence[Pairs]) -> jax.Array:
+def unseen(fresh: Pairs, lists: Sequence[Pairs]) -> jax.Array:
     """Return which fresh pairs are in none of the lists and not earlier among the fresh ones.
 
     One stable sort by sender, then receiver, puts equal pairs side by side, first come first.
 
     Args:
       fresh: [f].
-      seen: lists of pairs, of any lengths; their padding counts for nothing.
+      lists: lists of pairs, of any lengths; their padding counts for nothing.
 
     Returns:
       [f] bool; False for padding.
@@ -170,8 +170,8 @@ def unseen(fresh: Pairs, seen: Sequence[Pairs]) -> jax.Array:
       >>> unseen(fresh, [Pairs(jnp.array([1]), jnp.array([2]))]).tolist()
       [True, False, False]
     """
-    senders = jnp.concatenate([pairs.senders for pairs in (*seen, fresh)])
-    receivers = jnp.concatenate([pairs.receivers for pairs in (*seen, fresh)])
+    senders = jnp.concatenate([pairs.senders for pairs in (*lists, fresh)])
+    receivers = jnp.concatenate([pairs.receivers for pairs in (*lists, fresh)])
     place = jnp.arange(senders.size, dtype=jnp.int32)
     senders, receivers, place = jax.lax.sort((senders, receivers, place), num_keys=2)
     differs = (senders[1:] != senders[:-1]) | (receivers[1:] != receivers[:-1])

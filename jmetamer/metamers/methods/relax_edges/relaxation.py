@@ -181,7 +181,7 @@ def _joined(base: Pairs, block: Pairs) -> Pairs:
     return Pairs(*(jnp.concatenate(sides) for sides in zip(base, block, strict=True)))
 
 
-class _Seen(NamedTuple):
+class _Look(NamedTuple):
     """What one look at an iterate finds."""
 
     value: jax.Array
@@ -192,7 +192,7 @@ class _Seen(NamedTuple):
 
 def _objective(
     theta: tuple[jax.Array, Any], state: Relaxed, plan: Plan, data: Data, numbers: Numbers
-) -> tuple[jax.Array, _Seen]:
+) -> tuple[jax.Array, _Look]:
     """Return the number to minimize at this step."""
     weight, features = theta
     pairs = state.now.pairs
@@ -204,25 +204,25 @@ def _objective(
     lacking, lacking_now = jnp.zeros(()), jnp.zeros(())
     if plan.start == "reference":
         lacking = shortfall(weight, state.start, numbers.distance)
-        asked = numbers.distance * jnp.minimum(1, progress / _WALK)
-        lacking_now = shortfall(weight, state.start, asked)
+        distance = numbers.distance * jnp.minimum(1, progress / _WALK)
+        lacking_now = shortfall(weight, state.start, distance)
     penalty = numbers.penalty * concave + PULL * lacking
     is_settled = (jnp.max(between, initial=0) <= _HARD) & (lacking <= 0)
     current = objective + numbers.penalty * progress * concave + PULL * lacking_now
-    return current, _Seen(objective + penalty, match, penalty, is_settled)
+    return current, _Look(objective + penalty, match, penalty, is_settled)
 
 
 def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[Relaxed, jax.Array]:
     """Look at the current iterate, decide whether the seed goes on, and take one step."""
     now = state.now
-    (current, seen), gradients = jax.value_and_grad(_objective, has_aux=True)(
+    (current, look), gradients = jax.value_and_grad(_objective, has_aux=True)(
         (now.weight, now.features), state, plan, data, numbers
     )
     running = state.status == Status.RUNNING
     finite = jnp.isfinite(current) & jnp.isfinite(optax.tree.norm(gradients))
-    done = finite & (seen.match <= numbers.tolerance) & seen.is_settled
-    better = running & finite & (done | (seen.value < state.best.value))
-    looked_at = now._replace(value=seen.value, match=seen.match, penalty=seen.penalty)
+    done = finite & (look.match <= numbers.tolerance) & look.is_settled
+    better = running & finite & (done | (look.value < state.best.value))
+    looked_at = now._replace(value=look.value, match=look.match, penalty=look.penalty)
     best = _chosen(better, looked_at, state.best)
     counts = best.value < (1 - numbers.improvement) * state.mark_value
     mark_step = jnp.where(counts, state.step, state.mark_step)
@@ -239,13 +239,13 @@ def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[R
         moments,
         best,
         state.start,
-        jnp.where(running & (state.step == 0), seen.match, state.initial_loss),
+        jnp.where(running & (state.step == 0), look.match, state.initial_loss),
         jnp.where(counts, best.value, state.mark_value),
         mark_step,
         state.step + (status == Status.RUNNING),
         status,
     )
-    return after, jnp.where(running, seen.match, UNDEFINED)
+    return after, jnp.where(running, look.match, UNDEFINED)
 
 
 def _moved(
@@ -253,14 +253,14 @@ def _moved(
 ) -> tuple[jax.Array, Any, Any]:
     """Return weights, features and moments after one step of the optimizers."""
     moved, moments = [], []
-    given = zip(
+    each = zip(
         _built(plan, numbers),
         gradients,
         state.moments,
         (state.now.weight, state.now.features),
         strict=True,
     )
-    for optimizer, gradient, memory, theta in given:
+    for optimizer, gradient, memory, theta in each:
         updates, memory = optimizer.update(gradient, memory, theta)
         moved.append(optax.apply_updates(theta, updates))
         moments.append(memory)

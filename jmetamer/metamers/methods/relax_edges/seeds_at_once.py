@@ -37,9 +37,9 @@ def seeds_at_once(plan: Plan, data: Data, numbers: Numbers, lanes: int | None, c
         return wanted
     fits = int(_USABLE_SHARE * available) // bytes_of_seed(plan, data, numbers)
     if fits < 1 or (lanes is not None and fits < wanted):
-        asked = "one seed" if fits < 1 else f"`lanes`={wanted}"
+        wish = "one seed" if fits < 1 else f"`lanes`={wanted}"
         raise InputError(
-            f"{asked} of {data.pairs.senders.shape[0]:,} edges and {plan.num_block:,} candidates "
+            f"{wish} of {data.pairs.senders.shape[0]:,} edges and {plan.num_block:,} candidates "
             f"does not fit: half of the free memory ({available / 2e9:,.1f} GB) holds {fits} "
             "seeds; take a smaller `block`, fewer `lanes`, or a part of the graph (`ego_graph`)"
         )

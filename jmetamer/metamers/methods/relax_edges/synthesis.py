@@ -119,9 +119,9 @@ class EdgeSynthesis:
         def run(group: Sequence[int]) -> Samples:
             # Repeated to the full width, so that the last group compiles nothing.
             padded = np.array([*group, *[group[0]] * (width - len(group))], np.int32)
-            found = self._judged(padded, self._edges_of(padded, reporter), reporter)
+            samples = self._judged(padded, self._edges_of(padded, reporter), reporter)
             reporter.ended(len(group))
-            return found.of(range(len(group)))
+            return samples.of(range(len(group)))
 
         # The first one alone: threads would compile the same programs twice.
         yield run(groups[0])
@@ -152,10 +152,10 @@ class EdgeSynthesis:
     def _searched(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
         """Search over hard edges without weights."""
         assert self.search is not None
-        found = jax.device_get(self.search(self.plan, seed_ids, self.data, self.numbers))
+        searched = jax.device_get(self.search(self.plan, seed_ids, self.data, self.numbers))
         edges = []
         for place in range(len(seed_ids)):
-            one: Searched = jax.tree.map(lambda array: array[place], found)  # noqa: B023
+            one: Searched = jax.tree.map(lambda array: array[place], searched)  # noqa: B023
             curve = np.concatenate([one.initial_loss[None], one.trace])
             lane = {
                 "initial_loss": one.initial_loss,
@@ -166,7 +166,7 @@ class EdgeSynthesis:
             }
             details = {"num_moves": np.int32(one.accepted)}
             edges.append(_Edges(one.pairs, one.present, (), curve, lane, details))
-        reporter.stepped(found.trace)
+        reporter.stepped(searched.trace)
         return edges
 
     def _relaxed(self, seed_ids: np.ndarray, reporter: "_Reporter") -> list[_Edges]:
@@ -179,10 +179,10 @@ class EdgeSynthesis:
             "step": state.step,
             "status": state.status,
         }
-        found, ended = jax.device_get((hard._replace(features=()), ended))
+        hardened, ended = jax.device_get((hard._replace(features=()), ended))
         edges = []
         for place in range(len(seed_ids)):
-            one: Hardened = jax.tree.map(lambda array: array[place], found)  # noqa: B023
+            one: Hardened = jax.tree.map(lambda array: array[place], hardened)  # noqa: B023
             present = one.hard > 0.5
             lane = {name: number[place] for name, number in ended.items()}
             lane["best_loss"] = one.loss_relaxed
@@ -238,8 +238,8 @@ class EdgeSynthesis:
         graphs = [graph_of_theta(self.problem, theta) for theta in thetas]
         # Judged with the padding, so that graphs of all seeds share one compiled program.
         verdicts = [
-            jax.device_get(self.judge(seen._replace(nodes=graph.nodes)))
-            for seen, graph in zip(padded, graphs, strict=True)
+            jax.device_get(self.judge(graph_read._replace(nodes=graph.nodes)))
+            for graph_read, graph in zip(padded, graphs, strict=True)
         ]
         rows = _stacked([(theta, verdict) for theta, verdict in zip(thetas, verdicts, strict=True)])
         lane = _stacked([one.lane for one in edges])
@@ -282,7 +282,7 @@ class _Reporter:
 
     def __init__(self, total: int, progress: Callable[[Progress], None] | None) -> None:
         self._progress, self._talking = progress, threading.Lock()
-        self._seen = Progress(0, total, float("nan"))
+        self._last = Progress(0, total, float("nan"))
 
     def stepped(self, losses: np.ndarray) -> None:
         """Count steps [s, steps] of seeds, and tell."""
@@ -296,14 +296,14 @@ class _Reporter:
 
     def _tell(self, done: int = 0, executed: int = 0, loss: float | None = None) -> None:
         with self._talking:
-            seen = self._seen
-            self._seen = seen._replace(
-                done=seen.done + done,
-                executed=seen.executed + executed,
-                loss=seen.loss if loss is None else loss,
+            before = self._last
+            self._last = before._replace(
+                done=before.done + done,
+                executed=before.executed + executed,
+                loss=before.loss if loss is None else loss,
             )
             if self._progress is not None:
-                self._progress(self._seen)
+                self._progress(self._last)
 
 
 def _continued(edges: _Edges, optimized: Optimized) -> _Edges:

@@ -170,11 +170,11 @@ class Repel(Method):
         while running:
             lanes, losses = advance(program, lanes, arrays, limits, pressure)
             curves.append(undefined.to_host(losses))
-            seen = np.isfinite(curves[-1])
+            reported = np.isfinite(curves[-1])
             running = int(np.sum(np.asarray(lanes.status) == Status.RUNNING))
-            executed += int(seen.sum())
+            executed += int(reported.sum())
             if execution.progress is not None:
-                median = float(np.median(curves[-1][seen])) if seen.any() else float("nan")
+                median = float(np.median(curves[-1][reported])) if reported.any() else float("nan")
                 done = len(group) - running
                 execution.progress(Progress(done, len(group), median, executed))
         return lanes, np.concatenate(curves, axis=1)
