@@ -13,7 +13,7 @@ import pytest
 import jmetamer as jm
 from jmetamer._base import compiled_programs
 from jmetamer._base.compiled_programs import compile_function, release_when_crowded
-from jmetamer._base.made_of import Made, made_of
+from jmetamer._base.composition import Composition, composition_of
 from jmetamer.measures import deviations
 from jmetamer.measures.measure import Facts
 
@@ -88,7 +88,7 @@ class WithMade:
     """A static argument that is compared by how a part of it was made."""
 
     exponent: int
-    made: Made
+    made: Composition
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_fewer_are_kept_of_what_is_made_anew_for_every_call(power, monkeypatch):
     raised, traces = power
     for exponent in (1, 2, 1, 2):
         raised(Power(exponent), np.arange(3))
-        raised(WithMade(exponent, made_of(exponent)), np.arange(3))
+        raised(WithMade(exponent, composition_of(exponent)), np.arange(3))
     assert traces == [1, 1, 2, 2, 1, 2]
 
 

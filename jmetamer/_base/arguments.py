@@ -67,17 +67,17 @@ def _checked(
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
-        places, known = _kinds_of(function)
-        given = [hold(name, value, known[name]) for name, value in zip(places, args, strict=False)]
+        places, kinds = _kinds_of(function)
+        held = [hold(name, value, kinds[name]) for name, value in zip(places, args, strict=False)]
         named = {
-            name: hold(name, value, known[name]) if name in known else value
+            name: hold(name, value, kinds[name]) if name in kinds else value
             for name, value in options.items()
         }
         try:
             _signature(function).bind(*args, **options)
         except TypeError as error:
             raise _wrong_call(function, error, options, moved) from None
-        return function(*given, *args[len(given) :], **named)
+        return function(*held, *args[len(held) :], **named)
 
     return call
 
@@ -95,10 +95,10 @@ def check_fields(instance: Any, without: Sequence[str] = ()) -> None:
     kinds = _kinds_of_fields(type(instance))  # type: ignore[arg-type]
     for name, kind in kinds.items():
         if name not in without:
-            given = getattr(instance, name)
-            value = hold(name, given, kind)
-            if value is not given:
-                object.__setattr__(instance, name, value)
+            value = getattr(instance, name)
+            held = hold(name, value, kind)
+            if held is not value:
+                object.__setattr__(instance, name, held)
 
 
 def hold(name: str, value: Any, kind: Kind) -> Any:
@@ -107,10 +107,10 @@ def hold(name: str, value: Any, kind: Kind) -> Any:
     Raises:
       InputError: the value is not allowed.
     """
-    found = kind.take(value)
-    if found is MISFIT:
+    taken = kind.take(value)
+    if taken is MISFIT:
         raise _refusal(name, value, kind) from None
-    return found.held(name) if isinstance(found, _Lazily) else found
+    return taken.held(name) if isinstance(taken, _Lazily) else taken
 
 
 def require_alike(**arrays: Any) -> None:
@@ -122,11 +122,11 @@ def require_alike(**arrays: Any) -> None:
     Example:
       >>> require_alike(reference=np.ones(2), metamer=np.ones(2))
     """
-    (first, known), *others = ((name, np.shape(array)) for name, array in arrays.items())
+    (first, expected), *others = ((name, np.shape(array)) for name, array in arrays.items())
     for name, shape in others:
-        if shape != known:
+        if shape != expected:
             raise InputError(
-                f"`{name}` has shape {shape}, but `{first}` has {known}; give those of the same "
+                f"`{name}` has shape {shape}, but `{first}` has {expected}; give those of the same "
                 "nodes and layer"
             )
 
@@ -217,25 +217,25 @@ def _annotated(base: Any, *notes: Any) -> Kind:
     limits = [note for note in notes if isinstance(note, Range)]
 
     def take(value: Any) -> Any:
-        found = kind.take(value)
-        if found is MISFIT or kinds.is_traced(found):
-            return found
-        endless = isinstance(found, float) and math.isinf(found)
+        taken = kind.take(value)
+        if taken is MISFIT or kinds.is_traced(taken):
+            return taken
+        endless = isinstance(taken, float) and math.isinf(taken)
         inside = all(
-            limit.holds(found) and (not endless or limit.high == found) for limit in limits
+            limit.holds(taken) and (not endless or limit.high == taken) for limit in limits
         )
-        return found if inside else MISFIT
+        return taken if inside else MISFIT
 
-    return Kind(take, " ".join([kind.told, *map(str, limits)])) if limits else kind
+    return Kind(take, " ".join([kind.description, *map(str, limits)])) if limits else kind
 
 
 def _union(options: list[Kind]) -> Kind:
     def take(value: Any) -> Any:
-        found = (option.take(value) for option in options)
-        return next((one for one in found if one is not MISFIT), MISFIT)
+        taken = (option.take(value) for option in options)
+        return next((one for one in taken if one is not MISFIT), MISFIT)
 
     names = tuple(name for option in options for name in option.names)
-    return Kind(take, " or ".join(dict.fromkeys(option.told for option in options)), names)
+    return Kind(take, " or ".join(dict.fromkeys(option.description for option in options)), names)
 
 
 def _function(value: Any) -> Any:
@@ -259,10 +259,10 @@ def _tuple(hints: tuple[Any, ...]) -> Kind:
     def take(value: Any) -> Any:
         if not isinstance(value, tuple | list | np.ndarray) or len(value) != len(kinds):
             return MISFIT
-        found = [kind.take(one) for kind, one in zip(kinds, value, strict=True)]
-        return MISFIT if any(one is MISFIT for one in found) else tuple(found)
+        taken = [kind.take(one) for kind, one in zip(kinds, value, strict=True)]
+        return MISFIT if any(one is MISFIT for one in taken) else tuple(taken)
 
-    return Kind(take, f"({', '.join(kind.told for kind in kinds)})")
+    return Kind(take, f"({', '.join(kind.description for kind in kinds)})")
 
 
 def _several(kind: Kind, *, lazy: bool) -> Kind:
@@ -275,19 +275,19 @@ def _several(kind: Kind, *, lazy: bool) -> Kind:
             return _Lazily(value, kind)
         if kinds.is_traced(value):
             return value
-        known = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
-        if not known or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        is_sequence = isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+        if not is_sequence or (isinstance(value, tuple) and hasattr(value, "_fields")):
             one = hasattr(value, "ndim") or not hasattr(value, "__iter__")
-            return value if lazy and not known and not one else MISFIT
+            return value if lazy and not is_sequence and not one else MISFIT
         if kind is ANYTHING or isinstance(value, range) or not isinstance(value, list | tuple):
             return value if _first_fits(kind, value) else MISFIT
-        found = [kind.take(one) for one in value]
-        if any(one is MISFIT for one in found):
+        taken = [kind.take(one) for one in value]
+        if any(one is MISFIT for one in taken):
             return MISFIT
-        same = all(new is old for new, old in zip(found, value, strict=True))
-        return value if same else type(value)(found)
+        same = all(new is old for new, old in zip(taken, value, strict=True))
+        return value if same else type(value)(taken)
 
-    return Kind(take, f"a list of ({kind.told})", kind.names)
+    return Kind(take, f"a list of ({kind.description})", kind.names)
 
 
 def _first_fits(kind: Kind, values: Any) -> bool:
@@ -305,18 +305,18 @@ def _first_fits(kind: Kind, values: Any) -> bool:
 def _mapping(keys: Any, values: Any) -> Kind:
     key, value = kind_of_hint(keys), kind_of_hint(values)
 
-    def take(given: Any) -> Any:
-        if not isinstance(given, Mapping) or any(key.take(one) is MISFIT for one in given):
+    def take(mapping: Any) -> Any:
+        if not isinstance(mapping, Mapping) or any(key.take(one) is MISFIT for one in mapping):
             return MISFIT
         if value is ANYTHING:
-            return given
-        found = {name: value.take(one) for name, one in given.items()}
-        if any(one is MISFIT for one in found.values()):
+            return mapping
+        taken = {name: value.take(one) for name, one in mapping.items()}
+        if any(one is MISFIT for one in taken.values()):
             return MISFIT
-        same = all(found[name] is one for name, one in given.items())
-        return given if same else found
+        same = all(taken[name] is one for name, one in mapping.items())
+        return mapping if same else taken
 
-    return Kind(take, f"a mapping of ({key.told}) to ({value.told})")
+    return Kind(take, f"a mapping of ({key.description}) to ({value.description})")
 
 
 def _wrong_call(
@@ -337,7 +337,9 @@ def _wrong_call(
 
 
 def _refusal(name: str, value: Any, kind: Kind) -> InputError:
-    return InputError(f"`{name}` is {_shown(value)}; allowed: {kind.told}{_advice(value, kind)}")
+    return InputError(
+        f"`{name}` is {_shown(value)}; allowed: {kind.description}{_advice(value, kind)}"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from jmetamer._base.made_of import Made
+from jmetamer._base.composition import Composition
 from jmetamer._base.precision import narrowed, usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
@@ -115,7 +115,7 @@ def _is_unshared(value: object) -> bool:
         return any(map(_is_unshared, value))
     if dataclasses.is_dataclass(value):
         return any(_is_unshared(getattr(value, field.name)) for field in dataclasses.fields(value))
-    return isinstance(value, Made)
+    return isinstance(value, Composition)
 
 
 def compile_function(

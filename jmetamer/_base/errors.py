@@ -31,12 +31,12 @@ class StoreWarning(UserWarning):
     """A part of a run folder that cannot be read, where the rest can."""
 
 
-def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError:
+def unknown_name(kind: str, unknown: object, allowed: Iterable[str]) -> InputError:
     """Build the error for a name that is in no table, with the nearest match and the whole table.
 
     Args:
       kind: what the name stands for, as in "layer" or "dataset".
-      given: the name that was given.
+      unknown: the name that was given.
       allowed: every name that would have been accepted.
 
     Returns:
@@ -48,10 +48,10 @@ def unknown_name(kind: str, given: object, allowed: Iterable[str]) -> InputError
     """
     names = [str(name) for name in allowed]
     lower = {name.lower(): name for name in names}  # a name in the wrong case is near
-    nearest = difflib.get_close_matches(str(given).lower(), lower, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(unknown).lower(), lower, n=1, cutoff=0.5)
     hint = f"; did you mean {lower[nearest[0]]!r}?" if nearest else "."
     return InputError(
-        f"unknown {kind} {shortened(given)}{hint} Allowed: {', '.join(map(repr, names))}."
+        f"unknown {kind} {shortened(unknown)}{hint} Allowed: {', '.join(map(repr, names))}."
     )
 
 

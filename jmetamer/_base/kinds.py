@@ -56,10 +56,10 @@ NumberOrNaN = Annotated[float, OrNaN()]
 
 
 class Kind(NamedTuple):
-    """What an annotation allows: `take` returns the value to use or `MISFIT`, `told` says it."""
+    """What an annotation allows: `take` returns the value to use or `MISFIT`."""
 
     take: Callable[[Any], Any]
-    told: str
+    description: str
     names: tuple[str, ...] = ()
 
 
@@ -83,23 +83,23 @@ def array_kind(note: OfNumbers) -> Kind:
         return array if fits else MISFIT
 
     axes = f"{note.least}" if note.least == note.most else f"{note.least} or more"
-    told = "an array of numbers" + (f" with {axes} axes" if note != OfNumbers() else "")
-    return Kind(take, told)
+    description = "an array of numbers" + (f" with {axes} axes" if note != OfNumbers() else "")
+    return Kind(take, description)
 
 
 def instance_kind(owner: type) -> Kind:
     if owner.__name__ == "PathLike":
         return Kind(lambda v: v if isinstance(v, owner) else MISFIT, "a path")
     article = "an" if owner.__name__[0] in "AEIOU" else "a"
-    told = f"{article} {owner.__name__}"
-    return Kind(lambda value: value if isinstance(value, owner) else MISFIT, told)
+    description = f"{article} {owner.__name__}"
+    return Kind(lambda value: value if isinstance(value, owner) else MISFIT, description)
 
 
 def protocol_kind(owner: type) -> Kind:
     """Allow any object, but no class, that has the public members of a protocol."""
     parts = [part for part in owner.__mro__ if getattr(part, "_is_protocol", False)]
-    found = [name for p in parts for name in (*vars(p), *inspect.get_annotations(p))]
-    named = [name for name in found if not name.startswith("_") or name == "__call__"]
+    names = [name for p in parts for name in (*vars(p), *inspect.get_annotations(p))]
+    named = [name for name in names if not name.startswith("_") or name == "__call__"]
     members = list(dict.fromkeys(named))
 
     def take(value: Any) -> Any:
@@ -150,27 +150,27 @@ def _plain(value: Any) -> Any:
 
 
 def _take_whole(value: Any) -> Any:
-    found = _plain(value)
-    if is_traced(found):
-        return found
-    whole = isinstance(found, int) and not isinstance(found, bool)
-    return found if whole and abs(found) < _LARGEST else MISFIT
+    plain = _plain(value)
+    if is_traced(plain):
+        return plain
+    whole = isinstance(plain, int) and not isinstance(plain, bool)
+    return plain if whole and abs(plain) < _LARGEST else MISFIT
 
 
 def _take_number(value: Any) -> Any:
-    found = take_number_or_nan(value)
-    return MISFIT if isinstance(found, float) and math.isnan(found) else found
+    number = take_number_or_nan(value)
+    return MISFIT if isinstance(number, float) and math.isnan(number) else number
 
 
 def take_number_or_nan(value: Any) -> Any:
     """Return a number, or NaN."""
-    found = _plain(value)
-    return found if isinstance(found, float) else _take_whole(value)
+    plain = _plain(value)
+    return plain if isinstance(plain, float) else _take_whole(value)
 
 
 def _take_flag(value: Any) -> Any:
-    found = _plain(value)
-    return found if isinstance(found, bool) or is_traced(found) else MISFIT
+    plain = _plain(value)
+    return plain if isinstance(plain, bool) or is_traced(plain) else MISFIT
 
 
 def _take_key(value: Any) -> Any:

@@ -212,7 +212,7 @@ class _Walk:
         self.behind: dict[int, frozenset[int]] = dict.fromkeys(arguments, frozenset())
         self.chains: set[int] = set()
         self.sources: dict[int, frozenset[int]] = {}
-        self.made: dict[int, int] = {}
+        self.written: dict[int, int] = {}
         self.last: dict[int, int] = {}
         needed = self._needed(results)
         self.readers = self._count_readers(needed)
@@ -294,7 +294,7 @@ class _Walk:
         for value, source in itertools.zip_longest(makes, taken):
             self.behind[value] = frozenset({value}) if source is None else self.behind[source]
             if source is None:
-                self.made[value] = place
+                self.written[value] = place
         programs = [program for key in _PROGRAMS for program in _listed(params.get(key))]
         if name not in _LOOPS:
             return 0
@@ -310,13 +310,13 @@ class _Walk:
         if value in self.chains:
             self.chains.remove(value)
             self.sources[value] = self.behind[value]
-            self.made[value] = self.last[value] = place
+            self.written[value] = self.last[value] = place
             self.behind[value] = frozenset({value})
 
     def _peak(self, inside: list[int]) -> int:
         change = np.zeros(len(inside) + 1, np.int64)
         overwritten: set[int] = set()
-        for value, first in self.made.items():
+        for value, first in self.written.items():
             change[first] += self.sizes[value]
             change[self.last.get(value, first) + 1] -= self.sizes[value]
             # A chain is written over an array of its size that nothing else reads.
@@ -333,9 +333,9 @@ def _carried(scan: _Operation, sizes: list[int]) -> list[int]:
     """Return what a scan hands from round to round: results of the size that one round makes."""
     body = scan.params["jaxpr"].jaxpr
     once = [_size(var.aval) for var in body.outvars]
-    num_carry = sum(sizes[made] == size for made, size in zip(scan.makes, once, strict=True))
-    given = [_size(var.aval) for var in body.invars]
-    num_plain = sum(sizes[read] == size for read, size in zip(scan.reads, given, strict=True))
+    num_carry = sum(sizes[value] == size for value, size in zip(scan.makes, once, strict=True))
+    sizes_read = [_size(var.aval) for var in body.invars]
+    num_plain = sum(sizes[read] == size for read, size in zip(scan.reads, sizes_read, strict=True))
     return scan.reads[num_plain - num_carry : num_plain]
 
 
@@ -361,8 +361,8 @@ def _inner(equation: Any) -> Any:
     return getattr(inner, "jaxpr", inner)
 
 
-def _listed(given: Any) -> tuple[Any, ...]:
-    return () if given is None else given if isinstance(given, tuple) else (given,)
+def _listed(value: Any) -> tuple[Any, ...]:
+    return () if value is None else value if isinstance(value, tuple) else (value,)
 
 
 def _size(array: Any) -> int:

@@ -74,7 +74,9 @@ class Leaf:
 
     @property
     def _allowed(self) -> str:
-        allowed = self.kind.told.replace("None", "null").replace("True or False", "true or false")
+        allowed = self.kind.description.replace("None", "null").replace(
+            "True or False", "true or false"
+        )
         return allowed + f", or {{{TOGETHER}: [...]}}" * self.together
 
     def _wrong(self, path: str, value: object) -> str:

@@ -184,8 +184,8 @@ class Company:
         Raises:
           StoreError: the others are not seen, so the run folder is not shared.
         """
-        with self.store.lock(self._name(self.index)) as mine:
-            if not mine:
+        with self.store.lock(self._name(self.index)) as acquired:
+            if not acquired:
                 raise StoreError(
                     f"a process {self.index} of {self.count} works on `{self.store.folder}` "
                     "already; give every process its own --process-id"

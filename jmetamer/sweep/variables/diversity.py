@@ -112,10 +112,10 @@ def _edge_distances(block: Block, seeds: np.ndarray, problem: Problem) -> np.nda
     Two metamers differ in the pairs that one of them has flipped and the other has not. With d of
     these pairs and m and m' edges, the union has (m + m' + d) / 2.
     """
-    mine = np.isin(block["flip_seed_id"], seeds)
+    are_stored = np.isin(block["flip_seed_id"], seeds)
     place = {int(seed): row for row, seed in enumerate(seeds)}
-    rows = np.array([place[int(seed)] for seed in block["flip_seed_id"][mine]], np.int64)
-    pairs = np.stack([block["flip_sender"][mine], block["flip_receiver"][mine]])
+    rows = np.array([place[int(seed)] for seed in block["flip_seed_id"][are_stored]], np.int64)
+    pairs = np.stack([block["flip_sender"][are_stored], block["flip_receiver"][are_stored]])
     numbers = np.unique(pairs, axis=1, return_inverse=True)[1].ravel()
     shape = (len(seeds), int(numbers.max(initial=-1)) + 1)
     flips = scipy.sparse.csr_array((np.ones(rows.size), (rows, numbers)), shape=shape)

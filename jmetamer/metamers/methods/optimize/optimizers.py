@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from jmetamer._base.arguments import Positive, checked
+from jmetamer._base.composition import Composition, composition_of
 from jmetamer._base.errors import InputError, unknown_name
-from jmetamer._base.made_of import Made, made_of
 from jmetamer.metamers.methods.optimize.lane_lbfgs import lane_lbfgs
 
 Schedule = Callable[[jax.Array], jax.Array]
@@ -174,10 +174,10 @@ class OptaxOptimizer:
     transformation: optax.GradientTransformation = dataclasses.field(compare=False)
     rate: float = 1.0
     projects: bool = False
-    made_of: Made = dataclasses.field(init=False, repr=False)
+    composition: Composition = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "made_of", made_of(self.transformation))
+        object.__setattr__(self, "composition", composition_of(self.transformation))
 
     def build(
         self, rate: jax.Array, steps: jax.Array, *, bounded: bool = True

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jmetamer._base.made_of import made_of
+from jmetamer._base.composition import composition_of
 
 FACTOR = 0.1
 
@@ -69,34 +69,34 @@ ALIKE = {
 
 @pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
 def test_equal_arguments_make_equal_keys_and_others_do_not(make):
-    assert made_of(make(0.1)) is made_of(make(0.1))
-    assert made_of(make(0.1)) is not made_of(make(0.2))
+    assert composition_of(make(0.1)) is composition_of(make(0.1))
+    assert composition_of(make(0.1)) is not composition_of(make(0.2))
 
 
 def test_no_two_of_them_are_alike():
-    assert len({made_of(make(0.1)) for make in ALIKE.values()}) == len(ALIKE)
+    assert len({composition_of(make(0.1)) for make in ALIKE.values()}) == len(ALIKE)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ((1,), [1]), (b"a", "a"), (None, 0)]
 )
 def test_what_python_calls_equal_but_computes_otherwise_is_told_apart(one, other):
-    assert made_of(lambda: one) is not made_of(lambda: other)
+    assert composition_of(lambda: one) is not composition_of(lambda: other)
 
 
 def test_code_that_differs_is_told_apart():
-    assert made_of(lambda x: x + 1) is not made_of(lambda x: x + 2)
-    assert made_of(lambda x: jnp.sin(x)) is not made_of(lambda x: jnp.cos(x))
+    assert composition_of(lambda x: x + 1) is not composition_of(lambda x: x + 2)
+    assert composition_of(lambda x: jnp.sin(x)) is not composition_of(lambda x: jnp.cos(x))
 
 
 def test_a_global_that_a_function_names_belongs_to_it(monkeypatch):
     def typed():  # as in a notebook, where a function cannot be imported
         return lambda step: FACTOR * step
 
-    before = made_of(typed())
-    assert made_of(typed()) is before
+    before = composition_of(typed())
+    assert composition_of(typed()) is before
     monkeypatch.setitem(globals(), "FACTOR", 0.2)
-    assert made_of(typed()) is not before
+    assert composition_of(typed()) is not before
 
 
 @pytest.mark.parametrize("array", [np.zeros(2000), jnp.zeros(2000), np.array([object()])])
@@ -105,8 +105,8 @@ def test_what_cannot_be_decided_is_compared_by_identity(array):
         return lambda step: array[step]
 
     one = make()
-    assert made_of(one) is made_of(one)
-    assert made_of(one) is not made_of(make())
+    assert composition_of(one) is composition_of(one)
+    assert composition_of(one) is not composition_of(make())
 
 
 def test_a_traced_array_is_compared_by_identity():
@@ -114,7 +114,7 @@ def test_a_traced_array_is_compared_by_identity():
 
     @jax.jit
     def traced(x):
-        keys.extend(made_of(lambda step: x * step) for _ in range(2))
+        keys.extend(composition_of(lambda step: x * step) for _ in range(2))
         return x
 
     traced(1.0)

@@ -17,7 +17,7 @@ class _UndecidedError(Exception):
     """A part whose equality cannot be decided, or may change."""
 
 
-def made_of(value: object) -> "Made":
+def composition_of(value: object) -> "Composition":
     """Return what a value was made of: equal for two that were made alike.
 
     Functions are taken apart into their code, their defaults, what they close over and the globals
@@ -33,9 +33,9 @@ def made_of(value: object) -> "Made":
 
     Example:
       >>> import optax
-      >>> made_of(optax.adam(1e-2)) == made_of(optax.adam(1e-2))
+      >>> composition_of(optax.adam(1e-2)) == composition_of(optax.adam(1e-2))
       True
-      >>> made_of(optax.adam(1e-2)) == made_of(optax.adam(1e-3))
+      >>> composition_of(optax.adam(1e-2)) == composition_of(optax.adam(1e-3))
       False
     """
     try:
@@ -45,13 +45,13 @@ def made_of(value: object) -> "Made":
 
 
 @functools.lru_cache(maxsize=256)
-def _key_of(parts: Hashable) -> "Made":
+def _key_of(parts: Hashable) -> "Composition":
     """Return one object for all equal parts: comparing it costs nothing."""
-    return Made()
+    return Composition()
 
 
-class Made:
-    """What stands for a value; `made_of` returns one and the same for all that were made alike."""
+class Composition:
+    """What stands for a value; `composition_of` returns one for all that were made alike."""
 
 
 class _ByIdentity:
