@@ -18,6 +18,7 @@ from jmetamer.metamers.methods.optimize.by_task import joined, of_task
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Arrays, Matching, Problem, reference_activations, select
 from jmetamer.metamers.vary import Vary
+from jmetamer.metamers.vary.protocol import Theta
 
 # Ended lanes are judged in groups, so that the host asks the device less often; a group's graphs
 # may take this much memory of a device.
@@ -50,7 +51,7 @@ class Verdict(NamedTuple):
 def _rebuild(
     matching: Matching,
     vary: Vary,
-    theta: Any,
+    theta: Theta,
     base_seed: jax.Array,
     seed_id: jax.Array,
     arrays: Arrays,
@@ -59,7 +60,7 @@ def _rebuild(
     return hard_graph(vary, theta, drawn, arrays)
 
 
-def hard_graph(vary: Vary, theta: Any, drawn: Any, arrays: Arrays) -> jraph.GraphsTuple:
+def hard_graph(vary: Vary, theta: Theta, drawn: Theta, arrays: Arrays) -> jraph.GraphsTuple:
     """Return the hard graph of coordinates whose start is at hand."""
     return vary.harden(theta, vary.begin(drawn, arrays.graph)[1])
 
@@ -67,7 +68,7 @@ def hard_graph(vary: Vary, theta: Any, drawn: Any, arrays: Arrays) -> jraph.Grap
 _finish = compile_function(static=1)(hard_graph)
 
 
-def finish(vary: Vary, arrays: Arrays, theta: Any, drawn: Any) -> jraph.GraphsTuple:
+def finish(vary: Vary, arrays: Arrays, theta: Theta, drawn: Theta) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer whose start is at hand.
 
     Args:
@@ -81,7 +82,7 @@ def finish(vary: Vary, arrays: Arrays, theta: Any, drawn: Any) -> jraph.GraphsTu
 
 
 def rebuild(
-    matching: Matching, vary: Vary, arrays: Arrays, theta: Any, base_seed: int, seed_id: int
+    matching: Matching, vary: Vary, arrays: Arrays, theta: Theta, base_seed: int, seed_id: int
 ) -> jraph.GraphsTuple:
     """Return the hard graph of one metamer from its coordinates and its seed.
 
@@ -172,21 +173,21 @@ class Ended(NamedTuple):
     Attributes:
       theta: coordinates with a leading axis [devices * g].
       seed_id, task: [devices * g] int32.
-      count: [devices] int32 how many of a device's g places are meant.
+      sizes: [devices] int32 how many of a device's g places are meant.
     """
 
-    theta: Any
-    seed_id: Any
-    task: Any
-    count: Any
+    theta: Theta
+    seed_id: jax.Array
+    task: jax.Array
+    sizes: jax.Array | np.ndarray
 
 
 @compile_function(static=3)
 def _judge_each(
-    devices: LaneDevices, matching: Matching, vary: Vary, ended: Ended, whole: Any
+    devices: LaneDevices, matching: Matching, vary: Vary, ended: Ended, whole: tuple[object, ...]
 ) -> tuple[jraph.GraphsTuple, Verdict]:
-    def group(ended: Ended, whole: Any) -> tuple[jraph.GraphsTuple, Verdict]:
-        def one(place: Any) -> tuple[jraph.GraphsTuple, Verdict]:
+    def group(ended: Ended, whole: tuple[object, ...]) -> tuple[jraph.GraphsTuple, Verdict]:
+        def one(place: jax.Array) -> tuple[jraph.GraphsTuple, Verdict]:
             theta, seed_id, task = jax.tree.map(lambda array: array[place], ended[:3])
             arrays, limits, has_reference, reference = of_task(whole, task)
             # Not compiled by itself: what it hands through would look like news.
@@ -199,11 +200,11 @@ def _judge_each(
             lambda array: jnp.zeros((size, *array.shape), array.dtype), jax.eval_shape(one, 0)
         )
 
-        def judge(place: jax.Array, results: Any) -> Any:
+        def judge(place: jax.Array, results: tuple[jraph.GraphsTuple, Verdict]) -> Any:
             return jax.tree.map(lambda all_, new: all_.at[place].set(new), results, one(place))
 
         judged: tuple[jraph.GraphsTuple, Verdict]
-        judged = jax.lax.fori_loop(0, ended.count[0], judge, empty)
+        judged = jax.lax.fori_loop(0, ended.sizes[0], judge, empty)
         return judged
 
     return devices.each(group)(ended, whole)
@@ -212,7 +213,7 @@ def _judge_each(
 def _news(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
     """Return the graph without the fields that are the reference's own."""
 
-    def same(one: Any, other: Any) -> bool:
+    def same(one: object, other: object) -> bool:
         leaves = jax.tree.leaves(one), jax.tree.leaves(other)
         return len(leaves[0]) == len(leaves[1]) and all(map(lambda a, b: a is b, *leaves))
 
@@ -222,7 +223,7 @@ def _news(graph: jraph.GraphsTuple, reference: jraph.GraphsTuple) -> jraph.Graph
 
 
 @compile_function(static=1)
-def _apart(size: int, tree: Any) -> tuple[Any, ...]:
+def _apart(size: int, tree: object) -> tuple[Any, ...]:
     def row(place: int) -> Any:
         return jax.tree.map(lambda array: array[place], tree)
 
@@ -244,7 +245,7 @@ class JudgeOfEach:
         judges: Sequence[Judge],
         devices: LaneDevices,
         vary: Vary,
-        data: tuple[Any, Any],
+        data: tuple[object, object],
     ) -> None:
         self.judges, self.devices = judges, devices
         self.program = devices, judges[0].matching, vary
@@ -284,7 +285,7 @@ class JudgeOfEach:
 
 
 def traced_check(
-    matching: Matching, vary: Vary, theta: Any, arrays: Arrays
+    matching: Matching, vary: Vary, theta: Theta, arrays: Arrays
 ) -> tuple[Any, Any, jraph.GraphsTuple]:
     """Return the programs that rebuild and judge one metamer, and its graph, without running them.
 

@@ -1,10 +1,10 @@
 """`Float64View`: a problem in float64 on the host, as Jacobians and exact methods see it."""
 
 import functools
-from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from jmetamer._base.precision import float64_on_host
 from jmetamer.geometry.row_space import RowSpace, row_space
@@ -57,6 +57,6 @@ class Float64View:
         return None if self.weights is None else row_space(self.weights)
 
 
-def _raised(leaf: Any) -> np.ndarray:
+def _raised(leaf: ArrayLike) -> np.ndarray:
     array = np.asarray(leaf)
     return array.astype(np.float64) if array.dtype.kind == "f" else array

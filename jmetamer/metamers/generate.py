@@ -37,9 +37,9 @@ def generate(
     count: Count | None = None,
     *,
     seeds: Iterable[Seed] | None = None,
-    method: Any = None,
+    method: object = None,
     steps: Count | None = None,
-    optimizer: Any = None,
+    optimizer: object = None,
     tolerance: Positive | Sequence[Positive] | None = None,
     seed: Seed | Sequence[Seed] = 0,
     lanes: Count | None = None,
@@ -154,7 +154,7 @@ def generate(
     return results[0] if problem is problems[0] else results
 
 
-def _chosen(problem: Problem, method: Any, shortcuts: dict[str, Any]) -> Method:
+def _chosen(problem: Problem, method: object, shortcuts: dict[str, object]) -> Method:
     """Return the method of a problem, with nothing left open."""
     changes = {name: value for name, value in shortcuts.items() if value is not None}
     chosen = default_method(problem) if method is None else method_named(method)

@@ -19,7 +19,7 @@ whether they are lifted exactly, also where they changed edges between other nod
 """
 
 import dataclasses
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import jraph
 import numpy as np
@@ -200,6 +200,7 @@ def edges_within(
             )
         inner = np.searchsorted(node_ids, edges.nodes)
     # A part of a directed graph may look undirected.
-    own: Any = {"nodes": inner.tolist(), "directed": problem.directed}
-    within = dataclasses.replace(cast(BinaryEdges, edges), **own)
+    own = tuple(inner.tolist())
+    directed = problem.directed
+    within = dataclasses.replace(cast(BinaryEdges, edges), nodes=own, directed=directed)
     return tuple(within if part.part == "edges" else part for part in problem.parts)

@@ -6,7 +6,7 @@ relative squared error `L_act = |h' - h|^2 / |h|^2`.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ class MatchedLayer(NamedTuple):
     post: jax.Array
     target: jax.Array
     nonlinearity: str | None = None
-    scale: Any = 1.0
+    scale: jax.Array | float = 1.0
 
 
 class Loss(Protocol):

@@ -14,6 +14,7 @@ from jmetamer.metamers.check import Judge
 from jmetamer.metamers.methods.method import Method, Samples, Task
 from jmetamer.metamers.renamed import UNDECIDED, YES, Renaming
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Metamers(NamedTuple):
       problem_digest: `problem.digest` of the problem that they were made for.
     """
 
-    theta: Any
+    theta: Theta
     seed_id: np.ndarray
     status: np.ndarray
     steps_used: np.ndarray

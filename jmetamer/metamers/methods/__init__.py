@@ -1,7 +1,7 @@
 """Ways of finding metamers: one file or folder each, one line in the table."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError, unknown_name
@@ -34,7 +34,7 @@ METHODS: dict[str, type[Any]] = {
 }
 
 
-def method_named(method: Any) -> Method:
+def method_named(method: object) -> Method:
     """Return a method with its defaults for a name, and a method as it is.
 
     Args:
@@ -56,15 +56,13 @@ def method_named(method: Any) -> Method:
                 f"method {method!r} has no default for `{'`, `'.join(needed)}`; give the method "
                 f"itself, as `method=jm.{kind.__name__}({needed[0]}=...)`"
             )
-        named: Method = kind()
-        return named
+        return cast(Method, kind())
     if isinstance(method, type) or not hasattr(method, "for_problem"):
         raise InputError(
             f"`method` is {method!r}; allowed are the names {', '.join(map(repr, METHODS))} and "
             "methods such as `GaussNewton(aim=1e-20)`"
         )
-    instance: Method = method
-    return instance
+    return cast(Method, method)
 
 
 @checked

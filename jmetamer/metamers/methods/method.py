@@ -14,6 +14,7 @@ from jmetamer.metamers.check import Verdict
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.problem import Matching, Problem
 from jmetamer.metamers.question import Question
+from jmetamer.metamers.vary.protocol import Theta
 
 
 class Progress(NamedTuple):
@@ -91,7 +92,7 @@ class Samples(NamedTuple):
 
     task: np.ndarray
     seed_id: np.ndarray
-    theta: Any
+    theta: Theta
     graphs: Sequence[jraph.GraphsTuple]
     loss_initial: np.ndarray
     loss_final: np.ndarray
@@ -108,7 +109,7 @@ class Samples(NamedTuple):
         if np.array_equal(picked, np.arange(len(self.graphs))):
             return self
 
-        def take(tree: Any) -> Any:
+        def take(tree: object) -> Any:
             return jax.tree.map(lambda array: array[picked], tree)
 
         arrays = {
@@ -122,13 +123,13 @@ class Samples(NamedTuple):
 
 def one_sample(
     seed_id: int,
-    theta: Any,
+    theta: Theta,
     graph: jraph.GraphsTuple,
     curve: np.ndarray,
     status: int,
     *,
     verdict: Verdict | None = None,
-    details: Mapping[str, Any] = MappingProxyType({}),
+    details: Mapping[str, object] = MappingProxyType({}),
 ) -> Samples:
     """Return one seed of the first task, whose losses are the ends of its curve.
 
@@ -233,7 +234,7 @@ class Method(Protocol):
         """
         ...
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the hard graph of one metamer from what is kept of it."""
         ...
 
@@ -251,7 +252,10 @@ class Method(Protocol):
 
 @compile_function(static=1)
 def noise(
-    matching: Matching, seed: Any, seed_id: Any, reference: jraph.GraphsTuple
+    matching: Matching,
+    seed: int | jax.Array,
+    seed_id: int | jax.Array,
+    reference: jraph.GraphsTuple,
 ) -> jraph.GraphsTuple:
     """Return the reference with the hard noise of one seed in place of what varies."""
     return matching.vary.harden(matching.vary.draw(seed, seed_id, reference), reference)

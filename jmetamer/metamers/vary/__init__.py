@@ -1,7 +1,5 @@
 """What may vary: one file a part of the graph, one line in the table."""
 
-from typing import Any
-
 from jmetamer.metamers.vary.binary_edges import BinaryEdges
 from jmetamer.metamers.vary.binary_features import BinaryFeatures, BinaryTheta
 from jmetamer.metamers.vary.continuous_features import (
@@ -16,7 +14,7 @@ from jmetamer.metamers.vary.edge_weights import EdgeWeights
 from jmetamer.metamers.vary.protocol import Theta, Vary
 from jmetamer.metamers.vary.random_edges import RandomEdges
 
-VARY: dict[str, Any] = {
+VARY: dict[str, type[Vary]] = {
     "continuous_features": ContinuousFeatures,
     "binary_features": BinaryFeatures,
     "binary_edges": BinaryEdges,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class BinaryEdges(SimpleEdges):
             )
 
 
-def _ascending(nodes: Any) -> tuple[int, ...]:
+def _ascending(nodes: Sequence[int]) -> tuple[int, ...]:
     """Return node numbers as an ascending tuple, which is hashable and equal for equal sets."""
     numbers = np.asarray(nodes)
     if numbers.ndim != 1 or numbers.size < 2 or numbers.dtype.kind not in "iu":

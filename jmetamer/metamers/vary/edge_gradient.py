@@ -1,13 +1,11 @@
 """Whether a network has a gradient with respect to the weights of its edges."""
 
-from typing import Any
-
 from jmetamer._base.errors import InputError
 from jmetamer.models.protocol import Model
 from jmetamer.models.structure import neighborhoods
 
 
-def require_edge_gradient(model: Model, vary: Any) -> None:
+def require_edge_gradient(model: Model, vary: object) -> None:
     """Refuse a network whose aggregation is a maximum, where weights are moved by gradients.
 
     The maximum over neighbors jumps when an edge appears, so its derivative by the weight is 0

@@ -5,8 +5,9 @@ by their numbers in the graph afterwards, so that nothing grows with the rest of
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import jax
 import jraph
 import numpy as np
 
@@ -66,7 +67,9 @@ def movable_edges(
     )
 
 
-def are_inside(pairs: Pairs, nodes: Any, num_nodes: int) -> np.ndarray:
+def are_inside(
+    pairs: Pairs, nodes: Sequence[int] | np.ndarray | None, num_nodes: int
+) -> np.ndarray:
     """Return which pairs have both ends among some nodes, [m] bool; on the host.
 
     Args:
@@ -83,7 +86,7 @@ def are_inside(pairs: Pairs, nodes: Any, num_nodes: int) -> np.ndarray:
     return is_inside[np.asarray(pairs.senders)] & is_inside[np.asarray(pairs.receivers)]
 
 
-def named(pairs: Pairs, nodes: Any) -> Pairs:
+def named(pairs: Pairs, nodes: np.ndarray | jax.Array | None) -> Pairs:
     """Return pairs of places among some nodes as pairs of nodes; padding stays padding.
 
     Args:

@@ -12,7 +12,7 @@ from jmetamer._base.keys import part_key
 Theta = Any  # a pytree of arrays
 
 
-def require_shape(theta: Any, shape: tuple[int, ...]) -> None:
+def require_shape(theta: jax.Array, shape: tuple[int, ...]) -> None:
     """Raise `InputError` where coordinates are of another shape than those of the reference."""
     if theta.shape != shape:
         raise InputError(
@@ -69,7 +69,7 @@ class Vary(Protocol):
         return self.init(part_key(base_seed, seed_id, self.part), reference)
 
     def begin(
-        self, drawn: Any, reference: jraph.GraphsTuple
+        self, drawn: Theta, reference: jraph.GraphsTuple
     ) -> tuple[Theta, jraph.GraphsTuple, jraph.GraphsTuple]:
         """Return theta of a start, and the graphs in place of the reference for one seed.
 

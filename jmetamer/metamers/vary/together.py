@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import jraph
 
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.vary.protocol import Vary
+from jmetamer.metamers.vary.protocol import Theta, Vary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,39 +29,39 @@ class Together(Vary):
     part: ClassVar[str] = "several"
     kind: ClassVar[str] = "several"
 
-    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> tuple[Any, ...]:
+    def init(self, key: jax.Array, reference: jraph.GraphsTuple) -> tuple[Theta, ...]:
         """Return a random start of each part."""
         keys = jax.random.split(key, len(self.parts))
         return tuple(p.init(k, reference) for p, k in zip(self.parts, keys, strict=True))
 
     def draw(
         self, base_seed: int | jax.Array, seed_id: int | jax.Array, reference: jraph.GraphsTuple
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Theta, ...]:
         """Return the start of each part for one seed."""
         return tuple(part.draw(base_seed, seed_id, reference) for part in self.parts)
 
-    def encode(self, reference: jraph.GraphsTuple) -> tuple[Any, ...]:
+    def encode(self, reference: jraph.GraphsTuple) -> tuple[Theta, ...]:
         """Return the reference's coordinates of each part."""
         return tuple(part.encode(reference) for part in self.parts)
 
-    def decode(self, theta: tuple[Any, ...], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def decode(self, theta: tuple[Theta, ...], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the graph with all parts decoded, one after the other."""
         for part, own in zip(self.parts, theta, strict=True):
             reference = part.decode(own, reference)
         return reference
 
-    def project(self, theta: tuple[Any, ...], reference: jraph.GraphsTuple) -> tuple[Any, ...]:
+    def project(self, theta: tuple[Theta, ...], reference: jraph.GraphsTuple) -> tuple[Theta, ...]:
         """Return the nearest legal coordinates of each part."""
         each = zip(self.parts, theta, strict=True)
         return tuple(part.project(own, reference) for part, own in each)
 
-    def harden(self, theta: tuple[Any, ...], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
+    def harden(self, theta: tuple[Theta, ...], reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the graph with all parts hardened, one after the other."""
         for part, own in zip(self.parts, theta, strict=True):
             reference = part.harden(own, reference)
         return reference
 
-    def penalty(self, theta: tuple[Any, ...], reference: jraph.GraphsTuple) -> jax.Array:
+    def penalty(self, theta: tuple[Theta, ...], reference: jraph.GraphsTuple) -> jax.Array:
         """Return the sum of the penalties."""
         each = zip(self.parts, theta, strict=True)
         return sum((p.penalty(own, reference) for p, own in each), jnp.zeros((), jnp.float32))

@@ -27,7 +27,7 @@ from jmetamer.metamers.methods.method import (
     Task,
     one_sample,
 )
-from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, edges_theta, graph_of_theta
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
@@ -170,7 +170,9 @@ class ColorSwaps(Method):
             if execution.progress is not None:
                 execution.progress(Progress(done, len(seed_ids), float(verdict.loss), done))
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(
+        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
+    ) -> jraph.GraphsTuple:
         """Return the simple graph of these edges."""
         return graph_of_theta(problem, theta)
 
@@ -244,7 +246,7 @@ class ColorSwaps(Method):
         return any(layer is None or layer.sees_degrees is not False for layer in layers)
 
 
-def _judged(problem: Problem, judge: Judge, pairs: Any) -> tuple[Any, Any, Any]:
+def _judged(problem: Problem, judge: Judge, pairs: Pairs) -> tuple[Any, Any, Any]:
     """Return hard edges as they are kept, their graph, and the verdict on it."""
     theta = edges_theta(pairs, np.ones(pairs.senders.size))
     graph = graph_of_theta(problem, theta)

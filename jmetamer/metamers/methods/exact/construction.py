@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
@@ -41,7 +42,10 @@ class Made(NamedTuple):
     status: Status = Status.RUNNING
 
 
-class Construction(Method):
+Prepared = TypeVar("Prepared")
+
+
+class Construction(Method, Generic[Prepared]):
     """Runs in float64 on the host, one seed after the other.
 
     The graph that is kept and judged has float32 features, as every other. Metamers may leave the
@@ -53,11 +57,11 @@ class Construction(Method):
       solves: whether it drives the loss's residual to zero.
     """
 
-    steps: Any = 1
+    steps: int = 1
     begins_at: ClassVar[str] = ""
     solves: ClassVar[bool] = False
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> Prepared:
         """Return what all seeds share.
 
         Raises:
@@ -65,7 +69,7 @@ class Construction(Method):
         """
         raise NotImplementedError
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Prepared) -> Made:
         """Return the metamer of one seed.
 
         Args:
@@ -120,7 +124,9 @@ class Construction(Method):
                 last = float(metamer.curve[-1])
                 execution.progress(Progress(done, len(seed_ids), last, executed))
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(
+        self, problem: Problem, theta: np.ndarray, seed: int, seed_id: int
+    ) -> jraph.GraphsTuple:
         """Return the graph with these features: what is judged is what is kept."""
         return problem.arrays.graph._replace(nodes=jnp.asarray(theta))
 
@@ -148,6 +154,6 @@ def _sample(task: Task, seed_id: int, metamer: Made) -> Samples:
 
 
 @compile_function(static=1)
-def _draw(matching: Matching, seed: Any, seed_id: Any, graph: jraph.GraphsTuple) -> Any:
+def _draw(matching: Matching, seed: jax.Array, seed_id: jax.Array, graph: jraph.GraphsTuple) -> Any:
     """Return the parameterization's start of one seed."""
     return matching.vary.draw(seed, seed_id, graph)

@@ -1,7 +1,7 @@
 """`GaussNewton`: the nearest metamer to a start, to first order, a few times over."""
 
 import dataclasses
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def _unfinished(r: np.ndarray, match: float, aim: float) -> bool:
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class GaussNewton(Construction):
+class GaussNewton(Construction[Search]):
     """Minimum-norm Gauss-Newton projection of each seed's noise onto the metamers.
 
     Steps are those of `retract`, in row-space coordinates where the network begins with a matrix.
@@ -124,11 +124,11 @@ class GaussNewton(Construction):
     name: ClassVar[str] = "gauss_newton"
     solves: ClassVar[bool] = True
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> Search:
         """Return the residual as a function of the coordinates."""
         return Search(point, strict=self.strict)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Search) -> Made:
         """Return the projection of the start."""
         origin, limits = np.zeros(prepared.map.num_inputs), (self.aim, self.steps, self.damping)
         ended = retract(prepared.around(start), origin, *limits)

@@ -12,6 +12,7 @@ from jmetamer.metamers.methods.exact.preconditioner import Blocks, Preconditione
 from jmetamer.metamers.methods.exact.residual import Data, Kind, ResidualMap, residual
 
 _POWER_STEPS = 6
+_State = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 # Least damping, relative to the largest squared singular value: below it lies rounding.
 _FLOOR = 1e-12
 
@@ -68,7 +69,7 @@ class IterativeSteps:
         return direction - self._solve(np.asarray(image), 0.0, 1e-6 * tolerance, 5 * steps)
 
 
-def _products(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[Any, Any]:
+def _products(kind: Kind, moved: jax.Array, base: jax.Array, data: Data) -> tuple[Any, Any]:
     """Return J and J^T as functions."""
 
     def function(moved: jax.Array) -> jax.Array:
@@ -80,16 +81,18 @@ def _products(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[Any, Any]:
 
 
 @compile_function(static=1)
-def _push(kind: Kind, direction: Any, moved: Any, base: Any, data: Data) -> jax.Array:
+def _push(
+    kind: Kind, direction: jax.Array, moved: jax.Array, base: jax.Array, data: Data
+) -> jax.Array:
     return jnp.asarray(_products(kind, moved, base, data)[0](direction))
 
 
 @compile_function(static=1)
-def _largest(kind: Kind, moved: Any, base: Any, data: Data) -> jax.Array:
+def _largest(kind: Kind, moved: jax.Array, base: jax.Array, data: Data) -> jax.Array:
     """Estimate the largest squared singular value by power steps."""
     push, pull = _products(kind, moved, base, data)
 
-    def body(_: Any, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def body(_: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         direction, _size = state
         image = pull(push(direction))
         size = jnp.linalg.norm(image)
@@ -103,12 +106,12 @@ def _largest(kind: Kind, moved: Any, base: Any, data: Data) -> jax.Array:
 @compile_function(static=1)
 def _conjugate_gradients(
     kind: Kind,
-    rhs: Any,
-    damping: Any,
-    tolerance: Any,
-    steps: Any,
-    moved: Any,
-    base: Any,
+    rhs: jax.Array,
+    damping: jax.Array,
+    tolerance: jax.Array,
+    steps: jax.Array,
+    moved: jax.Array,
+    base: jax.Array,
     data: Data,
     blocks: Blocks | None,
 ) -> tuple[jax.Array, jax.Array]:
@@ -121,11 +124,11 @@ def _conjugate_gradients(
     def precondition(r: jax.Array) -> jax.Array:
         return r if blocks is None else apply_blocks(blocks, r)
 
-    def unfinished(state: Any) -> jax.Array:
+    def unfinished(state: _State) -> jax.Array:
         count, _, r, _, _ = state
         return (count < steps) & (jnp.linalg.norm(r) > tolerance * jnp.linalg.norm(rhs))
 
-    def body(state: Any) -> Any:
+    def body(state: _State) -> _State:
         count, y, r, direction, product = state
         image = operator(direction)
         curvature = jnp.vdot(direction, image)

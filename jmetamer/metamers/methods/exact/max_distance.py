@@ -1,7 +1,7 @@
 """`MaxDistance`: of all metamers with the reference's norm, the least similar one."""
 
 import dataclasses
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class _WithNorm:
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class MaxDistance(Construction):
+class MaxDistance(Construction[Sphere]):
     """Minimizes `<X', X>` over metamers with `|X'| = |X|`, by steps along the set of metamers.
 
     Every step goes along `-(I - Q Q^T) X`, Q spanning the rows of the Jacobian and of the norm,
@@ -135,7 +135,7 @@ class MaxDistance(Construction):
     solves: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the reflection of the reference"
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> Sphere:
         """Return the equations of matching and norm."""
         point.require_reference("max_distance")
         if not np.any(point.features):
@@ -145,9 +145,9 @@ class MaxDistance(Construction):
             )
         return Sphere(Search(point), point)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Sphere) -> Made:
         """Return the least similar metamer that the descent from the seed's start finds."""
-        sphere: Sphere = prepared
+        sphere = prepared
         begun = self._begin(sphere, start)
         if begun.status != Status.RUNNING:
             return Made(sphere.features(begun.x), begun.curve, begun.status)

@@ -1,7 +1,7 @@
 """`NullSpace`: differences between nodes that cancel in every sum over neighbors."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
-from jmetamer.metamers.methods.exact.propagation import require_propagation, visible_nodes
+from jmetamer.metamers.methods.exact.propagation import NodeMap, require_propagation, visible_nodes
 
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class NullSpace(Construction):
+class NullSpace(Construction[NodeMap]):
     """`X' = X + N` with `S N = 0`, N the part of `X0 - X` in the null space of the propagation S.
 
     Twins, nodes of equal closed neighborhoods, are the usual null vectors of a GCN: what one of
@@ -37,7 +37,7 @@ class NullSpace(Construction):
     exact: ClassVar[bool] = True
     dense: ClassVar[bool] = True
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> NodeMap:
         """Return the projector on what S sees."""
         point.require_reference("null_space")
         propagation = require_propagation(point, "null_space")
@@ -50,7 +50,7 @@ class NullSpace(Construction):
             )
         return visible_nodes(propagation)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: NodeMap) -> Made:
         """Return the reference, with the start's features in the null space."""
         features = start + prepared(point.features - start)
         return Made(features, np.array([point.loss(start), point.loss(features)]))

@@ -1,7 +1,6 @@
 """`Point`: the reference of a problem in float64 on the host, with what its entry can see."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from jmetamer._base.precision import float64_on_host
 from jmetamer.metamers.float64_view import Float64View
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import WithParts
+from jmetamer.models.protocol import Model, Params
 
 
 def require_free(question: WithParts) -> None:
@@ -148,6 +148,6 @@ class Point(Float64View):
 
 
 @compile_function(static=1)
-def _activations(model: Any, params: Any, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
+def _activations(model: Model, params: Params, graph: jraph.GraphsTuple) -> dict[str, jax.Array]:
     activations = model.activations(params, graph)
     return {name: jnp.asarray(value) for name, value in activations.items()}

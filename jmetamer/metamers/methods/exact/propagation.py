@@ -103,7 +103,10 @@ def decompose(matrix: np.ndarray) -> Propagation:
     return Propagation(left, values, right, int(np.sum(values > cutoff)))
 
 
-def visible_nodes(propagation: Propagation) -> Callable[[np.ndarray], np.ndarray]:
+NodeMap = Callable[[np.ndarray], np.ndarray]
+
+
+def visible_nodes(propagation: Propagation) -> NodeMap:
     """Return the projector `X -> P_S X` on the row space of S.
 
     Example:

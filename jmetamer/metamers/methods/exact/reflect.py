@@ -1,19 +1,19 @@
 """`Reflect`: the reference mirrored in what the network sees of it."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer.metamers.methods.exact.construction import Construction, Made
 from jmetamer.metamers.methods.exact.point import Point
-from jmetamer.metamers.methods.exact.propagation import require_propagation, visible_nodes
+from jmetamer.metamers.methods.exact.propagation import NodeMap, require_propagation, visible_nodes
 
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class Reflect(Construction):
+class Reflect(Construction[tuple[np.ndarray, NodeMap | None]]):
     """`X' = X (2 P - I)`: the visible part of every row is kept, the invisible one turns around.
 
     With `P = Q Q^T` of the entry weights' column space, every layer keeps its activation and every
@@ -45,14 +45,16 @@ class Reflect(Construction):
     repeats: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the features turned around"
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> tuple[np.ndarray, NodeMap | None]:
         """Return (Q, projector on the nodes' combinations that S sees, or None)."""
         basis = point.require_blind_directions("reflect")
         if self.space == "entry":
             return basis, None
         return basis, visible_nodes(require_propagation(point, "reflect"))
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(
+        self, start: np.ndarray, point: Point, prepared: tuple[np.ndarray, NodeMap | None]
+    ) -> Made:
         """Return the reflection; it starts from -X, whatever the seed."""
         basis, nodes = prepared
         x = point.features

@@ -1,7 +1,7 @@
 """`Replace`: what the network cannot see comes from elsewhere."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from jmetamer.metamers.methods.exact.point import Point
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class Replace(Construction):
+class Replace(Construction[np.ndarray]):
     """`X' = X P + X0 (I - P)`: the visible part of X, the rest of the seed's start X0.
 
     X0 is the start that the parameterization draws for the seed: noise, or with `PermutedRows()`
@@ -32,11 +32,11 @@ class Replace(Construction):
     name: ClassVar[str] = "replace"
     exact: ClassVar[bool] = True
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> np.ndarray:
         """Return Q."""
         return point.require_blind_directions("replace")
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: np.ndarray) -> Made:
         """Return the start with its visible part exchanged for the reference's."""
         features = start + ((point.features - start) @ prepared) @ prepared.T
         return Made(features, np.array([point.loss(start), point.loss(features)]))

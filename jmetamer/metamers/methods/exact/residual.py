@@ -1,6 +1,7 @@
 """`ResidualMap`: what must vanish, as a function of the features that matter to the target."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from jmetamer.geometry import linearizer
 from jmetamer.graphs import ego_graph, num_nodes
 from jmetamer.metamers.losses import Loss, MatchedLayer
 from jmetamer.metamers.methods.exact.point import Point
+from jmetamer.models.protocol import Model, Params
 from jmetamer.models.trained_model import compiled_activations
 
 # Strictly monotone, so that equal activations are equal pre-activations: a residual before the
@@ -32,7 +34,7 @@ class Kind(NamedTuple):
       loss: with the residual, of the others after it.
     """
 
-    model: Any
+    model: Model
     layers: tuple[str, ...]
     before: tuple[str, ...]
     loss: Loss
@@ -52,7 +54,7 @@ class Data(NamedTuple):
       scales: layer -> [] |activation|^2, or 1.
     """
 
-    params: Any
+    params: Params
     graph: jraph.GraphsTuple
     places: np.ndarray
     turn: np.ndarray | None
@@ -62,7 +64,9 @@ class Data(NamedTuple):
     scales: dict[str, float]
 
 
-def residual(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> tuple[Any, Any]:
+def residual(
+    moved: jax.Array, base: jax.Array, data: Data, kind: Kind
+) -> tuple[jax.Array, jax.Array]:
     """Return the residual [q], in units of the target's norm, and the largest L_act.
 
     Args:
@@ -86,7 +90,9 @@ def residual(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> tuple
     return jnp.concatenate(parts), match
 
 
-def _activations(moved: jax.Array, base: jax.Array, data: Data, kind: Kind) -> Any:
+def _activations(
+    moved: jax.Array, base: jax.Array, data: Data, kind: Kind
+) -> Mapping[str, jax.Array]:
     change = moved if data.turn is None else moved @ data.turn
     x = jnp.asarray(base).at[data.places].add(change)
     if data.turn is None:
@@ -229,12 +235,16 @@ class ResidualMap:
 
 
 @compile_function(static=1)
-def _evaluate(kind: Kind, moved: Any, base: Any, data: Data) -> tuple[jax.Array, jax.Array]:
+def _evaluate(
+    kind: Kind, moved: jax.Array, base: jax.Array, data: Data
+) -> tuple[jax.Array, jax.Array]:
     return residual(moved, base, data, kind)
 
 
 @compile_function(static=1)
-def _moved_activations(kind: Kind, moved: Any, base: Any, data: Data) -> dict[str, jax.Array]:
+def _moved_activations(
+    kind: Kind, moved: jax.Array, base: jax.Array, data: Data
+) -> dict[str, jax.Array]:
     return dict(_activations(moved, base, data, kind))
 
 

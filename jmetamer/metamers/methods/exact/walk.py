@@ -1,7 +1,7 @@
 """`Walk`: a long way through the metamers, along directions that change nothing to first order."""
 
 import dataclasses
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _MOST_HALVINGS = 10
 
 @checked
 @dataclasses.dataclass(frozen=True)
-class Walk(Construction):
+class Walk(Construction[Search]):
     """From the reference in a straight line, as far as the curved set of metamers has one.
 
     The seed's start gives a direction u. Every stride removes from u what changes the activation,
@@ -59,14 +59,14 @@ class Walk(Construction):
     solves: ClassVar[bool] = True
     begins_at: ClassVar[str] = "the reference"
 
-    def prepare(self, point: Point) -> Any:
+    def prepare(self, point: Point) -> Search:
         """Return the residual as a function of the coordinates."""
         point.require_reference("walk")
         return Search(point)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Any) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Search) -> Made:
         """Return the end of the walk in the direction of `start`."""
-        search: Search = prepared
+        search = prepared
         equations = search.around(point.features)
         x = np.zeros(search.map.num_inputs)
         stride = self.stride * float(np.linalg.norm(search.map.coordinates(point.features)))

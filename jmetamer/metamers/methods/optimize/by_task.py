@@ -28,7 +28,11 @@ class ByTask:
     """
 
     def __init__(
-        self, common: Sequence[Any], own: Sequence[Any], where: tuple[bool, ...], structure: Any
+        self,
+        common: Sequence[object],
+        own: Sequence[Any],
+        where: tuple[bool, ...],
+        structure: jax.tree_util.PyTreeDef,
     ) -> None:
         self.common, self.own = tuple(common), tuple(own)
         self.where, self.structure = where, structure
@@ -38,7 +42,11 @@ class ByTask:
         return (self.common, self.own), (self.where, self.structure)
 
     @classmethod
-    def tree_unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> "ByTask":
+    def tree_unflatten(
+        cls,
+        static: tuple[tuple[bool, ...], jax.tree_util.PyTreeDef],
+        children: tuple[tuple[object, ...], tuple[Any, ...]],
+    ) -> "ByTask":
         """Return the object that was flattened."""
         instance = object.__new__(cls)
         # As they are: JAX also passes children that are no arrays.
@@ -51,14 +59,14 @@ class ByTask:
         pairs = [jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype) for leaf in self.own]
         return ByTask(self.common, pairs, self.where, self.structure)
 
-    def with_own(self, own: Sequence[Any]) -> Any:
+    def with_own(self, own: Sequence[object]) -> Any:
         """Return the tree of one task, given its own leaves."""
         common, of_task = iter(self.common), iter(own)
         leaves = [next(of_task) if is_own else next(common) for is_own in self.where]
         return jax.tree.unflatten(self.structure, leaves)
 
 
-def joined(trees: Sequence[Any], stack: Callable[[list[Any]], Any] = jnp.stack) -> Any:
+def joined(trees: Sequence[object], stack: Callable[[list[jax.Array]], object] = jnp.stack) -> Any:
     """Return the trees in one: the first as it is where all are equal, otherwise a `ByTask`.
 
     Args:
@@ -79,7 +87,7 @@ def joined(trees: Sequence[Any], stack: Callable[[list[Any]], Any] = jnp.stack) 
     return ByTask(common, own, where, structure)
 
 
-def stacked_shape(leaves: list[Any]) -> jax.ShapeDtypeStruct:
+def stacked_shape(leaves: list[jax.Array]) -> jax.ShapeDtypeStruct:
     """Return the shape that stacked leaves have, without stacking them.
 
     Example:
@@ -89,7 +97,7 @@ def stacked_shape(leaves: list[Any]) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((len(leaves), *leaves[0].shape), leaves[0].dtype)
 
 
-def own_leaves(trees: Sequence[Any], task: Any) -> tuple[tuple[Any, ...], ...]:
+def own_leaves(trees: Sequence[object], task: int | jax.Array) -> tuple[tuple[Any, ...], ...]:
     """Return what tasks do not have in common, of one task or, for [l] tasks, of each.
 
     Args:
@@ -101,7 +109,7 @@ def own_leaves(trees: Sequence[Any], task: Any) -> tuple[tuple[Any, ...], ...]:
     )
 
 
-def with_own(trees: Sequence[Any], own: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+def with_own(trees: Sequence[object], own: Sequence[Sequence[object]]) -> tuple[Any, ...]:
     """Return the trees of one task, given what `own_leaves` returned for it."""
     return tuple(
         tree.with_own(leaves) if isinstance(tree, ByTask) else tree
@@ -109,15 +117,15 @@ def with_own(trees: Sequence[Any], own: Sequence[Sequence[Any]]) -> tuple[Any, .
     )
 
 
-def of_task(trees: Sequence[Any], task: Any) -> tuple[Any, ...]:
+def of_task(trees: Sequence[object], task: int | jax.Array) -> tuple[Any, ...]:
     """Return the trees of one task; plain trees stay as they are, and cost nothing."""
     return with_own(trees, own_leaves(trees, task))
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: jax.Array, other: jax.Array) -> bool:
     # Bit by bit: -0.0 is not 0.0, and a NaN equals itself.
     return one is other or np.array_equal(_bits(one), _bits(other))
 
 
-def _bits(array: Any) -> np.ndarray:
+def _bits(array: jax.Array) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

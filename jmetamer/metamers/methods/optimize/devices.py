@@ -7,12 +7,15 @@ same arithmetic wherever its lane lies.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+_T = TypeVar("_T")
+_Whole = TypeVar("_Whole")
+_R = TypeVar("_R")
 _AXIS = "lane"
 _WHOLE, _DIVIDED = PartitionSpec(), PartitionSpec(_AXIS)
 
@@ -50,11 +53,11 @@ class LaneDevices:
         """Return the smallest number of lanes, at least `lanes`, that the devices divide."""
         return -(-lanes // self.count) * self.count
 
-    def replicated(self, tree: Any) -> Any:
+    def replicated(self, tree: _T) -> _T:
         """Return the arrays with a copy on every device; untouched where there is one device."""
         return tree if self.count == 1 else jax.device_put(tree, self._sharding(_WHOLE))
 
-    def each(self, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def each(self, function: Callable[[_T, _Whole], _R]) -> Callable[[_T, _Whole], _R]:
         """Return `function(divided, whole)` as run by every device on its part.
 
         Args:
@@ -73,7 +76,7 @@ class LaneDevices:
             check_vma=False,
         )
 
-    def part(self, tree: Any, device: int) -> Any:
+    def part(self, tree: _T, device: int) -> _T:
         """Return what one device holds of divided arrays, moved to the first device.
 
         Args:

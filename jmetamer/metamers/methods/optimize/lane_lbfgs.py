@@ -85,7 +85,7 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
       True
     """
 
-    def init(params: Any) -> LaneLbfgsState:
+    def init(params: optax.Params) -> LaneLbfgsState:
         flat, _ = jax.flatten_util.ravel_pytree(params)
         zeros, zero = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
         row = jnp.zeros(2 * memory, flat.dtype)
@@ -107,12 +107,12 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
         )
 
     def update(
-        updates: Any,
+        updates: optax.Updates,
         state: LaneLbfgsState,
-        params: Any = None,
+        params: optax.Params | None = None,
         *,
         value: jax.Array,
-        project: Callable[[Any], Any] | None = None,
+        project: Callable[[optax.Params], optax.Params] | None = None,
         **_: Any,
     ) -> tuple[Any, LaneLbfgsState]:
         point, unravel = jax.flatten_util.ravel_pytree(params)

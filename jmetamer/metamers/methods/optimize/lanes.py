@@ -7,24 +7,24 @@ share or a `ByTask`.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import loop_precision
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.matching_loss import matching_loss
-from jmetamer.metamers.methods.optimize.by_task import of_task, own_leaves, with_own
+from jmetamer.metamers.methods.optimize.by_task import ByTask, of_task, own_leaves, with_own
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.methods.optimize.optimizers import AnyOptimizer
 from jmetamer.metamers.problem import Arrays, Matching
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.vary import Vary
+from jmetamer.metamers.vary.protocol import Theta
 
 
 class Program(NamedTuple):
@@ -69,6 +69,11 @@ class Limits(NamedTuple):
     improvement: jax.Array
 
 
+_T = TypeVar("_T")
+SharedArrays = Arrays | ByTask
+SharedLimits = Limits | ByTask
+
+
 class Lane(NamedTuple):
     """State of one metamer under way; with a leading axis, of all lanes.
 
@@ -86,10 +91,10 @@ class Lane(NamedTuple):
     """
 
     seed_id: jax.Array
-    theta: Any
+    theta: Theta
     constants: Any
-    optimizer_state: Any
-    best_theta: Any
+    optimizer_state: optax.OptState
+    best_theta: Theta
     initial_loss: jax.Array
     best_loss: jax.Array
     penalty: jax.Array
@@ -100,31 +105,8 @@ class Lane(NamedTuple):
     task: jax.Array | int = 0
 
 
-def ended_lane(
-    seed_id: int,
-    best_theta: Any,
-    initial_loss: Any,
-    best_loss: Any,
-    step: int,
-    status: int,
-    penalty: float = 0.0,
-) -> Lane:
-    """Return what a lane of the loop would have ended as; nothing of it is on a device."""
-    numbers: dict[str, Any] = {
-        "task": np.int32(0),
-        "seed_id": np.int32(seed_id),
-        "best_theta": best_theta,
-        "initial_loss": initial_loss,
-        "best_loss": best_loss,
-        "penalty": np.float32(penalty),
-        "step": np.int32(step),
-        "status": np.int32(status),
-    }
-    return Lane(**dict.fromkeys(Lane._fields, ()) | numbers)
-
-
 def _objective(
-    theta: Any, constants: Any, program: Program, arrays: Arrays
+    theta: Theta, constants: Mapping[str, jax.Array], program: Program, arrays: Arrays
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     """Return the number to minimize, and (largest L_act of the matched layers, penalty)."""
     matching, vary, graph = program.matching, program.vary, arrays.graph
@@ -138,11 +120,11 @@ def _objective(
     return objective + penalty, (match, penalty)
 
 
-def _at_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+def _at_precision(function: Callable[..., _T]) -> Callable[..., _T]:
     """Trace a function of (its own argument, program, data) at the program's precision."""
 
     @functools.wraps(function)
-    def traced(first: Any, program: Program, *data: Any) -> Any:
+    def traced(first: object, program: Program, *data: object) -> _T:
         with loop_precision(program.precision):
             return function(first, program, *data)
 
@@ -176,7 +158,7 @@ def take_step(
     status = jnp.where(running, outcome, lane.status).astype(jnp.int32)
     going = status == Status.RUNNING
 
-    def project(theta: Any) -> Any:
+    def project(theta: Theta) -> Any:
         return program.vary.project(theta, arrays.graph)
 
     bounded = _bounded(program)
@@ -215,17 +197,22 @@ def _bounded(program: Program) -> bool:
     return program.optimizer.projects and not program.vary.is_free
 
 
-def _start(seed_id: jax.Array, task: jax.Array, program: Program, arrays: Any, limits: Any) -> Lane:
+def _start(
+    seed_id: jax.Array,
+    task: jax.Array,
+    program: Program,
+    arrays: SharedArrays,
+    limits: SharedLimits,
+) -> Lane:
     """Return a lane at the first step of one seed of one task."""
-    arrays, limits = of_task((arrays, limits), task)
-    number = jnp.maximum(seed_id, 0)
-    drawn = program.matching.vary.draw(limits.base_seed, number, arrays.graph)
-    return _begin(drawn, program, seed_id, arrays, limits)._replace(task=task)
+    own = of_task((arrays, limits), task)
+    drawn = program.matching.vary.draw(own[1].base_seed, jnp.maximum(seed_id, 0), own[0].graph)
+    return _begin(drawn, program, seed_id, *own)._replace(task=task)
 
 
 @_at_precision
 def _begin(
-    drawn: Any, program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits
+    drawn: Theta, program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits
 ) -> Lane:
     theta, _, decoded_from = program.vary.begin(drawn, arrays.graph)
     constants = {} if decoded_from is arrays.graph else {"nodes": decoded_from.nodes}
@@ -251,7 +238,11 @@ def _begin(
 
 @compile_function(static=1)
 def fill(
-    program: Program, seed_ids: jax.Array, arrays: Any, limits: Any, tasks: Any = None
+    program: Program,
+    seed_ids: jax.Array,
+    arrays: SharedArrays,
+    limits: SharedLimits,
+    tasks: jax.Array | None = None,
 ) -> Lane:
     """Return fresh lanes; those of negative seeds have ended already.
 
@@ -263,7 +254,9 @@ def fill(
     """
     tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
 
-    def start(divided: tuple[jax.Array, jax.Array], whole: Any) -> Lane:
+    def start(
+        divided: tuple[jax.Array, jax.Array], whole: tuple[SharedArrays, SharedLimits]
+    ) -> Lane:
         return jax.lax.map(lambda one: _start(one[0], one[1], program, *whole), divided)
 
     return program.devices.each(start)((seed_ids, tasks), (arrays, limits))
@@ -276,7 +269,9 @@ def draw(program: Program, seed_id: jax.Array, arrays: Arrays, limits: Limits) -
 
 
 @compile_function(static=1)
-def begin(program: Program, drawn: Any, seed_id: jax.Array, arrays: Arrays, limits: Limits) -> Lane:
+def begin(
+    program: Program, drawn: Theta, seed_id: jax.Array, arrays: Arrays, limits: Limits
+) -> Lane:
     """Return one fresh lane (leading axis 1) from a start that is at hand."""
     lane = _begin(drawn, program, seed_id, arrays, limits)
     return jax.tree.map(lambda array: array[None], lane)
@@ -288,9 +283,9 @@ def refill(
     lanes: Lane,
     places: jax.Array,
     seed_ids: jax.Array,
-    arrays: Any,
-    limits: Any,
-    tasks: Any = None,
+    arrays: SharedArrays,
+    limits: SharedLimits,
+    tasks: jax.Array | None = None,
 ) -> Lane:
     """Return the lanes with up to g of every device started anew.
 
@@ -305,7 +300,10 @@ def refill(
     """
     tasks = jnp.zeros_like(seed_ids) if tasks is None else tasks
 
-    def start(divided: tuple[Lane, jax.Array, jax.Array, jax.Array], whole: Any) -> Lane:
+    def start(
+        divided: tuple[Lane, jax.Array, jax.Array, jax.Array],
+        whole: tuple[SharedArrays, SharedLimits],
+    ) -> Lane:
         lanes, places, seed_ids, tasks = divided
 
         def one(index: jax.Array, lanes: Lane) -> Lane:
@@ -321,14 +319,16 @@ def refill(
 
 
 @compile_function(static=1, donate=(1,))
-def advance(program: Program, lanes: Lane, arrays: Any, limits: Any) -> tuple[Lane, jax.Array]:
+def advance(
+    program: Program, lanes: Lane, arrays: SharedArrays, limits: SharedLimits
+) -> tuple[Lane, jax.Array]:
     """Take `program.chunk` steps in every lane that is not at its end.
 
     Returns:
       The lanes, and L_act before every step [l, chunk] (`UNDEFINED` in lanes that had ended).
     """
 
-    def chunk(lanes: Lane, whole: Any) -> tuple[Lane, jax.Array]:
+    def chunk(lanes: Lane, whole: tuple[SharedArrays, SharedLimits]) -> tuple[Lane, jax.Array]:
         if program.together:
             return _advance_together(program, lanes, *whole)
         return jax.lax.map(
@@ -339,7 +339,7 @@ def advance(program: Program, lanes: Lane, arrays: Any, limits: Any) -> tuple[La
 
 
 def _advance_together(
-    program: Program, lanes: Lane, arrays: Any, limits: Any
+    program: Program, lanes: Lane, arrays: SharedArrays, limits: SharedLimits
 ) -> tuple[Lane, jax.Array]:
     """Step all lanes at once: what accelerators are made for."""
     whole = arrays, limits
@@ -387,7 +387,7 @@ def take(program: Program, lanes: Lane, places: jax.Array) -> Lane:
     """
     unread = lanes._replace(theta=(), constants=(), optimizer_state=())
 
-    def pick(divided: tuple[Lane, jax.Array], _: Any) -> Lane:
+    def pick(divided: tuple[Lane, jax.Array], _: object) -> Lane:
         lanes, places = divided
         return jax.tree.map(lambda array: array[places], lanes)
 

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -114,7 +114,7 @@ def memory_of(tasks: Sequence[Task], execution: Execution = USUAL, *, lanes: int
     one_device = dataclasses.replace(execution, devices=LaneDevices())
     program, each = shared_program(tasks, one_device)
     width = lanes if program.together else 1
-    data: tuple[Any, ...] = each[0]
+    data: tuple[object, ...] = each[0]
     shared = len(tasks) * tree_bytes(data[0])
     if len(tasks) > 1 and program.together:
         data = tuple(joined(trees, stacked_shape) for trees in zip(*each, strict=True))
@@ -133,7 +133,12 @@ def _shape(array: jax.Array) -> jax.ShapeDtypeStruct:
 
 
 @functools.lru_cache(maxsize=256)
-def _traced(program: engine.Program, width: int, shapes: tuple[Any, ...], tree: Any) -> Memory:
+def _traced(
+    program: engine.Program,
+    width: int,
+    shapes: tuple[jax.ShapeDtypeStruct, ...],
+    tree: jax.tree_util.PyTreeDef,
+) -> Memory:
     """Return the memory of a program but for its data; traced once for all data of a shape."""
     data = jax.tree.unflatten(tree, shapes)
     arrays, limits = jax.eval_shape(lambda data: of_task(data, 0), data)

@@ -19,6 +19,7 @@ from jmetamer.metamers.methods.optimize.synthesis import Synthesis
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
+from jmetamer.metamers.vary.protocol import Theta
 
 
 @checked
@@ -84,7 +85,7 @@ class Optimize(LoopSettings, Method):
         lanes = fit(tasks, len(tasks) * len(seed_ids), execution)
         yield from Synthesis(tasks, dataclasses.replace(execution, lanes=lanes)).finished(seed_ids)
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the hard graph; the start is drawn again."""
         moved = choose_coordinates(problem, self.coordinates)
         return rebuild(problem.matching, *moved, theta, seed, seed_id)

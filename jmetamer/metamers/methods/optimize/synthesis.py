@@ -12,7 +12,7 @@ import os
 import queue as queue_module
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,9 @@ from jmetamer.metamers.methods.optimize.by_task import joined
 from jmetamer.metamers.methods.optimize.devices import local_devices
 from jmetamer.metamers.methods.optimize.tasks import shared_program
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 
+_T = TypeVar("_T")
 # (task, seed id): what a lane works on.
 Item = tuple[int, int]
 
@@ -184,7 +186,7 @@ class Synthesis:
         drawn = engine.draw(self.program, seed, arrays, limits)
         return drawn, engine.begin(self.program, drawn, seed, arrays, limits)
 
-    def _finish(self, task: int, theta: Any, drawn: Any) -> jraph.GraphsTuple:
+    def _finish(self, task: int, theta: Theta, drawn: Theta) -> jraph.GraphsTuple:
         return finish(self.program.vary, self.data[task][0], theta, drawn)
 
     def _alone(self, queue: SeedQueue, report: Callable[[Progress], None]) -> Iterator[Samples]:
@@ -330,6 +332,6 @@ def _median(losses: np.ndarray) -> float:
     return float(np.median(reported)) if reported.size else float("nan")
 
 
-def _picked(tree: Any, index: Any) -> Any:
+def _picked(tree: _T, index: int | np.ndarray) -> _T:
     """Return entry `index` of the leading axis of every array."""
     return jax.tree.map(lambda array: array[index], tree)

@@ -53,24 +53,23 @@ def shared_program(
       jmetamer._base.errors.InputError: `problem` 0 and 1 cannot share lanes: the matched layers
       are ('conv1',) and ('logits',); problems of one call must have ...
     """
-    first, program = None, None
-    data = []
+    program, data = None, []
     for number, task in enumerate(tasks):
         own, arrays = program_of(task, execution)
-        of_task = arrays, limits_of(task)
-        if program is None:
-            program, first = own, of_task
-        difference = next(_differences(program, own, first, of_task), None)
+        program = program or own
+        data.append((arrays, limits_of(task)))
+        difference = next(_differences(program, own, data[0], data[-1]), None)
         if difference is not None:
             raise InputError(
                 f"`problem` 0 and {number} cannot share lanes: {difference}; {_REMEDY}"
             )
-        data.append(of_task)
     assert program is not None
     return program, data
 
 
-def _differences(one: Program, other: Program, first: Any, second: Any) -> Iterator[str]:
+def _differences(
+    one: Program, other: Program, first: tuple[object, object], second: tuple[object, object]
+) -> Iterator[str]:
     for name, title in _SHARED.items():
         homes = (one.matching, other.matching) if hasattr(one.matching, name) else (one, other)
         values = [getattr(home, name) for home in homes]
@@ -89,7 +88,7 @@ def _differences(one: Program, other: Program, first: Any, second: Any) -> Itera
                     f"{shapes[1][0]} {shapes[1][1]}",
                 ]
             )
-    structures: list[Any] = [jax.tree.structure(data) for data in (first, second)]
+    structures: list[object] = [jax.tree.structure(data) for data in (first, second)]
     if structures[0] != structures[1]:
         names = [
             {jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in each}
@@ -99,7 +98,7 @@ def _differences(one: Program, other: Program, first: Any, second: Any) -> Itera
         yield f"one of them has data that the other lacks or has otherwise: {apart}"
 
 
-def _named(data: tuple[Any, Any]) -> dict[str, Any]:
+def _named(data: tuple[object, object]) -> dict[str, Any]:
     return {"data": data[0], "limits": data[1]}
 
 

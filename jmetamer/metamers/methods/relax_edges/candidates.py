@@ -1,7 +1,6 @@
 """Candidate pairs by the gradient of the loss: those whose edge would lower it most."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +16,11 @@ from jmetamer.metamers.methods.relax_edges.pair_gradient import (
 from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs, weighted_graph
 from jmetamer.metamers.methods.relax_edges.plan import Data, Plan
 from jmetamer.metamers.vary.movable import named
+from jmetamer.metamers.vary.protocol import Theta
 
 
 def best_candidates(
-    pairs: Pairs, weight: jax.Array, features: Any, drawn: Pairs, plan: Plan, data: Data
+    pairs: Pairs, weight: jax.Array, features: Theta, drawn: Pairs, plan: Plan, data: Data
 ) -> Pairs:
     """Return candidates, best first.
 

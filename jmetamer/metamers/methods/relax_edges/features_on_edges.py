@@ -19,6 +19,7 @@ from jmetamer.metamers.methods.optimize.devices import LaneDevices
 from jmetamer.metamers.methods.optimize.program import limits_of, program_of
 from jmetamer.metamers.problem import Arrays
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 
 
 class Optimized(NamedTuple):
@@ -55,7 +56,7 @@ class FeaturesOnEdges:
         self,
         graphs: Sequence[jraph.GraphsTuple],
         seed_ids: np.ndarray,
-        start: Any = None,
+        start: Theta | None = None,
         report: Callable[[np.ndarray], None] | None = None,
     ) -> list[Optimized]:
         """Return what becomes of each graph's features.
@@ -118,13 +119,13 @@ class FeaturesOnEdges:
 def _begin(
     program: engine.Program,
     seed_ids: jax.Array,
-    start: Any,
-    arrays: Any,
+    start: Theta | None,
+    arrays: ByTask,
     limits: engine.Limits,
 ) -> tuple[Any, engine.Lane]:
     """Return the starts of the features, and lanes [s] at their first step."""
 
-    def one(seed: Any) -> tuple[Any, engine.Lane]:
+    def one(seed: tuple[jax.Array, jax.Array, Theta]) -> tuple[Any, engine.Lane]:
         seed_id, task, drawn = seed
         own: Arrays = of_task((arrays,), task)[0]
         if start is None:
@@ -138,11 +139,11 @@ def _begin(
 
 @compile_function(static=1)
 def _finish(
-    program: engine.Program, state: engine.Lane, drawn: Any, arrays: Any, limits: Any
+    program: engine.Program, state: engine.Lane, drawn: Theta, arrays: ByTask, limits: engine.Limits
 ) -> jax.Array:
     """Return the hard features [s, n, d] of lanes at their ends."""
 
-    def one(ended: tuple[engine.Lane, Any]) -> jax.Array:
+    def one(ended: tuple[engine.Lane, Theta]) -> jax.Array:
         lane, drawn = ended
         own = of_task((arrays,), lane.task)[0]
         return hard_graph(program.vary, lane.best_theta, drawn, own).nodes

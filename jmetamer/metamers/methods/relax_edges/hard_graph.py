@@ -1,17 +1,19 @@
 """The graph of hard edges: as it is kept, as it is handed out, and as compiled code reads it."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jraph
 import numpy as np
+from jax.typing import ArrayLike
 
 from jmetamer._base.errors import InputError
 from jmetamer.graphs.graph import Edges, num_nodes
 from jmetamer.graphs.pairs import Pairs, simple_graph
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.vary.movable import are_inside, movable_edges
+from jmetamer.metamers.vary.protocol import Theta
 
 _LEAST_EDGES = 64
 
@@ -26,12 +28,12 @@ class EdgesTheta(NamedTuple):
       features: [n, d] float32, or () where the reference's stay.
     """
 
-    senders: Any
-    receivers: Any
-    features: Any = ()
+    senders: np.ndarray
+    receivers: np.ndarray
+    features: Theta = ()
 
 
-def edges_theta(pairs: Pairs, present: Any, features: Any = ()) -> EdgesTheta:
+def edges_theta(pairs: Pairs, present: ArrayLike, features: Theta = ()) -> EdgesTheta:
     """Return hard pairs as they are kept.
 
     Args:

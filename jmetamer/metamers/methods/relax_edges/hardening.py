@@ -1,7 +1,7 @@
 """From relaxed weights to a hard graph: the best rounding; `flip_rounds` goes on from there."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs, short
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.methods.relax_edges.relaxation import PULL, Relaxed
 from jmetamer.metamers.methods.relax_edges.rounding import best_rounding
+from jmetamer.metamers.vary.protocol import Theta
 
 
 class Hardened(NamedTuple):
@@ -32,7 +33,7 @@ class Hardened(NamedTuple):
     pairs: Pairs
     hard: jax.Array
     start: jax.Array
-    features: Any
+    features: Theta
     loss_relaxed: jax.Array
     loss_rounded: jax.Array
     loss: jax.Array
@@ -69,7 +70,7 @@ def criterion(
     hard: jax.Array,
     all_hard: jax.Array,
     start: jax.Array,
-    features: Any,
+    features: Theta,
     plan: Plan,
     data: Data,
     numbers: Numbers,

@@ -1,7 +1,6 @@
 """The loss of weighted pairs: what a graph of them gives the network, and how far it has walked."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +9,11 @@ import jraph
 from jmetamer.graphs.pairs import Pairs, graph_of_pairs_and_loops
 from jmetamer.metamers.matching_loss import matching_loss, matching_residual
 from jmetamer.metamers.methods.relax_edges.plan import Data, Plan
+from jmetamer.metamers.vary.protocol import Theta
 
 
 def loss_of_pairs(
-    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+    pairs: Pairs, weight: jax.Array, features: Theta, plan: Plan, data: Data
 ) -> tuple[jax.Array, jax.Array]:
     """Return the objective and L_act of the graph that weighted pairs and features make.
 
@@ -29,7 +29,7 @@ def loss_of_pairs(
 
 
 def residual_of_pairs(
-    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+    pairs: Pairs, weight: jax.Array, features: Theta, plan: Plan, data: Data
 ) -> jax.Array:
     """Return the residuals of all matched layers side by side, [t, c]; their squares add up to the
     objective of `loss_of_pairs`.
@@ -42,7 +42,7 @@ def residual_of_pairs(
 
 
 def _activations(
-    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+    pairs: Pairs, weight: jax.Array, features: Theta, plan: Plan, data: Data
 ) -> Mapping[str, jax.Array]:
     matching = plan.matching
     # A network that reads its features otherwise has no entry to give.
@@ -56,7 +56,7 @@ def _activations(
 
 
 def weighted_graph(
-    pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+    pairs: Pairs, weight: jax.Array, features: Theta, plan: Plan, data: Data
 ) -> jraph.GraphsTuple:
     """Return the graph that the network sees: weighted pairs, and the edges that stay."""
     num_fixed = data.fixed.senders.shape[0]

@@ -1,7 +1,7 @@
 """The compiled functions of structure metamers: each runs one seed, or many at once."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +21,13 @@ from jmetamer.metamers.methods.relax_edges.relaxation import (
     stepped,
 )
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 # Steps of one call at most: the host looks in between, and losses come back in rows this long.
 CHUNK = 32
 
 
-def each(plan: Plan, function: Callable[[Any], Any], rows: Any) -> Any:
+def each(plan: Plan, function: Callable[[_T], _R], rows: _T) -> _R:
     """Run a function of one seed for every entry of the leading axis.
 
     On accelerators all at once; a processor gains nothing from a batch, and XLA's batched scatter

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task, noise
 from jmetamer.metamers.methods.optimize.optimize import loop_defaults
 from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, edges_theta, graph_of_theta
 from jmetamer.metamers.methods.relax_edges.plan import plan_of, weight_optimizer
 from jmetamer.metamers.methods.relax_edges.programs import draw_edges
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import bytes_of_seed
@@ -138,7 +138,9 @@ class RelaxEdges(RelaxSettings, Method):
         (task,) = tasks
         yield from EdgeSynthesis(task, execution).finished(seed_ids)
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(
+        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
+    ) -> jraph.GraphsTuple:
         """Return the simple graph of these edges and features."""
         return graph_of_theta(problem, theta)
 

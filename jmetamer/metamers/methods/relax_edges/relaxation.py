@@ -4,7 +4,7 @@ Written for one seed; `programs` runs it for many, at once or one after the othe
 the edges and the block: nothing has the square of the nodes.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ from jmetamer.metamers.methods.relax_edges.refill import (
 from jmetamer.metamers.methods.relax_edges.rewired import random_pairs, rewired_pairs
 from jmetamer.metamers.status import Status
 from jmetamer.metamers.vary.movable import named
+from jmetamer.metamers.vary.protocol import Theta
 
 # Weight of the shortfall of a distance: far above the loss, so that it is closed.
 PULL = 10.0
@@ -37,6 +38,7 @@ _SWAPS = 10
 _NUDGE = 0.1
 # By this share of the steps a walk has to reach its distance.
 _WALK = 0.5
+_T = TypeVar("_T")
 # Weights nearer than this to 0 and 1 count as hard.
 _HARD = 1e-3
 # Weights from this on count as edges where it is asked what a target sees.
@@ -57,7 +59,7 @@ class Iterate(NamedTuple):
 
     pairs: Pairs
     weight: jax.Array
-    features: Any
+    features: Theta
     value: jax.Array
     match: jax.Array
     penalty: jax.Array
@@ -80,7 +82,7 @@ class Relaxed(NamedTuple):
 
     seed_id: jax.Array
     now: Iterate
-    moments: Any
+    moments: tuple[optax.OptState, ...]
     best: Iterate
     start: jax.Array
     initial_loss: jax.Array
@@ -191,7 +193,7 @@ class _Look(NamedTuple):
 
 
 def _objective(
-    theta: tuple[jax.Array, Any], state: Relaxed, plan: Plan, data: Data, numbers: Numbers
+    theta: tuple[jax.Array, Theta], state: Relaxed, plan: Plan, data: Data, numbers: Numbers
 ) -> tuple[jax.Array, _Look]:
     """Return the number to minimize at this step."""
     weight, features = theta
@@ -249,7 +251,7 @@ def stepped(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> tuple[R
 
 
 def _moved(
-    state: Relaxed, gradients: tuple[jax.Array, Any], plan: Plan, data: Data, numbers: Numbers
+    state: Relaxed, gradients: tuple[jax.Array, Theta], plan: Plan, data: Data, numbers: Numbers
 ) -> tuple[jax.Array, Any, Any]:
     """Return weights, features and moments after one step of the optimizers."""
     moved, moments = [], []
@@ -294,7 +296,7 @@ def exchanged(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Relax
 
 
 def fresh_candidates(
-    key: jax.Array, pairs: Pairs, weight: jax.Array, features: Any, plan: Plan, data: Data
+    key: jax.Array, pairs: Pairs, weight: jax.Array, features: Theta, plan: Plan, data: Data
 ) -> Pairs:
     """Return candidates for a block, best first, and some more of them than it holds.
 
@@ -319,5 +321,5 @@ def _parts(num_edges: int) -> tuple[slice, slice]:
     return slice(num_edges), slice(num_edges, None)
 
 
-def _chosen(condition: jax.Array, new: Any, old: Any) -> Any:
+def _chosen(condition: jax.Array, new: _T, old: _T) -> Any:
     return jax.tree.map(lambda one, other: jnp.where(condition, one, other), new, old)

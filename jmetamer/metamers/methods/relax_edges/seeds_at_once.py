@@ -1,10 +1,10 @@
 """How many structure metamers are relaxed at once, and whether one fits the memory at all."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jmetamer._base.errors import InputError
 from jmetamer._base.live_bytes import live_bytes, tree_bytes
@@ -73,12 +73,14 @@ def bytes_of_seed(plan: Plan, data: Data, numbers: Numbers) -> int:
     return _bytes_of_seed(plan, tuple(shapes), tree)
 
 
-def _shape(array: Any) -> jax.ShapeDtypeStruct:
+def _shape(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))
 
 
 @functools.lru_cache(maxsize=64)
-def _bytes_of_seed(plan: Plan, shapes: tuple[Any, ...], tree: Any) -> int:
+def _bytes_of_seed(
+    plan: Plan, shapes: tuple[jax.ShapeDtypeStruct, ...], tree: jax.tree_util.PyTreeDef
+) -> int:
     """Return what one seed keeps and what a step of it needs; traced once for all data."""
     data, numbers = jax.tree.unflatten(tree, shapes)
     seed = jax.ShapeDtypeStruct((1,), jnp.int32)

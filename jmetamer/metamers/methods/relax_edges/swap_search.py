@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import jraph
+import numpy as np
 
 from jmetamer._base.arguments import Count, checked
 from jmetamer._base.compiled_programs import compile_function
@@ -15,7 +16,7 @@ from jmetamer._base.keys import Stream, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task
-from jmetamer.metamers.methods.relax_edges.hard_graph import graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, graph_of_theta
 from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.methods.relax_edges.programs import each
@@ -80,7 +81,9 @@ class SwapSearch(Method):
         (task,) = tasks
         yield from self._seeds(task, execution).finished(seed_ids)
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(
+        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
+    ) -> jraph.GraphsTuple:
         """Return the simple graph of these edges."""
         return graph_of_theta(problem, theta)
 
@@ -91,7 +94,7 @@ class SwapSearch(Method):
     def _seeds(self, task: Task, execution: Execution) -> EdgeSynthesis:
         relaxed = task._replace(method=RelaxEdges().filled_for(task.problem))
 
-        def search(plan: Plan, seed_ids: Any, data: Data, numbers: Numbers) -> Searched:
+        def search(plan: Plan, seed_ids: np.ndarray, data: Data, numbers: Numbers) -> Searched:
             return _search(plan, self, seed_ids, data, numbers)
 
         return EdgeSynthesis(relaxed, execution, search)
@@ -118,7 +121,7 @@ def _search(
 def swap_search(
     key: jax.Array,
     pairs: Pairs,
-    present: Any,
+    present: jax.Array,
     loss: Callable[[Pairs, jax.Array], jax.Array],
     settings: SwapSearch = SwapSearch(),
     directed: bool = False,

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,6 +35,7 @@ from jmetamer.metamers.methods.relax_edges.searched import Searched
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import seeds_at_once
 from jmetamer.metamers.methods.relax_edges.settings import RelaxSettings
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 
 SearchOfSeeds = Callable[[Plan, np.ndarray, Data, Numbers], Searched]
 
@@ -54,11 +55,11 @@ class _Edges(NamedTuple):
     """
 
     pairs: Pairs
-    present: Any
-    features: Any
+    present: jax.Array | np.ndarray
+    features: Theta
     curve: np.ndarray
     lane: dict[str, Any]
-    details: dict[str, Any]
+    details: Mapping[str, object]
 
 
 class EdgeSynthesis:
@@ -320,5 +321,5 @@ def _continued(edges: _Edges, optimized: Optimized) -> _Edges:
     return edges._replace(curve=curve, lane=numbers)
 
 
-def _stacked(rows: list[Any]) -> Any:
+def _stacked(rows: Sequence[object]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)

@@ -3,12 +3,13 @@
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
+from jax.typing import ArrayLike
 
 from jmetamer._base import undefined
 from jmetamer._base.arguments import Positive, checked
@@ -36,6 +37,7 @@ from jmetamer.metamers.methods.repel.repelled_program import (
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +152,7 @@ class Repel(Method):
         for seed_id in seed_ids:
             yield _sample(task.problem, lanes, curves, group.index(seed_id))
 
-    def graph(self, problem: Problem, theta: Any, seed: int, seed_id: int) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the hard graph of these coordinates."""
         return self.method.graph(problem, theta, seed, seed_id)
 
@@ -211,5 +213,5 @@ def _sample(problem: Problem, lanes: engine.Lane, curves: np.ndarray, place: int
     )
 
 
-def _shape(array: Any) -> jax.ShapeDtypeStruct:
+def _shape(array: ArrayLike) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))

@@ -1,7 +1,7 @@
 """The compiled part of metamers that repel each other: one step of a whole group."""
 
 import dataclasses
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -131,7 +131,11 @@ def pressure_of(weight: float, steps: int) -> Pressure:
 
 @compile_function(static=1, donate=(1,))
 def advance(
-    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+    program: engine.Program,
+    lanes: engine.Lane,
+    arrays: Arrays,
+    limits: engine.Limits,
+    pressure: Pressure,
 ) -> tuple[engine.Lane, jax.Array]:
     """Take `program.chunk` steps of a whole group, or fewer if all have ended.
 
@@ -162,7 +166,11 @@ def advance(
 
 
 def _step_of_all(
-    program: engine.Program, lanes: engine.Lane, arrays: Arrays, limits: Any, pressure: Pressure
+    program: engine.Program,
+    lanes: engine.Lane,
+    arrays: Arrays,
+    limits: engine.Limits,
+    pressure: Pressure,
 ) -> tuple[engine.Lane, jax.Array]:
     """Take one step of every seed: one after the other, so that only one's activations are kept."""
     pushing = jnp.max(lanes.step) < pressure.until  # all that run have taken as many steps
@@ -187,7 +195,9 @@ def _step_of_all(
         start = jnp.where(pushing, moved.initial_loss, lane.initial_loss)
         return moved._replace(constants={}, step=moved.step + before, initial_loss=start), loss
 
-    def one(place: Any, carry: tuple[engine.Lane, jax.Array]) -> tuple[engine.Lane, jax.Array]:
+    def one(
+        place: jax.Array, carry: tuple[engine.Lane, jax.Array]
+    ) -> tuple[engine.Lane, jax.Array]:
         lane = jax.tree.map(lambda array: array[place], carry[0])
         running = lane.status == Status.RUNNING
         nothing = jnp.float32(UNDEFINED)
@@ -202,7 +212,7 @@ def _step_of_all(
 
 
 def _begun_anew(
-    program: engine.Program, lane: engine.Lane, limits: Any, now: jax.Array
+    program: engine.Program, lane: engine.Lane, limits: engine.Limits, now: jax.Array
 ) -> engine.Lane:
     """Return a lane that was pushed as one that starts where it stands, with nothing remembered.
 
@@ -225,7 +235,7 @@ def _begun_anew(
 def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
     """Return the features [b, n, d] as the network sees them: 0 or 1 where they are binary."""
 
-    def one(theta: Any) -> jax.Array:
+    def one(theta: Theta) -> jax.Array:
         return program.matching.vary.decode(theta, arrays.graph).nodes
 
     return jax.vmap(one)(lanes.theta)
