@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 # A reader of these computes them entry by entry, so that they are never kept as arrays.
 _ON_THE_FLY = frozenset(
@@ -166,6 +168,11 @@ def tree_bytes(tree: Any) -> int:
       48
     """
     return sum(_size(leaf) for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
+
+
+def shape_of(array: ArrayLike) -> jax.ShapeDtypeStruct:
+    """Return shape and type of an array, or of a number."""
+    return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))
 
 
 def live_bytes(program: Any) -> int:

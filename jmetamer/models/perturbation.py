@@ -62,7 +62,8 @@ class FeatureChange:
           [n, d].
         """
         if self.budget is not None:
-            return _flip(nodes, self._columns(loss, nodes, self.budget, key))
+            flipped = _mark(self._columns(loss, nodes, self.budget, key), nodes) > 0
+            return jnp.where(flipped, 1 - nodes, nodes)
         noise = _unit(jax.random.normal(key, nodes.shape))
         return nodes + jnp.float32(self.radius) * self._direction(loss, nodes, noise)
 
@@ -240,10 +241,6 @@ def random_columns(key: jax.Array, num_rows: int, num_columns: int, count: int) 
 
     nothing = jnp.full((num_rows, count), -1, jnp.int32)
     return jax.lax.fori_loop(0, count, draw, nothing)
-
-
-def _flip(nodes: jax.Array, columns: jax.Array) -> jax.Array:
-    return jnp.where(_mark(columns, nodes) > 0, 1 - nodes, nodes)
 
 
 def _mark(columns: jax.Array, like: jax.Array) -> jax.Array:

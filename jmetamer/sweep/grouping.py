@@ -6,9 +6,9 @@ cells keep an accelerator busy. Blocks of seeds are saved on the shelf of their 
 alone goes on where a group stopped, and the other way round.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from jmetamer.config import CellSettings
 from jmetamer.metamers.methods.optimize.devices import local_devices
@@ -88,11 +88,7 @@ def run_together(
         for number, (one, block, geometry) in enumerate(zip(group, blocks, waiting, strict=True)):
             progress(Progress("geometry", number, len(group)))
             # A cell whose geometry fails fails alone, when its record is completed.
-            yield one, _completion(one, block, geometry, seconds)
-
-
-def _completion(*parts: Any) -> Callable[[], tuple[Record, Reference]]:
-    return lambda: complete(*parts)
+            yield one, functools.partial(complete, one, block, geometry, seconds)
 
 
 def program_settings(cell: CellSettings) -> str:

@@ -55,7 +55,9 @@ class LaneDevices:
 
     def replicated(self, tree: _T) -> _T:
         """Return the arrays with a copy on every device; untouched where there is one device."""
-        return tree if self.count == 1 else jax.device_put(tree, self._sharding(_WHOLE))
+        if self.count == 1:
+            return tree
+        return jax.device_put(tree, NamedSharding(self._mesh(), _WHOLE))
 
     def each(self, function: Callable[[_T, _Whole], _R]) -> Callable[[_T, _Whole], _R]:
         """Return `function(divided, whole)` as run by every device on its part.
@@ -135,9 +137,6 @@ class LaneDevices:
     def _mesh(self) -> Mesh:
         # Not `jax.make_mesh`: its explicit axes make batched scatters a type error.
         return Mesh(np.array(self.devices, dtype=object), (_AXIS,))
-
-    def _sharding(self, spec: PartitionSpec) -> NamedSharding:
-        return NamedSharding(self._mesh(), spec)
 
 
 def local_devices() -> LaneDevices:

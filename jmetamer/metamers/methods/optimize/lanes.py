@@ -157,23 +157,8 @@ def take_step(
     )
     status = jnp.where(running, outcome, lane.status).astype(jnp.int32)
     going = status == Status.RUNNING
-
-    def project(theta: Theta) -> Any:
-        return program.vary.project(theta, arrays.graph)
-
-    bounded = _bounded(program)
-    optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=bounded)
-    updates, optimizer_state = optimizer.update(
-        gradient,
-        lane.optimizer_state,
-        lane.theta,
-        value=value,
-        grad=gradient,
-        **({"project": project} if bounded else {}),
-        value_fn=lambda theta: _objective(theta, lane.constants, program, arrays)[0],
-    )
     # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.
-    theta = project(optax.apply_updates(lane.theta, updates))
+    theta, optimizer_state = _descended(lane, value, gradient, program, arrays, limits)
     moved = Lane(
         lane.seed_id,
         theta,
@@ -190,6 +175,33 @@ def take_step(
         lane.task,
     )
     return moved, jnp.where(running, match, UNDEFINED)
+
+
+def _descended(
+    lane: Lane,
+    value: jax.Array,
+    gradient: Theta,
+    program: Program,
+    arrays: Arrays,
+    limits: Limits,
+) -> tuple[Theta, optax.OptState]:
+    """Return legal coordinates, and the state, after one step of the optimizer."""
+
+    def project(theta: Theta) -> Theta:
+        return program.vary.project(theta, arrays.graph)
+
+    bounded = _bounded(program)
+    optimizer = program.optimizer.build(limits.rate, limits.steps, bounded=bounded)
+    updates, state = optimizer.update(
+        gradient,
+        lane.optimizer_state,
+        lane.theta,
+        value=value,
+        grad=gradient,
+        **({"project": project} if bounded else {}),
+        value_fn=lambda theta: _objective(theta, lane.constants, program, arrays)[0],
+    )
+    return project(optax.apply_updates(lane.theta, updates)), state
 
 
 def _bounded(program: Program) -> bool:

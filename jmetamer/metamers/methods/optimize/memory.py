@@ -200,7 +200,8 @@ def choose_lanes(
     together, wish = execution.together, execution.lanes
     if together is None:
         together = steps_together(local_devices())
-    wanted = _wanted(count) if together else (cores or os.cpu_count() or 1)
+    useful = _power_of_two(min(_MOST_LANES, max(FEW_LANES, count // REFILLS)))
+    wanted = useful if together else (cores or os.cpu_count() or 1)
     if wish is not None:
         wanted = wish if together else min(wish, wanted)
     lanes = max(1, min(wanted, count))
@@ -290,10 +291,6 @@ def available_bytes() -> int | None:
     if "bytes_limit" not in stats:
         return None
     return max(0, int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0)))
-
-
-def _wanted(count: int) -> int:
-    return _power_of_two(min(_MOST_LANES, max(FEW_LANES, count // REFILLS)))
 
 
 def _power_of_two(number: int) -> int:

@@ -279,7 +279,8 @@ def exchanged(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Relax
     now, num_edges = state.now, data.pairs.senders.shape[0]
     key = stream_key(numbers.base_seed, state.seed_id, Stream.EXCHANGES)
     key_fresh, key_ties = jax.random.split(jax.random.fold_in(key, state.step))
-    base, block = (Pairs(*(side[part] for side in now.pairs)) for part in _parts(num_edges))
+    parts = slice(num_edges), slice(num_edges, None)
+    base, block = (Pairs(*(side[part] for side in now.pairs)) for part in parts)
     fresh = fresh_candidates(key_fresh, now.pairs, now.weight, now.features, plan, data)
     after = refilled(key_ties, block, now.weight[num_edges:], fresh, base)
     forgotten = jnp.concatenate([jnp.zeros(num_edges, bool), after.replaced])
@@ -315,10 +316,6 @@ def fresh_candidates(
     if plan.refill == "gradient":
         return best_candidates(pairs, weight, features, drawn, plan, data)
     return drawn
-
-
-def _parts(num_edges: int) -> tuple[slice, slice]:
-    return slice(num_edges), slice(num_edges, None)
 
 
 def _chosen(condition: jax.Array, new: _T, old: _T) -> Any:

@@ -4,10 +4,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 
 from jmetamer._base.errors import InputError
-from jmetamer._base.live_bytes import live_bytes, tree_bytes
+from jmetamer._base.live_bytes import live_bytes, shape_of, tree_bytes
 from jmetamer.metamers.methods.optimize.memory import available_bytes
 from jmetamer.metamers.methods.relax_edges import programs
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
@@ -69,12 +68,8 @@ def bytes_of_seed(plan: Plan, data: Data, numbers: Numbers) -> int:
       data: of the reference.
       numbers: that steer the loop.
     """
-    shapes, tree = jax.tree.flatten(jax.tree.map(_shape, (data, numbers)))
+    shapes, tree = jax.tree.flatten(jax.tree.map(shape_of, (data, numbers)))
     return _bytes_of_seed(plan, tuple(shapes), tree)
-
-
-def _shape(array: ArrayLike) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import jraph
 import numpy as np
-from jax.typing import ArrayLike
 
 from jmetamer._base import undefined
 from jmetamer._base.arguments import Positive, checked
 from jmetamer._base.errors import InputError
-from jmetamer._base.live_bytes import live_bytes, tree_bytes
+from jmetamer._base.live_bytes import live_bytes, shape_of, tree_bytes
 from jmetamer.metamers.check import finish
 from jmetamer.metamers.methods.method import (
     Execution,
@@ -184,10 +183,10 @@ class Repel(Method):
     def _bytes(self, task: Task, count: int, execution: Execution) -> int:
         """Return the bytes that a group needs on the device."""
         program = program_of_group(task, execution.chunk)
-        data = jax.tree.map(_shape, (task.problem.arrays, limits_of(task)))
+        data = jax.tree.map(shape_of, (task.problem.arrays, limits_of(task)))
         ids = jax.ShapeDtypeStruct((count,), jnp.int32)
         lanes = engine.fill.eval_shape(program, ids, *data)
-        pressure = jax.tree.map(_shape, pressure_of(self.weight, self.method.num_steps))
+        pressure = jax.tree.map(shape_of, pressure_of(self.weight, self.method.num_steps))
         step = live_bytes(advance.trace(program, lanes, *data, pressure).jaxpr)
         return tree_bytes(task.problem.arrays) + tree_bytes(lanes) + step
 
@@ -211,7 +210,3 @@ def _sample(problem: Problem, lanes: engine.Lane, curves: np.ndarray, place: int
         rows.status,
         [curve],
     )
-
-
-def _shape(array: ArrayLike) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(array), jnp.result_type(array))
