@@ -165,16 +165,16 @@ class TestSearches:
         assert found.names == ("ring_6", "ring_6")
 
     def test_get_no_kicks_where_the_problem_has_none(self, problem):
-        small = planted_search._with_kicks_of(task_of(problem))
+        small = task_of(problem).method.sized_by(problem)
         assert small.kicks is None, "the block holds all of 561 pairs"
         vary = (jm.ContinuousFeatures(), jm.BinaryEdges())
         joint = jm.Problem(problem.trained, problem.graph, "conv1", vary)
         for one in (problem, joint):
             method = jm.RelaxEdges(block=100).for_problem(one)
             expected = dataclasses.replace(method, kicks=0)
-            assert planted_search._with_kicks_of(task_of(one, method)) == expected
+            assert method.sized_by(one) == expected
         search = jm.SwapSearch()
-        assert planted_search._with_kicks_of(task_of(problem, search)) is search
+        assert search.sized_by(problem) is search
 
     def test_leave_out_what_the_network_maps_to_zero(self, problem, monkeypatch):
         import jax

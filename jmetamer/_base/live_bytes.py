@@ -84,15 +84,7 @@ _ON_THE_FLY = frozenset(
         "xor",
     }
 )
-_VIEWS = frozenset(
-    {
-        "copy",
-        "expand_dims",
-        "reshape",
-        "squeeze",
-        "stop_gradient",
-    }
-)
+_VIEWS = frozenset({"copy", "expand_dims", "reshape", "squeeze", "stop_gradient"})
 # A chain of these is kept where several read it: computing it again would cost too much.
 _EXPENSIVE = frozenset(
     {
@@ -133,14 +125,7 @@ _READ_ENTRIES = frozenset(
 )
 # These change entries of their first operand where it stands.
 _IN_PLACE = frozenset(
-    {
-        "dynamic_update_slice",
-        "scatter",
-        "scatter-add",
-        "scatter-max",
-        "scatter-min",
-        "scatter-mul",
-    }
+    {"dynamic_update_slice", "scatter", "scatter-add", "scatter-max", "scatter-min", "scatter-mul"}
 )
 _LOOPS = ("while", "scan", "cond")
 _PROGRAMS = ("jaxpr", "cond_jaxpr", "body_jaxpr", "branches")

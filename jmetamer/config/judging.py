@@ -3,16 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from jmetamer._base.arguments import (
-    Count,
-    Natural,
-    OneOf,
-    Positive,
-    Range,
-    Seed,
-    Share,
-    SomeShare,
-)
+from jmetamer._base.arguments import Count, Natural, OneOf, Positive, Range, Seed, Share, SomeShare
 from jmetamer.measures.success import MIN_DISTANCE
 from jmetamer.models import MODELS
 

@@ -10,16 +10,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import (
-    Annotated,
-    Any,
-    NamedTuple,
-    Protocol,
-    cast,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, NamedTuple, Protocol, cast, get_args, get_origin, get_type_hints
 
 from jmetamer._base.arguments import kind_of_hint
 from jmetamer._base.errors import ConfigError, InputError, shortened, unknown_name, unknown_setting

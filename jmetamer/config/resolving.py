@@ -9,12 +9,7 @@ from typing import TypeVar
 from jmetamer._base.errors import ConfigError, InputError, unknown_name
 from jmetamer.config.building import build_layers
 from jmetamer.config.judging import RecognitionSettings
-from jmetamer.config.settings import (
-    CellSettings,
-    GeometrySettings,
-    MetamerSettings,
-    Settings,
-)
+from jmetamer.config.settings import CellSettings, GeometrySettings, MetamerSettings, Settings
 from jmetamer.measures import measures_for
 from jmetamer.metamers.losses import Complementarity, RelativeSquared
 from jmetamer.metamers.methods import METHODS

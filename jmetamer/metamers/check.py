@@ -241,11 +241,7 @@ class JudgeOfEach:
     """
 
     def __init__(
-        self,
-        judges: Sequence[Judge],
-        devices: LaneDevices,
-        vary: Vary,
-        data: tuple[object, object],
+        self, judges: Sequence[Judge], devices: LaneDevices, vary: Vary, data: tuple[object, object]
     ) -> None:
         self.judges, self.devices = judges, devices
         self.program = devices, judges[0].matching, vary

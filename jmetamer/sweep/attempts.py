@@ -116,10 +116,7 @@ class Attempts:
         return Outcome.FAILED
 
     def _gather(
-        self,
-        waiting: list[CellSettings],
-        locks: contextlib.ExitStack,
-        outcomes: dict[str, Outcome],
+        self, waiting: list[CellSettings], locks: contextlib.ExitStack, outcomes: dict[str, Outcome]
     ) -> list[pipeline.PreparedCell]:
         """Take cells from the head of `waiting`, lock and prepare them until a group is full."""
         group: list[pipeline.PreparedCell] = []

@@ -212,11 +212,7 @@ def _prepare(
 
 
 def _sweep(
-    grid: Sequence[CellSettings],
-    store: RunStore,
-    terminal: Terminal,
-    attempts: Attempts,
-    most: int,
+    grid: Sequence[CellSettings], store: RunStore, terminal: Terminal, attempts: Attempts, most: int
 ) -> int:
     """Compute what is not finished, up to `most` cells at once; those held by others come last."""
     waiting = [cell for cell in grid if not store.is_finished(cell.id)]

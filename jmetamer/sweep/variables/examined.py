@@ -145,9 +145,7 @@ def recognition_variables(block: Block, examination: Examination) -> _Stored:
     for name in ("accuracy", "kappa"):
         variables[f"own_{name}"] = Variable(("metamer",), block[f"reading_{name}"][:, 0])
     variables["own_undefined"] = Variable(
-        ("metamer",),
-        block["reading_undefined"][:, 0],
-        {"meaning": _READINGS["undefined"]},
+        ("metamer",), block["reading_undefined"][:, 0], {"meaning": _READINGS["undefined"]}
     )
     scalars = {"num_nodes_read": int(examination.labels.size)}
     return variables | _control_variables(block, examination), scalars

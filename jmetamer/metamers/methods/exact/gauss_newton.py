@@ -54,7 +54,8 @@ def retract(
     x = np.array(start, np.float64).reshape(-1)
     r, match = equations(x)
     curve, first, idle = [match], max(float(np.linalg.norm(r)), 1e-300), 0
-    while _unfinished(r, match, aim):
+    # A target of norm zero has no relative error; its residual is absolute and decides alone.
+    while not (match <= aim and float(np.sum(r**2)) <= 100 * aim):
         size = float(np.linalg.norm(r))
         if not np.isfinite(size):
             return Retraction(x, np.array(curve), Status.NON_FINITE)
@@ -76,11 +77,6 @@ def retract(
         if idle >= _PATIENCE:
             return Retraction(x, np.array(curve), Status.STALLED)
     return Retraction(x, np.array(curve), Status.RUNNING)
-
-
-def _unfinished(r: np.ndarray, match: float, aim: float) -> bool:
-    # A target of norm zero has no relative error; its residual is absolute and decides alone.
-    return not (match <= aim and float(np.sum(r**2)) <= 100 * aim)
 
 
 @checked

@@ -178,12 +178,7 @@ def take_step(
 
 
 def _descended(
-    lane: Lane,
-    value: jax.Array,
-    gradient: Theta,
-    program: Program,
-    arrays: Arrays,
-    limits: Limits,
+    lane: Lane, value: jax.Array, gradient: Theta, program: Program, arrays: Arrays, limits: Limits
 ) -> tuple[Theta, optax.OptState]:
     """Return legal coordinates, and the state, after one step of the optimizer."""
 

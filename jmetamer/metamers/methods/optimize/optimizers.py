@@ -15,28 +15,12 @@ from jmetamer.metamers.methods.optimize.lane_lbfgs import lane_lbfgs
 Schedule = Callable[[jax.Array], jax.Array]
 
 
-def _constant(progress: jax.Array) -> jax.Array:
-    return jnp.ones_like(progress)
-
-
-def _cosine(progress: jax.Array) -> jax.Array:
-    return 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(progress, 1)))
-
-
-def _exponential(progress: jax.Array) -> jax.Array:
-    return 1e-2 ** jnp.minimum(progress, 1)
-
-
-def _halved_in_blocks(progress: jax.Array) -> jax.Array:
-    return 0.5 ** jnp.floor(8 * jnp.minimum(progress, 1 - 1e-6))
-
-
 # Factor of the learning rate as a function of the share of steps done.
-SCHEDULES: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "constant": _constant,
-    "cosine": _cosine,
-    "exponential": _exponential,
-    "halved_in_blocks": _halved_in_blocks,
+SCHEDULES: dict[str, Schedule] = {
+    "constant": jnp.ones_like,
+    "cosine": lambda progress: 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(progress, 1))),
+    "exponential": lambda progress: 1e-2 ** jnp.minimum(progress, 1),
+    "halved_in_blocks": lambda progress: 0.5 ** jnp.floor(8 * jnp.minimum(progress, 1 - 1e-6)),
 }
 
 

@@ -298,10 +298,7 @@ class Synthesis:
 
 
 def _samples(
-    lanes: Any,
-    graphs: Sequence[jraph.GraphsTuple],
-    curves: Sequence[np.ndarray],
-    verdicts: Verdict,
+    lanes: Any, graphs: Sequence[jraph.GraphsTuple], curves: Sequence[np.ndarray], verdicts: Verdict
 ) -> Samples:
     """Return ended lanes, with a leading axis, as what every method hands back."""
     return Samples(

@@ -75,7 +75,10 @@ def _differences(
         values = [getattr(home, name) for home in homes]
         if values[0] != values[1]:
             yield f"{title} {_verb(name)} {values[0]!r} and {values[1]!r}"
-    leaves = [jax.tree_util.tree_flatten_with_path(_named(data))[0] for data in (first, second)]
+    leaves = [
+        jax.tree_util.tree_flatten_with_path({"data": data[0], "limits": data[1]})[0]
+        for data in (first, second)
+    ]
     for (path, array), (path_of_other, other_array) in zip(*leaves, strict=False):
         if path != path_of_other:
             break
@@ -96,10 +99,6 @@ def _differences(
         ]
         apart = ", ".join(sorted(names[0] ^ names[1])) or "in its structure"
         yield f"one of them has data that the other lacks or has otherwise: {apart}"
-
-
-def _named(data: tuple[object, object]) -> dict[str, Any]:
-    return {"data": data[0], "limits": data[1]}
 
 
 def _verb(name: str) -> str:

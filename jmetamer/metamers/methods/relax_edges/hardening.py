@@ -51,7 +51,7 @@ def rounded(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Hardene
       numbers: base seed, budget and distance.
     """
     pairs, weight, features, _, match, _ = state.best
-    allowed = _within(weight, state.start, numbers) if plan.has_budget else _unchanged
+    allowed = _within(weight, state.start, numbers) if plan.has_budget else lambda hard: hard
 
     def loss(hard: jax.Array) -> jax.Array:
         hard = allowed(hard)
@@ -97,10 +97,6 @@ def criterion(
         changed = jnp.sum(jnp.abs(all_hard - start))
         loss = jnp.where(changed <= numbers.budget, loss, jnp.inf)
     return jax.lax.stop_gradient(loss) + objective - jax.lax.stop_gradient(objective)
-
-
-def _unchanged(hard: jax.Array) -> jax.Array:
-    return hard
 
 
 def _within(

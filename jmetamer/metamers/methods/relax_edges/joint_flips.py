@@ -152,12 +152,7 @@ def joint_flips(
 
 
 def _moves(
-    lots: jax.Array,
-    sketch: Sketch,
-    acts: jax.Array,
-    spending: Allowance,
-    rows: int,
-    shortlist: int,
+    lots: jax.Array, sketch: Sketch, acts: jax.Array, spending: Allowance, rows: int, shortlist: int
 ) -> tuple[jax.Array, jax.Array]:
     """Return the two flips [shortlist] of each move that promises most; equal where it is one."""
     single = jnp.where(acts, sketch.single, jnp.inf)

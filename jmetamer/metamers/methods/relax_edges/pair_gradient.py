@@ -26,10 +26,7 @@ from jmetamer.models.structure import linear_aggregation
 
 
 def sampled_gradient(
-    loss: Callable[[Pairs, jax.Array], jax.Array],
-    pairs: Pairs,
-    weight: jax.Array,
-    pool: Pairs,
+    loss: Callable[[Pairs, jax.Array], jax.Array], pairs: Pairs, weight: jax.Array, pool: Pairs
 ) -> jax.Array:
     """Return the gradient at weight 0 of pairs that are appended to a graph, [p].
 
@@ -204,7 +201,11 @@ def best_pairs(
         flat = gradient.reshape(-1)
         lowest, place = jax.lax.top_k(-flat, min(num, flat.size))
         row, column = block[place // num_nodes], (place % num_nodes).astype(jnp.int32)
-        pairs = Pairs(column, row) if directed else Pairs(*_ordered(row, column))
+        pairs = (
+            Pairs(column, row)
+            if directed
+            else Pairs(jnp.minimum(row, column), jnp.maximum(row, column))
+        )
         joined = BestPairs(
             Pairs(*(jnp.concatenate(side) for side in zip(best.pairs, pairs, strict=True))),
             jnp.concatenate([best.gradient, -lowest]),
@@ -218,10 +219,6 @@ def best_pairs(
     is_pair = jnp.isfinite(gradient)
     pairs = Pairs(*(jnp.where(is_pair, side, 0) for side in pairs))
     return BestPairs(pairs, jnp.where(is_pair, gradient, 0))
-
-
-def _ordered(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.minimum(one, other), jnp.maximum(one, other)
 
 
 def _rows_of_gradient(factors: PairFactors, rows: jax.Array, directed: bool) -> jax.Array:

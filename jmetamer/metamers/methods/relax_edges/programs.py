@@ -110,9 +110,7 @@ def flip_pairs(
     """Return what flips make of the hard graphs of seeds [s]."""
     with highest_precision():
         return each(
-            plan,
-            lambda row: flipped(row[0], row[1], length, plan, data, numbers),
-            (seed_ids, hard),
+            plan, lambda row: flipped(row[0], row[1], length, plan, data, numbers), (seed_ids, hard)
         )
 
 

@@ -111,12 +111,7 @@ def all_other_pairs(base: Pairs, num_nodes: int, directed: bool) -> Pairs:
 
 
 def refilled(
-    key: jax.Array,
-    block: Pairs,
-    weight: jax.Array,
-    fresh: Pairs,
-    base: Pairs,
-    start: float = 0.0,
+    key: jax.Array, block: Pairs, weight: jax.Array, fresh: Pairs, base: Pairs, start: float = 0.0
 ) -> Refilled:
     """Keep the heavy pairs of a block and put fresh ones in the place of the others.
 

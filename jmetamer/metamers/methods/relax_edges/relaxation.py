@@ -279,8 +279,8 @@ def exchanged(state: Relaxed, plan: Plan, data: Data, numbers: Numbers) -> Relax
     now, num_edges = state.now, data.pairs.senders.shape[0]
     key = stream_key(numbers.base_seed, state.seed_id, Stream.EXCHANGES)
     key_fresh, key_ties = jax.random.split(jax.random.fold_in(key, state.step))
-    parts = slice(num_edges), slice(num_edges, None)
-    base, block = (Pairs(*(side[part] for side in now.pairs)) for part in parts)
+    base = Pairs(*(side[:num_edges] for side in now.pairs))
+    block = Pairs(*(side[num_edges:] for side in now.pairs))
     fresh = fresh_candidates(key_fresh, now.pairs, now.weight, now.features, plan, data)
     after = refilled(key_ties, block, now.weight[num_edges:], fresh, base)
     forgotten = jnp.concatenate([jnp.zeros(num_edges, bool), after.replaced])

@@ -63,9 +63,7 @@ def best_rounding(
         # Made again from its number when it has won: all at once would be `draws + 2` vectors.
         drawn = jax.random.uniform(jax.random.fold_in(key, rule), weight.shape, weight.dtype)
         hard = jnp.where(
-            rule == THRESHOLD,
-            weight >= 0.5,
-            jnp.where(rule == TOP_K, is_largest, drawn < weight),
+            rule == THRESHOLD, weight >= 0.5, jnp.where(rule == TOP_K, is_largest, drawn < weight)
         )
         return (hard & is_pair).astype(weight.dtype)
 

@@ -15,24 +15,13 @@ from jmetamer._base.arguments import Positive, checked
 from jmetamer._base.errors import InputError
 from jmetamer._base.live_bytes import live_bytes, shape_of, tree_bytes
 from jmetamer.metamers.check import finish
-from jmetamer.metamers.methods.method import (
-    Execution,
-    Footprint,
-    Method,
-    Progress,
-    Samples,
-    Task,
-)
+from jmetamer.metamers.methods.method import Execution, Footprint, Method, Progress, Samples, Task
 from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.memory import require_memory
 from jmetamer.metamers.methods.optimize.optimize import Optimize
 from jmetamer.metamers.methods.optimize.optimizers import WITHOUT_RATE, Optimizer
 from jmetamer.metamers.methods.optimize.program import limits_of
-from jmetamer.metamers.methods.repel.repelled_program import (
-    advance,
-    pressure_of,
-    program_of_group,
-)
+from jmetamer.metamers.methods.repel.repelled_program import advance, pressure_of, program_of_group
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
