@@ -27,10 +27,11 @@ from jmetamer.metamers.methods.method import (
     Task,
     one_sample,
 )
-from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
+from jmetamer.metamers.vary.protocol import Theta
 from jmetamer.models.protocol import Model
 
 log = logging.getLogger(__name__)
@@ -170,9 +171,7 @@ class ColorSwaps(Method):
             if execution.progress is not None:
                 execution.progress(Progress(done, len(seed_ids), float(verdict.loss), done))
 
-    def graph(
-        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
-    ) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the simple graph of these edges."""
         return graph_of_theta(problem, theta)
 

@@ -73,7 +73,7 @@ def _products(kind: Kind, moved: jax.Array, base: jax.Array, data: Data) -> tupl
     """Return J and J^T as functions."""
 
     def function(moved: jax.Array) -> jax.Array:
-        return jnp.asarray(residual(moved, base, data, kind)[0])
+        return jnp.asarray(residual(kind, moved, base, data)[0])
 
     _, push = jax.linearize(function, moved)
     _, pull = jax.vjp(function, moved)

@@ -1,7 +1,6 @@
 """`ResidualMap`: what must vanish, as a function of the features that matter to the target."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +21,9 @@ from jmetamer.models.trained_model import compiled_activations
 # Strictly monotone, so that equal activations are equal pre-activations: a residual before the
 # nonlinearity is nearer to a linear function of the features.
 INJECTIVE = ("elu", "leaky_relu", "softplus", "tanh", "identity")
+
+
+Evaluation = tuple[jax.Array, jax.Array]
 
 
 class Kind(NamedTuple):
@@ -64,18 +66,16 @@ class Data(NamedTuple):
     scales: dict[str, float]
 
 
-def residual(
-    moved: jax.Array, base: jax.Array, data: Data, kind: Kind
-) -> tuple[jax.Array, jax.Array]:
+def residual(kind: Kind, moved: jax.Array, base: jax.Array, data: Data) -> Evaluation:
     """Return the residual [q], in units of the target's norm, and the largest L_act.
 
     Args:
+      kind: static half.
       moved: [s, r] change of the coordinates at `data.places`.
       base: [k, m] entry product or [k, d] features where nothing has moved.
       data: arrays.
-      kind: static half.
     """
-    activations = _activations(moved, base, data, kind)
+    activations = _activations(kind, moved, base, data)
     parts, match = [], jnp.zeros((), moved.dtype)
     for layer in kind.layers:
         post, scale = activations[layer][data.nodes], data.scales[layer]
@@ -90,14 +90,18 @@ def residual(
     return jnp.concatenate(parts), match
 
 
-def _activations(
-    moved: jax.Array, base: jax.Array, data: Data, kind: Kind
-) -> Mapping[str, jax.Array]:
+_evaluate = compile_function(static=1)(residual)
+
+
+def _activations(kind: Kind, moved: jax.Array, base: jax.Array, data: Data) -> dict[str, jax.Array]:
     change = moved if data.turn is None else moved @ data.turn
     x = jnp.asarray(base).at[data.places].add(change)
     if data.turn is None:
-        return kind.model.activations(data.params, data.graph._replace(nodes=x))
-    return kind.model.activations(data.params, data.graph, entry=x)
+        return dict(kind.model.activations(data.params, data.graph._replace(nodes=x)))
+    return dict(kind.model.activations(data.params, data.graph, entry=x))
+
+
+_moved_activations = compile_function(static=1)(_activations)
 
 
 class ResidualMap:
@@ -234,20 +238,6 @@ class ResidualMap:
         )
 
 
-@compile_function(static=1)
-def _evaluate(
-    kind: Kind, moved: jax.Array, base: jax.Array, data: Data
-) -> tuple[jax.Array, jax.Array]:
-    return residual(moved, base, data, kind)
-
-
-@compile_function(static=1)
-def _moved_activations(
-    kind: Kind, moved: jax.Array, base: jax.Array, data: Data
-) -> dict[str, jax.Array]:
-    return dict(_activations(moved, base, data, kind))
-
-
 @functools.lru_cache(maxsize=32)
 def _linearizer(kind: Kind) -> Any:
-    return linearizer(lambda moved, base, data: residual(moved, base, data, kind)[0])
+    return linearizer(lambda moved, base, data: residual(kind, moved, base, data)[0])

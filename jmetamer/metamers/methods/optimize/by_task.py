@@ -28,11 +28,7 @@ class ByTask:
     """
 
     def __init__(
-        self,
-        common: Sequence[object],
-        own: Sequence[Any],
-        where: tuple[bool, ...],
-        structure: jax.tree_util.PyTreeDef,
+        self, common: Sequence[Any], own: Sequence[Any], where: tuple[bool, ...], structure: object
     ) -> None:
         self.common, self.own = tuple(common), tuple(own)
         self.where, self.structure = where, structure
@@ -42,11 +38,7 @@ class ByTask:
         return (self.common, self.own), (self.where, self.structure)
 
     @classmethod
-    def tree_unflatten(
-        cls,
-        static: tuple[tuple[bool, ...], jax.tree_util.PyTreeDef],
-        children: tuple[tuple[object, ...], tuple[Any, ...]],
-    ) -> "ByTask":
+    def tree_unflatten(cls, static: tuple[Any, ...], children: tuple[Any, ...]) -> "ByTask":
         """Return the object that was flattened."""
         instance = object.__new__(cls)
         # As they are: JAX also passes children that are no arrays.

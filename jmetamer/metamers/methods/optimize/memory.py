@@ -134,10 +134,7 @@ def _shape(array: jax.Array) -> jax.ShapeDtypeStruct:
 
 @functools.lru_cache(maxsize=256)
 def _traced(
-    program: engine.Program,
-    width: int,
-    shapes: tuple[jax.ShapeDtypeStruct, ...],
-    tree: jax.tree_util.PyTreeDef,
+    program: engine.Program, width: int, shapes: tuple[object, ...], tree: jax.tree_util.PyTreeDef
 ) -> Memory:
     """Return the memory of a program but for its data; traced once for all data of a shape."""
     data = jax.tree.unflatten(tree, shapes)

@@ -15,7 +15,7 @@ from jmetamer._base.live_bytes import tree_bytes
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task, noise
 from jmetamer.metamers.methods.optimize.optimize import loop_defaults
 from jmetamer.metamers.methods.optimize.optimizers import Optimizer
-from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, edges_theta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import edges_theta, graph_of_theta
 from jmetamer.metamers.methods.relax_edges.plan import plan_of, weight_optimizer
 from jmetamer.metamers.methods.relax_edges.programs import draw_edges
 from jmetamer.metamers.methods.relax_edges.seeds_at_once import bytes_of_seed
@@ -24,6 +24,7 @@ from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
 from jmetamer.metamers.vary.edge_gradient import require_edge_gradient
+from jmetamer.metamers.vary.protocol import Theta
 
 # Steps without improvement that no relaxation of edges takes: its penalty rises to the end.
 _NEVER = 1_000_000
@@ -138,9 +139,7 @@ class RelaxEdges(RelaxSettings, Method):
         (task,) = tasks
         yield from EdgeSynthesis(task, execution).finished(seed_ids)
 
-    def graph(
-        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
-    ) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the simple graph of these edges and features."""
         return graph_of_theta(problem, theta)
 

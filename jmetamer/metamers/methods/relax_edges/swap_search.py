@@ -16,7 +16,7 @@ from jmetamer._base.keys import Stream, stream_key
 from jmetamer._base.precision import highest_precision
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.method import Execution, Footprint, Method, Samples, Task
-from jmetamer.metamers.methods.relax_edges.hard_graph import EdgesTheta, graph_of_theta
+from jmetamer.metamers.methods.relax_edges.hard_graph import graph_of_theta
 from jmetamer.metamers.methods.relax_edges.pair_loss import loss_of_pairs
 from jmetamer.metamers.methods.relax_edges.plan import Data, Numbers, Plan
 from jmetamer.metamers.methods.relax_edges.programs import each
@@ -31,6 +31,7 @@ from jmetamer.metamers.methods.relax_edges.swaps import Swap, propose_swap, swap
 from jmetamer.metamers.methods.relax_edges.synthesis import EdgeSynthesis
 from jmetamer.metamers.problem import Problem
 from jmetamer.metamers.question import Question
+from jmetamer.metamers.vary.protocol import Theta
 
 
 @checked
@@ -81,9 +82,7 @@ class SwapSearch(Method):
         (task,) = tasks
         yield from self._seeds(task, execution).finished(seed_ids)
 
-    def graph(
-        self, problem: Problem, theta: EdgesTheta, seed: int, seed_id: int
-    ) -> jraph.GraphsTuple:
+    def graph(self, problem: Problem, theta: Theta, seed: int, seed_id: int) -> jraph.GraphsTuple:
         """Return the simple graph of these edges."""
         return graph_of_theta(problem, theta)
 

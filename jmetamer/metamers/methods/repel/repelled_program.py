@@ -10,8 +10,8 @@ import jraph
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.undefined import UNDEFINED
 from jmetamer.metamers.methods.method import Execution, Task
-from jmetamer.metamers.methods.optimize import lanes as engine
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
+from jmetamer.metamers.methods.optimize.lanes import Lane, Limits, Program, take_step
 from jmetamer.metamers.methods.optimize.program import program_of
 from jmetamer.metamers.methods.repel.repulsion import repulsion
 from jmetamer.metamers.problem import Arrays
@@ -104,7 +104,7 @@ def last_push(steps: int) -> int:
     return -(-2 * steps // 3)
 
 
-def program_of_group(task: Task, chunk: int) -> engine.Program:
+def program_of_group(task: Task, chunk: int) -> Program:
     """Return the program of a group: on one device, because each step looks at all seeds.
 
     Args:
@@ -131,12 +131,8 @@ def pressure_of(weight: float, steps: int) -> Pressure:
 
 @compile_function(static=1, donate=(1,))
 def advance(
-    program: engine.Program,
-    lanes: engine.Lane,
-    arrays: Arrays,
-    limits: engine.Limits,
-    pressure: Pressure,
-) -> tuple[engine.Lane, jax.Array]:
+    program: Program, lanes: Lane, arrays: Arrays, limits: Limits, pressure: Pressure
+) -> tuple[Lane, jax.Array]:
     """Take `program.chunk` steps of a whole group, or fewer if all have ended.
 
     Args:
@@ -150,12 +146,10 @@ def advance(
       The lanes, and L_act before every step [b, chunk], `UNDEFINED` in those that had ended.
     """
 
-    def unfinished(carry: tuple[jax.Array, engine.Lane, jax.Array]) -> jax.Array:
+    def unfinished(carry: tuple[jax.Array, Lane, jax.Array]) -> jax.Array:
         return (carry[0] < program.chunk) & jnp.any(carry[1].status == Status.RUNNING)
 
-    def body(
-        carry: tuple[jax.Array, engine.Lane, jax.Array],
-    ) -> tuple[jax.Array, engine.Lane, jax.Array]:
+    def body(carry: tuple[jax.Array, Lane, jax.Array]) -> tuple[jax.Array, Lane, jax.Array]:
         index, state, curves = carry
         state, losses = _step_of_all(program, state, arrays, limits, pressure)
         return index + 1, state, curves.at[:, index].set(losses)
@@ -166,12 +160,8 @@ def advance(
 
 
 def _step_of_all(
-    program: engine.Program,
-    lanes: engine.Lane,
-    arrays: Arrays,
-    limits: engine.Limits,
-    pressure: Pressure,
-) -> tuple[engine.Lane, jax.Array]:
+    program: Program, lanes: Lane, arrays: Arrays, limits: Limits, pressure: Pressure
+) -> tuple[Lane, jax.Array]:
     """Take one step of every seed: one after the other, so that only one's activations are kept."""
     pushing = jnp.max(lanes.step) < pressure.until  # all that run have taken as many steps
     before = jnp.where(pushing, 0, pressure.until)
@@ -187,17 +177,15 @@ def _step_of_all(
         lambda: jnp.zeros(shape.shape, shape.dtype),
     )
 
-    def stepped(lane: engine.Lane, push: jax.Array) -> tuple[engine.Lane, jax.Array]:
+    def stepped(lane: Lane, push: jax.Array) -> tuple[Lane, jax.Array]:
         lane = _begun_anew(program, lane, limits, lane.step == pressure.until)
         # Steps are counted from the beginning of a part: its schedule ends with it.
         inside = lane._replace(constants={"globals": push}, step=lane.step - before)
-        moved, loss = engine.take_step(inside, program, arrays, limits)
+        moved, loss = take_step(inside, program, arrays, limits)
         start = jnp.where(pushing, moved.initial_loss, lane.initial_loss)
         return moved._replace(constants={}, step=moved.step + before, initial_loss=start), loss
 
-    def one(
-        place: jax.Array, carry: tuple[engine.Lane, jax.Array]
-    ) -> tuple[engine.Lane, jax.Array]:
+    def one(place: jax.Array, carry: tuple[Lane, jax.Array]) -> tuple[Lane, jax.Array]:
         lane = jax.tree.map(lambda array: array[place], carry[0])
         running = lane.status == Status.RUNNING
         nothing = jnp.float32(UNDEFINED)
@@ -206,14 +194,12 @@ def _step_of_all(
         return jax.tree.map(lambda all_, new: all_.at[place].set(new), carry, ended)
 
     losses = jnp.full(lanes.status.shape, UNDEFINED)
-    moved: tuple[engine.Lane, jax.Array]
+    moved: tuple[Lane, jax.Array]
     moved = jax.lax.fori_loop(0, lanes.status.shape[0], one, (lanes, losses))
     return moved
 
 
-def _begun_anew(
-    program: engine.Program, lane: engine.Lane, limits: engine.Limits, now: jax.Array
-) -> engine.Lane:
+def _begun_anew(program: Program, lane: Lane, limits: Limits, now: jax.Array) -> Lane:
     """Return a lane that was pushed as one that starts where it stands, with nothing remembered.
 
     What an optimizer has learned of gradients with the repulsion would mislead it without.
@@ -232,7 +218,7 @@ def _begun_anew(
     return lane._replace(**chosen)
 
 
-def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+def _features(program: Program, lanes: Lane, arrays: Arrays) -> jax.Array:
     """Return the features [b, n, d] as the network sees them: 0 or 1 where they are binary."""
 
     def one(theta: Theta) -> jax.Array:
@@ -241,5 +227,5 @@ def _features(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> ja
     return jax.vmap(one)(lanes.theta)
 
 
-def _pushes(program: engine.Program, lanes: engine.Lane, arrays: Arrays) -> jax.Array:
+def _pushes(program: Program, lanes: Lane, arrays: Arrays) -> jax.Array:
     return repulsion(_features(program, lanes, arrays), lanes.status == Status.RUNNING)[1]
