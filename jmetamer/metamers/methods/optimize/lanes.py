@@ -145,16 +145,10 @@ def take_step(
     best_loss = jnp.where(better, match, lane.best_loss)
     counts = best_loss < (1 - limits.improvement) * lane.mark_loss
     mark_step = jnp.where(counts, lane.step, lane.mark_step)
-    outcome = jnp.select(
-        [
-            ~finite,
-            match <= limits.tolerance,
-            lane.step >= limits.steps,
-            lane.step - mark_step >= limits.patience,
-        ],
-        [Status.NON_FINITE, Status.CONVERGED, Status.STEPS_EXHAUSTED, Status.STALLED],
-        Status.RUNNING,
-    )
+    stalled = lane.step - mark_step >= limits.patience
+    conditions = [~finite, match <= limits.tolerance, lane.step >= limits.steps, stalled]
+    ends = [Status.NON_FINITE, Status.CONVERGED, Status.STEPS_EXHAUSTED, Status.STALLED]
+    outcome = jnp.select(conditions, ends, Status.RUNNING)
     status = jnp.where(running, outcome, lane.status).astype(jnp.int32)
     going = status == Status.RUNNING
     # A lane that has ended may drift: only `best_theta` is read again, and it is frozen.
