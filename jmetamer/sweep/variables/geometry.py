@@ -193,17 +193,14 @@ def ledger_variables(ledger: LayerLedger) -> dict[str, Variable]:
             points.append((layer, 2 * k + 1, volumes.activation[k], ranks.activation[k]))
     names, places, changes, losses = zip(*points, strict=True)
     spectra = [ledger.spectra[place] for place in places]
-    both, along = (target, step), (target, "ledger_layer")
+    hidden, along = np.stack([rows for _, rows in steps], axis=1), (target, "ledger_layer")
+    meaning = {"meaning": "dimensions that a step hides; their sum is ledger_dimension"}
     nodes = np.array([-1], np.int32) if ledger.nodes is None else ledger.nodes
     return {
         "ledger_node": Variable((target,), nodes, {"meaning": "-1: all nodes as one target"}),
         "ledger_step": Variable((step,), np.array([name for name, _ in steps])),
         "ledger_layer": Variable(("ledger_layer",), np.array(names)),
-        "ledger_hidden": Variable(
-            both,
-            np.stack([hidden for _, hidden in steps], axis=1),
-            {"meaning": "dimensions that a step hides; their sum is ledger_dimension"},
-        ),
+        "ledger_hidden": Variable((target, step), hidden, meaning),
         "ledger_num_inputs": Variable((target,), ledger.spectra[0].num_inputs),
         "ledger_dimension": Variable((target,), ranks.dimension),
         "ledger_dimension_low": Variable((target,), ranks.dimension_low),
