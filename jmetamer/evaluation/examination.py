@@ -126,7 +126,7 @@ class Examination:
         """Return the classes [1 + judges, t] at the nodes of the panel, the maker's first.
 
         Args:
-          asked: on the host, of an examination with a panel.
+          answer: on the host, of an examination with a panel.
         """
         assert self.panel is not None
         own = np.asarray(select(answer.own, self.panel.nodes))
