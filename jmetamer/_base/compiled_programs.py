@@ -1,22 +1,25 @@
 """Compiled programs: shared by equal static arguments, few at a time, and given back."""
 
+import contextlib
 import dataclasses
 import functools
 import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jmetamer._base.composition import Composition
-from jmetamer._base.precision import narrowed, usual_types
+from jmetamer._base.precision import in_float64, narrowed, usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
 KEPT_OF_UNSHARED = 16  # of these with what users make anew for each call, as an optax optimizer
 SHAPES = 128  # of the arguments of one of them
+_records: list["list[Call]"] = []  # of those who listen, in whatever thread the calls are made
 _MAPS, _MOST_MAPS = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 
 
@@ -67,11 +70,18 @@ class CompiledFunction:
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run the program of the static arguments."""
         program = self._program(args)
+        for calls in _records:
+            calls.append(self.call(*args, **named))
         with usual_types():
             outputs = program(*narrowed(args[self._static :]), **narrowed(named))
         if program._cache_size() > SHAPES:
             program.clear_cache()
         return outputs
+
+    def call(self, *args: Any, **named: Any) -> "Call":
+        """Return what a call is compiled for."""
+        shapes, named_shapes = jax.tree.map(_shape, (args[self._static :], named))
+        return Call(self, args[: self._static], shapes, named_shapes, in_float64())
 
     def eval_shape(self, *args: Any, **named: Any) -> Any:
         """Return the shapes of what a call returns, as `jax.jit` does."""
@@ -116,6 +126,64 @@ def _is_unshared(value: object) -> bool:
     if dataclasses.is_dataclass(value):
         return any(_is_unshared(getattr(value, field.name)) for field in dataclasses.fields(value))
     return isinstance(value, Composition)
+
+
+class Call(NamedTuple):
+    """What a call of a compiled function is compiled for.
+
+    Attributes:
+      function: what is called.
+      static: its static arguments.
+      arguments, named: the others; arrays as shapes.
+      on_host: whether it runs in float64 on the host, whatever the accelerator.
+    """
+
+    function: CompiledFunction
+    static: tuple[object, ...]
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+    on_host: bool
+
+    @property
+    def name(self) -> str:
+        """Module and name of the function, within the package."""
+        function = self.function.function
+        return f"{function.__module__.removeprefix('jmetamer.')}.{function.__qualname__}"
+
+    @property
+    def result(self) -> Any:
+        """Shapes of what it returns."""
+        return self.function.eval_shape(*self.static, *self.arguments, **self.named)
+
+    def lower(self, *platforms: str) -> Any:
+        """Return the program as it is lowered for these platforms, of which none need be here."""
+        traced = self.function.trace(*self.static, *self.arguments, **self.named)
+        return traced.lower(lowering_platforms=platforms)
+
+
+@contextlib.contextmanager
+def recorded_calls() -> Iterator[list[Call]]:
+    """Record what compiled functions are called with, in every thread.
+
+    Example:
+      >>> double = compile_function()(lambda x: 2 * x)
+      >>> with recorded_calls() as calls:
+      ...     y = double(jax.numpy.ones(3))
+      >>> calls[0].arguments[0].shape, "stablehlo" in calls[0].lower("tpu", "cuda").as_text()
+      ((3,), True)
+    """
+    calls: list[Call] = []
+    _records.append(calls)
+    try:
+        yield calls
+    finally:
+        _records[:] = [others for others in _records if others is not calls]
+
+
+def _shape(leaf: Any) -> Any:
+    if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
+        return leaf
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
 def compile_function(

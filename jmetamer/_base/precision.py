@@ -15,6 +15,11 @@ _NARROW = {np.dtype(f"{kind}8"): np.dtype(f"{kind}4") for kind in "fiu"}
 _in_float64 = contextvars.ContextVar("_in_float64", default=False)
 
 
+def in_float64() -> bool:
+    """Return whether this is within `float64_on_host`."""
+    return _in_float64.get()
+
+
 @contextlib.contextmanager
 def usual_types() -> Iterator[None]:
     """Compute in JAX's own default types where a user has switched to float64 or strict promotion.
