@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from jmetamer._base.composition import Composition
+from jmetamer._base.platform import platform, traced_for
 from jmetamer._base.precision import in_float64, narrowed, usual_types
 
 KEPT = 64  # programs of one function, each for one value of its static arguments
@@ -100,15 +101,16 @@ class CompiledFunction:
 
     def _program(self, args: tuple[object, ...]) -> Any:
         static = args[: self._static]
+        key = platform(), *static
         with self._lock:
-            program = self._programs.get(static)
+            program = self._programs.get(key)
             if program is None:
                 # A `jax.jit` of its own, for JAX gives executables of one back all together.
                 bound = functools.wraps(self.function)(functools.partial(self.function, *static))
-                program = self._programs[static] = jax.jit(bound, donate_argnums=self._donate)
+                program = self._programs[key] = jax.jit(bound, donate_argnums=self._donate)
                 self._give_back()
             else:
-                self._programs.move_to_end(static)
+                self._programs.move_to_end(key)
         return program
 
     def _give_back(self) -> None:
@@ -157,8 +159,9 @@ class Call(NamedTuple):
 
     def lower(self, *platforms: str) -> Any:
         """Return the program as it is lowered for these platforms, of which none need be here."""
-        traced = self.function.trace(*self.static, *self.arguments, **self.named)
-        return traced.lower(lowering_platforms=platforms)
+        with traced_for({"cuda": "gpu"}.get(platforms[0], platforms[0])):
+            traced = self.function.trace(*self.static, *self.arguments, **self.named)
+            return traced.lower(lowering_platforms=platforms)
 
 
 @contextlib.contextmanager

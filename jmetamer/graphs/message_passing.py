@@ -5,14 +5,60 @@ weight-0 edges gives. A weight between 0 and 1 is a relaxed edge. Gradients are 
 at weight 0 and at nodes without neighbors too.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+
+from jmetamer._base.platform import platform
 
 # Largest exponent of an absent edge's score above the present ones: exp(30) = 1e13 keeps the
 # gradient at weight 0 finite in float32 and is exact for all scores seen in practice.
 _LARGEST_EXCESS = 30.0
+
+
+class Dense(NamedTuple):
+    """Up to where a sum over neighbors is a product with the matrix of all pairs of nodes.
+
+    Attributes:
+      nodes: largest n, by the memory of n^2 numbers.
+      pairs_per_edge: largest n^2 / e: what a product multiplies by zero costs nothing to fetch.
+    """
+
+    nodes: int
+    pairs_per_edge: int
+
+
+# By `experiments/tpu`, from what the compiler says of both forms; where it was not asked, as of
+# GPUs, and on processors, where the clock was, sums go edge by edge.
+DENSE = {"tpu": Dense(16_384, 1_300)}
+_edge_by_edge = contextvars.ContextVar("_edge_by_edge", default=False)
 # Graphs are validated, so no index is looked at again: a check would read every message once more.
 _VALID = "promise_in_bounds"
+
+
+@contextlib.contextmanager
+def edge_by_edge(differ: bool = True) -> Iterator[None]:
+    """Trace sums edge by edge on every platform, where each seed would have a matrix of its own.
+
+    Args:
+      differ: whether edges differ between seeds that step together; False changes nothing.
+    """
+    outer = _edge_by_edge.set(differ or _edge_by_edge.get())
+    try:
+        yield
+    finally:
+        _edge_by_edge.reset(outer)
+
+
+def _is_dense(num_nodes: int, num_edges: int) -> bool:
+    limits = DENSE.get(platform())
+    if limits is None or _edge_by_edge.get():
+        return False
+    return num_nodes <= limits.nodes and num_nodes**2 <= limits.pairs_per_edge * num_edges
 
 
 def values_at(values: jax.Array, index: jax.Array) -> jax.Array:
@@ -71,8 +117,10 @@ def propagate(
 ) -> jax.Array:
     """Sum the values of each node's neighbors: `sum_u w_uv x_u`.
 
-    Edge by edge: gathering from padded lists of neighbors is up to twice as fast alone, but not
-    within a step, and takes several times as long to compile (`experiments/benchmark`).
+    On processors edge by edge: gathering from padded lists of neighbors is up to twice as fast
+    alone, but not within a step, and takes several times as long to compile
+    (`experiments/benchmark`). Up to `DENSE` a product with the matrix of all pairs of nodes, which
+    moves an eighth of the bytes on a TPU (`experiments/tpu`).
 
     Args:
       nodes: [n, ...] node values.
@@ -88,7 +136,11 @@ def propagate(
       >>> propagate(jnp.array([1., 2., 4.]), senders, receivers, jnp.array([1., 1., 0.]))
       Array([6., 0., 0.], dtype=float32)
     """
-    return sum_messages(values_at(nodes, senders), receivers, weight, nodes.shape[0])
+    num_nodes = nodes.shape[0]
+    if weight.ndim == 1 and nodes.ndim == 2 and _is_dense(num_nodes, len(senders)):
+        matrix = jnp.zeros((num_nodes, num_nodes), weight.dtype)
+        return matrix.at[receivers, senders].add(weight, mode=_VALID) @ nodes
+    return sum_messages(values_at(nodes, senders), receivers, weight, num_nodes)
 
 
 def mean_propagation(

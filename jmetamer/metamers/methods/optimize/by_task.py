@@ -51,6 +51,11 @@ class ByTask:
         pairs = [jax.ShapeDtypeStruct((2, *leaf.shape[1:]), leaf.dtype) for leaf in self.own]
         return ByTask(self.common, pairs, self.where, self.structure)
 
+    @property
+    def marks(self) -> Any:
+        """The tree of one task, with whether a leaf differs between tasks in its place."""
+        return jax.tree.unflatten(self.structure, self.where)
+
     def with_own(self, own: Sequence[object]) -> Any:
         """Return the tree of one task, given its own leaves."""
         common, of_task = iter(self.common), iter(own)

@@ -13,6 +13,8 @@ import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
+from jmetamer._base.platform import platform
+
 _SUFFICIENT_DECREASE = 1e-4
 _CURVATURE_FLOOR = 1e-10
 
@@ -22,6 +24,9 @@ class LaneLbfgsState(NamedTuple):
 
     The direction is `-(scale gradient + coefficients @ basis)`: with `along` and `gram` at hand,
     its inner products follow without reading long vectors.
+
+    On accelerators one array of coordinates keeps its shape, which stands for [N] then: flattening
+    it copies it there, as its tiles are others.
 
     Attributes:
       anchor: [N] last accepted point; [0] without a projection, where it follows from the point.
@@ -86,7 +91,7 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
     """
 
     def init(params: optax.Params) -> LaneLbfgsState:
-        flat, _ = jax.flatten_util.ravel_pytree(params)
+        flat, _ = _as_one(params)
         zeros, zero = jnp.zeros_like(flat), jnp.zeros((), flat.dtype)
         row = jnp.zeros(2 * memory, flat.dtype)
         return LaneLbfgsState(
@@ -100,7 +105,7 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
             coefficients=row,
             slope=zero,
             length=zero,
-            basis=jnp.zeros((2 * memory, flat.size), flat.dtype),
+            basis=jnp.zeros((2 * memory, *flat.shape), flat.dtype),
             gram=jnp.zeros((2 * memory, 2 * memory), flat.dtype),
             stored=jnp.zeros((), jnp.int32),
             started=jnp.zeros((), bool),
@@ -115,18 +120,45 @@ def lane_lbfgs(memory: int = 3, *, bounded: bool = True) -> optax.GradientTransf
         project: Callable[[optax.Params], optax.Params] | None = None,
         **_: Any,
     ) -> tuple[Any, LaneLbfgsState]:
-        point, unravel = jax.flatten_util.ravel_pytree(params)
-        gradient, _unused = jax.flatten_util.ravel_pytree(updates)
+        point, unravel = _as_one(params)
+        gradient = _as_one(updates)[0]
 
         def flat_project(x: jax.Array) -> jax.Array:
             assert project is not None
-            return jax.flatten_util.ravel_pytree(project(unravel(x)))[0]
+            return _as_one(project(unravel(x)))[0]
 
         onto = None if project is None else flat_project
         state, move = _look(state, point, value, gradient, onto)
         return unravel(move), state
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _as_one(tree: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]]:
+    """Return one array in its own shape, several side by side; and the way back."""
+    leaves, structure = jax.tree.flatten(tree)
+    if len(leaves) > 1 or platform() == "cpu":
+        return jax.flatten_util.ravel_pytree(tree)
+    return leaves[0], lambda array: jax.tree.unflatten(structure, [array])
+
+
+def _inner(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.vdot(a, b) if a.ndim == 1 else jnp.sum(a * b)
+
+
+def _along(basis: jax.Array, vector: jax.Array) -> jax.Array:
+    """Return the products [2 m] of the rows with a vector."""
+    many = vector.ndim > 1
+    return jnp.sum(basis * vector, axis=range(1, basis.ndim)) if many else basis @ vector
+
+
+def _with_row(basis: jax.Array, place: jax.Array, row: jax.Array) -> jax.Array:
+    """Return the basis with another row at a place; out of range there is none."""
+    if platform() == "cpu":  # the other rows stay where they are, uncopied
+        return basis.at[place].set(row, mode="drop")
+    # Under vmap the above takes one lane after the other on a TPU.
+    places = jnp.arange(len(basis)).reshape(-1, *[1] * row.ndim)
+    return jnp.where(places == place, row, basis)
 
 
 def _look(
@@ -144,20 +176,20 @@ def _look(
     bounded = state.anchor.size == point.size
     change = point - state.anchor if bounded else state.length * state.direction
     # A trial that was projected moved otherwise than along the direction.
-    expected = jnp.vdot(state.gradient, change) if bounded else state.length * state.slope
+    expected = _inner(state.gradient, change) if bounded else state.length * state.slope
     accepted = ~state.started | (value <= state.value + _SUFFICIENT_DECREASE * expected)
     held = None if project is None else _held(point, gradient, project)
     reduced = gradient if held is None else jnp.where(held, 0.0, gradient)
-    square = jnp.vdot(reduced, reduced)
+    square = _inner(reduced, reduced)
     before = state
     state, along = _remember(state, accepted, change, gradient, reduced, square)
     # Both outcomes are computed: under vmap a branch would be anyway, and it would copy the pairs.
     scale, coefficients = _combination(state, along)
     slope = -(scale * square + coefficients @ along)
-    direction = -(scale * reduced + coefficients @ state.basis)
+    direction = -(scale * reduced + jnp.tensordot(coefficients, state.basis, 1))
     if held is not None:
         direction = jnp.where(held, 0.0, direction)
-        slope = jnp.vdot(direction, gradient)
+        slope = _inner(direction, gradient)
     descends = slope < 0
     direction = jnp.where(descends, direction, -reduced)
     # Polyak's step for a loss whose least value is zero, as that of a residual is.
@@ -218,18 +250,16 @@ def _remember(
     bounded = state.anchor.size > 0
     difference = gradient - state.gradient
     if bounded:
-        curvature = jnp.vdot(change, difference)
+        curvature = _inner(change, difference)
     else:
-        curvature = state.length * (jnp.vdot(state.direction, gradient) - state.slope)
+        curvature = state.length * (_inner(state.direction, gradient) - state.slope)
     useful = accepted & state.started & (curvature > 0)
     slot = state.stored % memory
-    # A row out of range is dropped: the rest of the basis stays where it is, uncopied.
     place = jnp.where(useful, slot, 2 * memory)
-    basis = state.basis.at[place].set(change, mode="drop")
-    basis = basis.at[place + memory].set(difference, mode="drop")
-    along = basis @ reduced
+    basis = _with_row(_with_row(state.basis, place, change), place + memory, difference)
+    along = _along(basis, reduced)
     if bounded:
-        pair = basis @ change, basis @ difference
+        pair = _along(basis, change), _along(basis, difference)
     else:
         pair = _derived(state, slot, along, square, curvature)
     gram = state.gram

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import jraph
 import optax
 
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import loop_precision
 from jmetamer._base.undefined import UNDEFINED
+from jmetamer.graphs.message_passing import edge_by_edge
 from jmetamer.metamers.matching_loss import matching_loss
 from jmetamer.metamers.methods.optimize.by_task import ByTask, of_task, own_leaves, with_own
 from jmetamer.metamers.methods.optimize.devices import LaneDevices
@@ -114,7 +116,8 @@ def _objective(
     decoded = vary.decode(theta, graph._replace(**constants))
     if vary.by_entry:
         decoded, options["entry"] = graph, decoded.nodes
-    activations = matching.model.activations(arrays.params, decoded, **options)
+    with edge_by_edge(decoded.edges.weight is not graph.edges.weight):
+        activations = matching.model.activations(arrays.params, decoded, **options)
     objective, match = matching_loss(activations, matching, arrays)
     penalty = vary.penalty(theta, graph)
     return objective + penalty, (match, penalty)
@@ -346,12 +349,19 @@ def _advance_together(
     whole = arrays, limits
     own = own_leaves(whole, lanes.task)  # once a chunk, not in every step
     one = jax.vmap(lambda lane, own: take_step(lane, program, *with_own(whole, own)))
+    own_edges = isinstance(arrays, ByTask) and _differ(arrays.marks.graph)
 
     def body(state: Lane, _: None) -> tuple[Lane, jax.Array]:
-        return one(state, own)
+        with edge_by_edge(own_edges):
+            return one(state, own)
 
     lanes, losses = jax.lax.scan(body, lanes, None, length=program.chunk)
     return lanes, losses.T
+
+
+def _differ(marks: jraph.GraphsTuple) -> bool:
+    """Return whether tasks differ in their edges."""
+    return any(jax.tree.leaves((marks.edges, marks.senders, marks.receivers)))
 
 
 def _advance_alone(

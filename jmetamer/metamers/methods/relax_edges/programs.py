@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jmetamer._base.compiled_programs import compile_function
 from jmetamer._base.precision import highest_precision, loop_precision
 from jmetamer._base.undefined import UNDEFINED
+from jmetamer.graphs.message_passing import edge_by_edge
 from jmetamer.graphs.pairs import Pairs
 from jmetamer.metamers.methods.relax_edges.flip_rounds import flipped, length_of_list
 from jmetamer.metamers.methods.relax_edges.hardening import Hardened, rounded
@@ -38,7 +39,8 @@ def each(plan: Plan, function: Callable[[_T], _R], rows: _T) -> _R:
       function: of one seed.
       rows: tree of arrays with a leading axis over seeds.
     """
-    return jax.vmap(function)(rows) if plan.together else jax.lax.map(function, rows)
+    with edge_by_edge():
+        return jax.vmap(function)(rows) if plan.together else jax.lax.map(function, rows)
 
 
 @compile_function(static=1)
