@@ -14,6 +14,16 @@ FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnor
 COARSE = st.sampled_from([-2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3e38, -3e38, 1.5e-38])
 
 
+def test_all_axes_that_the_guess_lacks_are_counted_over():
+    values = np.random.default_rng(0).normal(size=(2, 5, 7)).astype(np.float32)
+    counts, guesses = np.array([9, 20]), np.zeros(2, np.float32)
+    tables = kth_largest_threshold(jnp.array(values), jnp.array(counts), jnp.array(guesses))
+    flat = values.reshape(2, -1)
+    rows = kth_largest_threshold(jnp.array(flat), jnp.array(counts), jnp.array(guesses))
+    np.testing.assert_array_equal(tables, rows)
+    assert (values >= np.asarray(tables)[:, None, None]).sum((1, 2)).tolist() == [9, 20]
+
+
 @jax.jit
 def top(values, count, guess):
     threshold = kth_largest_threshold(values, count, guess)

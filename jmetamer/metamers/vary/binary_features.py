@@ -97,15 +97,14 @@ class BinaryFeatures(Vary):
 
     def project(self, theta: BinaryTheta, reference: jraph.GraphsTuple) -> BinaryTheta:
         """Return the same logits with the threshold moved to leave the right number of ones."""
-        threshold = kth_largest_threshold(
-            self._counted(theta.logits), self._count(reference), theta.threshold
-        )
+        threshold = kth_largest_threshold(theta.logits, self._count(reference), theta.threshold)
         return theta._replace(threshold=threshold)
 
     def harden(self, theta: BinaryTheta, reference: jraph.GraphsTuple) -> jraph.GraphsTuple:
         """Return the graph with 0/1 float32 features and exactly the reference's count."""
-        counted, count = self._counted(theta.logits), self._count(reference)
-        mask = exact_top(counted, count, kth_largest_threshold(counted, count, theta.threshold))
+        logits, count = theta.logits, self._count(reference)
+        threshold = kth_largest_threshold(logits, count, theta.threshold)
+        mask = exact_top(self._counted(logits), count, threshold)
         return reference._replace(nodes=mask.reshape(theta.logits.shape).astype(jnp.float32))
 
     def penalty(self, theta: BinaryTheta, reference: jraph.GraphsTuple) -> jax.Array:

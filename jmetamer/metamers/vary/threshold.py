@@ -69,7 +69,7 @@ def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array)
     """Return a threshold t with `sum(values >= t) == count`, or the K-th largest value on a tie.
 
     Args:
-      values: [..., m] float32 without NaN; the last axis is counted over.
+      values: [..., *m] float32 without NaN; the axes that `guess` lacks are counted over.
       count: [...] int32 in [0, m].
       guess: [...] float32, a threshold that was right for nearby values. Any number works, a good
         one saves passes.
@@ -84,6 +84,8 @@ def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array)
       >>> (values >= t).tolist()
       [False, True, False, True]
     """
+    # Not side by side in one axis: on a TPU that would copy the values, as its tiles are others.
+    counted = tuple(range(guess.ndim, values.ndim))
     start = _ordered(jnp.where(jnp.isnan(guess), 0, guess))
     limit = _ordered(jnp.float32(jnp.inf))
     no, zero = jnp.zeros(guess.shape, bool), jnp.zeros(guess.shape, jnp.int32)
@@ -93,7 +95,8 @@ def kth_largest_threshold(values: jax.Array, count: jax.Array, guess: jax.Array)
 
     def narrow(bracket: _Bracket) -> _Bracket:
         middle = _next_try(bracket, start, count)
-        number = jnp.sum(values >= _unordered(middle)[..., None], axis=-1, dtype=jnp.int32)
+        tried = jnp.expand_dims(_unordered(middle), counted)
+        number = jnp.sum(values >= tried, axis=counted, dtype=jnp.int32)
         enough = number >= count
         low = jnp.where(enough, middle, bracket.low)
         high = jnp.where(enough, bracket.high, middle)
