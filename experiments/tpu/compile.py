@@ -145,7 +145,7 @@ def main():
                 total = args.lanes * len(devices)
                 with traced_for("tpu"):
                     for call in calls(problem, total, lanes):
-                        name = call.name.rpartition(".")[2]
+                        name = short_name(call.name)
                         if args.programs and name not in args.programs:
                             continue
                         place = placement(call, total, lanes, one)
@@ -175,9 +175,18 @@ def placement(call, num_lanes, lanes, one):
     return lambda leaf: divided if leaf.shape[:1] in ((num_lanes,), (lanes.count,)) else whole
 
 
+def short_name(name):
+    """The name of a program without its module; two are called `advance` and one more steps."""
+    module, _, function = name.rpartition(".")
+    head = {"metamers.methods.repel.repelled_program": "repelled."}.get(module, "")
+    if module.startswith("metamers.methods.relax_edges"):
+        head = "edges."
+    return head + function.lstrip("_")
+
+
 def say(case, found):
     """Print one line."""
-    name = case["program"].rpartition(".")[2]
+    name = short_name(case["program"])
     head = f"{case['chip']:9} {case['model']:9} {case['layer']:7} {case['part']:12} {name:16}"
     if not found["compiles"]:
         print(head, "does not compile:", found["why"].splitlines()[0], flush=True)
