@@ -7,7 +7,7 @@ import pytest
 
 from jmetamer._base.errors import StoreError
 from jmetamer.config import (
-    build_known_measures,
+    build_applying_measures,
     build_problem,
     cells,
     find_config,
@@ -87,7 +87,7 @@ def test_a_cell_takes_edit_distances_of_tiny_graphs_alone(num_nodes, tiny):
     data = cell.dataset.load()
     trained = train(cell.model, data, 0, cell.training.of_network())
     assert "structure/edit_distance" in cell.measures
-    measures = {measure.name: measure for measure in build_known_measures(cell, trained, data)}
+    measures = {measure.name: measure for measure in build_applying_measures(cell, trained, data)}
     left_out = set(cell.measures) - set(measures)
     assert left_out == (set() if tiny else {"structure/edit_distance"})
     assert not any(measure.prepare for measure in measures.values())

@@ -80,7 +80,7 @@ def _of_judges(synthesis, devices, size, state):
     one = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), theta)
     rebuilt = check._rebuild.call(judge.matching, vary, one, ONE, ONE, synthesis.arrays)
     yield rebuilt
-    judged = judge.matching, judge.known, rebuilt.result, judge.arrays, judge.reference
+    judged = judge.matching, judge.has_reference, rebuilt.result, judge.arrays, judge.reference
     yield check._judge.call(*judged)
 
 

@@ -2,8 +2,8 @@
 
 from jmetamer.config.building import (
     JudgePlan,
+    build_applying_measures,
     build_judges,
-    build_known_measures,
     build_layers,
     build_measures,
     build_problem,
@@ -32,8 +32,8 @@ __all__ = [
     "StoreSettings",
     "SuccessSettings",
     "TrainingSettings",
+    "build_applying_measures",
     "build_judges",
-    "build_known_measures",
     "build_layers",
     "build_measures",
     "build_problem",

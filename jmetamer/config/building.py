@@ -134,7 +134,7 @@ def build_measures(cell: CellSettings) -> tuple[Measure, ...]:
     return measures_for(Varying(cell.metamers.vary).kinds, names)
 
 
-def build_known_measures(
+def build_applying_measures(
     cell: CellSettings, trained: TrainedModel, data: Dataset
 ) -> tuple[Measure, ...]:
     """Return the cell's measures with what they need to know, without those that do not apply.

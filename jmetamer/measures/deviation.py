@@ -86,7 +86,7 @@ def deviations(
     zero_one = feature_kind != "continuous"
     reference = np.asarray(reference_features)
     _check_reference(reference, zero_one)
-    chosen = ready(chosen, reference, facts, asked_for=names is not None)
+    chosen = ready(chosen, reference, facts, by_name=names is not None)
     functions = tuple(measure.as_tree for measure in chosen)
     on_device = jnp.asarray(reference, jnp.float32)
     rows = [np.zeros((0, len(chosen)), np.float32)]
@@ -221,7 +221,7 @@ def edge_deviations(
         raise unknown_name("edge kind", edge_kind, EDGE_KINDS)
     original = edge_set(reference)
     chosen = measures_for(edge_kind, names)
-    chosen = ready(chosen, original, facts, asked_for=names is not None)
+    chosen = ready(chosen, original, facts, by_name=names is not None)
     rows = []
     for place, graph in enumerate(metamers):
         if num_nodes(graph) != original.num_nodes:

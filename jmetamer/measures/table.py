@@ -91,7 +91,7 @@ def ready(
     reference: jraph.GraphsTuple | np.ndarray | EdgeSet,
     facts: Facts,
     *,
-    asked_for: bool = False,
+    by_name: bool = False,
 ) -> tuple[Measure, ...]:
     """Return measures with what they need to know filled in, without those that do not apply.
 
@@ -99,7 +99,7 @@ def ready(
       measures: from the table.
       reference: its graph; features or edges alone where all measures read those.
       facts: what is known beside it.
-      asked_for: whether somebody named the measures, so that none may be left out.
+      by_name: whether somebody named the measures, so that none may be left out.
 
     Raises:
       InputError: a measure that is asked for does not apply.
@@ -116,7 +116,7 @@ def ready(
             read["edges"] = edge_set(reference)
     prepared = {measure.name: measure.given(read[measure.reads], facts) for measure in measures}
     missing = [name for name, measure in prepared.items() if measure is None]
-    if missing and asked_for:
+    if missing and by_name:
         held = [name for name, value in facts._asdict().items() if value is not None]
         raise InputError(
             f"`names` asks for {missing[0]!r}, which does not apply to this reference with what "

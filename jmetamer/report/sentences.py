@@ -46,7 +46,7 @@ def run_sentences(
         "cell_sentences",
         "run",
         cells,
-        _asked(cells, sizes or {}),
+        _question(cells, sizes or {}),
         own,
         of,
         share and share + _range(shares),
@@ -82,7 +82,7 @@ def _succeeded(controls: Mapping[str, Sequence[CellSummary]]) -> dict[str, Share
     }
 
 
-class _Asked(NamedTuple):
+class _Question(NamedTuple):
     """What a run asked: of which networks, at which layers, on which datasets in words."""
 
     models: list[str]
@@ -90,7 +90,7 @@ class _Asked(NamedTuple):
     datasets: list[str]
 
 
-def _asked(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> _Asked:
+def _question(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> _Question:
     names = dict.fromkeys(cell.name.dataset for cell in cells if cell.name.dataset)
     datasets = [f"{name} ({sizes[name]})" if name in sizes else name for name in names]
     pairs = [(_maker(cell), cell.name.layer) for cell in cells if cell.name.layer]
@@ -100,7 +100,7 @@ def _asked(cells: Sequence[CellSummary], sizes: Mapping[str, str]) -> _Asked:
     more = [f"{listing(by_layers[own])} at {' or '.join(own)}" for own in others]
     few = len({layer for _, layer in pairs}) <= _MAX_LAYERS
     text = " or ".join(first) + (f" ({'; '.join(more)})" if more else "")
-    return _Asked(_models(cells), text if few else "", datasets)
+    return _Question(_models(cells), text if few else "", datasets)
 
 
 def _models(cells: Sequence[CellSummary]) -> list[str]:

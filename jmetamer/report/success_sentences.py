@@ -37,7 +37,7 @@ def success_sentence(
             failed[name] = failed.get(name, 0) + count
     most = max(failed.values(), default=0)
     worst = [name for name, count in failed.items() if count == most]
-    chance = [cell.together for cell in cells if cell.together and cell.told_by_chance]
+    chance = [cell.together for cell in cells if cell.together and cell.met_by_chance]
     planted = dict.fromkeys(one.planted for one in together if one.planted and not every.count)
     return said(
         "success_sentences", "together", every, (worst, most), list(planted), of, chance, controls

@@ -173,7 +173,7 @@ class SuccessSummary:
         return tuple(criteria)
 
     @property
-    def told_by_chance(self) -> bool:
+    def met_by_chance(self) -> bool:
         """Whether classes dealt at random would be the same often enough."""
         return any(one.by_chance for one in self.criteria)
 

@@ -92,8 +92,8 @@ class Reading:
     @property
     def num_seeds(self) -> int:
         """Seeds of the maker with a metamer that the judges read."""
-        found = [one.num_seeds for one in self.entries.values()]
-        return max(found, default=0) if self.result is None else self.result.recognition.num_seeds
+        counts = [one.num_seeds for one in self.entries.values()]
+        return max(counts, default=0) if self.result is None else self.result.recognition.num_seeds
 
     @property
     def beside(self) -> dict[str, dict[str, SeedSummary]]:

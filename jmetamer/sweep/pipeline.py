@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jmetamer._base.provenance import provenance
-from jmetamer.config import CellSettings, build_known_measures, build_problem
+from jmetamer.config import CellSettings, build_applying_measures, build_problem
 from jmetamer.evaluation.remedies import remedy
 from jmetamer.geometry.of_problem.survey import GeometrySurvey
 from jmetamer.graphs import Dataset, content_digest
@@ -149,7 +149,7 @@ def prepare(
     progress(Progress("training", 0, 1))
     trained = network(cell, models, data)
     problem = build_problem(cell, trained, data)
-    measures = build_known_measures(cell, trained, data)
+    measures = build_applying_measures(cell, trained, data)
     nodes = geometry_nodes(cell, problem)
     task = _task(cell, problem)
     examined = examination(cell, data, trained, problem, models, progress)

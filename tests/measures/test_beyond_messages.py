@@ -400,4 +400,4 @@ def test_a_measure_of_small_graphs_does_not_apply_to_larger_ones(name, most):
     assert ready([measure], fits, Facts()) == (measure,)
     assert ready([measure], large, Facts()) == ()
     with pytest.raises(jm.InputError, match=rf"structure/{name}.* at most {most} nodes"):
-        ready([measure], large, Facts(), asked_for=True)
+        ready([measure], large, Facts(), by_name=True)

@@ -150,13 +150,13 @@ def success_rates(cells: Sequence[StoredCell]) -> SuccessRates:
     """Return how many metamers succeeded, uncorrected and corrected."""
     success, by_seed = _rate(cells, lambda cell: cell.success, NO_SUCCESS)
     corrected, corrected_by_seed = _rate(cells, corrected_success, success.reason or _NO_TEST)
-    known = [cell for cell in cells if cell.success is not None]
-    unknown = [cell for cell in cells if cell.success is None] if known else []
-    tested = [cell for cell in known if corrected_success(cell) is not None]
-    untested = [cell for cell in known if cell not in tested] if tested else []
+    judged = [cell for cell in cells if cell.success is not None]
+    unjudged = [cell for cell in cells if cell.success is None] if judged else []
+    tested = [cell for cell in judged if corrected_success(cell) is not None]
+    untested = [cell for cell in judged if cell not in tested] if tested else []
     none = [one.missed for one in cells if one.success is not None and not one.success.any()]
     missed = collections.Counter((m.name, m.change.replace("`", "")) for m in none if m is not None)
-    notes = paragraphs("board_sentences", "success", unknown, untested, list(missed.items()))
+    notes = paragraphs("board_sentences", "success", unjudged, untested, list(missed.items()))
     return SuccessRates(success, by_seed, corrected, corrected_by_seed, tuple(notes))
 
 

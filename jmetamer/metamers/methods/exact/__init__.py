@@ -4,7 +4,7 @@ One file per construction, one line in the table `METHODS`. All of them leave th
 the data (features become negative and are no longer binary).
 """
 
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.gauss_newton import GaussNewton
 from jmetamer.metamers.methods.exact.max_distance import MaxDistance
 from jmetamer.metamers.methods.exact.null_space import NullSpace
@@ -15,8 +15,8 @@ from jmetamer.metamers.methods.exact.walk import Walk
 
 __all__ = [
     "Construction",
+    "ExactMetamer",
     "GaussNewton",
-    "Made",
     "MaxDistance",
     "NullSpace",
     "Point",

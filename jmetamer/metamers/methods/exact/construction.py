@@ -28,7 +28,7 @@ from jmetamer.metamers.question import Question
 from jmetamer.metamers.status import Status
 
 
-class Made(NamedTuple):
+class ExactMetamer(NamedTuple):
     """One exact metamer.
 
     Attributes:
@@ -69,7 +69,7 @@ class Construction(Method, Generic[Prepared]):
         """
         raise NotImplementedError
 
-    def make(self, start: np.ndarray, point: Point, prepared: Prepared) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Prepared) -> ExactMetamer:
         """Return the metamer of one seed.
 
         Args:
@@ -141,7 +141,7 @@ def aimed(method: Any, tolerance: float) -> Any:
     return dataclasses.replace(method, aim=tolerance) if stricter else method
 
 
-def _sample(task: Task, seed_id: int, metamer: Made) -> Samples:
+def _sample(task: Task, seed_id: int, metamer: ExactMetamer) -> Samples:
     # Theta stays on the host: many metamers would fill a device.
     theta = np.asarray(metamer.features, np.float32)
     graph = task.problem.arrays.graph._replace(nodes=jnp.asarray(theta))

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, NamedTuple
 import numpy as np
 
 from jmetamer._base.arguments import Count, NonNegative, OneOf, Positive, checked
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.optimize.coordinates import COORDINATES
@@ -124,9 +124,9 @@ class GaussNewton(Construction[Search]):
         """Return the residual as a function of the coordinates."""
         return Search(point, strict=self.strict)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Search) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Search) -> ExactMetamer:
         """Return the projection of the start."""
         origin, limits = np.zeros(prepared.map.num_inputs), (self.aim, self.steps, self.damping)
         ended = retract(prepared.around(start), origin, *limits)
         features = start + prepared.map.lift(ended.x)
-        return Made(features, ended.curve, ended.status)
+        return ExactMetamer(features, ended.curve, ended.status)

@@ -7,7 +7,7 @@ import numpy as np
 
 from jmetamer._base.arguments import Count, NonNegative, OneOf, Positive, checked
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.dense_steps import Steps
 from jmetamer.metamers.methods.exact.equations import MatchingEquations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import Retraction, retract
@@ -145,12 +145,12 @@ class MaxDistance(Construction[Sphere]):
             )
         return Sphere(Search(point), point)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Sphere) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Sphere) -> ExactMetamer:
         """Return the least similar metamer that the descent from the seed's start finds."""
         sphere = prepared
         begun = self._begin(sphere, start)
         if begun.status != Status.RUNNING:
-            return Made(sphere.features(begun.x), begun.curve, begun.status)
+            return ExactMetamer(sphere.features(begun.x), begun.curve, begun.status)
         x, trace, length = begun.x, [float(begun.curve[-1])], 1.0
         for _ in range(self.steps):
             slope = sphere.steps(x).remove_rows(sphere.reference)
@@ -161,7 +161,7 @@ class MaxDistance(Construction[Sphere]):
                 break  # no shorter step lowers the similarity: as flat as rounding allows
             x, length = descent.x, 2 * descent.length
             trace.append(descent.match)
-        return Made(sphere.features(x), np.array(trace))
+        return ExactMetamer(sphere.features(x), np.array(trace))
 
     def _begin(self, sphere: Sphere, start: np.ndarray) -> Retraction:
         """Return the seed's first metamer of the right norm."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from jmetamer._base.arguments import checked
 from jmetamer._base.errors import InputError
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import NodeMap, require_propagation, visible_nodes
 
@@ -50,7 +50,7 @@ class NullSpace(Construction[NodeMap]):
             )
         return visible_nodes(propagation)
 
-    def make(self, start: np.ndarray, point: Point, prepared: NodeMap) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: NodeMap) -> ExactMetamer:
         """Return the reference, with the start's features in the null space."""
         features = start + prepared(point.features - start)
-        return Made(features, np.array([point.loss(start), point.loss(features)]))
+        return ExactMetamer(features, np.array([point.loss(start), point.loss(features)]))

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.point import Point
 from jmetamer.metamers.methods.exact.propagation import NodeMap, require_propagation, visible_nodes
 
@@ -54,10 +54,10 @@ class Reflect(Construction[tuple[np.ndarray, NodeMap | None]]):
 
     def make(
         self, start: np.ndarray, point: Point, prepared: tuple[np.ndarray, NodeMap | None]
-    ) -> Made:
+    ) -> ExactMetamer:
         """Return the reflection; it starts from -X, whatever the seed."""
         basis, nodes = prepared
         x = point.features
         kept = x if nodes is None else nodes(x)
         features = 2 * (kept @ basis) @ basis.T - x
-        return Made(features, np.array([point.loss(-x), point.loss(features)]))
+        return ExactMetamer(features, np.array([point.loss(-x), point.loss(features)]))

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from jmetamer._base.arguments import checked
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.point import Point
 
 
@@ -36,7 +36,7 @@ class Replace(Construction[np.ndarray]):
         """Return Q."""
         return point.require_blind_directions("replace")
 
-    def make(self, start: np.ndarray, point: Point, prepared: np.ndarray) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: np.ndarray) -> ExactMetamer:
         """Return the start with its visible part exchanged for the reference's."""
         features = start + ((point.features - start) @ prepared) @ prepared.T
-        return Made(features, np.array([point.loss(start), point.loss(features)]))
+        return ExactMetamer(features, np.array([point.loss(start), point.loss(features)]))

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from jmetamer._base.arguments import Count, OneOf, Positive, checked
-from jmetamer.metamers.methods.exact.construction import Construction, Made
+from jmetamer.metamers.methods.exact.construction import Construction, ExactMetamer
 from jmetamer.metamers.methods.exact.equations import Equations, Search
 from jmetamer.metamers.methods.exact.gauss_newton import retract
 from jmetamer.metamers.methods.exact.point import Point
@@ -64,7 +64,7 @@ class Walk(Construction[Search]):
         point.require_reference("walk")
         return Search(point)
 
-    def make(self, start: np.ndarray, point: Point, prepared: Search) -> Made:
+    def make(self, start: np.ndarray, point: Point, prepared: Search) -> ExactMetamer:
         """Return the end of the walk in the direction of `start`."""
         search = prepared
         equations = search.around(point.features)
@@ -85,7 +85,7 @@ class Walk(Construction[Search]):
                 break
             x, match = stop
             curve.append(match)
-        return Made(point.features + search.map.lift(x), np.array(curve), status)
+        return ExactMetamer(point.features + search.map.lift(x), np.array(curve), status)
 
     def _stride(
         self, equations: Equations, x: np.ndarray, direction: np.ndarray, stride: float

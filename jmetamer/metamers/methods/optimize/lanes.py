@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import jraph
 import optax
 
 from jmetamer._base.compiled_programs import compile_function
@@ -349,7 +348,7 @@ def _advance_together(
     whole = arrays, limits
     own = own_leaves(whole, lanes.task)  # once a chunk, not in every step
     one = jax.vmap(lambda lane, own: take_step(lane, program, *with_own(whole, own)))
-    own_edges = isinstance(arrays, ByTask) and _differ(arrays.marks.graph)
+    own_edges = isinstance(arrays, ByTask) and any(jax.tree.leaves(arrays.marks.graph[1:4]))
 
     def body(state: Lane, _: None) -> tuple[Lane, jax.Array]:
         with edge_by_edge(own_edges):
@@ -357,11 +356,6 @@ def _advance_together(
 
     lanes, losses = jax.lax.scan(body, lanes, None, length=program.chunk)
     return lanes, losses.T
-
-
-def _differ(marks: jraph.GraphsTuple) -> bool:
-    """Return whether tasks differ in their edges."""
-    return any(jax.tree.leaves((marks.edges, marks.senders, marks.receivers)))
 
 
 def _advance_alone(
