@@ -167,7 +167,8 @@ def test_the_stored_loss_holds_on_the_loaded_graph(run, grid, trained, name):
         again = relative_squared_error(
             problem.arrays.targets["conv1"], select(found, problem.arrays.nodes)
         )
-        assert float(again) == pytest.approx(loss, rel=1e-5)
+        # A relative error of 2e-7 in the activations is one of 2e-7 / sqrt(loss) in the loss.
+        assert float(again) == pytest.approx(loss, rel=1e-5 + 2e-7 / loss**0.5)
         assert loss > 0
 
 

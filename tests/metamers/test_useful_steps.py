@@ -29,7 +29,7 @@ def run():
     problem = jm.Problem(trained, data.graph, layer="conv1.pre", vary=vary)
     # Adam's steps are of about the same length: their number grows with the distance.
     optimizer = jm.Optimizer("adam", 0.01)
-    method = jm.Optimize(optimizer, steps=1000, patience=1000, coordinates="features")
+    method = jm.Optimize(optimizer, steps=2000, patience=2000, coordinates="features")
     executed = []
     told = Execution(lanes=8, together=True, progress=lambda seen: executed.append(seen.executed))
     found = Synthesis([Task(problem, 0, method, 1e-2)], told).finished(range(160))
